@@ -1,0 +1,29 @@
+//! Sluss: access point and message service for Säker digital kommunikation.
+#![forbid(unsafe_code)]
+
+// Ground: no module here knows what a message is for.
+pub mod limits;
+pub mod crypto;
+pub mod model;
+pub mod net;
+pub mod xml;
+// Formats and services: each speaks one standard.
+pub mod pki;
+pub mod as4;
+pub mod xhe;
+pub mod sdk;
+pub mod discovery;
+pub mod store;
+pub mod ops;
+// The journey.
+pub mod access_point;
+pub mod message_service;
+// Doors.
+pub mod api;
+pub mod console;
+pub mod inspect;
+pub mod config;
+pub mod server;
+pub mod app;
+pub mod testbed;
+pub mod cli;

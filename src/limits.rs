@@ -1,0 +1,63 @@
+//! Every bound of the program, with its unit and its reason. Nothing that comes from outside is
+//! read, queued, nested or waited for without one of these.
+
+use std::time::Duration;
+
+/// Largest AS4 request accepted, in bytes, attachments included (AS4-2.8.a asks for 100 MB at least).
+pub const AS4_BODY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024 - 1;
+
+/// Largest SOAP part, in bytes. It is the only part of a request held in memory.
+pub const SOAP_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Largest block of headers of one MIME part, in bytes.
+pub const MIME_HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Most parts of a multipart body, the SOAP part included (protocol.md 2.9: peers stop at 30 references).
+pub const MIME_PARTS_MAX: usize = 64;
+
+/// Most references of one signature.
+pub const SIGNATURE_REFERENCES_MAX: usize = 64;
+
+/// Deepest XML nesting followed. Real messages stay below 40.
+pub const XML_DEPTH_MAX: usize = 100;
+
+/// Most attributes and namespace declarations of one element.
+pub const XML_ATTRIBUTES_MAX: usize = 256;
+
+/// Largest piece of markup (one tag, comment or processing instruction), in bytes.
+pub const XML_MARKUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest piece of text handed on at once, in bytes. Longer texts come in several pieces.
+pub const XML_TEXT_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Most nodes of a document that is held as a tree.
+pub const XML_TREE_NODES_MAX: usize = 200_000;
+
+/// Largest sealed envelope accepted for sending, in bytes (AS4-2.8.a: at least 100 MB).
+pub const ENVELOPE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024 - 64 * 1024 * 1024;
+
+/// Largest envelope without its payload, in bytes: header, scope, signature.
+pub const ENVELOPE_FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest SMP answer, in bytes.
+pub const SMP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest certificate, in bytes of DER.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
+
+/// How far `eb:Timestamp` may lie ahead of our clock.
+pub const TIMESTAMP_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How far `eb:Timestamp` may lie behind our clock.
+pub const TIMESTAMP_BEHIND_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// One AS4 exchange, from connecting to the last byte of the answer.
+pub const AS4_EXCHANGE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long a worker may keep a claimed message before another may take it.
+pub const CLAIM_LEASE: Duration = Duration::from_secs(15 * 60);
+
+// A lease that ran out during an open exchange would have the message sent twice.
+const _: () = assert!(AS4_EXCHANGE_MAX.as_secs() < CLAIM_LEASE.as_secs());
+const _: () = assert!((SOAP_BYTES_MAX as u64) < AS4_BODY_BYTES_MAX);
+const _: () = assert!(ENVELOPE_BYTES_MAX < AS4_BODY_BYTES_MAX);

@@ -1,0 +1,83 @@
+//! What happened, as the event log (Händelselogg, AP-3.4.1), the log line and the journey of a message show it.
+
+use super::{MessageId, Problem, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The stage of the journey at which an event was recorded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// C1: a document became a sealed envelope.
+    Sealed,
+    /// C2: an envelope was accepted for sending, durably.
+    Accepted,
+    /// C2: the route was found (SML, SMP).
+    Routed,
+    /// C2: the AS4 message was packed.
+    Packed,
+    /// C2: the receiving access point gave a valid AS4 receipt.
+    Receipted,
+    /// C2: an attempt failed.
+    AttemptFailed,
+    /// C2: given up.
+    GivenUp,
+    /// C3: an AS4 message was received, durably.
+    Received,
+    /// C3: a duplicate came and got the first AS4 receipt again.
+    Duplicate,
+    /// C3: an AS4 message was refused; it left nothing behind.
+    Refused,
+    /// C3: the envelope was refused after the AS4 receipt, and deleted.
+    Discarded,
+    /// C3: the envelope conforms and waits for its participant.
+    Held,
+    /// C4: the participant took it.
+    Taken,
+    /// C4: opened, validated; a message receipt was queued.
+    Opened,
+    /// C4: it could not be opened, or was rejected.
+    Failed,
+    /// C1: the message receipt came.
+    Answered,
+}
+
+/// One event. `facts` are the columns of AP-3.4.1 and other identifiers; never content, never keys.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// The message it is about; none for a refusal that left no message behind.
+    pub message: Option<MessageId>,
+    /// The stage.
+    pub stage: Stage,
+    /// One sentence for people.
+    pub detail: String,
+    /// Named facts: `partner`, `as4_message_id`, `conversation_id`, `from`, `to`, `certificate_sha256` …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// The problem, where there was one: rule, found, expected, remedy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+impl Event {
+    /// An event about a message.
+    pub fn new(at: Timestamp, message: Option<MessageId>, stage: Stage, detail: impl Into<String>) -> Self {
+        Self { at, message, stage, detail: detail.into(), facts: BTreeMap::new(), problem: None }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn fact(mut self, name: &str, value: impl ToString) -> Self {
+        self.facts.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Adds the problem.
+    #[must_use]
+    pub fn problem(mut self, problem: Problem) -> Self {
+        self.problem = Some(problem);
+        self
+    }
+}

@@ -1,0 +1,164 @@
+//! A message in the store: one sealed envelope on its way, in one direction, at one access point.
+
+use super::{As4MessageId, BlobId, DocumentType, EnvelopeId, MessageId, ParticipantId, PartyId, ProcessId, Problem, Status, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Which way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From a participant of ours.
+    Out,
+    /// To a participant of ours.
+    In,
+}
+
+/// For whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carriage {
+    /// For the message service of this process, which seals and opens.
+    Own,
+    /// For a participant whose message service is elsewhere; the envelope stays sealed here.
+    Carried,
+}
+
+/// One document (file or text) of an opened or sent message. Its bytes stay in the payload.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Document {
+    /// File name; a text is named `text-N.md`.
+    pub name: String,
+    /// Media type.
+    pub mime: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// What the message service knows of a message of its own participants.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Content {
+    /// Subject.
+    pub label: String,
+    /// Function address of the recipient.
+    pub functional_address: Option<String>,
+    /// Function address of the sender.
+    pub sender_address: Option<String>,
+    /// Whether the sender marked it as covered by secrecy.
+    pub confidential: bool,
+    /// Conversation of the payload.
+    pub conversation_id: Option<String>,
+    /// The message it answers.
+    pub in_reply_to: Option<String>,
+    /// Documents in order.
+    pub documents: Vec<Document>,
+    /// The payload in clear (SDK message), for those who may read it.
+    pub payload: Option<BlobId>,
+}
+
+/// What is kept of the AS4 receipt for an outbound message (AP-3.4.1.t02).
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct As4ReceiptSummary {
+    /// Subject of the certificate that signed it.
+    pub signed_by: String,
+    /// SHA-256 of that certificate.
+    pub certificate_sha256: String,
+    /// Whether every reference that we signed was repeated with an equal digest. Never false in a stored summary.
+    pub references_matched: bool,
+    /// The receipt as it came (SOAP envelope with its signature).
+    pub soap: String,
+}
+
+/// A message. The store alone writes `status`, `lease_until` and `updated_at`.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Message {
+    /// Our id.
+    pub id: MessageId,
+    /// Which way.
+    pub direction: Direction,
+    /// For whom.
+    pub carriage: Carriage,
+    /// Where it is.
+    pub status: Status,
+    /// Sending participant (C1).
+    pub from: ParticipantId,
+    /// Receiving participant (C4).
+    pub to: ParticipantId,
+    /// Document type of the envelope.
+    pub document_type: DocumentType,
+    /// Process of the envelope.
+    pub process: ProcessId,
+    /// The envelope's id.
+    pub envelope_id: EnvelopeId,
+    /// The sealed envelope, byte for byte; gone when deleted.
+    pub envelope: Option<BlobId>,
+    /// Its size in bytes.
+    pub envelope_bytes: u64,
+    /// AS4 message id: given on packing (out) or by the sender (in). Stays the same on every attempt.
+    pub as4_message_id: Option<As4MessageId>,
+    /// AS4 ConversationId.
+    pub conversation_id: Option<String>,
+    /// The other access point.
+    pub partner: Option<PartyId>,
+    /// Out: the packed AS4 message, sent byte for byte on every attempt.
+    pub packed: Option<Packing>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When a worker may take it up (again); `None`: no work is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Until when a worker holds it.
+    pub lease_until: Option<Timestamp>,
+    /// When it was inserted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The last problem; cleared by success.
+    pub error: Option<Problem>,
+    /// Out: what the receiving access point proved.
+    pub as4_receipt: Option<As4ReceiptSummary>,
+    /// Out, own message: `ACCEPTED` or `REJECTED`, when the message receipt came. In, own: what we answered.
+    pub message_receipt: Option<String>,
+    /// Own message receipt: the envelope it acknowledges.
+    pub acknowledges: Option<EnvelopeId>,
+    /// Own: what the message service knows.
+    pub content: Option<Content>,
+}
+
+/// A packed AS4 message: the HTTP body is its pieces, one after the other, the same on every attempt.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Packing {
+    /// HTTP Content-Type.
+    pub content_type: String,
+    /// The body in order.
+    pub pieces: Vec<Piece>,
+    /// Size of the whole body in bytes.
+    pub bytes: u64,
+    /// The signed ds:Reference elements, as they must come back in the AS4 receipt.
+    pub references: Vec<SignedReference>,
+    /// Where it goes.
+    pub url: String,
+    /// The certificate of the route, in Base64 of its DER: it was encrypted to, and must sign the AS4 receipt.
+    pub certificate: String,
+}
+
+/// A piece of a packed message.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Piece {
+    /// MIME headers and the SOAP part.
+    Text(String),
+    /// An encrypted part.
+    File(BlobId),
+}
+
+/// What identifies a signed reference in an AS4 receipt (protocol.md 1.9).
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+pub struct SignedReference {
+    /// URI.
+    pub uri: String,
+    /// Digest algorithm.
+    pub algorithm: String,
+    /// Digest in Base64.
+    pub digest: String,
+}

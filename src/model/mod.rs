@@ -1,0 +1,19 @@
+//! The nouns: ids, document types, messages, statuses, events, problems, time. No input, no output.
+
+pub mod document;
+pub mod event;
+pub mod id;
+pub mod message;
+pub mod problem;
+pub mod query;
+pub mod status;
+pub mod time;
+
+pub use document::{DocumentType, ProcessId};
+pub use event::{Event, Stage};
+pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
+pub use message::{As4ReceiptSummary, Carriage, Content, Direction, Document, Message, Packing, Piece, SignedReference};
+pub use problem::{Fault, Problem};
+pub use query::{Count, Counts, Query};
+pub use status::{IllegalStep, Outcome, Status};
+pub use time::{Clock, SystemClock, Timestamp};

@@ -1,0 +1,171 @@
+//! The life of a message: one enum, and one function that says what may follow what.
+//!
+//! The words are those of API-ST (B1.4.2) for a message of our own message service, and of Domibus
+//! (protocol.md 8.1) for an envelope that the access point carries for a participant elsewhere.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a message is on its way. Stored with the message, shown as is.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Out, own: sealed and durable; no transport receipt yet.
+    Submitted,
+    /// Out, own: the last attempt failed in a way that may pass.
+    ScheduledForResend,
+    /// Out, own message receipt: the receiving access point has it. Final: receipts get no receipt (BAS-3.2.d).
+    Acknowledge,
+    /// Out, own message: the receiving access point has it; the message receipt is awaited.
+    WaitingForReceipt,
+    /// Out, own: the receiving participant accepted the content. Final.
+    Accepted,
+    /// Out, own: the receiving participant rejected the content. Final.
+    Rejected,
+    /// Out, own: given up. Final, but for a message receipt that comes all the same.
+    MessageExchangeError,
+    /// Out, carried: durable; nothing has left yet.
+    SendEnqueued,
+    /// Out, carried: the last attempt failed in a way that may pass.
+    WaitingForRetry,
+    /// Out, carried: the receiving access point has it. Final.
+    Acknowledged,
+    /// Out, carried: given up. Final.
+    SendFailure,
+    /// In: durable and receipted to the sending access point.
+    Received,
+    /// In, carried: taken and confirmed by its participant. In, own: a message receipt that was matched. Final.
+    Downloaded,
+    /// In: refused after reception and deleted, the log row kept (AP-3.2.1, AP-3.2.2). Final.
+    Deleted,
+    /// In, own: opened; its message receipt is on its way.
+    Retrieved,
+    /// In, own: opened; the message receipt reached the sender's access point. The message is there to be read. Final.
+    New,
+    /// In, own: could not be opened or was rejected; an operator has to look. Final.
+    Error,
+}
+
+/// What happened to a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Out: a valid AS4 receipt came for a message that awaits a message receipt.
+    Receipted,
+    /// Out: a valid AS4 receipt came, and nothing more is awaited (carried envelopes, own message receipts).
+    Delivered,
+    /// Out: the attempt failed; waiting may help.
+    Defer,
+    /// Out: the attempt failed for good.
+    GiveUp,
+    /// Out: a message receipt ACCEPTED came.
+    Confirm,
+    /// Out: a message receipt REJECTED came.
+    Reject,
+    /// In: the envelope conforms and stays for its participant to take.
+    Hold,
+    /// In: taken by its participant, or consumed by the message service.
+    Take,
+    /// In: the envelope does not conform, or disagrees with the AS4 header.
+    Discard,
+    /// In, own: opened, and its message receipt queued.
+    Open,
+    /// In, own: not to be opened, or rejected.
+    Fail,
+    /// In, own: its message receipt arrived.
+    Answered,
+}
+
+/// A step that the state machine does not have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a message in status {status:?} cannot take the outcome {outcome:?}")]
+pub struct IllegalStep {
+    /// Where it is.
+    pub status: Status,
+    /// What was to happen.
+    pub outcome: Outcome,
+}
+
+impl Status {
+    /// The status after `outcome`. The store calls this inside its transaction, and nothing else
+    /// writes a status, so a step that is not listed here never reaches the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalStep`] for every pair that is not listed.
+    pub fn after(self, outcome: Outcome) -> Result<Self, IllegalStep> {
+        use Outcome as O;
+        use Status as S;
+        Ok(match (self, outcome) {
+            (S::Submitted | S::ScheduledForResend, O::Receipted) => S::WaitingForReceipt,
+            (S::Submitted | S::ScheduledForResend, O::Delivered) => S::Acknowledge,
+            (S::Submitted | S::ScheduledForResend, O::Defer) => S::ScheduledForResend,
+            (S::Submitted | S::ScheduledForResend, O::GiveUp) => S::MessageExchangeError,
+            // The recipient's word is final, and may overtake the AS4 receipt or come after we gave
+            // up because that receipt was lost.
+            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Confirm) => S::Accepted,
+            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Reject) => S::Rejected,
+            // A later REJECTED (duplicate) never takes an ACCEPTED back (C-12), and a late AS4 receipt changes nothing.
+            (S::Accepted, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Accepted,
+            (S::Rejected, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Rejected,
+            (S::SendEnqueued | S::WaitingForRetry, O::Delivered) => S::Acknowledged,
+            (S::SendEnqueued | S::WaitingForRetry, O::Defer) => S::WaitingForRetry,
+            (S::SendEnqueued | S::WaitingForRetry, O::GiveUp) => S::SendFailure,
+            (S::Received, O::Hold | O::Defer) => S::Received,
+            (S::Received, O::Take) => S::Downloaded,
+            (S::Received, O::Discard) => S::Deleted,
+            (S::Received, O::Open) => S::Retrieved,
+            (S::Received, O::Fail) => S::Error,
+            (S::Retrieved, O::Answered) => S::New,
+            // Taking twice is one taking: the confirmation may be lost on its way to the participant.
+            (S::Downloaded, O::Take) => S::Downloaded,
+            (S::New, O::Answered) => S::New,
+            (status, outcome) => return Err(IllegalStep { status, outcome }),
+        })
+    }
+
+    /// Whether nothing more is expected to happen by itself.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt | Self::SendEnqueued | Self::WaitingForRetry | Self::Received | Self::Retrieved)
+    }
+
+    /// The word of the interface, as `WAITING_FOR_RECEIPT`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Submitted => "SUBMITTED",
+            Self::ScheduledForResend => "SCHEDULED_FOR_RESEND",
+            Self::Acknowledge => "ACKNOWLEDGE",
+            Self::WaitingForReceipt => "WAITING_FOR_RECEIPT",
+            Self::Accepted => "ACCEPTED",
+            Self::Rejected => "REJECTED",
+            Self::MessageExchangeError => "MESSAGE_EXCHANGE_ERROR",
+            Self::SendEnqueued => "SEND_ENQUEUED",
+            Self::WaitingForRetry => "WAITING_FOR_RETRY",
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::SendFailure => "SEND_FAILURE",
+            Self::Received => "RECEIVED",
+            Self::Downloaded => "DOWNLOADED",
+            Self::Deleted => "DELETED",
+            Self::Retrieved => "RETRIEVED",
+            Self::New => "NEW",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// Every status, in the order of the enum.
+    pub const ALL: [Self; 17] = [
+        Self::Submitted, Self::ScheduledForResend, Self::Acknowledge, Self::WaitingForReceipt, Self::Accepted, Self::Rejected,
+        Self::MessageExchangeError, Self::SendEnqueued, Self::WaitingForRetry, Self::Acknowledged, Self::SendFailure,
+        Self::Received, Self::Downloaded, Self::Deleted, Self::Retrieved, Self::New, Self::Error,
+    ];
+}
+
+impl std::str::FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|s| s.word().eq_ignore_ascii_case(text)).ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|s| s.word()).collect();
+            format!("status {text:?} is unknown; expected one of {}", words.join(", "))
+        })
+    }
+}

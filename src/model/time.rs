@@ -1,0 +1,24 @@
+//! Time: UTC instants, and the clock as an argument.
+
+pub use jiff::Timestamp;
+
+/// Where the time comes from. Formats and rules take a time as an argument; services take a clock.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// `YYYY-MM-DDThh:mm:ss.sssZ`: what we write everywhere (C-18).
+pub fn millis(at: Timestamp) -> String {
+    format!("{at:.3}")
+}

@@ -1,0 +1,109 @@
+//! The store: what is written here survives a power cut before anyone is told of it.
+
+pub mod blob;
+pub mod embedded;
+pub mod journal;
+
+use crate::model::{As4MessageId, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};
+use std::time::Duration;
+
+pub use blob::{BlobWriter, Blobs};
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The journal is damaged in its middle.
+    #[error("the journal is damaged: {what} at {place}; restore from a backup, or move the folder aside")]
+    Damaged { /// What was found.
+        what: String, /// Segment and offset.
+        place: String },
+    /// The disk is full or almost.
+    #[error("no space left in {folder}: {free_bytes} bytes free, {needed_bytes} needed")]
+    Full { /// The folder.
+        folder: String, /// Found.
+        free_bytes: u64, /// Expected.
+        needed_bytes: u64 },
+    /// The file system failed.
+    #[error("{what}: {source}")]
+    Io { /// What was tried.
+        what: String, /// Cause.
+        source: std::io::Error },
+    /// Another process has the store open.
+    #[error("{folder} is in use by another process")]
+    Locked { /// The folder.
+        folder: String },
+    /// A step that the state machine does not have.
+    #[error(transparent)]
+    Illegal(#[from] crate::model::IllegalStep),
+    /// No such message.
+    #[error("no message {0}")]
+    Unknown(MessageId),
+    /// The claim is no longer ours: its lease ended and another worker has it.
+    #[error("the claim on {0} has ended")]
+    ClaimLost(MessageId),
+    /// An earlier write failed; nothing is accepted until the next start.
+    #[error("the store stopped after a failed write: {0}")]
+    Stopped(String),
+}
+
+/// Key of a received AS4 message: message id and sending access point (C-02).
+#[derive(Clone, Debug, Eq, Hash, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct DuplicateKey { /// AS4 message id.
+    pub id: As4MessageId, /// Sending access point.
+    pub from: PartyId }
+
+/// What was answered to a received AS4 message, to be answered again.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct Answered { /// The message it made; none for a test message.
+    pub message: Option<MessageId>, /// Content-Type of the answer.
+    pub content_type: String, /// The AS4 receipt, byte for byte.
+    pub body: String, /// SHA-256 over the signed digests: the same id with another content is no duplicate.
+    pub fingerprint: String }
+
+/// One change to one message, applied by `settle` inside a transaction.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+pub struct Settlement { /// Which message.
+    pub id: MessageId, /// The claim it rests on: the `lease_until` that `claim` gave. `None` where no claim is needed.
+    pub claim: Option<Timestamp>, /// What happened; the store derives the status. `None` keeps it.
+    pub outcome: Option<Outcome>, /// The message with its other fields as they shall be (status, lease and times are the store's).
+    pub message: Message }
+
+/// Everything that becomes true together, or not at all.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+pub struct Transaction { /// New messages, in their first status.
+    pub inserts: Vec<Message>, /// A received AS4 message and its answer: when the key exists already, nothing of the transaction happens.
+    pub answered: Option<(DuplicateKey, Answered)>, /// Changes.
+    pub settlements: Vec<Settlement>, /// Events.
+    pub events: Vec<Event> }
+
+/// What became of a transaction.
+#[derive(Clone, Debug)]
+pub enum Committed { /// Durable.
+    Done, /// The duplicate key was there: this was answered the first time.
+    Duplicate(Answered) }
+
+/// The store. All calls block; async callers use `tokio::task::spawn_blocking`.
+pub trait Store: Send + Sync {
+    /// Makes a transaction durable, then answers. `Settlement`s go through `Status::after`.
+    fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
+    /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
+    /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.
+    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError>;
+    /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
+    fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// One message.
+    fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
+    /// Messages by conditions.
+    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError>;
+    /// The events of one message, oldest first.
+    fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
+    /// The latest events that belong to no message (refusals), newest first.
+    fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// What was answered to a received AS4 message.
+    fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
+    /// Counts.
+    fn counts(&self) -> Result<Counts, StoreError>;
+    /// The payload files.
+    fn blobs(&self) -> &Blobs;
+}

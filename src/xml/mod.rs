@@ -1,0 +1,15 @@
+//! XML as SDK needs it: a bounded, namespace-aware event reader that streams texts of any size, a
+//! small tree for headers, canonical forms as a stream, and the closed profiles of XML Signature and
+//! XML Encryption. No DTD, no external entity, no XPath, no XSLT, ever.
+
+pub mod algorithm;
+pub mod c14n;
+pub mod dsig;
+pub mod enc;
+pub mod ns;
+pub mod reader;
+pub mod tree;
+pub mod write;
+
+pub use reader::{Attribute, Event, Limits, Reader, Start, XmlError};
+pub use tree::{Node, Tree};
