@@ -95,6 +95,8 @@ pub struct Message {
     pub envelope: Option<BlobId>,
     /// Its size in bytes.
     pub envelope_bytes: u64,
+    /// SHA-256 of its bytes in lower-case hexadecimal.
+    pub envelope_sha256: String,
     /// AS4 message id: given on packing (out) or by the sender (in). Stays the same on every attempt.
     pub as4_message_id: Option<As4MessageId>,
     /// AS4 ConversationId.
@@ -109,6 +111,8 @@ pub struct Message {
     pub next_attempt_at: Option<Timestamp>,
     /// Until when a worker holds it.
     pub lease_until: Option<Timestamp>,
+    /// In: when the participant confirmed that it took the sealed envelope itself.
+    pub taken_at: Option<Timestamp>,
     /// When it was inserted.
     pub created_at: Timestamp,
     /// When it last changed.
