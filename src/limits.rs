@@ -42,6 +42,21 @@ pub const ENVELOPE_FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Largest SMP answer, in bytes.
 pub const SMP_BYTES_MAX: usize = 1024 * 1024;
 
+/// One question to an SMP, from connecting to the last byte. Digg asks of it 99 % within 2 s (ENV-PROD-6.1.t01).
+pub const SMP_EXCHANGE_MAX: Duration = Duration::from_secs(20);
+
+/// How long one DNS server is waited for, each time it is asked.
+pub const DNS_ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// How often each DNS server is asked before a look-up counts as unreachable.
+pub const DNS_TRIES_MAX: usize = 2;
+
+/// Most steps from one DNS name to the next (CNAME, non-terminal NAPTR) in one look-up.
+pub const DNS_STEPS_MAX: usize = 5;
+
+/// Most look-ups remembered; each is a few kilobytes.
+pub const DISCOVERY_CACHE_ENTRIES_MAX: usize = 4096;
+
 /// Largest certificate, in bytes of DER.
 pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
 
