@@ -76,3 +76,31 @@ pub const CLAIM_LEASE: Duration = Duration::from_secs(15 * 60);
 const _: () = assert!(AS4_EXCHANGE_MAX.as_secs() < CLAIM_LEASE.as_secs());
 const _: () = assert!((SOAP_BYTES_MAX as u64) < AS4_BODY_BYTES_MAX);
 const _: () = assert!(ENVELOPE_BYTES_MAX < AS4_BODY_BYTES_MAX);
+
+/// Connecting to another host, TLS not included.
+pub const CLIENT_CONNECT_MAX: Duration = Duration::from_secs(15);
+
+/// How long a pooled connection is kept unused, and how long an answer may pause.
+pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// Open connections of one listening socket. Further ones wait to be accepted.
+pub const SERVER_CONNECTIONS_MAX: usize = 512;
+
+/// TLS handshake of a client.
+pub const SERVER_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// From the end of one request, or the start of the connection, to the end of the next request's headers.
+pub const SERVER_HEADER_MAX: Duration = Duration::from_secs(30);
+
+/// Headers of a request, in bytes, and the buffer they are read into.
+pub const SERVER_HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// How long a client may send nothing of a body it has begun, or take nothing of an answer.
+pub const SERVER_IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// A whole request body: 100 MB take this long at 1.3 Mbit/s.
+pub const SERVER_BODY_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How much of a refused body is read and thrown away, in bytes, so that the client sees the answer
+/// and not a connection that breaks while it is writing.
+pub const SERVER_DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;

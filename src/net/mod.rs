@@ -1,1 +1,18 @@
-//! (to come)
+//! HTTP on hyper and rustls, both ways, with a bound on every wait and every size. Only this
+//! module names hyper; what others see are `http` types, `axum` routers, readers and files.
+
+pub mod body;
+pub mod client;
+pub mod error;
+pub mod inbound;
+pub mod server;
+pub mod tls;
+
+pub use body::Body;
+pub use client::{Answer, Client, ClientSettings, Fetched, Outgoing};
+pub use error::NetError;
+pub use inbound::{BodyError, BodyLimits, BodyReader};
+pub use tls::{ClientIdentity, ServerTls, TlsError};
+
+#[cfg(test)]
+mod tests;
