@@ -166,3 +166,54 @@ pub struct SignedReference {
     /// Digest in Base64.
     pub digest: String,
 }
+
+/// A change to one field of a message.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// AS4 message id, AS4 ConversationId and the other access point, given on packing.
+    Addressed(As4MessageId, String, PartyId),
+    /// The packed message, kept or given up.
+    Packed(Option<Box<Packing>>),
+    /// Attempts made.
+    Attempts(u32),
+    /// When work is due again.
+    Due(Option<Timestamp>),
+    /// The last problem.
+    Error(Option<Problem>),
+    /// What the receiving access point proved.
+    As4Receipt(As4ReceiptSummary),
+    /// The message receipt's word.
+    MessageReceipt(String),
+    /// What the message service knows.
+    Content(Box<Content>),
+    /// The envelope's id, read from the envelope itself.
+    EnvelopeId(EnvelopeId),
+    /// The participant took the sealed envelope.
+    TakenAt(Timestamp),
+    /// The sealed envelope is deleted.
+    EnvelopeGone,
+}
+
+impl Message {
+    /// Writes one change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Addressed(id, conversation, partner) => {
+                self.as4_message_id = Some(id);
+                self.conversation_id = Some(conversation);
+                self.partner = Some(partner);
+            }
+            Change::Packed(packed) => self.packed = packed.map(|packed| *packed),
+            Change::Attempts(attempts) => self.attempts = attempts,
+            Change::Due(due) => self.next_attempt_at = due,
+            Change::Error(error) => self.error = error,
+            Change::As4Receipt(receipt) => self.as4_receipt = Some(receipt),
+            Change::MessageReceipt(word) => self.message_receipt = Some(word),
+            Change::Content(content) => self.content = Some(*content),
+            Change::EnvelopeId(id) => self.envelope_id = id,
+            Change::TakenAt(at) => self.taken_at = Some(at),
+            Change::EnvelopeGone => self.envelope = None,
+        }
+    }
+}

@@ -4,7 +4,7 @@ pub mod blob;
 pub mod embedded;
 pub mod journal;
 
-use crate::model::{As4MessageId, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};
+use crate::model::{As4MessageId, Change, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};
 use std::time::Duration;
 
 pub use blob::{BlobWriter, Blobs};
@@ -61,13 +61,15 @@ pub struct Answered { /// The message it made; none for a test message.
     pub body: String, /// SHA-256 over the signed digests: the same id with another content is no duplicate.
     pub fingerprint: String }
 
-/// One change to one message, applied by `settle` inside a transaction.
+/// A step of one message inside a transaction. Only what `changes` names is written, so that two
+/// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 pub struct Settlement { /// Which message.
-    pub id: MessageId, /// The claim it rests on: the `lease_until` that `claim` gave. `None` where no claim is needed.
-    pub claim: Option<Timestamp>, /// What happened; the store derives the status. `None` keeps it.
-    pub outcome: Option<Outcome>, /// The message with its other fields as they shall be (status, lease and times are the store's).
-    pub message: Message }
+    pub id: MessageId, /// The claim it rests on: the `lease_until` that `claim` gave. `None` where no claim is needed; such a settlement leaves a claim of others alone.
+    pub claim: Option<Timestamp>, /// Whether the claim ends with it.
+    pub release: bool, /// What happened; the store derives the status by `Status::after`. `None` keeps it.
+    pub outcome: Option<Outcome>, /// The fields that change, by `Message::apply`.
+    pub changes: Vec<Change> }
 
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
