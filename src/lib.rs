@@ -1,4 +1,4 @@
-//! Sluss: access point and message service for Säker digital kommunikation.
+#![doc = include_str!("../ARCHITECTURE.md")]
 #![forbid(unsafe_code)]
 
 // Ground: no module here knows what a message is for.

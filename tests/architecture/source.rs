@@ -134,8 +134,9 @@ impl Source {
     }
 
     fn follows_colons(&self, place: usize) -> bool {
-        // `::ring::digest` begins a path; `a::ring` does not.
-        place > 0 && self.is(place - 1, "::") && place > 1 && self.tokens.get(place - 2).is_some_and(|t| is_word(&t.text) || t.text == ">")
+        // `use ::ring::digest` begins a path; `a::ring` does not.
+        let before = place.checked_sub(2).and_then(|before| self.tokens.get(before));
+        place > 0 && self.is(place - 1, "::") && before.is_some_and(|t| (is_word(&t.text) && t.text != "use") || t.text == ">")
     }
 }
 
