@@ -1,0 +1,114 @@
+//! The constants of Digg's transport profile for AS4 (`digg-transport-as4-v1_0`), and the check of a
+//! user message against them. Everything else of the P-Mode comes from the route or the envelope.
+
+use super::error::{Finding, Refusal};
+use super::header::{Party, UserMessage};
+use crate::model::id::PARTICIPANT_SCHEME;
+use crate::model::document::PROCESS_SCHEME;
+use crate::pki::Certificate;
+
+/// Message partition channel (AS4-2.3.1.d).
+pub const MPC: &str = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/defaultMPC";
+/// Type of every PartyId (AS4-2.3.1.k, n).
+pub const PARTY_TYPE: &str = "urn:fdc:digg.se:edelivery:transportprofile:as4:partytype:ap";
+/// Role of the sending access point (AS4-2.3.1.l).
+pub const ROLE_INITIATOR: &str = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/initiator";
+/// Role of the receiving access point (AS4-2.3.1.o).
+pub const ROLE_RESPONDER: &str = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/responder";
+/// Type of Service (AS4-2.3.1.b).
+pub const SERVICE_TYPE: &str = PROCESS_SCHEME;
+/// Service of the test service, which is receipted and not delivered (ebMS 3.0 Core, 5.2.2.9).
+pub const TEST_SERVICE: &str = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/service";
+/// Action of the test service.
+pub const TEST_ACTION: &str = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/test";
+/// Transport profile of an SMP endpoint (AS4-2.3.1.e).
+pub const TRANSPORT_PROFILE: &str = "digg-transport-as4-v1_0";
+/// Message property with the sending participant (AS4-2.3.1.p).
+pub const ORIGINAL_SENDER: &str = "originalSender";
+/// Message property with the receiving participant (AS4-2.3.1.q).
+pub const FINAL_RECIPIENT: &str = "finalRecipient";
+/// Part property: media type before compression (AS4 Profile 1.0, 3.1).
+pub const MIME_TYPE: &str = "MimeType";
+/// Part property: compression (AS4 Profile 1.0, 3.1).
+pub const COMPRESSION_TYPE: &str = "CompressionType";
+/// Part property: character set (AS4 Profile 1.0, 3.1).
+pub const CHARACTER_SET: &str = "CharacterSet";
+/// The only compression of AS4.
+pub const GZIP: &str = "application/gzip";
+/// Content id of the envelope's part, as Digg's P-Mode has it (C-15).
+pub const ENVELOPE_CONTENT_ID: &str = "message";
+/// Media type of the envelope's part (C-14).
+pub const ENVELOPE_MIME: &str = "text/xml";
+
+/// Whether `message` is for the test service.
+pub fn is_test(message: &UserMessage) -> bool {
+    message.service == TEST_SERVICE && message.action == TEST_ACTION
+}
+
+/// Checks the header of a user message against the profile.
+///
+/// Tolerates what the contradictions register says to: a PartyId or a property without type (C-04), and the
+/// other spelling of Digg's name in the service type (C-05).
+///
+/// # Errors
+///
+/// [`Refusal::Mismatch`] or [`Refusal::Inconsistent`] with the rule.
+pub fn conform(message: &UserMessage) -> Result<(), Refusal> {
+    if message.mpc.as_deref().is_some_and(|mpc| mpc != MPC) {
+        return Err(mismatch("AS4-2.3.1.d", format!("mpc {}", message.mpc.as_deref().unwrap_or_default()), format!("{MPC} or none")));
+    }
+    party(&message.from, "From", ROLE_INITIATOR, "AS4-2.3.1.k", "AS4-2.3.1.l")?;
+    party(&message.to, "To", ROLE_RESPONDER, "AS4-2.3.1.n", "AS4-2.3.1.o")?;
+    if is_test(message) {
+        return Ok(());
+    }
+    let kind = message.service_type.as_deref().unwrap_or_default();
+    if kind.to_lowercase() != SERVICE_TYPE {
+        return Err(mismatch("AS4-2.3.1.b", format!("Service type {kind:?}"), SERVICE_TYPE));
+    }
+    participant(message, ORIGINAL_SENDER, "AS4-2.3.1.p")?;
+    participant(message, FINAL_RECIPIENT, "AS4-2.3.1.q")
+}
+
+/// Checks that the sending access point is the one that signed (AS4-2.3.1.j, BAS-2.14.1.t02).
+///
+/// # Errors
+///
+/// [`Refusal::Authentication`] when PartyId is not the common name of `signer`.
+pub fn sender_signed(message: &UserMessage, signer: &Certificate) -> Result<(), Refusal> {
+    let name = signer.common_name().unwrap_or_default();
+    if !name.is_empty() && name == message.from.id {
+        return Ok(());
+    }
+    Err(Refusal::Authentication(Finding::new(
+        format!("From/PartyId {:?}, signed by {}", message.from.id, signer.subject()),
+        "From/PartyId equal to the common name of the signing certificate",
+    ).rule("AS4-2.3.1.j")))
+}
+
+fn party(party: &Party, side: &str, role: &str, type_rule: &'static str, role_rule: &'static str) -> Result<(), Refusal> {
+    if let Some(kind) = party.kind.as_deref().filter(|kind| *kind != PARTY_TYPE) {
+        return Err(mismatch(type_rule, format!("{side}/PartyId of type {kind:?}"), format!("{PARTY_TYPE} or no type")));
+    }
+    if party.role != role {
+        return Err(mismatch(role_rule, format!("{side}/Role {:?}", party.role), role));
+    }
+    Ok(())
+}
+
+fn participant(message: &UserMessage, name: &'static str, rule: &'static str) -> Result<(), Refusal> {
+    let property = message.properties.iter().find(|p| p.name == name);
+    let Some(property) = property.filter(|p| !p.value.is_empty()) else {
+        return Err(mismatch(rule, format!("no message property {name}"), format!("{name} with a participant id, as in 0203:digg.se")));
+    };
+    match property.kind.as_deref() {
+        None | Some(PARTICIPANT_SCHEME) => Ok(()),
+        Some(kind) => Err(Refusal::Inconsistent(
+            Finding::new(format!("{name} of type {kind:?}"), format!("{PARTICIPANT_SCHEME} or no type")).rule("AP-3.1.6"),
+        )),
+    }
+}
+
+fn mismatch(rule: &'static str, found: String, expected: impl Into<String>) -> Refusal {
+    Refusal::Mismatch(Finding::new(found, expected).rule(rule))
+}
