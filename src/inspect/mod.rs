@@ -1,1 +1,3 @@
-//! (to come)
+//! Verdicts on recorded bytes, for the offline commands: no network, no clock, no configuration.
+
+pub mod smp;
