@@ -322,7 +322,8 @@ pub struct Signed {
 ///
 /// [`SmpError::Signature`].
 pub fn verify_signature(bytes: &[u8]) -> Result<Enveloped, SmpError> {
-    Ok(dsig::verify_enveloped(|| Ok(bytes), Profile::Smp, &Allowed::default())?)
+    let key_of = |der: &[u8]| Certificate::from_der(der).ok().map(|certificate| certificate.public_key().clone());
+    Ok(dsig::verify_enveloped(|| Ok(bytes), key_of, Profile::Smp, &Allowed::default())?)
 }
 
 /// Verifies signature, signer and structure of a SignedServiceMetadata at time `at`.

@@ -73,6 +73,8 @@ impl Signature {
     pub fn parse(_node: Node<'_>, _profile: Profile, _allowed: &Allowed) -> Result<Self, DsigError> { todo!() }
     /// Verifies the value over the canonical SignedInfo of `tree`.
     pub fn verify_value(&self, _tree: &super::Tree, _key: &PublicKey) -> Result<(), DsigError> { todo!() }
+    /// Resolves the `#id` of a reference, compares the digest of its canonical form, and gives the element that is covered.
+    pub fn check_element<'t>(&self, _tree: &'t super::Tree, _reference: &Reference) -> Result<Node<'t>, DsigError> { todo!() }
     /// The ds:X509Certificate values of KeyInfo/X509Data, in DER.
     pub fn certificates(&self, _tree: &super::Tree) -> Result<Vec<Vec<u8>>, DsigError> { todo!() }
 }
@@ -90,8 +92,10 @@ pub struct Enveloped { /// The signer's certificate, from KeyInfo, in DER. Its k
 
 /// Verifies the enveloped signature of a document of any size: `open` gives it anew for each pass.
 /// `which` chooses among several direct child Signatures by index (C-22). Reference URI must be "".
-pub fn verify_enveloped<R: std::io::Read>(_open: impl Fn() -> std::io::Result<R>, _profile: Profile, _allowed: &Allowed) -> Result<Enveloped, DsigError> { todo!() }
+/// `key_of` reads the key out of a certificate; `None` passes over certificates that are not wanted.
+pub fn verify_enveloped<R: std::io::Read>(_open: impl Fn() -> std::io::Result<R>, _key_of: impl Fn(&[u8]) -> Option<PublicKey>, _profile: Profile, _allowed: &Allowed) -> Result<Enveloped, DsigError> { todo!() }
 
 /// The SignedInfo + Signature element, canonical already, for an enveloped signature over a document with `digest`
-/// (C-22 OUT: enveloped-signature + Canonical XML 1.0, RSA-SHA256, SHA-256), with the certificate in KeyInfo.
-pub fn enveloped_element(_digest: &[u8], _key: &PrivateKey, _certificate_der: &[u8]) -> Result<String, crate::crypto::CryptoError> { todo!() }
+/// (C-22 OUT: enveloped-signature + Canonical XML 1.0, RSA-SHA256, SHA-256), with the certificate in KeyInfo. `in_scope`: every
+/// (prefix or "", namespace) that the document element declares: the inclusive form of SignedInfo shows them.
+pub fn enveloped_element(_digest: &[u8], _key: &PrivateKey, _certificate_der: &[u8], _in_scope: &[(&str, &str)]) -> Result<String, crate::crypto::CryptoError> { todo!() }

@@ -6,8 +6,13 @@ pub mod algorithm;
 pub mod c14n;
 pub mod dsig;
 pub mod enc;
+mod base;
+mod names;
 pub mod ns;
 pub mod reader;
+mod scope;
+mod source;
+mod tag;
 pub mod tree;
 pub mod write;
 
