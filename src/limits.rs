@@ -101,6 +101,15 @@ pub const SERVER_IDLE_MAX: Duration = Duration::from_secs(30);
 /// A whole request body: 100 MB take this long at 1.3 Mbit/s.
 pub const SERVER_BODY_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// How much of a refused body is read and thrown away, in bytes, so that the client sees the answer
-/// and not a connection that breaks while it is writing.
+/// How much of a refused body of an unknown client is read and thrown away, in bytes, so that it sees
+/// the answer and not a connection that breaks while it is writing.
 pub const SERVER_DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The same for a client that has shown its token.
+pub const API_DRAIN_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Text fields of a form together, in bytes. Documents come as files.
+pub const FORM_TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Documents of one message.
+pub const FORM_FILES_MAX: usize = 100;

@@ -71,6 +71,11 @@ impl Body {
         self.bytes == 0
     }
 
+    /// The same as the body of an answer of ours.
+    pub fn into_answer(self) -> axum::body::Body {
+        axum::body::Body::new(self.into_stream())
+    }
+
     pub(super) fn into_stream(self) -> Pieces {
         Pieces {
             waiting: self.pieces,

@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use std::io::{self, Read};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -104,11 +106,99 @@ fn slow(limits: BodyLimits, end: Instant) -> BodyError {
     })
 }
 
-/// The body as an asynchronous reader. Errors hold a [`BodyError`].
-pub fn reader(body: Body, limits: BodyLimits) -> impl AsyncRead + Send + Unpin + 'static {
-    let stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> =
-        Box::pin(pieces(body, limits).map(|piece| piece.map_err(io::Error::from)));
-    StreamReader::new(stream)
+/// The pieces of one body, boxed.
+type PieceStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// The body as an asynchronous reader, and what remains of it when its reader has gone. Errors hold
+/// a [`BodyError`].
+pub fn reader(
+    body: Body,
+    limits: BodyLimits,
+) -> (impl AsyncRead + Send + Unpin + 'static, Remains) {
+    let left = Arc::new(Mutex::new(Left::default()));
+    let lent = Lent {
+        stream: Some(Box::pin(pieces(body, limits))),
+        left: left.clone(),
+    };
+    (StreamReader::new(lent), Remains { left })
+}
+
+/// What a reader leaves behind: why it failed, and the rest that nobody read.
+#[derive(Debug)]
+pub struct Remains {
+    left: Arc<Mutex<Left>>,
+}
+
+#[derive(Default)]
+struct Left {
+    fault: Option<BodyError>,
+    stream: Option<PieceStream>,
+}
+
+impl std::fmt::Debug for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Left({:?})", self.fault)
+    }
+}
+
+impl Remains {
+    /// Why the reader failed, where it did.
+    pub fn fault(&self) -> Option<BodyError> {
+        self.lock().fault.clone()
+    }
+
+    /// Reads the rest and throws it away, as [`drain`] does. To be called when the reader has gone.
+    pub async fn drain(self, bytes_max: u64) {
+        let stream = self.lock().stream.take();
+        if let Some(stream) = stream {
+            exhaust(stream, bytes_max).await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Left> {
+        self.left
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The stream as long as a reader has it; goes back when the reader is dropped.
+struct Lent {
+    stream: Option<PieceStream>,
+    left: Arc<Mutex<Left>>,
+}
+
+impl Stream for Lent {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(None);
+        };
+        let next = ready!(stream.as_mut().poll_next(cx));
+        if let Some(Err(fault)) = &next {
+            self.keep(|left| left.fault = Some(fault.clone()));
+        }
+        Poll::Ready(next.map(|piece| piece.map_err(io::Error::from)))
+    }
+}
+
+impl Lent {
+    fn keep(&self, change: impl FnOnce(&mut Left)) {
+        change(
+            &mut self
+                .left
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let stream = self.stream.take();
+        self.keep(|left| left.stream = stream);
+    }
 }
 
 /// The body as a blocking reader, for the formats, which are synchronous. Errors hold a [`BodyError`].
@@ -164,11 +254,21 @@ impl Read for BodyReader {
 /// Reads and throws away at most `bytes_max` bytes of a body that is refused, for at most a few
 /// seconds: a client that is still writing would otherwise see a broken connection and not the answer.
 pub async fn drain(body: Body, bytes_max: u64) {
-    let limits = BodyLimits {
-        bytes_max,
-        idle: Duration::from_secs(2),
-        whole: Duration::from_secs(10),
-    };
-    let mut stream = std::pin::pin!(pieces(body, limits));
-    while let Some(Ok(_)) = stream.next().await {}
+    exhaust(Box::pin(pieces(body, BodyLimits::bytes(bytes_max))), bytes_max).await;
 }
+
+async fn exhaust(mut stream: PieceStream, bytes_max: u64) {
+    let all = async {
+        let mut read = 0;
+        while let Some(Ok(bytes)) = stream.next().await {
+            read += bytes.len() as u64;
+            if read > bytes_max {
+                return;
+            }
+        }
+    };
+    // A client that dawdles with what is not wanted is let go.
+    let _ = tokio::time::timeout(DRAIN_MAX, all).await;
+}
+
+const DRAIN_MAX: Duration = Duration::from_secs(5);

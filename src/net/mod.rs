@@ -7,12 +7,14 @@ pub mod error;
 pub mod inbound;
 pub mod server;
 pub mod tls;
+pub mod token;
 
 pub use body::Body;
 pub use client::{Answer, Client, ClientSettings, Fetched, Outgoing};
 pub use error::NetError;
 pub use inbound::{BodyError, BodyLimits, BodyReader};
 pub use tls::{ClientIdentity, ServerTls, TlsError};
+pub use token::AccessToken;
 
 #[cfg(test)]
 mod tests;

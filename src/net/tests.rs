@@ -334,7 +334,7 @@ async fn a_body_above_the_limit_is_too_large() {
             .await
             .unwrap();
     assert_eq!(BodyError::of(&fault), Some(&BodyError::TooLarge(1000)));
-    let mut reader = super::inbound::reader(AxumBody::from(vec![0; 1000]), limits);
+    let (mut reader, _) = super::inbound::reader(AxumBody::from(vec![0; 1000]), limits);
     assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap(), 1000);
 }
 
@@ -521,4 +521,48 @@ async fn an_answer_can_be_taken_piece_by_piece() {
     }
     assert_eq!(bytes, 2_000_000);
     assert!(pieces > 1);
+}
+
+#[tokio::test]
+async fn a_reader_says_why_it_failed_and_leaves_the_rest() {
+    let (mut reader, remains) =
+        super::inbound::reader(AxumBody::from(vec![0; 1001]), BodyLimits::bytes(1000));
+    assert!(reader.read_to_end(&mut Vec::new()).await.is_err());
+    assert_eq!(remains.fault(), Some(BodyError::TooLarge(1000)));
+
+    let app = Router::new().route(
+        "/",
+        post(|body: AxumBody| async move {
+            let (mut reader, remains) =
+                super::inbound::reader(body, BodyLimits::bytes(100_000_000));
+            let first = reader.read_u8().await.unwrap();
+            drop(reader);
+            assert_eq!(remains.fault(), None);
+            remains.drain(100_000_000).await;
+            format!("refused after {first}")
+        }),
+    );
+    let server = start(app, None, ServerLimits::default()).await;
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(60_000_000).unwrap();
+    let body = Body::empty().file(file).unwrap();
+    let answer = plain_client().post(&server.url("http", "/"), "x/y", body, 100, SOON).await.unwrap();
+    assert_eq!(answer.body, b"refused after 0");
+}
+
+#[test]
+fn a_token_is_made_once_with_mode_0600_and_compared_whole() {
+    use super::token::AccessToken;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.token");
+    let made = AccessToken::from_file_or_new(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(made.matches(text.trim()));
+    assert!(AccessToken::from_file_or_new(&path).unwrap().matches(text.trim()));
+    assert!(!made.matches(&text.trim()[1..]) && !made.matches("") && !made.matches(&text.trim().replace(|c: char| c.is_ascii_alphanumeric(), "0")));
+    assert!(!format!("{made:?}").contains(text.trim()));
+    std::fs::write(&path, "short").unwrap();
+    assert!(AccessToken::from_file_or_new(&path).is_err());
 }
