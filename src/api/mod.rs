@@ -1,1 +1,106 @@
-//! (to come)
+//! The HTTP interface: participants hand in and take sealed envelopes, the message service takes
+//! messages in clear, operators look at the queue. JSON, problems as RFC 9457, one bearer token.
+//!
+//! | path below `/api/v1` | for |
+//! |---|---|
+//! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
+//! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
+//! | `queue`, `status`, `lookup` | operators ([`admin`]) |
+//! | `health/live`, `health/ready` | whoever watches the process; without a token |
+
+mod admin;
+mod auth;
+mod extract;
+mod messages;
+mod multipart;
+mod participant;
+mod problem;
+pub mod shapes;
+
+use crate::access_point::Router as AccessPoint;
+use crate::message_service::MessageService;
+use crate::model::{DocumentType, ParticipantId, Problem};
+use crate::net::AccessToken;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// What the API stands on.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The access point of this process.
+    pub access_point: Arc<AccessPoint>,
+    /// The message service, where this process has that role.
+    pub message_service: Option<Arc<MessageService>>,
+    /// What every caller has to show.
+    pub token: AccessToken,
+    /// What the application knows and the modules below the API do not.
+    pub outlook: Arc<dyn Outlook>,
+}
+
+/// What the application tells about itself: discovery, certificates, readiness.
+pub trait Outlook: Send + Sync {
+    /// The discovery trace for a participant: each question, answer, check, then the route. A lookup
+    /// that ends in a refusal is a trace as well, with its `problem`.
+    fn lookup(&self, question: LookupQuestion)
+    -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
+    /// Further members of `status`: access point, partners, certificates, versions.
+    fn status(&self) -> serde_json::Map<String, serde_json::Value>;
+    /// Whether traffic is accepted, and if not, why.
+    fn ready(&self) -> Result<(), Problem>;
+}
+
+/// What is looked up.
+#[derive(Clone, Debug)]
+pub struct LookupQuestion {
+    /// Whom.
+    pub participant: ParticipantId,
+    /// For which document type; `None`: the SDK message.
+    pub document_type: Option<DocumentType>,
+    /// Whether caches are passed over.
+    pub fresh: bool,
+}
+
+/// All routes of the API.
+pub fn router(state: ApiState) -> Router {
+    let guarded = Router::new()
+        .route(
+            "/participants/{id}/envelopes",
+            post(participant::submit).get(participant::waiting),
+        )
+        .route(
+            "/participants/{id}/envelopes/{message}",
+            get(participant::envelope),
+        )
+        .route(
+            "/participants/{id}/envelopes/{message}/confirm",
+            post(participant::confirm),
+        )
+        .route("/messages", post(messages::send))
+        .route("/messages/{id}", get(messages::message))
+        .route("/messages/{id}/documents/{index}", get(messages::document))
+        .route("/inbox", get(messages::inbox))
+        .route("/queue", get(admin::queue))
+        .route("/queue/{id}", get(admin::journey))
+        .route("/status", get(admin::status))
+        .route("/lookup", get(admin::lookup))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            auth::bearer,
+        ))
+        // Each handler bounds its own body; most read none.
+        .layer(DefaultBodyLimit::disable());
+    let open = Router::new()
+        .route("/health/live", get(admin::live))
+        .route("/health/ready", get(admin::ready));
+    Router::new()
+        .nest("/api/v1", open.clone().merge(guarded))
+        .merge(open)
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(state)
+}

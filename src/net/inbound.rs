@@ -115,12 +115,25 @@ pub fn reader(
     body: Body,
     limits: BodyLimits,
 ) -> (impl AsyncRead + Send + Unpin + 'static, Remains) {
+    let (stream, remains) = lend(body, limits);
+    (StreamReader::new(stream), remains)
+}
+
+/// The same as a stream.
+pub(super) fn lend(
+    body: Body,
+    limits: BodyLimits,
+) -> (
+    impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    Remains,
+) {
     let left = Arc::new(Mutex::new(Left::default()));
+    let stream: PieceStream = Box::pin(pieces(body, limits));
     let lent = Lent {
-        stream: Some(Box::pin(pieces(body, limits))),
+        stream: Some(stream),
         left: left.clone(),
     };
-    (StreamReader::new(lent), Remains { left })
+    (lent, Remains { left })
 }
 
 /// What a reader leaves behind: why it failed, and the rest that nobody read.
@@ -171,7 +184,10 @@ struct Lent {
 impl Stream for Lent {
     type Item = io::Result<Bytes>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Bytes>>> {
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(None);
         };
@@ -254,7 +270,11 @@ impl Read for BodyReader {
 /// Reads and throws away at most `bytes_max` bytes of a body that is refused, for at most a few
 /// seconds: a client that is still writing would otherwise see a broken connection and not the answer.
 pub async fn drain(body: Body, bytes_max: u64) {
-    exhaust(Box::pin(pieces(body, BodyLimits::bytes(bytes_max))), bytes_max).await;
+    exhaust(
+        Box::pin(pieces(body, BodyLimits::bytes(bytes_max))),
+        bytes_max,
+    )
+    .await;
 }
 
 async fn exhaust(mut stream: PieceStream, bytes_max: u64) {

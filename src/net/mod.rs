@@ -3,7 +3,9 @@
 
 pub mod body;
 pub mod client;
+pub mod download;
 pub mod error;
+pub mod form;
 pub mod inbound;
 pub mod server;
 pub mod tls;

@@ -546,7 +546,10 @@ async fn a_reader_says_why_it_failed_and_leaves_the_rest() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(60_000_000).unwrap();
     let body = Body::empty().file(file).unwrap();
-    let answer = plain_client().post(&server.url("http", "/"), "x/y", body, 100, SOON).await.unwrap();
+    let answer = plain_client()
+        .post(&server.url("http", "/"), "x/y", body, 100, SOON)
+        .await
+        .unwrap();
     assert_eq!(answer.body, b"refused after 0");
 }
 
@@ -557,11 +560,26 @@ fn a_token_is_made_once_with_mode_0600_and_compared_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.token");
     let made = AccessToken::from_file_or_new(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(made.matches(text.trim()));
-    assert!(AccessToken::from_file_or_new(&path).unwrap().matches(text.trim()));
-    assert!(!made.matches(&text.trim()[1..]) && !made.matches("") && !made.matches(&text.trim().replace(|c: char| c.is_ascii_alphanumeric(), "0")));
+    assert!(
+        AccessToken::from_file_or_new(&path)
+            .unwrap()
+            .matches(text.trim())
+    );
+    assert!(
+        !made.matches(&text.trim()[1..])
+            && !made.matches("")
+            && !made.matches(
+                &text
+                    .trim()
+                    .replace(|c: char| c.is_ascii_alphanumeric(), "0")
+            )
+    );
     assert!(!format!("{made:?}").contains(text.trim()));
     std::fs::write(&path, "short").unwrap();
     assert!(AccessToken::from_file_or_new(&path).is_err());

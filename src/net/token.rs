@@ -30,8 +30,7 @@ impl AccessToken {
     ///
     /// When it is shorter than 32 characters or has others than printable ASCII.
     pub fn new(text: &str) -> io::Result<Self> {
-        let sound =
-            text.len() >= CHARS_LEAST && text.bytes().all(|b| (0x21..0x7f).contains(&b));
+        let sound = text.len() >= CHARS_LEAST && text.bytes().all(|b| (0x21..0x7f).contains(&b));
         sound.then(|| Self(text.to_owned())).ok_or_else(|| {
             let fault = "not an access token: expected at least 32 printable ASCII characters without spaces";
             io::Error::new(io::ErrorKind::InvalidData, fault)

@@ -1,0 +1,158 @@
+//! For operators: the queue, a message's journey, the state of the whole, discovery, health.
+
+use super::extract::{NoQuery, Parted, Strict, id, optional_id};
+use super::problem::{ProblemAnswer, usage};
+use super::shapes::{Journey, QueueCount, QueueLine, QueuePage};
+use super::{ApiState, LookupQuestion};
+use crate::model::{
+    Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp,
+};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Longest page of the queue.
+const PAGE_MAX: usize = 1000;
+
+/// Conditions on the queue. All that are given hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueQuery {
+    direction: Option<Direction>,
+    status: Option<String>,
+    participant: Option<String>,
+    partner: Option<String>,
+    envelope_id: Option<String>,
+    as4_message_id: Option<String>,
+    older_than_seconds: Option<u64>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl QueueQuery {
+    fn parsed(&self) -> Result<Query, Problem> {
+        let status = self
+            .status
+            .as_deref()
+            .map(str::parse::<Status>)
+            .transpose()
+            .map_err(usage)?;
+        let created_before = self.older_than_seconds.map(before_now).transpose()?;
+        Ok(Query {
+            direction: self.direction,
+            status,
+            participant: optional_id(self.participant.as_deref())?,
+            partner: optional_id(self.partner.as_deref())?,
+            envelope_id: optional_id(self.envelope_id.as_deref())?,
+            as4_message_id: optional_id(self.as4_message_id.as_deref())?,
+            created_before,
+            after: optional_id(self.after.as_deref())?,
+            limit: self.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
+        })
+    }
+}
+
+fn before_now(seconds: u64) -> Result<Timestamp, Problem> {
+    SystemClock
+        .now()
+        .checked_sub(Duration::from_secs(seconds))
+        .map_err(|_| {
+            usage(format!(
+                "older_than_seconds: found {seconds}, which is before all time"
+            ))
+        })
+}
+
+/// `GET queue`: messages by conditions, newest first, by pages.
+pub(super) async fn queue(
+    State(state): State<ApiState>,
+    Strict(query): Strict<QueueQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let query = query.parsed()?;
+    let limit = query.limit;
+    let messages = state.access_point.list(query).await?;
+    let next = messages
+        .last()
+        .filter(|_| messages.len() == limit)
+        .map(|message| message.id);
+    let messages = messages.iter().map(QueueLine::from).collect();
+    Ok(Json(QueuePage { messages, next }).into_response())
+}
+
+/// `GET queue/{id}`: a message and everything that happened to it.
+pub(super) async fn journey(
+    State(state): State<ApiState>,
+    Parted(message): Parted<String>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let message = state.access_point.message(id(&message)?).await?;
+    let journey = state.access_point.journey(message.id).await?;
+    Ok(Json(Journey {
+        message: (&message).into(),
+        journey: &journey,
+    })
+    .into_response())
+}
+
+/// `GET status`: depths and ages of the queues, room on disk, and what the application adds.
+pub(super) async fn status(
+    State(state): State<ApiState>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let counts = state.access_point.counts().await?;
+    let queues: Vec<QueueCount> = counts.by_status.iter().map(QueueCount::from).collect();
+    let mut members = serde_json::Map::new();
+    members.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    members.insert(
+        "queues".into(),
+        serde_json::to_value(queues).unwrap_or_default(),
+    );
+    members.insert("free_bytes".into(), counts.free_bytes.into());
+    members.insert("journal_records".into(), counts.journal_records.into());
+    members.extend(state.outlook.status());
+    Ok(Json(members).into_response())
+}
+
+/// What is looked up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookupQuery {
+    participant: String,
+    document_type: Option<String>,
+    #[serde(default)]
+    fresh: bool,
+}
+
+/// `GET lookup`: the discovery trace.
+pub(super) async fn lookup(
+    State(state): State<ApiState>,
+    Strict(query): Strict<LookupQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let question = LookupQuestion {
+        participant: id(&query.participant)?,
+        document_type: query.document_type.as_deref().map(document_type),
+        fresh: query.fresh,
+    };
+    Ok(Json(state.outlook.lookup(question).await?).into_response())
+}
+
+/// `scheme::identifier`, or the identifier alone, in the scheme of the code list.
+fn document_type(text: &str) -> DocumentType {
+    let with_scheme = text
+        .strip_prefix(crate::model::document::DOCUMENT_SCHEME)
+        .and_then(|rest| rest.strip_prefix("::"));
+    DocumentType::new(with_scheme.unwrap_or(text))
+}
+
+/// `GET health/live`: the process answers.
+pub(super) async fn live() -> Response {
+    Json(serde_json::json!({"live": true})).into_response()
+}
+
+/// `GET health/ready`: traffic is accepted.
+pub(super) async fn ready(State(state): State<ApiState>) -> Result<Response, ProblemAnswer> {
+    state.outlook.ready()?;
+    Ok(Json(serde_json::json!({"ready": true})).into_response())
+}

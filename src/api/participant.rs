@@ -1,0 +1,132 @@
+//! For participants whose message service is elsewhere: sealed envelopes in and out, as they are.
+
+use super::ApiState;
+use super::extract::{NoQuery, Parted, Strict, id};
+use super::problem::{ProblemAnswer, of_body, too_large, usage};
+use super::shapes::{Sent, Waiting, WaitingLine};
+use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
+use crate::model::{Fault, MessageId, ParticipantId, Problem};
+use crate::net::download::download;
+use crate::net::inbound::{BodyLimits, drain, reader};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+
+/// `POST participants/{id}/envelopes`: takes a sealed envelope for sending. 202: it is durable.
+pub(super) async fn submit(
+    State(state): State<ApiState>,
+    Parted(participant): Parted<String>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    request: Request,
+) -> Result<Response, ProblemAnswer> {
+    let (head, body) = request.into_parts();
+    let checked = check(&participant, &head.headers);
+    let (participant, expected) = match checked {
+        Ok(checked) => checked,
+        Err(problem) => {
+            drain(body, API_DRAIN_BYTES_MAX).await;
+            return Err(problem.into());
+        }
+    };
+    let (envelope, remains) = reader(body, BodyLimits::bytes(ENVELOPE_BYTES_MAX));
+    let submitted = state
+        .access_point
+        .submit(&participant, envelope, expected)
+        .await;
+    match submitted {
+        Ok(message) => {
+            let place = format!("/api/v1/queue/{}", message.id);
+            let answer = (
+                StatusCode::ACCEPTED,
+                [(header::LOCATION, place)],
+                Json(Sent::from(&message)),
+            );
+            Ok(answer.into_response())
+        }
+        Err(problem) => {
+            let problem = remains.fault().map_or(problem, |fault| of_body(&fault));
+            remains.drain(API_DRAIN_BYTES_MAX).await;
+            Err(problem.into())
+        }
+    }
+}
+
+fn check(participant: &str, headers: &HeaderMap) -> Result<(ParticipantId, Option<u64>), Problem> {
+    let participant = id(participant)?;
+    let expected = content_length(headers)?;
+    match expected {
+        Some(bytes) if bytes > ENVELOPE_BYTES_MAX => Err(too_large(bytes, ENVELOPE_BYTES_MAX)),
+        Some(0) => Err(usage("found no content, expected a sealed envelope (XHE)")),
+        _ => Ok((participant, expected)),
+    }
+}
+
+/// The announced length of a body.
+pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::CONTENT_LENGTH) else {
+        return Ok(None);
+    };
+    let bytes = value.to_str().ok().and_then(|text| text.parse().ok());
+    bytes
+        .map(Some)
+        .ok_or_else(|| usage("Content-Length is no number"))
+}
+
+/// `GET participants/{id}/envelopes`: what waits to be taken, oldest first.
+pub(super) async fn waiting(
+    State(state): State<ApiState>,
+    Parted(participant): Parted<String>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let messages = state.access_point.waiting(&id(&participant)?).await?;
+    let envelopes = messages.iter().map(WaitingLine::from).collect();
+    Ok(Json(Waiting { envelopes }).into_response())
+}
+
+/// `GET participants/{id}/envelopes/{message}`: the sealed envelope, byte for byte.
+pub(super) async fn envelope(
+    State(state): State<ApiState>,
+    Parted((participant, message)): Parted<(String, String)>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let message: MessageId = id(&message)?;
+    let (_, file) = state
+        .access_point
+        .envelope(&id(&participant)?, message)
+        .await?;
+    Ok(file_answer(
+        file,
+        "application/xml",
+        &format!("{message}.xml"),
+    )?)
+}
+
+/// `POST participants/{id}/envelopes/{message}/confirm`: the participant has it.
+pub(super) async fn confirm(
+    State(state): State<ApiState>,
+    Parted((participant, message)): Parted<(String, String)>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let message = state
+        .access_point
+        .confirm(&id(&participant)?, id(&message)?)
+        .await?;
+    Ok(Json(Sent::from(&message)).into_response())
+}
+
+/// A whole file as an answer that is saved, not shown.
+pub(super) fn file_answer(
+    file: std::fs::File,
+    mime: &str,
+    name: &str,
+) -> Result<Response, Problem> {
+    download(file, mime, name).map_err(|fault| {
+        Problem::new(
+            Fault::Temporary,
+            "store",
+            "a stored file is not readable",
+            fault.to_string(),
+        )
+    })
+}
