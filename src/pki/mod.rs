@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod keystore;
+mod name;
 pub mod trust;
 
 pub use certificate::{Certificate, CertificateError};
