@@ -68,14 +68,6 @@ pub enum CertPubError {
         /// What is wrong with the newest.
         source: TrustError,
     },
-    /// Its key usage forbids the purpose.
-    #[error("the published {purpose} certificate {subject} has a keyUsage that forbids it")]
-    Usage {
-        /// For what.
-        purpose: &'static str,
-        /// Whose it is.
-        subject: String,
-    },
 }
 
 /// The certificates of a ServiceInformation, in the order of the document. Other extensions and other
@@ -108,7 +100,8 @@ fn text(node: Node<'_>, ns: &str, local: &str) -> Option<String> {
 ///
 /// [`CertPubError`]: of the newest one, where none will do.
 pub fn sealing(published: &[Published], trust: &Trust, at: Timestamp) -> Result<Certificate, CertPubError> {
-    usable(published, Purpose::Encryption, trust, at).map(|certificates| certificates.into_iter().next())?.ok_or(CertPubError::None { purpose: "encryption" })
+    let mut certificates = usable(published, Purpose::Encryption, trust, at)?;
+    Ok(certificates.swap_remove(0))
 }
 
 /// Every signing certificate that is trusted at `at`, newest first (C-53 IN: any of them may have signed).
@@ -144,14 +137,12 @@ fn usable(published: &[Published], purpose: Purpose, trust: &Trust, at: Timestam
 }
 
 fn check(certificate: &Certificate, purpose: Purpose, trust: &Trust, at: Timestamp) -> Result<Certificate, CertPubError> {
-    let word = purpose.word();
-    let trusted = trust.check(certificate, &[], at).map_err(|source| CertPubError::NotTrusted { purpose: word, source })?;
-    let fits = match purpose {
-        Purpose::Signing => certificate.may_sign(),
-        Purpose::Encryption => certificate.may_encrypt(),
-    };
-    if !fits {
-        return Err(CertPubError::Usage { purpose: word, subject: certificate.subject().into() });
-    }
-    Ok(trusted.certificate().clone())
+    let trusted = trust.check(certificate, &[], at).and_then(|trusted| {
+        match purpose {
+            Purpose::Signing => trusted.may_sign(),
+            Purpose::Encryption => trusted.may_encrypt(),
+        }
+        .map(|()| trusted)
+    });
+    trusted.map(|trusted| trusted.certificate().clone()).map_err(|source| CertPubError::NotTrusted { purpose: purpose.word(), source })
 }
