@@ -1,5 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 #![forbid(unsafe_code)]
+// The journeys name functions that are private to their modules; `--document-private-items` makes them links.
+#![allow(rustdoc::private_intra_doc_links)]
 
 // Ground: no module here knows what a message is for.
 pub mod limits;
