@@ -32,7 +32,8 @@ fn every_rule_names_tests_that_exist_or_says_why_not() {
         if rule.shown_by.is_empty() && said != 1 {
             wrong.push(format!("{id}: names no test, so it needs either `not-yet` or `elsewhere`"));
         }
-        if [&rule.not_yet, &rule.elsewhere].into_iter().flatten().any(|reason| reason.len() < 8) || rule.rule.is_empty() {
+        if [&rule.not_yet, &rule.elsewhere].into_iter().flatten().any(|reason| reason.len() < 8) || rule.rule.is_empty()
+        {
             wrong.push(format!("{id}: a reason or the rule is empty"));
         }
     }
@@ -45,7 +46,9 @@ fn every_case_says_which_rule_it_is_for() {
     for case in cases(&root().join("conformance")) {
         let bytes = std::fs::read(&case).expect("a case can be read");
         let head = bytes.split(|b| *b == b'\n').take_while(|line| !line.is_empty());
-        let keys: BTreeSet<String> = head.filter_map(|line| String::from_utf8_lossy(line).split_once(": ").map(|(key, _)| key.to_owned())).collect();
+        let keys: BTreeSet<String> = head
+            .filter_map(|line| String::from_utf8_lossy(line).split_once(": ").map(|(key, _)| key.to_owned()))
+            .collect();
         for key in ["spec", "expect", "origin"] {
             if !keys.contains(key) {
                 wrong.push(format!("{}: no `{key}:` in its header", case.display()));
@@ -64,7 +67,20 @@ fn no_rule_of_the_digest_is_passed_over() {
     };
     let known = rules();
     // The families that this program answers for; others bind operators, platform and federation.
-    let families = ["AS4-2.", "AP-3.1.", "AP-3.2.", "AP-3.4.", "XHE", "BAS-", "UTB-", "CERTPUB-REST-", "KVITT", "MSG-SCH-", "MSG-3.2.", "MSG-5.3."];
+    let families = [
+        "AS4-2.",
+        "AP-3.1.",
+        "AP-3.2.",
+        "AP-3.4.",
+        "XHE",
+        "BAS-",
+        "UTB-",
+        "CERTPUB-REST-",
+        "KVITT",
+        "MSG-SCH-",
+        "MSG-3.2.",
+        "MSG-5.3.",
+    ];
     let missing: Vec<&str> = digest
         .lines()
         .filter_map(|line| {
@@ -102,7 +118,8 @@ fn find(reference: &str) -> Result<(), String> {
 }
 
 fn rules() -> BTreeMap<String, Rule> {
-    let text = std::fs::read_to_string(root().join("conformance/requirements.toml")).expect("the table of rules is there");
+    let text =
+        std::fs::read_to_string(root().join("conformance/requirements.toml")).expect("the table of rules is there");
     toml::from_str(&text).unwrap_or_else(|e| panic!("conformance/requirements.toml: {e}"))
 }
 

@@ -38,7 +38,20 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
 ];
 
 /// What the formats must not name: they are pure, so that they can be fuzzed and never block a thread by surprise.
-const IMPURE: &[&str] = &["tokio", "tokio_util", "futures_util", "async", "await", "SystemTime", "Instant", "SystemClock", "TcpStream", "UdpSocket", "new_v4", "now_v7"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio_util",
+    "futures_util",
+    "async",
+    "await",
+    "SystemTime",
+    "Instant",
+    "SystemClock",
+    "TcpStream",
+    "UdpSocket",
+    "new_v4",
+    "now_v7",
+];
 
 /// Modules that are synchronous and pure.
 const PURE: &[&str] = &["as4", "xhe", "sdk", "xml"];
@@ -83,7 +96,9 @@ fn the_message_service_sees_the_access_point_from_its_front_only() {
     let mut wrong = Vec::new();
     for source in sources("src").iter().filter(|s| s.is_in("message_service")) {
         for (line, path) in source.crate_paths() {
-            if path.first().is_some_and(|m| m == "access_point") && path.get(1).is_some_and(|p| p.starts_with(char::is_lowercase)) {
+            if path.first().is_some_and(|m| m == "access_point")
+                && path.get(1).is_some_and(|p| p.starts_with(char::is_lowercase))
+            {
                 wrong.push(format!("{}:{line}: {}", source.path, path.join("::")));
             }
         }
@@ -189,7 +204,12 @@ fn the_journeys_name_functions_that_exist() {
 #[test]
 fn both_journeys_are_a_step_and_an_outcome() {
     let all = sources("src");
-    for function in ["access_point::outbound::step", "access_point::outbound::outcome", "access_point::inbound::step", "access_point::inbound::outcome"] {
+    for function in [
+        "access_point::outbound::step",
+        "access_point::outbound::outcome",
+        "access_point::inbound::step",
+        "access_point::inbound::outcome",
+    ] {
         assert!(exists(&all, function), "{function}: the two files mirror each other");
     }
 }
@@ -200,12 +220,20 @@ fn exists(all: &[Source], path: &str) -> bool {
     let Some((name, module)) = parts.split_last() else { return false };
     let defines = |module: &[&str], below: bool, name: &str| {
         all.iter()
-            .filter(|s| if below { module.iter().zip(&s.module).all(|(a, b)| a == b) && s.module.len() >= module.len() } else { s.module == *module })
+            .filter(|s| {
+                if below {
+                    module.iter().zip(&s.module).all(|(a, b)| a == b) && s.module.len() >= module.len()
+                } else {
+                    s.module == *module
+                }
+            })
             .any(|s| s.definitions().any(|(_, _, found)| found == name))
     };
     match module.split_last() {
         // A method: its type and the method are somewhere below the module.
-        Some((kind, module)) if kind.starts_with(char::is_uppercase) => defines(module, true, kind) && defines(module, true, name),
+        Some((kind, module)) if kind.starts_with(char::is_uppercase) => {
+            defines(module, true, kind) && defines(module, true, name)
+        }
         _ => all.iter().any(|s| s.module == parts) || defines(module, false, name),
     }
 }
@@ -232,7 +260,11 @@ fn declared_modules() -> Vec<String> {
 fn table() -> BTreeMap<String, BTreeSet<String>> {
     let page = read("ARCHITECTURE.md");
     let order = declared_modules();
-    let rows = page.lines().skip_while(|line| !line.starts_with("| module | may use |")).skip(2).take_while(|line| line.starts_with('|'));
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| module | may use |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let mut table = BTreeMap::new();
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();

@@ -125,7 +125,9 @@ impl Source {
                 let grouped = self.is(place + 1, "::") && (self.is(place + 2, "{") || self.is(place + 2, "*"));
                 grouped || (self.is(place + 1, "as") && *place > 0 && self.is(place - 1, "use"))
             })
-            .map(|(place, token)| (token.line, format!("{}{}{}", token.text, self.tokens[place + 1].text, self.tokens[place + 2].text)))
+            .map(|(place, token)| {
+                (token.line, format!("{}{}{}", token.text, self.tokens[place + 1].text, self.tokens[place + 2].text))
+            })
             .collect()
     }
 
@@ -136,7 +138,9 @@ impl Source {
     fn follows_colons(&self, place: usize) -> bool {
         // `use ::ring::digest` begins a path; `a::ring` does not.
         let before = place.checked_sub(2).and_then(|before| self.tokens.get(before));
-        place > 0 && self.is(place - 1, "::") && before.is_some_and(|t| (is_word(&t.text) && t.text != "use") || t.text == ">")
+        place > 0
+            && self.is(place - 1, "::")
+            && before.is_some_and(|t| (is_word(&t.text) && t.text != "use") || t.text == ">")
     }
 }
 
@@ -185,7 +189,8 @@ fn tokens(text: &str) -> Vec<Token> {
                 at + 2
             }
             (c, _) if c.is_alphanumeric() || c == '_' => {
-                let end = chars[at..].iter().position(|c| !c.is_alphanumeric() && *c != '_').map_or(chars.len(), |n| at + n);
+                let end =
+                    chars[at..].iter().position(|c| !c.is_alphanumeric() && *c != '_').map_or(chars.len(), |n| at + n);
                 tokens.push(Token { line, text: chars[at..end].iter().collect() });
                 end
             }
@@ -320,7 +325,13 @@ fn comments_texts_and_tests_do_not_count() {
         mod tests { use crate::testbed::ca; fn g() { { } } }
         use ::ring::digest;
     "##;
-    let source = Source { path: "src/as4/mod.rs".to_owned(), module: vec!["as4".to_owned()], text: text.to_owned(), lines: 0, tokens: without_tests(tokens(text)) };
+    let source = Source {
+        path: "src/as4/mod.rs".to_owned(),
+        module: vec!["as4".to_owned()],
+        text: text.to_owned(),
+        lines: 0,
+        tokens: without_tests(tokens(text)),
+    };
     assert_eq!(source.crate_modules(), [(8, "model".to_owned())]);
     assert!(source.foreign_crates().any(|found| found == (11, "ring")));
     assert!(source.words().all(|(_, word)| !["sled", "store", "api", "hyper", "cli", "testbed"].contains(&word)));
@@ -329,6 +340,12 @@ fn comments_texts_and_tests_do_not_count() {
 #[test]
 fn a_path_through_super_is_seen() {
     let text = "use super::super::store::Store; use super::header;";
-    let source = Source { path: "src/as4/pack.rs".to_owned(), module: vec!["as4".to_owned(), "pack".to_owned()], text: text.to_owned(), lines: 1, tokens: tokens(text) };
+    let source = Source {
+        path: "src/as4/pack.rs".to_owned(),
+        module: vec!["as4".to_owned(), "pack".to_owned()],
+        text: text.to_owned(),
+        lines: 1,
+        tokens: tokens(text),
+    };
     assert_eq!(source.crate_modules(), [(1, "store".to_owned())]);
 }
