@@ -3,13 +3,15 @@
 //! XML Encryption. No DTD, no external entity, no XPath, no XSLT, ever.
 
 pub mod algorithm;
+mod base;
 pub mod c14n;
 pub mod dsig;
 pub mod enc;
-mod base;
+mod enveloped;
 mod names;
 pub mod ns;
 pub mod reader;
+mod schema;
 mod scope;
 mod source;
 mod tag;

@@ -1,0 +1,24 @@
+//! XML held against documents and programs of others: the samples of the specifications, the vectors
+//! of W3C and of merlin, libxml2 and xmlsec.
+
+mod samples;
+
+use std::path::{Path, PathBuf};
+
+/// Data that is not part of the project. Tests that need it say so when it is absent.
+fn shared(path: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("SLUSS_SHARED").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let path = folder.join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
+/// The key of a certificate, by a parser that has nothing to do with ours.
+fn key_of(der: &[u8]) -> Option<sluss::crypto::PublicKey> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+    sluss::crypto::PublicKey::from_spki(certificate.tbs_certificate.subject_pki.raw).ok()
+}
