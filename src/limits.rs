@@ -15,6 +15,12 @@ pub const MIME_HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Most parts of a multipart body, the SOAP part included (protocol.md 2.9: peers stop at 30 references).
 pub const MIME_PARTS_MAX: usize = 64;
 
+/// Up to this many bytes a gzip part may unpack at any ratio.
+pub const GZIP_FREE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Beyond [`GZIP_FREE_BYTES`]: most bytes out of one packed byte. Sealed envelopes are Base64, which gains less than 2.
+pub const GZIP_RATIO_MAX: u64 = 200;
+
 /// Most references of one signature.
 pub const SIGNATURE_REFERENCES_MAX: usize = 64;
 

@@ -45,7 +45,13 @@ pub const TABLE: [EbmsCode; 19] = [
     row("EBMS:0303", "DecompressionFailure", "failure", "Communication", "ebms"),
 ];
 
-const fn row(code: &'static str, name: &'static str, severity: &'static str, category: &'static str, origin: &'static str) -> EbmsCode {
+const fn row(
+    code: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    category: &'static str,
+    origin: &'static str,
+) -> EbmsCode {
     EbmsCode { code, name, severity, category, origin }
 }
 
@@ -151,7 +157,10 @@ pub enum Refusal {
 impl Refusal {
     /// The refusal of AS4-2.5.c: this participant is not served here for this type of message.
     pub fn not_serviced(participant: &str, action: &str) -> Self {
-        Self::NotServiced(Finding::new(format!("{participant} for {action}"), "a participant and a message type served here").rule("AS4-2.5.a"))
+        Self::NotServiced(
+            Finding::new(format!("{participant} for {action}"), "a participant and a message type served here")
+                .rule("AS4-2.5.a"),
+        )
     }
 
     /// The error of ebMS that the peer is told.
@@ -180,8 +189,18 @@ impl Refusal {
     /// What was found and expected, where that can be said.
     pub fn finding(&self) -> Option<&Finding> {
         match self {
-            Self::Authentication(f) | Self::Decompression(f) | Self::Feature(f) | Self::Header(f) | Self::Inconsistent(f) | Self::Limit(f)
-            | Self::Mime(f) | Self::Mismatch(f) | Self::NotServiced(f) | Self::Payload(f) | Self::Policy(f) | Self::Reused(f) => Some(f),
+            Self::Authentication(f)
+            | Self::Decompression(f)
+            | Self::Feature(f)
+            | Self::Header(f)
+            | Self::Inconsistent(f)
+            | Self::Limit(f)
+            | Self::Mime(f)
+            | Self::Mismatch(f)
+            | Self::NotServiced(f)
+            | Self::Payload(f)
+            | Self::Policy(f)
+            | Self::Reused(f) => Some(f),
             Self::Decryption { .. } | Self::Temporary(_) => None,
         }
     }
@@ -214,16 +233,28 @@ impl Refusal {
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Authentication(_) => "compare the sender's certificate with the federation's trust anchors and with its PartyId",
-            Self::Decryption { .. } => "the sender should read this access point's certificate from SMP again and encrypt to it",
-            Self::Policy(_) => "the sender should sign and encrypt every part with the algorithms of eDelivery AS4 1.15",
-            Self::NotServiced(_) => "the sender should look the recipient up again; the recipient's operator should check its registration in SMP",
+            Self::Authentication(_) => {
+                "compare the sender's certificate with the federation's trust anchors and with its PartyId"
+            }
+            Self::Decryption { .. } => {
+                "the sender should read this access point's certificate from SMP again and encrypt to it"
+            }
+            Self::Policy(_) => {
+                "the sender should sign and encrypt every part with the algorithms of eDelivery AS4 1.15"
+            }
+            Self::NotServiced(_) => {
+                "the sender should look the recipient up again; the recipient's operator should check its registration in SMP"
+            }
             Self::Temporary(_) => "the sender should try again later",
             Self::Limit(_) => "the sender should send less in one message",
             Self::Reused(_) => "the sender should give every new message a new id",
-            Self::Decompression(_) | Self::Feature(_) | Self::Header(_) | Self::Inconsistent(_) | Self::Mime(_) | Self::Mismatch(_) | Self::Payload(_) => {
-                "the sender should correct its AS4 configuration"
-            }
+            Self::Decompression(_)
+            | Self::Feature(_)
+            | Self::Header(_)
+            | Self::Inconsistent(_)
+            | Self::Mime(_)
+            | Self::Mismatch(_)
+            | Self::Payload(_) => "the sender should correct its AS4 configuration",
         }
     }
 
@@ -231,12 +262,15 @@ impl Refusal {
     pub fn problem(&self) -> Problem {
         let fault = if matches!(self, Self::Temporary(_)) { Fault::Temporary } else { Fault::Refused };
         let facts = match self {
-            Self::Decryption { hint } => hint.clone().unwrap_or_else(|| "the key does not fit or the content is damaged".into()),
+            Self::Decryption { hint } => {
+                hint.clone().unwrap_or_else(|| "the key does not fit or the content is damaged".into())
+            }
             Self::Temporary(what) => what.clone(),
             other => other.finding().map(ToString::to_string).unwrap_or_default(),
         };
         let kind = format!("as4:{}", self.ebms().name);
-        let mut problem = Problem::new(fault, &kind, self.title(), format!("{facts}; {}", self.remedy())).ebms(self.code());
+        let mut problem =
+            Problem::new(fault, &kind, self.title(), format!("{facts}; {}", self.remedy())).ebms(self.code());
         problem.rule = self.rule().map(str::to_owned);
         problem
     }
@@ -279,7 +313,9 @@ impl EbmsError {
     /// Whether the peer has the message already, and only its receipt was lost (protocol.md 1.11).
     pub fn is_duplicate(&self) -> bool {
         let said = |text: &str| self.detail.as_deref().is_some_and(|d| d.to_lowercase().contains(text));
-        self.code == "EBMS:4001" || (self.code == "EBMS:0004" && (said("already handled") || said("already processed") || said("duplicate message")))
+        self.code == "EBMS:4001"
+            || (self.code == "EBMS:0004"
+                && (said("already handled") || said("already processed") || said("duplicate message")))
     }
 }
 
@@ -300,9 +336,16 @@ impl fmt::Display for EbmsError {
 /// # Errors
 ///
 /// [`SignError`] when our key does not sign.
-pub fn build(refusal: &Refusal, ref_to: Option<&As4MessageId>, identity: &Identity, id: &As4MessageId, at: Timestamp) -> Result<Answer, SignError> {
+pub fn build(
+    refusal: &Refusal,
+    ref_to: Option<&As4MessageId>,
+    identity: &Identity,
+    id: &As4MessageId,
+    at: Timestamp,
+) -> Result<Answer, SignError> {
     let row = refusal.ebms();
-    let reference = ref_to.map(|r| format!(" refToMessageInError=\"{}\"", write::attribute(r.as_str()))).unwrap_or_default();
+    let reference =
+        ref_to.map(|r| format!(" refToMessageInError=\"{}\"", write::attribute(r.as_str()))).unwrap_or_default();
     let content = format!(
         "<eb:Error category=\"{}\" errorCode=\"{}\" origin=\"{}\"{reference} severity=\"{}\" shortDescription=\"{}\">\
          <eb:Description xml:lang=\"en\">{}</eb:Description><eb:ErrorDetail>{}</eb:ErrorDetail></eb:Error>",

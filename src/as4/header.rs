@@ -156,11 +156,25 @@ impl UserMessage {
         out.push_str("<eb:CollaborationInfo>");
         if let Some(agreement) = &self.agreement {
             let pmode = agreement.pmode.as_deref().map(|p| attribute("pmode", p)).unwrap_or_default();
-            let _ = write!(out, "<eb:AgreementRef{pmode}{}>{}</eb:AgreementRef>", kind(agreement.kind.as_deref()), write::text(&agreement.value));
+            let _ = write!(
+                out,
+                "<eb:AgreementRef{pmode}{}>{}</eb:AgreementRef>",
+                kind(agreement.kind.as_deref()),
+                write::text(&agreement.value)
+            );
         }
-        let _ = write!(out, "<eb:Service{}>{}</eb:Service>", kind(self.service_type.as_deref()), write::text(&self.service));
+        let _ = write!(
+            out,
+            "<eb:Service{}>{}</eb:Service>",
+            kind(self.service_type.as_deref()),
+            write::text(&self.service)
+        );
         let _ = write!(out, "<eb:Action>{}</eb:Action>", write::text(&self.action));
-        let _ = write!(out, "<eb:ConversationId>{}</eb:ConversationId></eb:CollaborationInfo>", write::text(&self.conversation_id));
+        let _ = write!(
+            out,
+            "<eb:ConversationId>{}</eb:ConversationId></eb:CollaborationInfo>",
+            write::text(&self.conversation_id)
+        );
         if !self.properties.is_empty() {
             let _ = write!(out, "<eb:MessageProperties>{}</eb:MessageProperties>", properties(&self.properties));
         }
@@ -182,7 +196,9 @@ impl UserMessage {
 
 /// Writes `eb:MessageInfo`.
 pub(super) fn info(id: &As4MessageId, ref_to: Option<&As4MessageId>, at: Timestamp) -> String {
-    let reference = ref_to.map(|r| format!("<eb:RefToMessageId>{}</eb:RefToMessageId>", write::text(r.as_str()))).unwrap_or_default();
+    let reference = ref_to
+        .map(|r| format!("<eb:RefToMessageId>{}</eb:RefToMessageId>", write::text(r.as_str())))
+        .unwrap_or_default();
     format!(
         "<eb:MessageInfo><eb:Timestamp>{}</eb:Timestamp><eb:MessageId>{}</eb:MessageId>{reference}</eb:MessageInfo>",
         millis(at),
@@ -200,7 +216,14 @@ fn party(side: &str, party: &Party) -> String {
 }
 
 fn properties(properties: &[Property]) -> String {
-    let one = |p: &Property| format!("<eb:Property{}{}>{}</eb:Property>", attribute("name", &p.name), kind(p.kind.as_deref()), write::text(&p.value));
+    let one = |p: &Property| {
+        format!(
+            "<eb:Property{}{}>{}</eb:Property>",
+            attribute("name", &p.name),
+            kind(p.kind.as_deref()),
+            write::text(&p.value)
+        )
+    };
     properties.iter().map(one).collect()
 }
 
@@ -307,15 +330,20 @@ fn message_info(node: Node<'_>) -> Result<(As4MessageId, Option<As4MessageId>, T
 
 fn message_id(node: Node<'_>) -> Result<As4MessageId, Refusal> {
     let text = simple(node)?;
-    text.parse().map_err(|_| Refusal::Header(Finding::new(format!("{} {text:?}", node.path()), "1 to 256 printable ASCII characters")))
+    text.parse().map_err(|_| {
+        Refusal::Header(Finding::new(format!("{} {text:?}", node.path()), "1 to 256 printable ASCII characters"))
+    })
 }
 
 /// Reads a time; one without zone is UTC, as ebMS demands.
 pub(super) fn time(node: Node<'_>) -> Result<Timestamp, Refusal> {
     let text = simple(node)?;
-    text.parse()
-        .or_else(|_| format!("{text}Z").parse())
-        .map_err(|_| Refusal::Header(Finding::new(format!("{} {text:?}", node.path()), "a time in UTC, as in 2026-11-23T12:00:00.000Z")))
+    text.parse().or_else(|_| format!("{text}Z").parse()).map_err(|_| {
+        Refusal::Header(Finding::new(
+            format!("{} {text:?}", node.path()),
+            "a time in UTC, as in 2026-11-23T12:00:00.000Z",
+        ))
+    })
 }
 
 fn read_party(node: Node<'_>) -> Result<Party, Refusal> {
@@ -343,11 +371,20 @@ fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
     let mut properties: Vec<Property> = Vec::new();
     while let Some(property) = parts.maybe("Property") {
         let name = property.attribute("", "name").filter(|n| !n.is_empty());
-        let name = name.ok_or_else(|| Refusal::Header(Finding::new(format!("{} without name", property.path()), "a property with a name")))?;
+        let name = name.ok_or_else(|| {
+            Refusal::Header(Finding::new(format!("{} without name", property.path()), "a property with a name"))
+        })?;
         if properties.iter().any(|p| p.name.eq_ignore_ascii_case(name)) {
-            return Err(Refusal::Inconsistent(Finding::new(format!("property {name} more than once in {}", node.path()), "each property once")));
+            return Err(Refusal::Inconsistent(Finding::new(
+                format!("property {name} more than once in {}", node.path()),
+                "each property once",
+            )));
         }
-        properties.push(Property { name: name.to_owned(), kind: property.attribute("", "type").map(str::to_owned), value: simple(property)? });
+        properties.push(Property {
+            name: name.to_owned(),
+            kind: property.attribute("", "type").map(str::to_owned),
+            value: simple(property)?,
+        });
     }
     parts.end()?;
     Ok(properties)
@@ -364,14 +401,21 @@ fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
         inner.end()?;
         let href = part.attribute("", "href").unwrap_or_default();
         if href.strip_prefix("cid:").is_none_or(str::is_empty) {
-            let found = if href.is_empty() { "a part in the SOAP body (no href)".to_owned() } else { format!("href {href:?}") };
-            return Err(Refusal::Payload(Finding::new(found, "href of a MIME part of this message, cid: and its content id")));
+            let found =
+                if href.is_empty() { "a part in the SOAP body (no href)".to_owned() } else { format!("href {href:?}") };
+            return Err(Refusal::Payload(Finding::new(
+                found,
+                "href of a MIME part of this message, cid: and its content id",
+            )));
         }
         parts.push(PartInfo { href: href.to_owned(), properties });
     }
     sequence.end()?;
     if parts.is_empty() {
-        return Err(Refusal::Header(Finding::new(format!("{} without PartInfo", node.path()), "at least one PartInfo")));
+        return Err(Refusal::Header(Finding::new(
+            format!("{} without PartInfo", node.path()),
+            "at least one PartInfo",
+        )));
     }
     Ok(parts)
 }
@@ -409,7 +453,8 @@ fn read_receipt(node: Node<'_>) -> Result<Vec<SignedReference>, Refusal> {
 }
 
 fn read_reference(node: Node<'_>) -> Result<SignedReference, Refusal> {
-    let missing = |what: &str| Refusal::Header(Finding::new(format!("{} without {what}", node.path()), "a whole ds:Reference"));
+    let missing =
+        |what: &str| Refusal::Header(Finding::new(format!("{} without {what}", node.path()), "a whole ds:Reference"));
     let method = node.child(ns::DS, "DigestMethod").and_then(|m| m.attribute("", "Algorithm"));
     let digest = node.child(ns::DS, "DigestValue").ok_or_else(|| missing("DigestValue"))?;
     Ok(SignedReference {
@@ -422,7 +467,9 @@ fn read_reference(node: Node<'_>) -> Result<SignedReference, Refusal> {
 fn read_error(node: Node<'_>) -> Result<EbmsError, Refusal> {
     let required = |name: &str| {
         let value = node.attribute("", name).map(str::to_owned);
-        value.ok_or_else(|| Refusal::Header(Finding::new(format!("{} without {name}", node.path()), "errorCode and severity")))
+        value.ok_or_else(|| {
+            Refusal::Header(Finding::new(format!("{} without {name}", node.path()), "errorCode and severity"))
+        })
     };
     let text = |name: &str| node.child(ns::EB, name).map(|n| n.text().trim().to_owned()).filter(|t| !t.is_empty());
     Ok(EbmsError {
@@ -444,7 +491,11 @@ fn simple(node: Node<'_>) -> Result<String, Refusal> {
 
 fn filled(node: Node<'_>) -> Result<String, Refusal> {
     let text = simple(node)?;
-    if text.is_empty() { Err(Refusal::Header(Finding::new(format!("{} without text", node.path()), "a value"))) } else { Ok(text) }
+    if text.is_empty() {
+        Err(Refusal::Header(Finding::new(format!("{} without text", node.path()), "a value")))
+    } else {
+        Ok(text)
+    }
 }
 
 /// Walks child elements in the order of the schema.
@@ -474,7 +525,11 @@ impl<'t> Sequence<'t> {
 
     /// Nothing may follow.
     pub(super) fn end(&mut self) -> Result<(), Refusal> {
-        if self.rest.as_slice().is_empty() { Ok(()) } else { Err(Refusal::Header(Finding::new(self.found(), "no further element"))) }
+        if self.rest.as_slice().is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Header(Finding::new(self.found(), "no further element")))
+        }
     }
 
     fn found(&self) -> String {

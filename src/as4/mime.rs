@@ -58,7 +58,11 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
             '\\' => value.push(chars.next()?.1),
             '"' => {
                 let rest = quoted[at + 1..].trim_start();
-                return if rest.is_empty() { Some((value, "")) } else { rest.strip_prefix(';').map(|rest| (value, rest)) };
+                return if rest.is_empty() {
+                    Some((value, ""))
+                } else {
+                    rest.strip_prefix(';').map(|rest| (value, rest))
+                };
             }
             c => value.push(c),
         }
@@ -117,7 +121,10 @@ fn root_part<R: Read>(kind: &ContentType, parts: &mut Multipart<R>) -> Result<Ve
         let start = content_id(start.trim_start_matches('<').trim_end_matches('>'));
         if headers.content_id.as_ref() != Some(&start) {
             let found = headers.content_id.unwrap_or_else(|| "none".into());
-            return Err(mime(format!("a first part with Content-ID {found}"), format!("the SOAP part first, {start} as start says")));
+            return Err(mime(
+                format!("a first part with Content-ID {found}"),
+                format!("the SOAP part first, {start} as start says"),
+            ));
         }
     }
     soap_part(parts.body())
@@ -134,7 +141,10 @@ fn soap_part(body: impl Read) -> Result<Vec<u8>, Refusal> {
     let mut soap = Vec::new();
     body.take(limits::SOAP_BYTES_MAX as u64 + 1).read_to_end(&mut soap).map_err(from_io)?;
     if soap.len() > limits::SOAP_BYTES_MAX {
-        return Err(Refusal::Limit(Finding::new("a larger SOAP part", format!("at most {} bytes", limits::SOAP_BYTES_MAX))));
+        return Err(Refusal::Limit(Finding::new(
+            "a larger SOAP part",
+            format!("at most {} bytes", limits::SOAP_BYTES_MAX),
+        )));
     }
     Ok(soap)
 }
@@ -171,7 +181,10 @@ impl<R: Read> Multipart<R> {
     fn new(kind: &ContentType, input: R) -> Result<Self, Refusal> {
         let boundary = kind.parameter("boundary").unwrap_or_default();
         if boundary.is_empty() || boundary.len() > BOUNDARY_BYTES_MAX || boundary.ends_with(' ') {
-            return Err(mime(format!("boundary {boundary:?}"), format!("a boundary of 1 to {BOUNDARY_BYTES_MAX} characters")));
+            return Err(mime(
+                format!("boundary {boundary:?}"),
+                format!("a boundary of 1 to {BOUNDARY_BYTES_MAX} characters"),
+            ));
         }
         Ok(Self {
             input,
@@ -200,7 +213,10 @@ impl<R: Read> Multipart<R> {
                 break;
             }
             if preamble && passed > limits::MIME_HEADER_BYTES_MAX as u64 {
-                return Err(mime("a long text before the first boundary", format!("at most {} bytes", limits::MIME_HEADER_BYTES_MAX)));
+                return Err(mime(
+                    "a long text before the first boundary",
+                    format!("at most {} bytes", limits::MIME_HEADER_BYTES_MAX),
+                ));
             }
         }
         if self.state == State::End {
@@ -255,7 +271,9 @@ impl<R: Read> Multipart<R> {
                 self.clear = self.at + n;
                 Ok(())
             }
-            None if self.ended => Err(io::Error::other(mime("the end of the body without a final boundary", "the final boundary"))),
+            None if self.ended => {
+                Err(io::Error::other(mime("the end of the body without a final boundary", "the final boundary")))
+            }
             None => {
                 // The last bytes may be the beginning of a delimiter.
                 let sure = (self.buffer.len() - self.at).saturating_sub(self.delimiter.len() - 1);
@@ -381,7 +399,9 @@ impl<R: Read> Read for Raw<'_, R> {
 /// What an error of reading means: a refusal that was found below, or trouble of the connection.
 pub(super) fn from_io(error: io::Error) -> Refusal {
     let kind = error.kind();
-    error.downcast::<Refusal>().unwrap_or_else(|error| Refusal::Temporary(format!("reading the body failed ({kind}): {error}")))
+    error
+        .downcast::<Refusal>()
+        .unwrap_or_else(|error| Refusal::Temporary(format!("reading the body failed ({kind}): {error}")))
 }
 
 fn mime(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
@@ -443,7 +463,10 @@ mod tests {
         let body = b"preamble\r\n--b\r\nContent-Type: application/soap+xml;\r\n charset=UTF-8\r\n\r\n<soap/>\r\n--b  \r\nContent-ID: <a%40b>\r\n\r\n\r\n\n--b\r\n--bx\r\n\0\xff\r\r\n--b\r\nContent-Id: c\n\n\r\n--b--\r\nepilogue --b";
         let (soap, parts) = all(KIND, body).unwrap();
         assert_eq!(soap, b"<soap/>");
-        assert_eq!(parts, [(Some("a@b".into()), b"\r\n\n--b\r\n--bx\r\n\0\xff\r".to_vec()), (Some("c".into()), Vec::new())]);
+        assert_eq!(
+            parts,
+            [(Some("a@b".into()), b"\r\n\n--b\r\n--bx\r\n\0\xff\r".to_vec()), (Some("c".into()), Vec::new())]
+        );
     }
 
     #[test]
@@ -466,7 +489,11 @@ mod tests {
         for (kind, body, found) in [
             (KIND, format!("{part}\r\n<a/>\r\n--b"), "without a final boundary"),
             (KIND, format!("{part}\r\n<a/>"), "without a final boundary"),
-            (KIND, format!("{part}\r\n<a/>\r\n--b\r\nContent-ID: <x>\r\n\r\n\r\n--b\r\nContent-ID: x\r\n\r\n\r\n--b--"), "Content-ID x twice"),
+            (
+                KIND,
+                format!("{part}\r\n<a/>\r\n--b\r\nContent-ID: <x>\r\n\r\n\r\n--b\r\nContent-ID: x\r\n\r\n\r\n--b--"),
+                "Content-ID x twice",
+            ),
             (KIND, format!("{part}\r\n<a/>\r\n--b\r\nno header\r\n\r\n\r\n--b--"), "header line"),
             (KIND, format!("{part}Content-Type: text/xml\r\n\r\n<a/>\r\n--b--"), "twice in one part"),
             (KIND, "--b\r\nContent-Type: text/xml\r\n\r\n<a/>\r\n--b--".into(), "first part of type text/xml"),
@@ -487,7 +514,10 @@ mod tests {
 
     #[test]
     fn parameters_are_read_quoted_and_unquoted() {
-        let kind = ContentType::parse("multipart/related; boundary=\"----=_Part_0_\\\"1\"; Start=<a@b>;type=\"application/soap+xml\"").unwrap();
+        let kind = ContentType::parse(
+            "multipart/related; boundary=\"----=_Part_0_\\\"1\"; Start=<a@b>;type=\"application/soap+xml\"",
+        )
+        .unwrap();
         assert_eq!(kind.parameter("boundary"), Some("----=_Part_0_\"1"));
         assert_eq!(kind.parameter("start"), Some("<a@b>"));
         assert_eq!(kind.parameter("type"), Some("application/soap+xml"));
@@ -495,9 +525,15 @@ mod tests {
 
     #[test]
     fn bounds_hold() {
-        let long = format!("--b\r\nContent-Type: application/soap+xml\r\nX: {}\r\n\r\n\r\n--b--", "x".repeat(limits::MIME_HEADER_BYTES_MAX));
+        let long = format!(
+            "--b\r\nContent-Type: application/soap+xml\r\nX: {}\r\n\r\n\r\n--b--",
+            "x".repeat(limits::MIME_HEADER_BYTES_MAX)
+        );
         assert!(matches!(all(KIND, long.as_bytes()), Err(Refusal::Limit(_))));
-        let many = format!("--b\r\nContent-Type: application/soap+xml\r\n\r\n{}\r\n--b--", "\r\n--b\r\n\r\n".repeat(limits::MIME_PARTS_MAX));
+        let many = format!(
+            "--b\r\nContent-Type: application/soap+xml\r\n\r\n{}\r\n--b--",
+            "\r\n--b\r\n\r\n".repeat(limits::MIME_PARTS_MAX)
+        );
         assert!(matches!(all(KIND, many.as_bytes()), Err(Refusal::Limit(_))));
         assert!(matches!(split(KIND, &b"x".repeat(limits::MIME_HEADER_BYTES_MAX * 2)[..]), Err(Refusal::Mime(_))));
     }

@@ -1,8 +1,27 @@
 //! One AS4 exchange: eDelivery AS4 1.15 under Digg's transport profile.
+//!
+//! Out: [`pack`] makes the body of an HTTP request, [`receipt::check`] reads the answer. In: [`read`], [`Received::verify`] and
+//! [`Attributed::open`] take a request apart, [`receipt::build`] and [`error::build`] make the signed answer. Everything here is
+//! synchronous and pure: time, random numbers, keys and places for large content are arguments.
 
+mod envelope;
 pub mod error;
 pub mod header;
 mod mime;
+pub mod open;
+mod pack;
+mod part;
 pub mod pmode;
+pub mod receipt;
+mod security;
 mod sign;
 mod transfer;
+mod verify;
+
+pub use error::{EbmsError, Finding, Refusal};
+pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
+pub use open::{Algorithms, Attributed, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, read};
+pub use pack::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, pack};
+pub use receipt::{Receipt, ReceiptError};
+pub use security::KeyReference;
+pub use sign::{Answer, SignError};

@@ -3,8 +3,8 @@
 
 use super::error::{Finding, Refusal};
 use super::header::{Party, UserMessage};
-use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::document::PROCESS_SCHEME;
+use crate::model::id::PARTICIPANT_SCHEME;
 use crate::pki::Certificate;
 
 /// Message partition channel (AS4-2.3.1.d).
@@ -55,7 +55,11 @@ pub fn is_test(message: &UserMessage) -> bool {
 /// [`Refusal::Mismatch`] or [`Refusal::Inconsistent`] with the rule.
 pub fn conform(message: &UserMessage) -> Result<(), Refusal> {
     if message.mpc.as_deref().is_some_and(|mpc| mpc != MPC) {
-        return Err(mismatch("AS4-2.3.1.d", format!("mpc {}", message.mpc.as_deref().unwrap_or_default()), format!("{MPC} or none")));
+        return Err(mismatch(
+            "AS4-2.3.1.d",
+            format!("mpc {}", message.mpc.as_deref().unwrap_or_default()),
+            format!("{MPC} or none"),
+        ));
     }
     party(&message.from, "From", ROLE_INITIATOR, "AS4-2.3.1.k", "AS4-2.3.1.l")?;
     party(&message.to, "To", ROLE_RESPONDER, "AS4-2.3.1.n", "AS4-2.3.1.o")?;
@@ -80,15 +84,28 @@ pub fn sender_signed(message: &UserMessage, signer: &Certificate) -> Result<(), 
     if !name.is_empty() && name == message.from.id {
         return Ok(());
     }
-    Err(Refusal::Authentication(Finding::new(
-        format!("From/PartyId {:?}, signed by {}", message.from.id, signer.subject()),
-        "From/PartyId equal to the common name of the signing certificate",
-    ).rule("AS4-2.3.1.j")))
+    Err(Refusal::Authentication(
+        Finding::new(
+            format!("From/PartyId {:?}, signed by {}", message.from.id, signer.subject()),
+            "From/PartyId equal to the common name of the signing certificate",
+        )
+        .rule("AS4-2.3.1.j"),
+    ))
 }
 
-fn party(party: &Party, side: &str, role: &str, type_rule: &'static str, role_rule: &'static str) -> Result<(), Refusal> {
+fn party(
+    party: &Party,
+    side: &str,
+    role: &str,
+    type_rule: &'static str,
+    role_rule: &'static str,
+) -> Result<(), Refusal> {
     if let Some(kind) = party.kind.as_deref().filter(|kind| *kind != PARTY_TYPE) {
-        return Err(mismatch(type_rule, format!("{side}/PartyId of type {kind:?}"), format!("{PARTY_TYPE} or no type")));
+        return Err(mismatch(
+            type_rule,
+            format!("{side}/PartyId of type {kind:?}"),
+            format!("{PARTY_TYPE} or no type"),
+        ));
     }
     if party.role != role {
         return Err(mismatch(role_rule, format!("{side}/Role {:?}", party.role), role));
@@ -99,12 +116,17 @@ fn party(party: &Party, side: &str, role: &str, type_rule: &'static str, role_ru
 fn participant(message: &UserMessage, name: &'static str, rule: &'static str) -> Result<(), Refusal> {
     let property = message.properties.iter().find(|p| p.name == name);
     let Some(property) = property.filter(|p| !p.value.is_empty()) else {
-        return Err(mismatch(rule, format!("no message property {name}"), format!("{name} with a participant id, as in 0203:digg.se")));
+        return Err(mismatch(
+            rule,
+            format!("no message property {name}"),
+            format!("{name} with a participant id, as in 0203:digg.se"),
+        ));
     };
     match property.kind.as_deref() {
         None | Some(PARTICIPANT_SCHEME) => Ok(()),
         Some(kind) => Err(Refusal::Inconsistent(
-            Finding::new(format!("{name} of type {kind:?}"), format!("{PARTICIPANT_SCHEME} or no type")).rule("AP-3.1.6"),
+            Finding::new(format!("{name} of type {kind:?}"), format!("{PARTICIPANT_SCHEME} or no type"))
+                .rule("AP-3.1.6"),
         )),
     }
 }

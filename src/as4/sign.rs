@@ -61,7 +61,13 @@ impl Ids {
 
 /// Builds and signs the envelope around a message unit (the children of eb:Messaging). `encryption` stands first in
 /// wsse:Security, so that a reader in document order decrypts before it verifies.
-pub(super) fn envelope(unit: &str, encryption: &str, parts: &[SignedPart], ids: &Ids, identity: &Identity) -> Result<SignedEnvelope, SignError> {
+pub(super) fn envelope(
+    unit: &str,
+    encryption: &str,
+    parts: &[SignedPart],
+    ids: &Ids,
+    identity: &Identity,
+) -> Result<SignedEnvelope, SignError> {
     let (messaging_id, body_id) = (ids.id("msg"), ids.id("body"));
     let messaging = format!(
         "<eb:Messaging xmlns:S12=\"{}\" xmlns:eb=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{messaging_id}\" S12:mustUnderstand=\"true\">{unit}</eb:Messaging>",
@@ -69,7 +75,8 @@ pub(super) fn envelope(unit: &str, encryption: &str, parts: &[SignedPart], ids: 
         ns::EB,
         ns::WSU
     );
-    let body = format!("<S12:Body xmlns:S12=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{body_id}\"></S12:Body>", ns::SOAP, ns::WSU);
+    let body =
+        format!("<S12:Body xmlns:S12=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{body_id}\"></S12:Body>", ns::SOAP, ns::WSU);
     let mut references = vec![element_reference(&messaging_id, &messaging)?, element_reference(&body_id, &body)?];
     references.extend(parts.iter().map(|part| reference(part.uri.clone(), &part.digest)));
     let signature = signature(&references, ids, identity)?;
@@ -86,7 +93,13 @@ pub(super) fn envelope(unit: &str, encryption: &str, parts: &[SignedPart], ids: 
 }
 
 /// A signed signal: `content` is a Receipt or an Error.
-pub(super) fn signal(content: &str, ref_to: Option<&As4MessageId>, identity: &Identity, id: &As4MessageId, at: Timestamp) -> Result<Answer, SignError> {
+pub(super) fn signal(
+    content: &str,
+    ref_to: Option<&As4MessageId>,
+    identity: &Identity,
+    id: &As4MessageId,
+    at: Timestamp,
+) -> Result<Answer, SignError> {
     let unit = format!("<eb:SignalMessage>{}{content}</eb:SignalMessage>", header::info(id, ref_to, at));
     let signed = envelope(&unit, "", &[], &Ids::of(id), identity)?;
     Ok(Answer { content_type: format!("{SOAP_MEDIA}; charset=UTF-8"), body: signed.soap })
@@ -102,7 +115,9 @@ pub(super) fn token(id: &str, certificate: &Certificate) -> String {
 
 /// A reference to a BinarySecurityToken.
 pub(super) fn token_reference(token_id: &str) -> String {
-    format!("<wsse:SecurityTokenReference><wsse:Reference URI=\"#{token_id}\" ValueType=\"{X509V3}\"></wsse:Reference></wsse:SecurityTokenReference>")
+    format!(
+        "<wsse:SecurityTokenReference><wsse:Reference URI=\"#{token_id}\" ValueType=\"{X509V3}\"></wsse:Reference></wsse:SecurityTokenReference>"
+    )
 }
 
 /// The digest of what a receiver will canonicalise. A receipt holds pieces of a peer's document, so what we wrote
@@ -165,10 +180,12 @@ pub(super) fn exclusive() -> Method {
 }
 
 /// EncodingType of tokens.
-pub(super) const BASE64_BINARY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
+pub(super) const BASE64_BINARY: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
 /// ValueType of a token with one certificate.
 pub(super) const X509V3: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3";
 /// The transform of a signed attachment.
-pub(super) const ATTACHMENT_CONTENT: &str = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform";
+pub(super) const ATTACHMENT_CONTENT: &str =
+    "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform";
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";

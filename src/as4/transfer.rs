@@ -24,7 +24,10 @@ impl Encoding {
             "binary" | "8bit" | "7bit" => Ok(Self::Identity),
             "base64" => Ok(Self::Base64),
             "quoted-printable" => Ok(Self::QuotedPrintable),
-            _ => Err(Refusal::Mime(Finding::new(format!("Content-Transfer-Encoding {text:?}"), "binary, 8bit, 7bit, base64 or quoted-printable"))),
+            _ => Err(Refusal::Mime(Finding::new(
+                format!("Content-Transfer-Encoding {text:?}"),
+                "binary, 8bit, 7bit, base64 or quoted-printable",
+            ))),
         }
     }
 }
@@ -122,5 +125,8 @@ impl<R: Read> Read for QuotedPrintableReader<R> {
 }
 
 fn wrong(encoding: &str) -> io::Error {
-    io::Error::other(Refusal::Mime(Finding::new(format!("a part that is not {encoding}"), format!("{encoding}, as its header says"))))
+    io::Error::other(Refusal::Mime(Finding::new(
+        format!("a part that is not {encoding}"),
+        format!("{encoding}, as its header says"),
+    )))
 }

@@ -1,0 +1,120 @@
+//! The SOAP envelope of one message: where its header blocks and its body are. Nothing here is verified.
+
+use super::error::{Finding, Refusal};
+use super::header::{self, Content};
+use super::security::{self, KeyReference};
+use crate::xml::tree::NodeId;
+use crate::xml::{Node, Tree, XmlError, ns};
+
+/// A parsed envelope. What is read later is read from these nodes, and the signature must cover these nodes.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    pub(super) soap: String,
+    pub(super) tree: Tree,
+    pub(super) messaging: NodeId,
+    pub(super) body: NodeId,
+    pub(super) security: Option<NodeId>,
+    pub(super) content: Content,
+    pub(super) signer_reference: Option<KeyReference>,
+}
+
+impl Envelope {
+    /// Parses the SOAP part and finds eb:Messaging, S12:Body and wsse:Security in their only places.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Header`] for anything that is no SOAP 1.2 envelope with one eb:Messaging, [`Refusal::Policy`] for several
+    /// or foreign wsse:Security, [`Refusal::Feature`] for a header block that must be understood and is not.
+    pub(super) fn parse(soap: Vec<u8>) -> Result<Self, Refusal> {
+        let soap = String::from_utf8(soap)
+            .map_err(|_| Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8")))?;
+        let tree = Tree::parse(soap.as_bytes()).map_err(from_xml)?;
+        let (header, body) = frame(tree.root())?;
+        only_one_of_each(tree.root())?;
+        let messaging = header.child(ns::EB, "Messaging").map(|node| node.id);
+        let messaging = messaging
+            .ok_or_else(|| Refusal::Header(Finding::new("no eb:Messaging in the SOAP header", "one eb:Messaging")))?;
+        let security = header.child(ns::WSSE, "Security");
+        if let Some(security) = security {
+            own_role(security)?;
+        }
+        understood(header)?;
+        let content = header::read(tree.node(messaging))?;
+        let signer_reference =
+            security.map(security::signature).transpose()?.flatten().map(security::signer_reference).transpose()?;
+        let (body, security) = (body.id, security.map(|node| node.id));
+        Ok(Self { soap, messaging, body, security, content, signer_reference, tree })
+    }
+
+    /// The wsse:Security element.
+    pub(super) fn security(&self) -> Option<Node<'_>> {
+        self.security.map(|id| self.tree.node(id))
+    }
+}
+
+/// Header and Body of a SOAP 1.2 envelope.
+fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
+    let mut children = root.children();
+    match (children.next(), children.next(), children.next()) {
+        (Some(header), Some(body), None)
+            if root.is(ns::SOAP, "Envelope") && header.is(ns::SOAP, "Header") && body.is(ns::SOAP, "Body") =>
+        {
+            Ok((header, body))
+        }
+        _ => Err(Refusal::Header(Finding::new(
+            format!("{} in namespace {:?} with {} children", root.local(), root.ns(), root.children().count()),
+            "a SOAP 1.2 Envelope of Header and Body",
+        ))),
+    }
+}
+
+/// A second element of these names, wherever it hides, is the mark of signature wrapping (protocol.md 6, 15).
+fn only_one_of_each(root: Node<'_>) -> Result<(), Refusal> {
+    for (namespace, local) in
+        [(ns::EB, "Messaging"), (ns::WSSE, "Security"), (ns::SOAP, "Header"), (ns::SOAP, "Body"), (ns::DS, "Signature")]
+    {
+        if let Some(second) = root.descendants().filter(|node| node.is(namespace, local)).nth(1) {
+            return Err(Refusal::Policy(Finding::new(
+                format!("a second {local} at {}", second.path()),
+                format!("one {local} in the whole envelope"),
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// One wsse:Security, for the ultimate receiver.
+fn own_role(security: Node<'_>) -> Result<(), Refusal> {
+    match security.attribute(ns::SOAP, "role") {
+        Some(role) if role != ULTIMATE_RECEIVER => Err(Refusal::Policy(Finding::new(
+            format!("wsse:Security for the role {role:?}"),
+            "wsse:Security without role",
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Other header blocks may be there as long as they need not be understood (SOAP 1.2, 2.4).
+fn understood(header: Node<'_>) -> Result<(), Refusal> {
+    let known = |node: &Node<'_>| node.is(ns::EB, "Messaging") || node.is(ns::WSSE, "Security");
+    let must =
+        |node: &Node<'_>| matches!(node.attribute(ns::SOAP, "mustUnderstand").map(str::trim), Some("true" | "1"));
+    match header.children().find(|node| !known(node) && must(node)) {
+        Some(node) => Err(Refusal::Feature(Finding::new(
+            format!("header block {} with mustUnderstand", node.path()),
+            "eb:Messaging and wsse:Security",
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What an XML fault of the SOAP part means.
+pub(super) fn from_xml(error: XmlError) -> Refusal {
+    match error {
+        XmlError::Io(error) => super::mime::from_io(error),
+        XmlError::Limit { .. } => Refusal::Limit(Finding::new(error.to_string(), "a smaller SOAP part")),
+        _ => Refusal::Header(Finding::new(error.to_string(), "well-formed XML without DTD")),
+    }
+}
+
+const ULTIMATE_RECEIVER: &str = "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver";

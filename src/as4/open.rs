@@ -1,0 +1,531 @@
+//! Opening a received message, step by step, each a type that the next one takes: [`read`] parses the SOAP part,
+//! [`Received::verify`] says who sent it, [`Attributed::open`] takes the parts. Only then is anything delivered.
+
+use super::envelope::Envelope;
+use super::error::{Finding, Refusal};
+use super::header::{Content, Party, Signal, UserMessage};
+use super::mime::{self, Multipart};
+use super::part::{self, Plan, Secret, SignedForm};
+use super::pmode;
+use super::security::{self, EncryptedPart, Encryption, KeyReference, SessionKey};
+use super::verify::{self, Authority, Proof};
+use crate::crypto::{Digest, HashFunction, hex};
+use crate::limits;
+use crate::model::{As4MessageId, SignedReference, Timestamp};
+use crate::pki::{Certificate, Identity, Trust, Trusted};
+use crate::xml::algorithm::{Allow, Allowed};
+use std::io::{self, Read, Write};
+use zeroize::Zeroizing;
+
+/// What kind of message unit came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A user message.
+    UserMessage,
+    /// An AS4 receipt.
+    Receipt,
+    /// One or more ebMS errors.
+    Error,
+}
+
+impl Kind {
+    /// The word for reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UserMessage => "user-message",
+            Self::Receipt => "receipt",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a message says of itself before anything is verified: to look up a certificate, and to address an error.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Claimed {
+    /// Message id.
+    pub message_id: As4MessageId,
+    /// The message that a signal is about.
+    pub ref_to: Option<As4MessageId>,
+    /// Sending access point.
+    pub from: Option<Party>,
+    /// Receiving access point.
+    pub to: Option<Party>,
+    /// Sending participant.
+    pub original_sender: Option<String>,
+    /// Receiving participant.
+    pub final_recipient: Option<String>,
+    /// Action.
+    pub action: Option<String>,
+}
+
+/// A message whose SOAP part was parsed. Nothing of it is trusted.
+#[derive(Debug)]
+pub struct Received<R> {
+    pub(super) envelope: Envelope,
+    parts: Option<Multipart<R>>,
+    any_community: bool,
+    content_bytes_max: u64,
+}
+
+/// Reads the SOAP part of an HTTP body and checks its structure. The attachments stay unread.
+///
+/// # Errors
+///
+/// [`Refusal::Mime`], [`Refusal::Header`], [`Refusal::Inconsistent`], [`Refusal::Payload`], [`Refusal::Feature`],
+/// [`Refusal::Policy`] and [`Refusal::Limit`], as [`Refusal`] describes them.
+pub fn read<R: Read>(content_type: &str, body: R) -> Result<Received<R>, Refusal> {
+    let (soap, parts) = mime::open(content_type, body)?;
+    Ok(Received {
+        envelope: Envelope::parse(soap)?,
+        parts,
+        any_community: false,
+        content_bytes_max: limits::AS4_BODY_BYTES_MAX,
+    })
+}
+
+impl<R: Read> Received<R> {
+    /// What kind of message unit it is.
+    pub fn kind(&self) -> Kind {
+        match &self.envelope.content {
+            Content::User(_) => Kind::UserMessage,
+            Content::Signal(signal) => signal.kind(),
+        }
+    }
+
+    /// What it says of itself, unverified.
+    pub fn claimed(&self) -> Claimed {
+        match &self.envelope.content {
+            Content::User(m) => Claimed {
+                message_id: m.message_id.clone(),
+                ref_to: m.ref_to.clone(),
+                from: Some(m.from.clone()),
+                to: Some(m.to.clone()),
+                original_sender: m.original_sender().map(str::to_owned),
+                final_recipient: m.final_recipient().map(str::to_owned),
+                action: Some(m.action.clone()),
+            },
+            Content::Signal(s) => Claimed {
+                message_id: s.message_id.clone(),
+                ref_to: s.ref_to.clone(),
+                from: None,
+                to: None,
+                original_sender: None,
+                final_recipient: None,
+                action: None,
+            },
+        }
+    }
+
+    /// How the signature names its key; none where there is no signature.
+    pub fn signer_reference(&self) -> Option<&KeyReference> {
+        self.envelope.signer_reference.as_ref()
+    }
+
+    /// The SOAP part, unverified.
+    pub fn soap(&self) -> &str {
+        &self.envelope.soap
+    }
+
+    /// Lifts Digg's rules for parties, roles, service and properties, and that PartyId is the signer's common name: for looking
+    /// at recorded messages of other communities. An access point never calls this.
+    #[must_use]
+    pub fn of_any_community(mut self) -> Self {
+        self.any_community = true;
+        self
+    }
+
+    /// Sets how many octets all parts together may have when unpacked.
+    #[must_use]
+    pub fn content_bytes_max(mut self, bytes: u64) -> Self {
+        self.content_bytes_max = bytes;
+        self
+    }
+
+    /// Verifies who sent this user message, and that everything in it is signed and encrypted.
+    ///
+    /// `candidates` are the certificates that a key reference without certificate may mean; `trust` decides whether the signer
+    /// may act as access point at the time `at`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the signature ([`Refusal::Authentication`], [`Refusal::Policy`]) before those of the header
+    /// ([`Refusal::Mismatch`], [`Refusal::Inconsistent`]) and of the coverage ([`Refusal::Policy`], [`Refusal::Payload`]).
+    pub fn verify(
+        self,
+        candidates: &[Certificate],
+        trust: &Trust,
+        at: Timestamp,
+        allowed: &Allowed,
+    ) -> Result<Attributed<R>, Refusal> {
+        let Content::User(message) = &self.envelope.content else {
+            return Err(Refusal::Feature(Finding::new(format!("a pushed {}", self.kind().word()), "a user message")));
+        };
+        let proof = verify::authenticate(&self.envelope, Authority { candidates, trust, at, allowed })?;
+        let encryption =
+            self.envelope.security().map(|s| security::encryption(s, allowed)).transpose()?.unwrap_or_default();
+        let message = message.as_ref().clone();
+        if !self.any_community {
+            if let Some(signer) = &proof.signer {
+                pmode::sender_signed(&message, signer.certificate())?;
+            }
+            pmode::conform(&message)?;
+        }
+        if !allowed.contains(&Allow::Expired) {
+            in_window(message.timestamp, at)?;
+        }
+        covered(&message, &proof, &encryption, allowed)?;
+        let elements = proof.elements(&self.envelope)?;
+        Ok(Attributed { message, proof, elements, encryption, allowed: allowed.clone(), received: self })
+    }
+
+    /// Verifies who sent this signal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`]; [`Refusal::Feature`] for a user message.
+    pub fn verify_signal(
+        self,
+        candidates: &[Certificate],
+        trust: &Trust,
+        at: Timestamp,
+        allowed: &Allowed,
+    ) -> Result<VerifiedSignal, Refusal> {
+        let Content::Signal(signal) = &self.envelope.content else {
+            return Err(Refusal::Feature(Finding::new("a user message", "a signal")));
+        };
+        let proof = verify::authenticate(&self.envelope, Authority { candidates, trust, at, allowed })?;
+        Ok(VerifiedSignal {
+            signal: signal.as_ref().clone(),
+            algorithms: Algorithms::of(&proof, &Encryption::default()),
+            signer: proof.signer,
+            key_reference: self.signer_reference().map(KeyReference::name),
+            soap: self.envelope.soap,
+        })
+    }
+
+    /// The signal as it claims to be, for a signal that does not verify.
+    pub(super) fn claimed_signal(&self) -> Option<&Signal> {
+        match &self.envelope.content {
+            Content::Signal(signal) => Some(signal),
+            Content::User(_) => None,
+        }
+    }
+}
+
+impl Signal {
+    fn kind(&self) -> Kind {
+        match self.content {
+            super::header::SignalContent::Receipt(_) => Kind::Receipt,
+            super::header::SignalContent::Errors(_) => Kind::Error,
+        }
+    }
+}
+
+/// A signal whose signature was verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedSignal {
+    /// What it says.
+    pub signal: Signal,
+    /// Who signed it; none only where [`Allow::Unsigned`] let it pass.
+    pub signer: Option<Trusted>,
+    /// How it names its key.
+    pub key_reference: Option<&'static str>,
+    /// Its algorithms.
+    pub algorithms: Algorithms,
+    /// The SOAP envelope.
+    pub soap: String,
+}
+
+impl VerifiedSignal {
+    /// What kind of signal it is.
+    pub fn kind(&self) -> Kind {
+        self.signal.kind()
+    }
+}
+
+/// The algorithms of a message, by their identifiers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Algorithms {
+    /// SignatureMethod.
+    pub signature: Option<String>,
+    /// Digest methods, each once.
+    pub digest: Vec<String>,
+    /// Key transport, each once.
+    pub key_transport: Vec<String>,
+    /// Content encryption, each once.
+    pub content: Vec<String>,
+}
+
+impl Algorithms {
+    fn of(proof: &Proof, encryption: &Encryption) -> Self {
+        let unique = |all: Vec<&String>| {
+            let mut once: Vec<String> = all.into_iter().cloned().collect();
+            once.sort();
+            once.dedup();
+            once
+        };
+        Self {
+            signature: proof.method_uri.clone(),
+            digest: unique(proof.references.iter().map(|r| &r.digest_uri).collect()),
+            key_transport: unique(encryption.keys.iter().map(|k| &k.method_uri).collect()),
+            content: unique(encryption.parts.iter().map(|p| &p.method_uri).collect()),
+        }
+    }
+}
+
+/// Checks the age of a message (protocol.md 1.5).
+fn in_window(timestamp: Timestamp, at: Timestamp) -> Result<(), Refusal> {
+    let (earliest, latest) =
+        (verify::earlier(at, limits::TIMESTAMP_BEHIND_MAX), verify::later(at, limits::TIMESTAMP_AHEAD_MAX));
+    if (earliest..=latest).contains(&timestamp) {
+        return Ok(());
+    }
+    Err(Refusal::Policy(
+        Finding::new(format!("eb:Timestamp {timestamp}"), format!("a time from {earliest} to {latest}"))
+            .rule("AS4-2.2.t11"),
+    ))
+}
+
+/// Checks that the parts that the header names, those that are signed and those that are encrypted are the same.
+fn covered(message: &UserMessage, proof: &Proof, encryption: &Encryption, allowed: &Allowed) -> Result<(), Refusal> {
+    let named: Vec<String> = message.parts.iter().map(|p| mime::content_id(&p.href)).collect();
+    for (n, id) in named.iter().enumerate() {
+        if named[..n].contains(id) {
+            return Err(Refusal::Inconsistent(Finding::new(format!("two PartInfo for {id}"), "one for each part")));
+        }
+        if proof.part(id).is_none() && !allowed.contains(&Allow::Unsigned) {
+            return Err(Refusal::Policy(
+                Finding::new(format!("the part {id} unsigned"), "every part signed").rule("AS4-2.10.p1"),
+            ));
+        }
+        if !encryption.parts.iter().any(|p| p.content_id == *id) && !allowed.contains(&Allow::Unencrypted) {
+            return Err(Refusal::Policy(
+                Finding::new(format!("the part {id} unencrypted"), "every part encrypted").rule("AS4-2.10.p1"),
+            ));
+        }
+    }
+    let others = proof.parts().chain(encryption.parts.iter().map(|p| p.content_id.clone()));
+    match others.into_iter().find(|id| !named.contains(id)) {
+        Some(id) => Err(Refusal::Payload(Finding::new(
+            format!("a protected part {id} that the header does not name"),
+            "a PartInfo for each part",
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A user message whose sender is known. Its parts are still unread.
+#[derive(Debug)]
+pub struct Attributed<R> {
+    message: UserMessage,
+    proof: Proof,
+    elements: Vec<String>,
+    encryption: Encryption,
+    allowed: Allowed,
+    received: Received<R>,
+}
+
+/// Where the parts of a message go. What was written counts only when [`Attributed::open`] succeeds.
+pub trait Spool {
+    /// Takes the part with this index among the parts that the header names. Called at most once for each.
+    ///
+    /// # Errors
+    ///
+    /// Those of the storage; the message is then refused for the present.
+    fn create(&mut self, index: usize) -> io::Result<Box<dyn Write + '_>>;
+}
+
+impl<R: Read> Attributed<R> {
+    /// The header, verified.
+    pub fn message(&self) -> &UserMessage {
+        &self.message
+    }
+
+    /// Who signed it; none only where [`Allow::Unsigned`] let it pass.
+    pub fn signer(&self) -> Option<&Trusted> {
+        self.proof.signer.as_ref()
+    }
+
+    /// The ds:Reference elements of its signature, for the AS4 receipt.
+    pub fn reference_elements(&self) -> &[String] {
+        &self.elements
+    }
+
+    /// SHA-256 over who sends what to whom: addressing and the signed digests of the parts. The same for a message that is sent
+    /// again, even if signed anew; another one under the same message id has another.
+    pub fn fingerprint(&self) -> String {
+        let m = &self.message;
+        let mut digest = Digest::new(HashFunction::Sha256);
+        let mut add = |octets: &[u8]| {
+            digest.update(&(octets.len() as u64).to_be_bytes());
+            digest.update(octets);
+        };
+        let participants = [m.original_sender(), m.final_recipient()];
+        for text in [&m.from.id, &m.to.id, &m.service, &m.action, &m.conversation_id]
+            .into_iter()
+            .map(String::as_str)
+            .chain(participants.map(Option::unwrap_or_default))
+        {
+            add(text.as_bytes());
+        }
+        for part in &m.parts {
+            add(self.proof.part(&mime::content_id(&part.href)).map_or(&[], |r| r.value.as_slice()));
+        }
+        hex(&digest.finish())
+    }
+
+    /// Takes the parts: decrypts with the first of `keys` that the message names, checks tags and signed digests, unpacks, spools.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Decryption`], [`Refusal::Authentication`], [`Refusal::Decompression`], [`Refusal::Payload`] for parts that are missing or too
+    /// many, [`Refusal::Mime`], [`Refusal::Limit`], [`Refusal::Temporary`].
+    pub fn open(mut self, keys: &[Identity], spool: &mut dyn Spool) -> Result<Opened, Refusal> {
+        let secrets = self
+            .encryption
+            .keys
+            .iter()
+            .enumerate()
+            .map(|(n, key)| self.unwrap(n, key, keys))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut taken: Vec<Option<OpenedPart>> = self.message.parts.iter().map(|_| None).collect();
+        let mut left = self.received.content_bytes_max;
+        if let Some(mut parts) = self.received.parts.take() {
+            while let Some(headers) = parts.next_part()? {
+                let (index, encrypted) = self.expected(headers.content_id.as_deref(), &taken)?;
+                let mime = encrypted.map_or(headers.content_type.as_deref(), |e| e.mime.as_deref());
+                let secret = encrypted.map(|e| &secrets[e.key]);
+                let part = self.take(index, parts.body(), mime, secret, left, spool)?;
+                left -= part.bytes;
+                taken[index] = Some(part);
+            }
+        }
+        let mut opened = Vec::new();
+        for (part, info) in taken.into_iter().zip(&self.message.parts) {
+            let missing = || {
+                Refusal::Payload(Finding::new(
+                    format!("no MIME part for {}", info.href),
+                    "every part that the header names",
+                ))
+            };
+            opened.push(part.ok_or_else(missing)?);
+        }
+        Ok(self.finished(opened))
+    }
+
+    /// Which part of the header this MIME part is.
+    fn expected(
+        &self,
+        id: Option<&str>,
+        taken: &[Option<OpenedPart>],
+    ) -> Result<(usize, Option<&EncryptedPart>), Refusal> {
+        let index = id.and_then(|id| self.message.parts.iter().position(|p| mime::content_id(&p.href) == id));
+        let index = index.filter(|&n| taken[n].is_none()).ok_or_else(|| {
+            let found = format!("a MIME part with Content-ID {} that the header does not name", id.unwrap_or("none"));
+            Refusal::Payload(Finding::new(found, "a PartInfo for each part"))
+        })?;
+        let encrypted = self.encryption.parts.iter().find(|p| Some(p.content_id.as_str()) == id);
+        Ok((index, encrypted))
+    }
+
+    fn take(
+        &self,
+        index: usize,
+        body: Box<dyn Read + '_>,
+        mime: Option<&str>,
+        secret: Option<&Secret>,
+        bytes_max: u64,
+        spool: &mut dyn Spool,
+    ) -> Result<OpenedPart, Refusal> {
+        let info = &self.message.parts[index];
+        let signed = self.proof.part(&mime::content_id(&info.href)).map(|r| (r.digest, r.value.as_slice()));
+        let gzip = info.compression().is_some();
+        let plan = Plan { href: &info.href, secret, signed, form: SignedForm::of(mime), gzip, bytes_max };
+        let mut out = spool.create(index).map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;
+        let taken = part::take(body, &plan, &mut *out)?;
+        out.flush().map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;
+        Ok(OpenedPart {
+            href: info.href.clone(),
+            mime: info.mime().map(str::to_owned),
+            compressed: gzip,
+            bytes: taken.bytes,
+            sha256: taken.sha256,
+        })
+    }
+
+    /// Unwraps a session key. Whether that succeeded is not said here: the parts fail the same way in the end.
+    fn unwrap(&self, index: usize, key: &SessionKey, keys: &[Identity]) -> Result<Secret, Refusal> {
+        let ours: Vec<&Identity> = keys.iter().filter(|identity| key.recipient.names(&identity.certificate)).collect();
+        if ours.is_empty() {
+            let names: Vec<String> = keys
+                .iter()
+                .map(|k| format!("{} (serial {})", k.certificate.subject(), k.certificate.serial()))
+                .collect();
+            return Err(Refusal::Decryption {
+                hint: Some(format!("encrypted to {}, not to {}", key.recipient, names.join(" or "))),
+            });
+        }
+        let length = self.encryption.parts.iter().find(|p| p.key == index).map_or(16, |p| p.key_bytes);
+        let unwrapped = ours
+            .iter()
+            .filter_map(|identity| identity.key.unwrap(key.oaep, &key.value).ok())
+            .find(|secret| secret.len() == length);
+        let sound =
+            unwrapped.is_some() && self.encryption.parts.iter().all(|p| p.key != index || p.key_bytes == length);
+        Ok(Secret { key: unwrapped.unwrap_or_else(|| Zeroizing::new(vec![0; length])), sound })
+    }
+
+    fn finished(self, parts: Vec<OpenedPart>) -> Opened {
+        Opened {
+            parts,
+            signed_references: self.proof.signed_references(),
+            reference_elements: self.elements,
+            key_reference: self.received.signer_reference().map(KeyReference::name),
+            algorithms: Algorithms::of(&self.proof, &self.encryption),
+            signer: self.proof.signer,
+            message: self.message,
+            soap: self.received.envelope.soap,
+        }
+    }
+
+    /// What was let through beyond the profile.
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+}
+
+/// A user message that was verified, decrypted and unpacked.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The header.
+    pub message: UserMessage,
+    /// Who signed it; none only where [`Allow::Unsigned`] let it pass.
+    pub signer: Option<Trusted>,
+    /// The parts, in the order of the header.
+    pub parts: Vec<OpenedPart>,
+    /// What was signed.
+    pub signed_references: Vec<SignedReference>,
+    /// The ds:Reference elements, for the AS4 receipt.
+    pub reference_elements: Vec<String>,
+    /// How the signature names its key.
+    pub key_reference: Option<&'static str>,
+    /// Its algorithms.
+    pub algorithms: Algorithms,
+    /// The SOAP envelope, as evidence of origin.
+    pub soap: String,
+}
+
+/// A part as it was spooled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenedPart {
+    /// `cid:` and the content id.
+    pub href: String,
+    /// Media type, as the header says.
+    pub mime: Option<String>,
+    /// Whether it was compressed.
+    pub compressed: bool,
+    /// Size in bytes, unpacked.
+    pub bytes: u64,
+    /// SHA-256 of these bytes, in lower-case hexadecimal.
+    pub sha256: String,
+}

@@ -1,0 +1,333 @@
+//! One attachment in one pass: decrypted, its signed digest taken, unpacked and spooled, in constant memory.
+
+use super::error::{Finding, Refusal};
+use super::mime::from_io;
+use super::sign;
+use crate::crypto::{self, Digest, HashFunction, Opener};
+use crate::limits;
+use crate::xml::c14n;
+use crate::xml::{Limits, Reader};
+use flate2::read::MultiGzDecoder;
+use std::io::{self, Read, Write};
+use zeroize::Zeroizing;
+
+/// How the signature sees the octets of a part (protocol.md 2.4): by the media type that it had when it was signed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SignedForm {
+    /// XML: exclusive canonical form without comments.
+    Xml,
+    /// Other text: every line end as CR LF.
+    Text,
+    /// Anything else, and no type: as it is.
+    Octets,
+}
+
+impl SignedForm {
+    /// The form for a media type, as WSS4J decides it.
+    pub(super) fn of(mime: Option<&str>) -> Self {
+        let mime = mime.unwrap_or_default().trim().to_ascii_lowercase();
+        let media = mime.split(';').next().unwrap_or_default().trim_end();
+        let suffixed = (media.starts_with("application/") || media.starts_with("image/")) && media.contains("+xml");
+        if mime.starts_with("text/xml") || mime.starts_with("application/xml") || suffixed {
+            Self::Xml
+        } else if mime.starts_with("text/") {
+            Self::Text
+        } else {
+            Self::Octets
+        }
+    }
+}
+
+/// A session key, or what stands in for one that could not be unwrapped: then everything goes the same way,
+/// and ends in the same refusal as damaged content (protocol.md 6, 32).
+pub(super) struct Secret {
+    pub(super) key: Zeroizing<Vec<u8>>,
+    pub(super) sound: bool,
+}
+
+/// What is to be done to a part.
+pub(super) struct Plan<'a> {
+    /// For findings.
+    pub(super) href: &'a str,
+    pub(super) secret: Option<&'a Secret>,
+    /// Digest that was signed.
+    pub(super) signed: Option<(HashFunction, &'a [u8])>,
+    pub(super) form: SignedForm,
+    pub(super) gzip: bool,
+    /// Most octets that may come out.
+    pub(super) bytes_max: u64,
+}
+
+/// What came out.
+pub(super) struct Taken {
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+/// Takes one part. What was written to `out` counts only when this succeeds.
+///
+/// # Errors
+///
+/// In this order: trouble of the source (MIME, connection, a tag that does not hold), a digest that differs, then
+/// what only makes sense for authentic octets: unpacking, bounds, storage.
+pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dyn Write) -> Result<Taken, Refusal> {
+    if plan.form == SignedForm::Xml && plan.gzip {
+        return Err(Refusal::Inconsistent(Finding::new(
+            format!("{} compressed, yet signed as XML", plan.href),
+            "EncryptedData/@MimeType application/gzip",
+        )));
+    }
+    let mut latch = Latch { inner: decrypted(source, plan.secret)?, fault: None };
+    let mut sink = Sink::new(out, plan.bytes_max);
+    let (digest, outcome) = match plan.form {
+        SignedForm::Xml => xml(&mut latch, plan, &mut sink),
+        form => octets(&mut latch, form, plan, &mut sink),
+    };
+    if let Some(fault) = latch.fault {
+        return Err(fault);
+    }
+    if let Some((_, expected)) = plan.signed
+        && !digest.is_some_and(|digest| crypto::equal(&digest, expected))
+    {
+        return Err(Refusal::Authentication(Finding::new(
+            format!("content of {} that differs from what was signed", plan.href),
+            "the digest in the signature",
+        )));
+    }
+    outcome?;
+    Ok(sink.taken())
+}
+
+type Outcome = (Option<Vec<u8>>, Result<(), Refusal>);
+
+/// Octets and text: the digest is taken on the way to the gunzip or the spool.
+fn octets(latch: &mut dyn Read, form: SignedForm, plan: &Plan<'_>, sink: &mut Sink<'_>) -> Outcome {
+    let hash = plan.signed.map_or(HashFunction::Sha256, |(hash, _)| hash);
+    let mut tee =
+        Tee { inner: latch, digest: Digest::new(hash), crlf: (form == SignedForm::Text).then_some(false), bytes: 0 };
+    let outcome =
+        if plan.gzip { inflate(&mut tee, plan.href, sink) } else { pump(&mut tee, sink).map_err(|_| sink_fault(sink)) };
+    // The rest must be read whatever went wrong: the tag and the digest speak first.
+    let _ = io::copy(&mut tee, &mut io::sink());
+    (Some(tee.finish()), outcome)
+}
+
+/// XML: the digest is that of the canonical form, what is spooled are the octets.
+fn xml(latch: &mut dyn Read, plan: &Plan<'_>, sink: &mut Sink<'_>) -> Outcome {
+    let hash = plan.signed.map_or(HashFunction::Sha256, |(hash, _)| hash);
+    let limits = Limits { document_bytes: limits::AS4_BODY_BYTES_MAX, ..Limits::default() };
+    let mut copy = Copy { inner: latch, sink };
+    let canonical =
+        c14n::document(Reader::with_limits(&mut copy, limits), &sign::exclusive(), |_, _| false, Digest::new(hash));
+    let _ = io::copy(&mut copy, &mut io::sink());
+    let outcome = if sink.fault.is_some() { Err(sink_fault(sink)) } else { Ok(()) };
+    match canonical {
+        Ok(digest) => (Some(digest.finish()), outcome),
+        // Without signature nothing depends on the canonical form.
+        Err(_) if plan.signed.is_none() => (None, outcome),
+        Err(error) => {
+            let refusal = Refusal::Authentication(Finding::new(
+                format!("{}, signed as XML: {error}", plan.href),
+                "a well-formed XML document without DTD",
+            ));
+            (plan.signed.map(|(_, expected)| expected.to_vec()), outcome.and(Err(refusal)))
+        }
+    }
+}
+
+fn inflate(tee: &mut Tee<'_>, href: &str, sink: &mut Sink<'_>) -> Result<(), Refusal> {
+    let failed = |found: String| {
+        Refusal::Decompression(Finding::new(format!("{href}: {found}"), "one gzip file and nothing after it"))
+    };
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut decoder = MultiGzDecoder::new(tee);
+    loop {
+        let n = decoder.read(&mut buffer).map_err(|e| failed(e.to_string()))?;
+        if n == 0 {
+            return Ok(());
+        }
+        sink.write_all(&buffer[..n]).map_err(|_| sink_fault(sink))?;
+        let packed = decoder.get_ref().bytes.max(1);
+        if sink.bytes > limits::GZIP_FREE_BYTES && sink.bytes / packed > limits::GZIP_RATIO_MAX {
+            return Err(failed(format!("{} bytes out of {packed}", sink.bytes)));
+        }
+    }
+}
+
+fn pump(reader: &mut dyn Read, sink: &mut Sink<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => sink.write_all(&buffer[..n])?,
+        }
+    }
+}
+
+fn sink_fault(sink: &mut Sink<'_>) -> Refusal {
+    sink.fault.take().unwrap_or_else(|| Refusal::Temporary("storing a part failed".into()))
+}
+
+fn decrypted<'r>(source: Box<dyn Read + 'r>, secret: Option<&Secret>) -> Result<Box<dyn Read + 'r>, Refusal> {
+    let Some(secret) = secret else { return Ok(source) };
+    let opener = Opener::gcm(&secret.key).map_err(|_| Refusal::Decryption { hint: None })?;
+    Ok(Box::new(Decrypting {
+        inner: source,
+        opener: Some(opener),
+        sound: secret.sound,
+        plain: Vec::new(),
+        at: 0,
+        cipher: vec![0; CHUNK_BYTES],
+    }))
+}
+
+/// Decrypts as it is read; its end is an error where the tag does not hold.
+struct Decrypting<R> {
+    inner: R,
+    opener: Option<Opener>,
+    sound: bool,
+    plain: Vec<u8>,
+    at: usize,
+    cipher: Vec<u8>,
+}
+
+impl<R: Read> Read for Decrypting<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.plain.len() {
+            self.plain.clear();
+            self.at = 0;
+            let Some(opener) = &mut self.opener else { return Ok(0) };
+            let n = self.inner.read(&mut self.cipher)?;
+            let step = if n > 0 {
+                opener.update(&self.cipher[..n], &mut self.plain)
+            } else {
+                self.opener.take().map_or(Ok(()), |opener| opener.finish(&mut self.plain))
+            };
+            if step.is_err() || (n == 0 && !self.sound) {
+                return Err(io::Error::other(Refusal::Decryption { hint: None }));
+            }
+        }
+        let n = out.len().min(self.plain.len() - self.at);
+        out[..n].copy_from_slice(&self.plain[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// Keeps the first fault of what is read, so that it is not taken for a fault of gzip or XML.
+struct Latch<R> {
+    inner: R,
+    fault: Option<Refusal>,
+}
+
+impl<R: Read> Read for Latch<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.fault.is_some() {
+            return Err(io::Error::other("the source failed before"));
+        }
+        self.inner.read(out).map_err(|error| {
+            self.fault = Some(from_io(error));
+            io::Error::other("the source failed")
+        })
+    }
+}
+
+/// Takes the digest of what passes.
+struct Tee<'a> {
+    inner: &'a mut dyn Read,
+    digest: Digest,
+    /// For text: whether the last octet was a CR whose LF is still to come.
+    crlf: Option<bool>,
+    bytes: u64,
+}
+
+impl Tee<'_> {
+    fn digest_text(&mut self, mut after_cr: bool, octets: &[u8]) {
+        let mut normal = Vec::with_capacity(octets.len() + 16);
+        for &octet in octets {
+            match octet {
+                b'\n' if after_cr => {}
+                b'\n' | b'\r' => normal.extend_from_slice(b"\r\n"),
+                other => normal.push(other),
+            }
+            after_cr = octet == b'\r';
+        }
+        self.digest.update(&normal);
+        self.crlf = Some(after_cr);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.digest.finish()
+    }
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.bytes += n as u64;
+        match self.crlf {
+            None => self.digest.update(&out[..n]),
+            Some(after_cr) => self.digest_text(after_cr, &out[..n]),
+        }
+        Ok(n)
+    }
+}
+
+/// Copies what is read to the sink. A fault of the sink stays there: reading goes on for the digest.
+struct Copy<'a, 's> {
+    inner: &'a mut dyn Read,
+    sink: &'a mut Sink<'s>,
+}
+
+impl Read for Copy<'_, '_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        if self.sink.fault.is_none() {
+            let _ = self.sink.write_all(&out[..n]);
+        }
+        Ok(n)
+    }
+}
+
+/// Where the octets go: counted, bounded, with their SHA-256.
+struct Sink<'a> {
+    out: &'a mut dyn Write,
+    digest: Digest,
+    bytes: u64,
+    bytes_max: u64,
+    fault: Option<Refusal>,
+}
+
+impl<'a> Sink<'a> {
+    fn new(out: &'a mut dyn Write, bytes_max: u64) -> Self {
+        Self { out, digest: Digest::new(HashFunction::Sha256), bytes: 0, bytes_max, fault: None }
+    }
+
+    fn taken(self) -> Taken {
+        Taken { bytes: self.bytes, sha256: crypto::hex(&self.digest.finish()) }
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.bytes += octets.len() as u64;
+        if self.bytes > self.bytes_max {
+            self.fault =
+                Some(Refusal::Limit(Finding::new("more content", format!("at most {} bytes more", self.bytes_max))));
+            return Err(io::Error::other("over the limit"));
+        }
+        self.digest.update(octets);
+        if let Err(error) = self.out.write_all(octets) {
+            self.fault = Some(Refusal::Temporary(format!("storing a part failed: {error}")));
+            return Err(io::Error::other("storing failed"));
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// How much goes through at once.
+const CHUNK_BYTES: usize = 64 * 1024;

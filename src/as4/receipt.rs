@@ -1,0 +1,250 @@
+//! AS4 receipts: ours for what we received, and the check of a peer's for what we sent (protocol.md 1.9).
+
+use super::error::{EbmsError, Refusal};
+use super::header::SignalContent;
+use super::open::{self, Received, VerifiedSignal};
+use super::sign::{self, Answer, SignError};
+use crate::crypto;
+use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
+use crate::pki::Identity;
+use crate::pki::{Certificate, Revocation, Role, Trust};
+use crate::xml::algorithm::{Allow, Allowed};
+use crate::xml::{dsig, ns};
+
+/// Builds the signed AS4 receipt for a message: its ds:Reference elements whole, and nothing else in eb:Receipt, as Domibus wants it.
+///
+/// `reference_elements` are those of [`open::Opened`] or [`open::Attributed`]; `id` is the id of the receipt itself.
+///
+/// # Errors
+///
+/// [`SignError`] when our key does not sign.
+pub fn build(
+    received: &As4MessageId,
+    reference_elements: &[String],
+    identity: &Identity,
+    id: &As4MessageId,
+    at: Timestamp,
+) -> Result<Answer, SignError> {
+    let parts: String = reference_elements
+        .iter()
+        .map(|reference| format!("<ebbp:MessagePartNRInformation>{reference}</ebbp:MessagePartNRInformation>"))
+        .collect();
+    let content = format!(
+        "<eb:Receipt><ebbp:NonRepudiationInformation xmlns:ebbp=\"{}\">{parts}</ebbp:NonRepudiationInformation></eb:Receipt>",
+        ns::EBBP
+    );
+    sign::signal(&content, Some(received), identity, id, at)
+}
+
+/// A valid AS4 receipt.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Its own message id.
+    pub message_id: As4MessageId,
+    /// When the peer made it.
+    pub timestamp: Timestamp,
+    /// Who signed it: the certificate of the route.
+    pub signer: Certificate,
+    /// What it repeats.
+    pub references: Vec<SignedReference>,
+    /// The SOAP envelope, as evidence.
+    pub soap: String,
+}
+
+/// Why an answer is no valid AS4 receipt. Whether trying again helps is not decided here.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// A SOAP fault without ebMS error.
+    #[error("the answer is a SOAP fault: {0}")]
+    Fault(String),
+    /// The answer is empty.
+    #[error("the answer is empty; expected a signed AS4 receipt")]
+    Missing,
+    /// The references differ from what was sent.
+    #[error("the receipt does not match the message: {0}")]
+    Mismatch(String),
+    /// It is about another message.
+    #[error("the receipt is for message {found:?}, expected {expected}")]
+    OtherMessage {
+        /// The message it names.
+        found: Option<String>,
+        /// The message that was sent.
+        expected: String,
+    },
+    /// The peer refused the message.
+    #[error("refused by the peer: {}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused {
+        /// Its errors.
+        errors: Vec<EbmsError>,
+        /// Whether the answer was signed with the certificate of the route.
+        signed: bool,
+    },
+    /// The signature does not hold, or is another's.
+    #[error("the receipt is not authentic: {0}")]
+    Signature(Refusal),
+    /// No AS4 message.
+    #[error("the answer is no AS4 message: {0}")]
+    Unreadable(Refusal),
+    /// Not signed.
+    #[error("the receipt is not signed")]
+    Unsigned,
+}
+
+impl ReceiptError {
+    /// For people and programs on our side.
+    pub fn problem(&self) -> Problem {
+        let (code, kind, title) = match self {
+            Self::Missing => ("EBMS:0301", "MissingReceipt", "the peer gave no AS4 receipt"),
+            Self::Refused { errors, .. } => {
+                let code = errors.first().map_or("EBMS:0004", |e| e.code.as_str());
+                let problem =
+                    Problem::new(Fault::Refused, "as4:RefusedByPeer", "the peer refused the message", self.to_string())
+                        .ebms(code);
+                return if errors.iter().any(EbmsError::is_not_serviced) { problem.rule("AS4-2.5.c") } else { problem };
+            }
+            _ => ("EBMS:0302", "InvalidReceipt", "the peer's AS4 receipt is not valid"),
+        };
+        Problem::new(Fault::Refused, &format!("as4:{kind}"), title, self.to_string()).ebms(code).rule("BAS-2.14.1.t05")
+    }
+}
+
+/// Checks that an answer is the recipient's receipt for exactly what was sent.
+///
+/// It is valid when it is signed with `certificate`, names the message `sent_id` and repeats each of `sent`, no more and no less.
+/// Its time stamp is not compared with ours: clocks of access points differ, and nothing depends on it.
+///
+/// # Errors
+///
+/// [`ReceiptError::Refused`] when the peer answered with an ebMS error; the others name what is wrong with the receipt.
+///
+/// # Source
+///
+/// AS4 Profile 1.0, 5.1.8; BAS-2.14.1.t05.
+pub fn check(
+    content_type: Option<&str>,
+    body: &[u8],
+    sent: &[SignedReference],
+    sent_id: &As4MessageId,
+    certificate: &Certificate,
+    at: Timestamp,
+    allowed: &Allowed,
+) -> Result<Receipt, ReceiptError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ReceiptError::Missing);
+    }
+    let received = match open::read(content_type.unwrap_or_default(), body) {
+        Ok(received) => received,
+        Err(refusal) => return Err(fault(body).map_or(ReceiptError::Unreadable(refusal), ReceiptError::Fault)),
+    };
+    let signal = verified(received, certificate, at, allowed)?;
+    let SignalContent::Receipt(references) = signal.signal.content else {
+        return Err(refused(&signal, true));
+    };
+    same_message(signal.signal.ref_to.as_ref(), sent_id)?;
+    same_references(sent, &references)?;
+    Ok(Receipt {
+        message_id: signal.signal.message_id,
+        timestamp: signal.signal.timestamp,
+        signer: certificate.clone(),
+        references,
+        soap: signal.soap,
+    })
+}
+
+/// Verifies a signal under one certificate. An error that is not authentic is still an error.
+fn verified(
+    received: Received<&[u8]>,
+    certificate: &Certificate,
+    at: Timestamp,
+    allowed: &Allowed,
+) -> Result<VerifiedSignal, ReceiptError> {
+    let Some(claimed) = received.claimed_signal().cloned() else {
+        return Err(ReceiptError::Unreadable(Refusal::Feature(super::error::Finding::new(
+            "a user message",
+            "a signal",
+        ))));
+    };
+    let unsigned = received.signer_reference().is_none();
+    // The route's certificate was trusted when the route was taken; here it is pinned.
+    let trust = Trust {
+        role: Role::AccessPoint,
+        anchors: vec![certificate.clone()],
+        revocation: Revocation::Unchecked,
+        bits_least: if allowed.contains(&Allow::ShortKeys) { 1024 } else { 2048 },
+        validity: false,
+    };
+    let verified = received.verify_signal(std::slice::from_ref(certificate), &trust, at, allowed);
+    let outcome = match verified {
+        Ok(signal) if signal.signer.as_ref().is_some_and(|s| s.certificate() == certificate) => return Ok(signal),
+        Ok(signal) if signal.signer.is_none() => ReceiptError::Unsigned,
+        Ok(signal) => {
+            let found = signal.signer.map(|s| s.certificate().subject().to_owned()).unwrap_or_default();
+            ReceiptError::Signature(Refusal::Authentication(super::error::Finding::new(
+                format!("signed by {found}"),
+                certificate.subject(),
+            )))
+        }
+        Err(_) if unsigned => ReceiptError::Unsigned,
+        Err(refusal) => ReceiptError::Signature(refusal),
+    };
+    match claimed.content {
+        SignalContent::Errors(errors) => Err(ReceiptError::Refused { errors, signed: false }),
+        SignalContent::Receipt(_) => Err(outcome),
+    }
+}
+
+fn refused(signal: &VerifiedSignal, signed: bool) -> ReceiptError {
+    match &signal.signal.content {
+        SignalContent::Errors(errors) => ReceiptError::Refused { errors: errors.clone(), signed },
+        SignalContent::Receipt(_) => ReceiptError::Missing,
+    }
+}
+
+/// Checks that a signal is about the message that was sent.
+///
+/// # Errors
+///
+/// [`ReceiptError::OtherMessage`].
+pub fn same_message(ref_to: Option<&As4MessageId>, sent: &As4MessageId) -> Result<(), ReceiptError> {
+    if ref_to == Some(sent) {
+        return Ok(());
+    }
+    Err(ReceiptError::OtherMessage { found: ref_to.map(ToString::to_string), expected: sent.to_string() })
+}
+
+/// Checks that a receipt repeats exactly the references that were sent: URI, digest algorithm and digest octets. Order and
+/// transforms are not compared (protocol.md 1.9).
+///
+/// # Errors
+///
+/// [`ReceiptError::Mismatch`] with the first that differs, is missing or too many.
+pub fn same_references(sent: &[SignedReference], repeated: &[SignedReference]) -> Result<(), ReceiptError> {
+    let same = |a: &SignedReference, b: &SignedReference| {
+        a.uri == b.uri
+            && a.algorithm == b.algorithm
+            && matches!((dsig::base64(&a.digest), dsig::base64(&b.digest)), (Some(a), Some(b)) if crypto::equal(&a, &b))
+    };
+    if repeated.is_empty() {
+        return Err(ReceiptError::Mismatch("it has no non-repudiation information".into()));
+    }
+    if let Some(missing) = sent.iter().find(|s| !repeated.iter().any(|r| same(s, r))) {
+        let what = if repeated.iter().any(|r| r.uri == missing.uri) { "another digest for" } else { "no reference to" };
+        return Err(ReceiptError::Mismatch(format!("{what} {}", missing.uri)));
+    }
+    let extra = repeated
+        .iter()
+        .enumerate()
+        .find(|(n, r)| !sent.iter().any(|s| same(s, r)) || repeated[..*n].iter().any(|other| other.uri == r.uri));
+    extra.map_or(Ok(()), |(_, r)| {
+        Err(ReceiptError::Mismatch(format!("a reference to {} that was not sent, or twice", r.uri)))
+    })
+}
+
+/// The reason of a plain SOAP fault.
+fn fault(body: &[u8]) -> Option<String> {
+    let tree = crate::xml::Tree::parse(body).ok()?;
+    let fault = tree.root().child(ns::SOAP, "Body")?.child(ns::SOAP, "Fault")?;
+    let text = fault.child(ns::SOAP, "Reason").map(|n| n.text()).unwrap_or_default();
+    Some(super::error::Finding::new(text.trim(), "").found)
+}
