@@ -1,1 +1,4 @@
 //! (to come)
+pub mod files;
+pub mod output;
+pub mod remote;

@@ -1,0 +1,143 @@
+//! `sluss lookup`: the discovery trace; and the text of `sluss status`.
+
+use super::queue::problem;
+use super::{Remote, items, unprinted, word};
+use crate::cli::output::Output;
+use crate::model::Problem;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// What is looked up.
+#[derive(Clone, Debug, Default)]
+pub struct LookupOptions {
+    /// Whom.
+    pub participant: String,
+    /// For which document type; the SDK message without.
+    pub document_type: Option<String>,
+    /// Whether caches are passed over.
+    pub fresh: bool,
+}
+
+/// Prints the trace. Status 0 when it leads to a route; else that of the first thing that failed.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked.
+pub async fn lookup(
+    remote: &Remote,
+    options: &LookupOptions,
+    output: &mut Output,
+) -> Result<u8, Problem> {
+    let query = [
+        ("participant", Some(options.participant.clone())),
+        ("document_type", options.document_type.clone()),
+        ("fresh", options.fresh.then(|| "true".to_owned())),
+    ];
+    let trace = remote.get("/lookup", &query).await?;
+    output
+        .record(&trace, || trace_text(&trace))
+        .map_err(unprinted)?;
+    let failed: Option<Problem> = serde_json::from_value(trace["error"].clone()).ok();
+    Ok(failed.map_or(0, |problem| problem.exit_status()))
+}
+
+fn trace_text(trace: &Value) -> String {
+    let mut text = format!(
+        "{}  {}\n",
+        word(trace, "participant"),
+        word(trace, "document_type")
+    );
+    for step in items(trace, "steps") {
+        let mark = match (step["ok"].as_bool(), step["trusted"].as_bool()) {
+            (Some(false), _) | (_, Some(false)) => "failed",
+            (Some(true), _) | (_, Some(true)) => "ok",
+            _ => "",
+        };
+        let _ = writeln!(text, "\n{}  {mark}", word(step, "step"));
+        members(&mut text, step, 2);
+    }
+    if trace["route"].is_object() {
+        text.push_str("\nroute\n");
+        members(&mut text, &trace["route"], 2);
+    }
+    if trace["error"].is_object() {
+        text.push('\n');
+        problem(&mut text, &trace["error"], "");
+    }
+    text.trim_end().to_owned()
+}
+
+/// Members in lines, nested ones indented.
+fn members(text: &mut String, value: &Value, indent: usize) {
+    let known = ["step", "ok", "trusted"];
+    for (name, value) in value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !known.contains(&name.as_str()))
+    {
+        match value {
+            Value::Null => {}
+            Value::Object(_) => {
+                let _ = writeln!(text, "{:indent$}{name}", "");
+                members(text, value, indent + 2);
+            }
+            Value::Array(values) => {
+                let _ = writeln!(text, "{:indent$}{name}", "");
+                for value in values {
+                    entry(text, value, indent + 2);
+                }
+            }
+            Value::String(value) => {
+                let _ = writeln!(text, "{:indent$}{name}: {value}", "");
+            }
+            other => {
+                let _ = writeln!(text, "{:indent$}{name}: {other}", "");
+            }
+        }
+    }
+}
+
+/// One entry of a list, on a line of its own, or its members below a dash.
+fn entry(text: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::String(value) => {
+            let _ = writeln!(text, "{:indent$}{value}", "");
+        }
+        Value::Object(_) => {
+            let _ = writeln!(text, "{:indent$}-", "");
+            members(text, value, indent + 2);
+        }
+        other => {
+            let _ = writeln!(text, "{:indent$}{other}", "");
+        }
+    }
+}
+
+/// The state of the daemon: the queues as lines, then everything else.
+pub(super) fn status_text(status: &Value) -> String {
+    let mut text = String::new();
+    for queue in items(status, "queues") {
+        let oldest = queue["oldest"]
+            .as_str()
+            .map(|at| format!("  oldest {at}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{:<3}  {:<22}  {:>8}{oldest}",
+            word(queue, "direction"),
+            word(queue, "status"),
+            word(queue, "messages")
+        );
+    }
+    if items(status, "queues").is_empty() {
+        text.push_str("no message\n");
+    }
+    text.push('\n');
+    let mut rest = status.clone();
+    if let Some(members) = rest.as_object_mut() {
+        members.remove("queues");
+    }
+    members(&mut text, &rest, 0);
+    text.trim_end().to_owned()
+}

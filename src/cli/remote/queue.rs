@@ -1,0 +1,155 @@
+//! `sluss queue list` and `sluss queue show`.
+
+use super::{Remote, items, unprinted, word};
+use crate::cli::output::{Output, Table};
+use crate::model::{MessageId, Problem};
+use serde_json::Value;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Conditions; all that are given hold.
+#[derive(Clone, Debug, Default)]
+pub struct QueueOptions {
+    /// `out` or `in`.
+    pub direction: Option<String>,
+    /// A status.
+    pub status: Option<String>,
+    /// Sender or recipient.
+    pub participant: Option<String>,
+    /// The other access point.
+    pub partner: Option<String>,
+    /// At least so old.
+    pub older_than: Option<Duration>,
+}
+
+/// Lists messages, newest first, all pages of them.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked.
+pub async fn list(
+    remote: &Remote,
+    options: &QueueOptions,
+    output: &mut Output,
+) -> Result<u8, Problem> {
+    let mut messages = Vec::new();
+    let mut after = None;
+    loop {
+        let query = [
+            ("direction", options.direction.clone()),
+            ("status", options.status.clone()),
+            ("participant", options.participant.clone()),
+            ("partner", options.partner.clone()),
+            (
+                "older_than_seconds",
+                options.older_than.map(|age| age.as_secs().to_string()),
+            ),
+            ("after", after),
+        ];
+        let page = remote.get("/queue", &query).await?;
+        messages.extend_from_slice(items(&page, "messages"));
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    output
+        .list(&messages, || table(&messages), "no message")
+        .map_err(unprinted)?;
+    Ok(0)
+}
+
+fn table(messages: &[Value]) -> Table {
+    let mut table = Table::new(&[
+        "ID",
+        "",
+        "STATUS",
+        "FROM",
+        "TO",
+        "PARTNER",
+        "ATTEMPTS",
+        "NEXT ATTEMPT",
+        "CREATED",
+        "ERROR",
+    ]);
+    for message in messages {
+        let error = message["error"]["title"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let cells = [
+            "id",
+            "direction",
+            "status",
+            "from",
+            "to",
+            "partner",
+            "attempts",
+            "next_attempt_at",
+            "created_at",
+        ];
+        table.row(
+            cells
+                .map(|name| word(message, name))
+                .into_iter()
+                .chain([error]),
+        );
+    }
+    table
+}
+
+/// Shows one message and its whole journey.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked or has no such message.
+pub async fn show(remote: &Remote, id: MessageId, output: &mut Output) -> Result<u8, Problem> {
+    let found = remote.get(&format!("/queue/{id}"), &[]).await?;
+    output.record(&found, || text(&found)).map_err(unprinted)?;
+    Ok(0)
+}
+
+fn text(found: &Value) -> String {
+    let mut text = String::new();
+    if let Some(members) = found["message"].as_object() {
+        for (name, value) in members
+            .iter()
+            .filter(|(_, value)| !value.is_null() && !value.is_object())
+        {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let _ = writeln!(text, "{name:<16}  {value}");
+        }
+    }
+    problem(&mut text, &found["message"]["error"], "");
+    text.push('\n');
+    for event in items(found, "journey") {
+        let _ = writeln!(
+            text,
+            "{}  {:<14}  {}",
+            word(event, "at"),
+            word(event, "stage"),
+            word(event, "detail")
+        );
+        for (name, value) in event["facts"].as_object().into_iter().flatten() {
+            let _ = writeln!(text, "    {name}: {}", value.as_str().unwrap_or_default());
+        }
+        problem(&mut text, &event["problem"], "    ");
+    }
+    text.trim_end().to_owned()
+}
+
+/// A problem in lines: what, why, which rule.
+pub(super) fn problem(text: &mut String, problem: &Value, indent: &str) {
+    if problem.is_null() {
+        return;
+    }
+    let _ = writeln!(text, "{indent}error: {}", word(problem, "title"));
+    let _ = writeln!(text, "{indent}  {}", word(problem, "detail"));
+    for name in ["rule", "code"] {
+        if let Some(value) = problem[name].as_str() {
+            let _ = writeln!(text, "{indent}  {name} {value}");
+        }
+    }
+}
