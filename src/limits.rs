@@ -119,3 +119,28 @@ pub const FORM_TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Documents of one message.
 pub const FORM_FILES_MAX: usize = 100;
+/// Size of one journal segment, in bytes. A group of records that is larger gets a segment of its own.
+pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Largest journal record (one transaction), in bytes. Payloads are files and never in a record.
+pub const JOURNAL_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A group of waiting writers is closed for its sync when it has grown to so many bytes.
+pub const JOURNAL_GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most transactions that wait for the store's writer; further callers block.
+pub const STORE_QUEUE_MAX: usize = 1024;
+
+/// Memory that the index may use for its pages, in bytes.
+pub const INDEX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most messages of one list.
+pub const LIST_MESSAGES_MAX: usize = 1000;
+
+/// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
+pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The free space is looked up again after so many bytes of one payload.
+pub const DISK_CHECK_EVERY_BYTES: u64 = 16 * 1024 * 1024;
+
+const _: () = assert!(DISK_RESERVE_BYTES >= 2 * JOURNAL_SEGMENT_BYTES);

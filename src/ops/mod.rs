@@ -1,1 +1,3 @@
-//! (to come)
+//! What the operator sees of the running program.
+
+pub mod log;

@@ -1,1 +1,250 @@
-//! The embedded store: journal and sled.
+//! The embedded store: the journal is the truth, sled its index, one thread writes.
+//!
+//! Folders below the data folder: `journal/`, `index/` (sled; may be deleted while nothing runs),
+//! `blobs/`; files: `lock`, `index.state`.
+
+use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
+use crate::model::{Clock, Counts, Event, Message, MessageId, Query, Timestamp};
+use crate::store::blob::{Blobs, sync_folder};
+use crate::store::decide::Group;
+use crate::store::index::{Index, Stage};
+use crate::store::journal::{self, ChainHash, Found, Journal, Position};
+use crate::store::queue::Queue;
+use crate::store::record::unreadable;
+use crate::store::state::{Closing, remove_leftovers, set_aside};
+use crate::store::writer::{Command, Shared, Writer};
+use crate::store::{Answered, Committed, DuplicateKey, Store, StoreError, Transaction, query};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What was found and done on opening, for the log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Opening {
+    /// The journal: its last record, and the torn tail that was cut.
+    pub journal: Found,
+    /// Why the index was built again, where it was.
+    pub rebuilt: Option<String>,
+    /// Records that the index had seen and the journal no longer has: a disk that lost what it had
+    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.aside`.
+    pub lost: u64,
+    /// Payloads removed because nothing refers to them.
+    pub orphans: u64,
+}
+
+/// The store in files of one folder, for one process.
+pub struct EmbeddedStore {
+    commands: Option<SyncSender<Command>>,
+    writer: Option<JoinHandle<()>>,
+    syncs: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore").field("blobs", &self.shared.blobs).finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `folder` or creates it. `hash` chains the records of the journal and must
+    /// stay the same over the life of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
+    /// journal does not hold. An index that does not is built again.
+    pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
+        let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
+        fs::create_dir_all(folder).map_err(failed)?;
+        let (closing, trusted) = Closing::open(folder)?;
+        let blobs = Blobs::at(&folder.join("blobs"))?;
+        fs::create_dir_all(folder.join("journal")).map_err(failed)?;
+        sync_folder(folder).map_err(failed)?;
+        sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))).map_err(failed)?;
+        let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
+        let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
+        orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
+        opening.orphans = orphans.len() as u64;
+        let mut queue = Queue::default();
+        for due in index.due() {
+            let (id, at) = due?;
+            queue.schedule(id, Some(at));
+        }
+        let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
+        let shared = Arc::new(Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing });
+        let syncs = journal.syncs();
+        let writer = Writer { shared: Arc::clone(&shared), journal };
+        let (commands, received) = sync_channel(STORE_QUEUE_MAX);
+        let writer = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received)).map_err(failed)?;
+        Ok((Self { commands: Some(commands), writer: Some(writer), syncs, shared }, opening))
+    }
+
+    /// How often the journal was synced since the start: once for each group of transactions.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Why the store stopped, if it has.
+    pub fn stopped(&self) -> Option<String> {
+        self.shared.stopped.get().cloned()
+    }
+
+    fn running(&self) -> Result<(), StoreError> {
+        self.shared.stopped.get().map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.clone())))
+    }
+
+    fn ended(&self) -> StoreError {
+        StoreError::Stopped(self.stopped().unwrap_or_else(|| "its writer has ended".into()))
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what is only in memory.
+    fn with_lease(&self, message: Message) -> Message {
+        Message { lease_until: self.queue().lease(message.id), ..message }
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        let (answer, outcome) = sync_channel(1);
+        let commands = self.commands.as_ref().ok_or_else(|| self.ended())?;
+        commands.send(Command { transaction, answer }).map_err(|_| self.ended())?;
+        outcome.recv().unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
+        self.running()?;
+        let mut queue = self.queue();
+        let Some(id) = queue.longest_due(now) else { return Ok(None) };
+        let message = self.shared.index.message(id)?.ok_or(StoreError::Unknown(id))?;
+        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        // It names the claim, so no two claims on one message may have the same.
+        let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
+        let until = last.map_or(until, |last| last.max(until));
+        queue.hold(id, until);
+        Ok(Some(Message { lease_until: Some(until), ..message }))
+    }
+
+    fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.running()?;
+        Ok(self.queue().next_due())
+    }
+
+    fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(self.shared.index.message(id)?.map(|message| self.with_lease(message)))
+    }
+
+    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
+        Ok(query::list(&self.shared.index, query)?.into_iter().map(|message| self.with_lease(message)).collect())
+    }
+
+    fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
+        self.shared.index.events(id)
+    }
+
+    fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.shared.index.refusals(limit)
+    }
+
+    fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
+        self.shared.index.answered(key)
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        let by_status = query::counts(&self.shared.index)?;
+        let journal_records = self.shared.records.load(Ordering::Relaxed);
+        Ok(Counts { by_status, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+    }
+
+    fn blobs(&self) -> &Blobs {
+        &self.shared.blobs
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Waits for what was sent, then closes the index so that the next start may trust it.
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        let ended = self.writer.take().is_none_or(|writer| writer.join().is_ok());
+        if ended && self.shared.stopped.get().is_none() && self.shared.index.flush().is_ok() {
+            self.shared.closing.in_order();
+        }
+    }
+}
+
+/// Opens index and journal, and brings the index up to the journal's end.
+fn open_index(folder: &Path, hash: ChainHash, trusted: Result<(), String>) -> Result<(Index, Journal, Opening), StoreError> {
+    let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
+    let mut opening = Opening::default();
+    remove_leftovers(&index_folder)?;
+    let found = trusted.and_then(|()| {
+        let index = Index::open(&index_folder).map_err(|error| error.to_string())?;
+        let position = index.position().map_err(|error| error.to_string())?;
+        match position {
+            None if index.is_empty() => Ok((index, None)),
+            None => Err("it does not say how far it goes, or is of another format".to_owned()),
+            Some(position) => Ok((index, Some(position))),
+        }
+    });
+    let (index, from) = match found {
+        Ok((index, None)) => (index, None),
+        Ok((index, Some(position))) if journal::holds(&journal_folder, &position)? => (index, Some(position)),
+        Ok((index, Some(position))) => {
+            drop(index);
+            opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
+            set_aside(&index_folder)?;
+            opening.lost = position.seq;
+            (Index::open(&index_folder)?, None)
+        }
+        Err(why) => {
+            opening.rebuilt = Some(why).filter(|_| index_folder.exists());
+            set_aside(&index_folder)?;
+            (Index::open(&index_folder)?, None)
+        }
+    };
+    let journal = {
+        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0 };
+        let (journal, found) = Journal::open(&journal_folder, hash, from.as_ref(), &mut |position, payload| replay.record(position, payload))?;
+        replay.publish()?;
+        opening.journal = found;
+        journal
+    };
+    opening.lost = opening.lost.saturating_sub(opening.journal.last);
+    Ok((index, journal, opening))
+}
+
+/// Brings journal records into the index, many at a time.
+struct Replay<'a> {
+    index: &'a Index,
+    group: Option<Group<'a>>,
+    last: Option<Position>,
+    bytes: usize,
+}
+
+impl Replay<'_> {
+    fn record(&mut self, position: &Position, payload: &[u8]) -> Result<(), StoreError> {
+        let record = serde_json::from_slice(payload).map_err(|error| unreadable("transaction", error))?;
+        let group = self.group.get_or_insert_with(|| Group::new(self.index));
+        group.replay(position.seq, record)?;
+        self.last = Some(position.clone());
+        self.bytes += payload.len();
+        if self.bytes < JOURNAL_GROUP_BYTES { Ok(()) } else { self.publish() }
+    }
+
+    fn publish(&mut self) -> Result<(), StoreError> {
+        self.bytes = 0;
+        let stage: Option<Stage> = self.group.take().map(|group| group.stage);
+        match stage.zip(self.last.take()) {
+            Some((stage, position)) => self.index.publish(stage, &position),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,38 +1,65 @@
 //! The store: what is written here survives a power cut before anyone is told of it.
+//!
+//! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
+//! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
 pub mod blob;
+mod decide;
 pub mod embedded;
+mod index;
 pub mod journal;
+mod query;
+mod queue;
+mod record;
+mod state;
+mod writer;
 
 use crate::model::{As4MessageId, Change, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};
+use std::io;
 use std::time::Duration;
 
 pub use blob::{BlobWriter, Blobs};
+pub use embedded::{EmbeddedStore, Opening};
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The journal is damaged in its middle.
+    /// The journal is damaged in its middle, or is of another format version.
     #[error("the journal is damaged: {what} at {place}; restore from a backup, or move the folder aside")]
-    Damaged { /// What was found.
-        what: String, /// Segment and offset.
-        place: String },
+    Damaged {
+        /// What was found.
+        what: String,
+        /// Segment and offset.
+        place: String,
+    },
+    /// A message of this id is there already.
+    #[error("message {0} exists already")]
+    Exists(MessageId),
     /// The disk is full or almost.
     #[error("no space left in {folder}: {free_bytes} bytes free, {needed_bytes} needed")]
-    Full { /// The folder.
-        folder: String, /// Found.
-        free_bytes: u64, /// Expected.
-        needed_bytes: u64 },
+    Full {
+        /// The folder.
+        folder: String,
+        /// Found.
+        free_bytes: u64,
+        /// Expected.
+        needed_bytes: u64,
+    },
     /// The file system failed.
     #[error("{what}: {source}")]
-    Io { /// What was tried.
-        what: String, /// Cause.
-        source: std::io::Error },
+    Io {
+        /// What was tried.
+        what: String,
+        /// Cause.
+        source: io::Error,
+    },
     /// Another process has the store open.
     #[error("{folder} is in use by another process")]
-    Locked { /// The folder.
-        folder: String },
+    Locked {
+        /// The folder.
+        folder: String,
+    },
     /// A step that the state machine does not have.
     #[error(transparent)]
     Illegal(#[from] crate::model::IllegalStep),
@@ -47,47 +74,107 @@ pub enum StoreError {
     Stopped(String),
 }
 
+impl StoreError {
+    /// A failure of the file system. One for lack of space becomes [`Self::Full`].
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(full) => full,
+            Err(source) if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                Self::Full { folder: what.into(), free_bytes: 0, needed_bytes: 1 }
+            }
+            Err(source) => Self::Io { what: what.into(), source },
+        }
+    }
+
+    /// Whether waiting may help: the disk is full, or the file system failed.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Io { .. } | Self::Stopped(_))
+    }
+}
+
+impl From<StoreError> for io::Error {
+    /// For payloads written through [`io::Write`]: a full disk keeps its kind, and its figures inside.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { .. } => Self::new(io::ErrorKind::StorageFull, error),
+            StoreError::Io { source, .. } => source,
+            other => Self::other(other),
+        }
+    }
+}
+
 /// Key of a received AS4 message: message id and sending access point (C-02).
 #[derive(Clone, Debug, Eq, Hash, PartialEq, serde::Deserialize, serde::Serialize)]
-pub struct DuplicateKey { /// AS4 message id.
-    pub id: As4MessageId, /// Sending access point.
-    pub from: PartyId }
+pub struct DuplicateKey {
+    /// AS4 message id.
+    pub id: As4MessageId,
+    /// Sending access point.
+    pub from: PartyId,
+}
 
 /// What was answered to a received AS4 message, to be answered again.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
-pub struct Answered { /// The message it made; none for a test message.
-    pub message: Option<MessageId>, /// Content-Type of the answer.
-    pub content_type: String, /// The AS4 receipt, byte for byte.
-    pub body: String, /// SHA-256 over the signed digests: the same id with another content is no duplicate.
-    pub fingerprint: String }
+pub struct Answered {
+    /// The message it made; none for a test message.
+    pub message: Option<MessageId>,
+    /// Content-Type of the answer.
+    pub content_type: String,
+    /// The AS4 receipt, byte for byte.
+    pub body: String,
+    /// SHA-256 over the signed digests: the same id with another content is no duplicate.
+    pub fingerprint: String,
+}
 
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
+///
+/// An outcome that comes too late for a message at its end changes neither when work is due nor its problem.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
-pub struct Settlement { /// Which message.
-    pub id: MessageId, /// The claim it rests on: the `lease_until` that `claim` gave. `None` where no claim is needed; such a settlement leaves a claim of others alone.
-    pub claim: Option<Timestamp>, /// Whether the claim ends with it.
-    pub release: bool, /// What happened; the store derives the status by `Status::after`. `None` keeps it.
-    pub outcome: Option<Outcome>, /// The fields that change, by `Message::apply`.
-    pub changes: Vec<Change> }
+pub struct Settlement {
+    /// Which message.
+    pub id: MessageId,
+    /// The claim it rests on: the `lease_until` that `claim` gave. `None` where no claim is needed;
+    /// such a settlement leaves a claim of others alone.
+    pub claim: Option<Timestamp>,
+    /// Whether the claim ends with it.
+    pub release: bool,
+    /// What happened; the store derives the status by `Status::after`. `None` keeps it.
+    pub outcome: Option<Outcome>,
+    /// The fields that change, by `Message::apply`. Payloads that no message names any more are removed.
+    pub changes: Vec<Change>,
+}
 
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
-pub struct Transaction { /// New messages, in their first status.
-    pub inserts: Vec<Message>, /// A received AS4 message and its answer: when the key exists already, nothing of the transaction happens.
-    pub answered: Option<(DuplicateKey, Answered)>, /// Changes.
-    pub settlements: Vec<Settlement>, /// Events.
-    pub events: Vec<Event> }
+pub struct Transaction {
+    /// New messages, in their first status.
+    pub inserts: Vec<Message>,
+    /// A received AS4 message and its answer: when the key exists already, nothing of the transaction happens.
+    pub answered: Option<(DuplicateKey, Answered)>,
+    /// Changes.
+    pub settlements: Vec<Settlement>,
+    /// Events.
+    pub events: Vec<Event>,
+}
 
 /// What became of a transaction.
 #[derive(Clone, Debug)]
-pub enum Committed { /// Durable.
-    Done, /// The duplicate key was there: this was answered the first time.
-    Duplicate(Answered) }
+pub enum Committed {
+    /// Durable.
+    Done,
+    /// The duplicate key was there: this was answered the first time.
+    Duplicate(Answered),
+}
 
-/// The store. All calls block; async callers use `tokio::task::spawn_blocking`.
+/// The store. All calls block; async callers use `tokio::task::spawn_blocking`. Readers see what is
+/// durable, and nothing that a power cut could take back.
 pub trait Store: Send + Sync {
     /// Makes a transaction durable, then answers. `Settlement`s go through `Status::after`.
+    ///
+    /// # Errors
+    ///
+    /// After any error nothing of the transaction has happened, but for [`StoreError::Stopped`]:
+    /// then the next start finds it whole or not at all.
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
     /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
     /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.

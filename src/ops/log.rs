@@ -1,0 +1,69 @@
+//! Log lines on standard error. Nobody formats one: the stages of the journey record an [`Event`],
+//! and its line derives from it.
+
+use crate::model::{Event, Stage};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts the log on standard error; the level is that of the environment variable `RUST_LOG`, or
+/// `info`. A second call changes nothing.
+pub fn init(format: Format) {
+    // sled is only an index here, and its notes would frighten.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=off"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // It fails only where a log was started before, as by another test of the same process.
+    drop(match format {
+        Format::Text => lines.try_init(),
+        Format::Json => lines.json().flatten_event(true).try_init(),
+    });
+}
+
+/// One line for an event: `error` for what was given up or failed, `warn` for what was refused or
+/// may pass, `info` for the rest.
+pub fn event(event: &Event) {
+    let (stage, detail) = (word(event.stage), event.detail.as_str());
+    let message = event.message.map(tracing::field::display);
+    let facts = (!event.facts.is_empty()).then(|| {
+        let facts: Vec<String> = event.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        facts.join(" ")
+    });
+    let problem = event.problem.as_ref().map(tracing::field::display);
+    match event.stage {
+        Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
+        Stage::AttemptFailed | Stage::Refused | Stage::Discarded => tracing::warn!(stage, message_id = message, facts, problem, "{detail}"),
+        _ => tracing::info!(stage, message_id = message, facts, problem, "{detail}"),
+    }
+}
+
+/// The word of the stage, as `attempt-failed`.
+pub fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Sealed => "sealed",
+        Stage::Accepted => "accepted",
+        Stage::Routed => "routed",
+        Stage::Packed => "packed",
+        Stage::Receipted => "receipted",
+        Stage::AttemptFailed => "attempt-failed",
+        Stage::GivenUp => "given-up",
+        Stage::Received => "received",
+        Stage::Duplicate => "duplicate",
+        Stage::Refused => "refused",
+        Stage::Discarded => "discarded",
+        Stage::Held => "held",
+        Stage::Taken => "taken",
+        Stage::Opened => "opened",
+        Stage::Failed => "failed",
+        Stage::Answered => "answered",
+    }
+}

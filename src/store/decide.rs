@@ -1,0 +1,152 @@
+//! What a transaction does, decided before it is written: against the index, and against the
+//! transactions of the same group that were decided before it.
+
+use crate::model::{Change, Message, MessageId, Timestamp};
+use crate::store::index::{Index, Stage};
+use crate::store::queue::Queue;
+use crate::store::record::{Record, Settled};
+use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Transaction};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+/// A group of transactions on its way to the disk: what will be true once it is there.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    index: &'a Index,
+    answered: HashMap<DuplicateKey, Answered>,
+    /// Changed messages as they will be.
+    pub(super) messages: HashMap<MessageId, Message>,
+    /// Messages whose claim ends.
+    pub(super) released: HashSet<MessageId>,
+    /// The changes of the index.
+    pub(super) stage: Stage,
+}
+
+/// What was decided about a transaction.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It is to be written, and then to join the group.
+    Write(Record, Draft),
+    /// Nothing of it happens: this was answered the first time.
+    Duplicate(Answered),
+}
+
+/// What one transaction changes.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    messages: HashMap<MessageId, Version>,
+    released: HashSet<MessageId>,
+}
+
+#[derive(Debug)]
+struct Version {
+    old: Option<Message>,
+    new: Message,
+}
+
+impl<'a> Group<'a> {
+    /// A group of no transactions yet.
+    pub(super) fn new(index: &'a Index) -> Self {
+        Self { index, answered: HashMap::new(), messages: HashMap::new(), released: HashSet::new(), stage: Stage::default() }
+    }
+
+    /// Decides one transaction. The group stays as it is until the record [joins](Self::join) it.
+    pub(super) fn decide(&self, queue: &Mutex<Queue>, transaction: Transaction, now: Timestamp) -> Result<Decision, StoreError> {
+        let mut record = Record::new(now);
+        if let Some((key, _)) = &transaction.answered
+            && let Some(first) = self.first_answer(key)?
+        {
+            return Ok(Decision::Duplicate(first));
+        }
+        let mut draft = Draft::default();
+        for message in transaction.inserts {
+            let message = Message { lease_until: None, ..message };
+            if self.current(&draft, message.id)?.is_some() {
+                return Err(StoreError::Exists(message.id));
+            }
+            draft.put(None, message.clone());
+            record.inserts.push(message);
+        }
+        // Held until the messages are marked: no claim may come between the look at a lease and that.
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        for settlement in transaction.settlements {
+            record.settled.push(self.settle(&queue, &mut draft, settlement, now)?);
+        }
+        draft.messages.keys().for_each(|id| queue.settling(*id));
+        drop(queue);
+        record.answered = transaction.answered;
+        record.events = transaction.events;
+        Ok(Decision::Write(record, draft))
+    }
+
+    /// Takes a decided transaction, written as record `seq`, into the group.
+    pub(super) fn join(&mut self, seq: u64, record: Record, draft: Draft) -> Result<(), StoreError> {
+        for (id, version) in draft.messages {
+            self.stage.message(version.old.as_ref(), &version.new)?;
+            self.messages.insert(id, version.new);
+        }
+        self.released.extend(draft.released);
+        if let Some((key, answered)) = record.answered {
+            self.stage.answered(&key, &answered)?;
+            self.answered.insert(key, answered);
+        }
+        for (n, event) in (0..).zip(&record.events) {
+            self.stage.event(seq, n, event)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a record of the journal into the group, without asking whether it is legal: it was.
+    pub(super) fn replay(&mut self, seq: u64, mut record: Record) -> Result<(), StoreError> {
+        let mut draft = Draft::default();
+        for message in std::mem::take(&mut record.inserts) {
+            draft.put(None, message);
+        }
+        for settled in std::mem::take(&mut record.settled) {
+            let old = self.current(&draft, settled.id)?.ok_or(StoreError::Unknown(settled.id))?;
+            let new = settled.on(old.clone(), record.at);
+            draft.put(Some(old), new);
+        }
+        self.join(seq, record, draft)
+    }
+
+    fn settle(&self, queue: &Queue, draft: &mut Draft, settlement: Settlement, now: Timestamp) -> Result<Settled, StoreError> {
+        let id = settlement.id;
+        let current = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
+        if let Some(claim) = settlement.claim {
+            if self.released.contains(&id) || queue.lease(id) != Some(claim) {
+                return Err(StoreError::ClaimLost(id));
+            }
+            if settlement.release {
+                draft.released.insert(id);
+            }
+        }
+        let status = settlement.outcome.map_or(Ok(current.status), |outcome| current.status.after(outcome))?;
+        let mut changes = settlement.changes;
+        if settlement.outcome.is_some() && current.status.is_final() && status == current.status {
+            // A late outcome neither starts work again on what has come to its end, nor shows as its problem.
+            changes.retain(|change| !matches!(change, Change::Due(Some(_)) | Change::Error(Some(_))));
+        }
+        let settled = Settled { id, status, changes };
+        draft.put(Some(current.clone()), settled.clone().on(current, now));
+        Ok(settled)
+    }
+
+    fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
+        self.answered.get(key).cloned().map_or_else(|| self.index.answered(key), |first| Ok(Some(first)))
+    }
+
+    fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let pending = draft.messages.get(&id).map(|version| &version.new).or_else(|| self.messages.get(&id));
+        pending.cloned().map_or_else(|| self.index.message(id), |message| Ok(Some(message)))
+    }
+}
+
+impl Draft {
+    fn put(&mut self, old: Option<Message>, new: Message) {
+        match self.messages.get_mut(&new.id) {
+            Some(version) => version.new = new,
+            None => drop(self.messages.insert(new.id, Version { old, new })),
+        }
+    }
+}

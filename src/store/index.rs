@@ -1,0 +1,298 @@
+//! The index: sled, one tree, keys by a first letter. It can be thrown away at any time and built
+//! again from the journal. One batch carries a whole group of transactions together with the
+//! position of its last journal record, so the index always stands at a record's end.
+//!
+//! | key | value |
+//! |---|---|
+//! | `m` id | the message |
+//! | `c` created id; `s` direction status created id; `p` participant created id | – |
+//! | `e` envelope id, id; `a` AS4 message id, id; `b` payload id, id | – |
+//! | `k` AS4 message id, party | what was answered |
+//! | `v` id record number; `r` record number | the event |
+//! | `n` direction status | how many messages |
+//! | `q` due id | – |
+//! | `z` | the position |
+
+use crate::limits::INDEX_CACHE_BYTES;
+use crate::model::{BlobId, Direction, Event, Message, MessageId, Piece, Status, Timestamp};
+use crate::store::journal::Position;
+use crate::store::record::unreadable;
+use crate::store::{Answered, DuplicateKey, StoreError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
+/// another format is built again.
+const FORMAT: u32 = 1;
+
+/// Messages by direction and status.
+pub(super) type Tally = BTreeMap<[u8; 2], u64>;
+
+/// The index, open.
+#[derive(Debug)]
+pub(super) struct Index {
+    db: sled::Db,
+    tally: Mutex<Tally>,
+}
+
+/// Changes that become visible together.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    batch: sled::Batch,
+    tally: BTreeMap<[u8; 2], i64>,
+    /// Payloads that a message no longer refers to.
+    pub(super) dropped: Vec<BlobId>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Head {
+    format: u32,
+    position: Position,
+}
+
+impl Index {
+    /// Opens or creates the index.
+    ///
+    /// # Errors
+    ///
+    /// Whatever sled says, its panics included: it is then to be moved aside.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let config = sled::Config::new().path(folder).cache_capacity(INDEX_CACHE_BYTES);
+        let config = config.mode(sled::Mode::LowSpace).flush_every_ms(Some(500));
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
+        let opened = opened.unwrap_or_else(|_| Err(sled::Error::ReportableBug("it panicked on opening".into())));
+        let index = Self { db: opened.map_err(failed)?, tally: Mutex::default() };
+        let mut tally = Tally::new();
+        for entry in index.db.scan_prefix(b"n") {
+            let (key, value) = entry.map_err(failed)?;
+            if let ([_, direction, status], Ok(count)) = (key.as_ref(), <[u8; 8]>::try_from(value.as_ref())) {
+                tally.insert([*direction, *status], u64::from_be_bytes(count));
+            }
+        }
+        *index.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+        Ok(index)
+    }
+
+    /// The journal record up to which the index goes. `None`: it is new, or of another format.
+    pub(super) fn position(&self) -> Result<Option<Position>, StoreError> {
+        let head: Option<Head> = self.value(b"z", "position").or_else(|_| Ok::<_, StoreError>(None))?;
+        Ok(head.filter(|head| head.format == FORMAT).map(|head| head.position))
+    }
+
+    /// Whether nothing was ever put into it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.db.is_empty()
+    }
+
+    /// Makes the changes visible, all at once.
+    pub(super) fn publish(&self, mut stage: Stage, position: &Position) -> Result<(), StoreError> {
+        let head = Head { format: FORMAT, position: position.clone() };
+        stage.batch.insert(b"z", json(&head, "position")?);
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, more) in stage.tally {
+            let count = tally.entry(key).or_default();
+            *count = count.saturating_add_signed(more);
+            stage.batch.insert(&[b'n', key[0], key[1]], &count.to_be_bytes());
+        }
+        self.db.apply_batch(stage.batch).map_err(failed)
+    }
+
+    /// One message.
+    pub(super) fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.value(&key(b'm', &[id.0.as_bytes()]), "message")
+    }
+
+    /// What was answered.
+    pub(super) fn answered(&self, duplicate: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
+        self.value(&duplicate_key(duplicate), "answer")
+    }
+
+    /// Whether a message refers to the payload.
+    pub(super) fn refers_to(&self, blob: BlobId) -> Result<bool, StoreError> {
+        Ok(self.db.scan_prefix(key(b'b', &[blob.0.as_bytes()])).next().transpose().map_err(failed)?.is_some())
+    }
+
+    /// The events of a message, oldest first.
+    pub(super) fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
+        self.db.scan_prefix(key(b'v', &[id.0.as_bytes()])).map(|entry| parse(&entry.map_err(failed)?.1, "event")).collect()
+    }
+
+    /// The latest events without message, newest first.
+    pub(super) fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.db.scan_prefix(b"r").rev().take(limit).map(|entry| parse(&entry.map_err(failed)?.1, "event")).collect()
+    }
+
+    /// Messages with work to do, and when.
+    pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Timestamp), StoreError>> + '_ {
+        self.db.scan_prefix(b"q").map(|entry| {
+            let (key, value) = entry.map_err(failed)?;
+            Ok((id_at_end(&key), parse(&value, "time")?))
+        })
+    }
+
+    /// Messages by direction and status.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keys of one kind below `before`, last first, each with the id at its end.
+    pub(super) fn newest(&self, prefix: &[u8], before: Option<&[u8]>) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
+        let mut end = prefix.to_vec();
+        match before {
+            Some(before) => end.extend_from_slice(before),
+            // Behind every time and id: those are shorter.
+            None => end.extend_from_slice(&[0xff; 32]),
+        }
+        self.db.range(prefix.to_vec()..end).rev().map(|entry| Ok(id_at_end(&entry.map_err(failed)?.0)))
+    }
+
+    /// The id at the end of the first key of one kind.
+    pub(super) fn oldest(&self, prefix: &[u8]) -> Result<Option<MessageId>, StoreError> {
+        let first = self.db.scan_prefix(prefix).next().transpose().map_err(failed)?;
+        Ok(first.map(|(key, _)| id_at_end(&key)))
+    }
+
+    /// Writes everything out, for a clean end.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(failed)
+    }
+
+    fn value<T: DeserializeOwned>(&self, key: &[u8], what: &str) -> Result<Option<T>, StoreError> {
+        self.db.get(key).map_err(failed)?.map(|value| parse(&value, what)).transpose()
+    }
+}
+
+impl Stage {
+    /// Puts `new` in the place of `old`.
+    pub(super) fn message(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
+        let (before, after) = (old.map(references).unwrap_or_default(), references(new));
+        for gone in before.difference(&after) {
+            self.batch.remove(gone.as_slice());
+        }
+        for more in after.difference(&before) {
+            self.batch.insert(more.as_slice(), &[]);
+        }
+        if let Some(due) = old.and_then(due_key) {
+            self.batch.remove(due);
+        }
+        if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
+            self.batch.insert(due, json(&at, "time")?);
+        }
+        let remain = payloads(new);
+        self.dropped.extend(old.map(payloads).unwrap_or_default().difference(&remain));
+        if let Some(old) = old {
+            *self.tally.entry(tally_key(old.direction, old.status)).or_default() -= 1;
+        }
+        *self.tally.entry(tally_key(new.direction, new.status)).or_default() += 1;
+        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?);
+        Ok(())
+    }
+
+    /// Puts what was answered.
+    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Answered) -> Result<(), StoreError> {
+        self.batch.insert(duplicate_key(duplicate), json(answered, "answer")?);
+        Ok(())
+    }
+
+    /// Puts an event, the `n`th of record `seq`.
+    pub(super) fn event(&mut self, seq: u64, n: u32, event: &Event) -> Result<(), StoreError> {
+        let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
+        let key = match event.message {
+            Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
+            None => key(b'r', &[&seq, &n]),
+        };
+        self.batch.insert(key, json(event, "event")?);
+        Ok(())
+    }
+}
+
+/// Start of the keys of one direction and status.
+pub(super) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
+    key(b's', &[&tally_key(direction, status)])
+}
+
+/// Start of the keys of one text: an identifier, in the form in which it is compared.
+pub(super) fn text_prefix(kind: u8, text: &str) -> Vec<u8> {
+    key(kind, &[text.as_bytes(), &[0]])
+}
+
+/// Time and id as they end the keys of lists.
+pub(super) fn created_key(created_at: Timestamp, id: MessageId) -> Vec<u8> {
+    [time_key(created_at).as_slice(), id.0.as_bytes()].concat()
+}
+
+/// Direction and status in a key; the status by its place in [`Status::ALL`].
+pub(super) fn tally_key(direction: Direction, status: Status) -> [u8; 2] {
+    let place = Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::from(u8::MAX));
+    [u8::from(direction == Direction::In), u8::try_from(place).unwrap_or(u8::MAX)]
+}
+
+/// Payload files that a message refers to.
+fn payloads(message: &Message) -> BTreeSet<BlobId> {
+    let packed = message.packed.iter().flat_map(|packed| &packed.pieces).filter_map(|piece| match piece {
+        Piece::File(blob) => Some(*blob),
+        Piece::Text(_) => None,
+    });
+    let content = message.content.as_ref().and_then(|content| content.payload);
+    packed.chain(message.envelope).chain(content).collect()
+}
+
+/// Every key without value that leads to a message.
+fn references(message: &Message) -> BTreeSet<Vec<u8>> {
+    let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
+    let mut keys = BTreeSet::from([
+        key(b'c', &[&created]),
+        key(b's', &[&tally_key(message.direction, message.status), &created]),
+        [text_prefix(b'e', &message.envelope_id.folded()).as_slice(), id].concat(),
+    ]);
+    for participant in [&message.from, &message.to] {
+        keys.insert([text_prefix(b'p', &participant.folded()).as_slice(), &created].concat());
+    }
+    if let Some(as4) = &message.as4_message_id {
+        keys.insert([text_prefix(b'a', as4.as_str()).as_slice(), id].concat());
+    }
+    keys.extend(payloads(message).iter().map(|blob| key(b'b', &[blob.0.as_bytes(), id])));
+    keys
+}
+
+fn due_key(message: &Message) -> Option<Vec<u8>> {
+    message.next_attempt_at.map(|at| key(b'q', &[&time_key(at), message.id.0.as_bytes()]))
+}
+
+fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
+    [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
+}
+
+/// Nanoseconds since 1970, so that the order of bytes is the order of time. Times beyond the years
+/// 1677 to 2262 are kept at those ends.
+fn time_key(at: Timestamp) -> [u8; 8] {
+    let nanos = at.as_nanosecond();
+    let clamped = i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX });
+    (clamped.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![kind];
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn id_at_end(key: &[u8]) -> MessageId {
+    let id = key.last_chunk::<16>().copied().unwrap_or_default();
+    MessageId(uuid::Uuid::from_bytes(id))
+}
+
+fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| unreadable(what, error))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| unreadable(what, error))
+}
+
+fn failed(error: sled::Error) -> StoreError {
+    StoreError::Io { what: "the index".into(), source: std::io::Error::other(error) }
+}

@@ -1,0 +1,249 @@
+//! Reading the journal back: what holds is handed on, a torn tail is cut, and damage in the middle
+//! is named by its place. A group of records is written only after the group before it was synced,
+//! so a record of a later group behind a broken one proves that the broken one was once whole.
+
+use super::frame::{ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain};
+use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path, preallocate};
+use crate::limits::JOURNAL_SEGMENT_BYTES;
+use crate::store::StoreError;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was found on opening.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Found {
+    /// Number of the last record; 0 for an empty journal.
+    pub last: u64,
+    /// Records handed on.
+    pub read: u64,
+    /// The torn tail that was cut.
+    pub torn: Option<Torn>,
+}
+
+/// A tail that a crash left half-written, and that nobody was told of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Torn {
+    /// Segment and offset.
+    pub place: String,
+    /// Bytes cut.
+    pub bytes: u64,
+}
+
+/// Whether the journal has exactly this record at this place.
+pub fn holds(folder: &Path, position: &Position) -> Result<bool, StoreError> {
+    let file = match File::open(path(folder, position.segment)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(StoreError::io(format!("open segment {}", position.segment), error)),
+    };
+    let mut length = [0; 4];
+    if file.read_exact_at(&mut length, position.offset).is_err() {
+        return Ok(false);
+    }
+    let size = file.metadata().map_err(|error| StoreError::io("size of a segment", error))?.len();
+    let bytes = u64::from(u32::from_le_bytes(length)) + RECORD_HEADER_BYTES as u64;
+    if position.offset + bytes > size {
+        return Ok(false);
+    }
+    let mut record = vec![0; usize::try_from(bytes).unwrap_or(0)];
+    file.read_exact_at(&mut record, position.offset).map_err(|error| StoreError::io("read a segment", error))?;
+    Ok(Frame::decode(&record).is_some_and(|frame| frame.seq == position.seq && frame.chain == position.chain))
+}
+
+/// Checks every record of a journal that is not open, and returns how many there are.
+///
+/// # Errors
+///
+/// As for [`Journal::open`]; a torn tail is none.
+pub fn verify(folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
+    let mut each = |_: &Position, _: &[u8]| Ok(());
+    let mut reader = Reader::new(folder, hash, &mut each);
+    let numbers = numbers(folder)?;
+    for number in &numbers {
+        let segment = fs::read(path(folder, *number)).map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        let last = number == numbers.last().unwrap_or(number);
+        if last && reader.half_created(&segment) {
+            break;
+        }
+        let end = reader.segment(*number, &segment, None)?;
+        reader.tail(*number, &segment, end, last)?;
+    }
+    Ok(reader.last.seq)
+}
+
+pub(super) fn open(folder: &Path, hash: ChainHash, from: Option<&Position>, each: Each<'_>) -> Result<(Journal, Found), StoreError> {
+    let mut numbers = numbers(folder)?;
+    let mut reader = Reader::new(folder, hash, each);
+    if let Some(from) = from {
+        reader.last = Last { seq: from.seq, chain: from.chain };
+        numbers.retain(|number| *number >= from.segment);
+    }
+    let mut found = Found::default();
+    let mut open = None;
+    for number in &numbers {
+        let last = number == numbers.last().unwrap_or(number);
+        let (file, segment) = read_durable(folder, *number)?;
+        if last && reader.half_created(&segment) {
+            fs::remove_file(path(folder, *number)).map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
+            break;
+        }
+        let from = from.filter(|from| from.segment == *number);
+        let end = reader.segment(*number, &segment, from)?;
+        if let Some(torn) = reader.tail(*number, &segment, end, last)? {
+            cut(&file, end, segment.len()).map_err(|error| StoreError::io(format!("cut segment {number}"), error))?;
+            found.torn = Some(torn);
+        }
+        open = Some((*number, file, end));
+    }
+    let (last, read) = (reader.last, reader.read);
+    (found.last, found.read) = (last.seq, read);
+    let (segment, file, end, bytes) = match open {
+        Some((number, file, end)) => {
+            let bytes = whole(&file).map_err(|error| StoreError::io(format!("extend segment {number}"), error))?;
+            (number, file, end, bytes)
+        }
+        None => {
+            let (file, bytes) = create_segment(folder, 1, SegmentHeader { first: last.seq + 1, chain: last.chain }, 0)?;
+            (1, file, SEGMENT_HEADER_BYTES as u64, bytes)
+        }
+    };
+    let journal = Journal {
+        folder: folder.to_owned(),
+        hash,
+        file,
+        segment,
+        end,
+        bytes,
+        last,
+        group: Group::default(),
+        syncs: Arc::default(),
+        #[cfg(test)]
+        fault: None,
+    };
+    Ok((journal, found))
+}
+
+/// Follows the chain through the segments.
+struct Reader<'a> {
+    folder: &'a Path,
+    hash: ChainHash,
+    each: Each<'a>,
+    last: Last,
+    read: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn new(folder: &'a Path, hash: ChainHash, each: Each<'a>) -> Self {
+        Self { folder, hash, each, last: Last::default(), read: 0 }
+    }
+
+    /// Reads one segment, from its start or after `from`, and says where its records end.
+    fn segment(&mut self, number: u32, segment: &[u8], from: Option<&Position>) -> Result<u64, StoreError> {
+        let header = SegmentHeader::decode(segment).map_err(|fault| match fault {
+            HeaderFault::Unreadable => self.damaged(number, 0, "its header is unreadable".into()),
+            HeaderFault::Version(found) => self.damaged(number, 0, format!("format version {found}, expected {FORMAT_VERSION}")),
+        })?;
+        let mut at = match from {
+            Some(from) => {
+                let begin = usize::try_from(from.offset).unwrap_or(usize::MAX).min(segment.len());
+                begin + Frame::decode(&segment[begin..]).map_or(0, |frame| frame.bytes())
+            }
+            None if header.first != self.last.seq + 1 || header.chain != self.last.chain => {
+                let what = format!("it begins with record {}, expected {}, or does not continue the chain", header.first, self.last.seq + 1);
+                return Err(self.damaged(number, 0, what));
+            }
+            None => SEGMENT_HEADER_BYTES,
+        };
+        while let Some(frame) = segment.get(at..).and_then(Frame::decode) {
+            self.record(number, at, &frame)?;
+            at += frame.bytes();
+        }
+        Ok(at as u64)
+    }
+
+    fn record(&mut self, number: u32, at: usize, frame: &Frame<'_>) -> Result<(), StoreError> {
+        let chain = next_chain(self.hash, &self.last.chain, frame.payload);
+        if frame.seq != self.last.seq + 1 {
+            return Err(self.damaged(number, at, format!("found record {}, expected {}", frame.seq, self.last.seq + 1)));
+        }
+        if frame.chain != chain {
+            return Err(self.damaged(number, at, format!("record {} does not continue the chain", frame.seq)));
+        }
+        self.last = Last { seq: frame.seq, chain };
+        self.read += 1;
+        (self.each)(&Position { segment: number, offset: at as u64, seq: frame.seq, chain }, frame.payload)
+    }
+
+    /// What is behind the last good record: zeros, a torn tail, or proof of damage.
+    fn tail(&self, number: u32, segment: &[u8], end: u64, last: bool) -> Result<Option<Torn>, StoreError> {
+        let at = usize::try_from(end).unwrap_or(usize::MAX).min(segment.len());
+        let rest = &segment[at..];
+        let Some(bytes) = rest.iter().rposition(|byte| *byte != 0).map(|last| last as u64 + 1) else { return Ok(None) };
+        if !last || later_group(rest, self.last.seq + 1).is_some() {
+            return Err(self.damaged(number, at, format!("record {} is broken, and records after it are whole", self.last.seq + 1)));
+        }
+        Ok(Some(Torn { place: place(self.folder, number, at), bytes }))
+    }
+
+    /// Whether a crash came between creating a segment and syncing its header: then it holds no record.
+    fn half_created(&self, segment: &[u8]) -> bool {
+        SegmentHeader::decode(segment) == Err(HeaderFault::Unreadable) && later_group(segment, self.last.seq).is_none()
+    }
+
+    fn damaged(&self, number: u32, at: usize, what: String) -> StoreError {
+        StoreError::Damaged { what, place: place(self.folder, number, at) }
+    }
+}
+
+fn place(folder: &Path, number: u32, at: usize) -> String {
+    format!("{} offset {at}", path(folder, number).display())
+}
+
+/// The numbers of the segments, in order and without a gap.
+fn numbers(folder: &Path) -> Result<Vec<u32>, StoreError> {
+    let failed = |error| StoreError::io(format!("read {}", folder.display()), error);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log")).filter(|digits| digits.len() == 8);
+        numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    let missing = numbers.iter().zip(1..).find(|(found, expected)| **found != *expected);
+    match missing {
+        Some((_, expected)) => Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0) }),
+        None => Ok(numbers),
+    }
+}
+
+/// Reads a segment of which nothing is only in memory: a killed process may have left written but
+/// unsynced records, and they must not be acted upon before they are durable.
+fn read_durable(folder: &Path, number: u32) -> Result<(File, Vec<u8>), StoreError> {
+    let path = path(folder, number);
+    let read = || {
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        file.sync_all()?;
+        Ok((file, fs::read(&path)?))
+    };
+    read().map_err(|error| StoreError::io(format!("read {}", path.display()), error))
+}
+
+/// Zeros what is behind the last good record.
+fn cut(file: &File, end: u64, bytes: usize) -> io::Result<()> {
+    file.set_len(end)?;
+    preallocate(file, bytes as u64)?;
+    file.sync_all()
+}
+
+/// Gives a shortened last segment its size back.
+fn whole(file: &File) -> io::Result<u64> {
+    let found = file.metadata()?.len();
+    if found < JOURNAL_SEGMENT_BYTES {
+        preallocate(file, JOURNAL_SEGMENT_BYTES)?;
+        file.sync_all()?;
+    }
+    Ok(found.max(JOURNAL_SEGMENT_BYTES))
+}

@@ -1,0 +1,147 @@
+//! The one thread that writes: it takes every transaction that waits, decides each, writes them
+//! with one sync, shows them to readers, and only then answers.
+
+use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
+use crate::model::Clock;
+use crate::store::blob::Blobs;
+use crate::store::decide::{Decision, Group};
+use crate::store::index::Index;
+use crate::store::journal::{Journal, Position, SyncError};
+use crate::store::queue::Queue;
+use crate::store::record::unreadable;
+use crate::store::state::Closing;
+use crate::store::{Committed, StoreError, Transaction};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What the writer and the readers share.
+pub(super) struct Shared {
+    pub(super) index: Index,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) blobs: Blobs,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Why the store stopped.
+    pub(super) stopped: OnceLock<String>,
+    /// Records in the journal.
+    pub(super) records: AtomicU64,
+    /// Last, so that the index is closed before.
+    pub(super) closing: Closing,
+}
+
+/// A transaction, and who waits for its end.
+pub(super) struct Command {
+    pub(super) transaction: Transaction,
+    pub(super) answer: SyncSender<Result<Committed, StoreError>>,
+}
+
+/// The state of the thread.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) journal: Journal,
+}
+
+type Answers = Vec<(SyncSender<Result<Committed, StoreError>>, Result<Committed, StoreError>)>;
+
+impl Writer {
+    /// Works until nobody can send any more.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        while let Ok(first) = commands.recv() {
+            for (answer, outcome) in self.group(first, commands) {
+                // Who no longer waits need not be told.
+                drop(answer.send(outcome));
+            }
+        }
+    }
+
+    fn group(&mut self, first: Command, commands: &Receiver<Command>) -> Answers {
+        if let Some(reason) = self.shared.stopped.get() {
+            return vec![(first.answer, Err(StoreError::Stopped(reason.clone())))];
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.index);
+        let mut answers = Answers::new();
+        let mut next = Some(first);
+        while let Some(command) = next {
+            answers.push((command.answer, accept(&shared, &mut self.journal, &mut group, command.transaction)));
+            let more = self.journal.waiting_bytes() < JOURNAL_GROUP_BYTES && answers.len() < STORE_QUEUE_MAX;
+            next = if more { commands.try_recv().ok() } else { None };
+        }
+        let written = match shared.stopped.get() {
+            Some(reason) => Err(SyncError::Failed(StoreError::Stopped(reason.clone()))),
+            None => self.journal.sync(),
+        };
+        let outcome = match written {
+            Ok(Some(position)) => publish(&shared, group, &position).map_err(SyncError::Failed),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        shared.records.store(self.journal.records(), Ordering::Relaxed);
+        shared.queue.lock().unwrap_or_else(PoisonError::into_inner).settled();
+        match outcome {
+            Ok(()) => answers,
+            Err(error) => refuse(&shared, &error, answers),
+        }
+    }
+}
+
+/// Decides one transaction and adds it to the group that is about to be written.
+fn accept(shared: &Shared, journal: &mut Journal, group: &mut Group<'_>, transaction: Transaction) -> Result<Committed, StoreError> {
+    let (record, draft) = match group.decide(&shared.queue, transaction, shared.clock.now())? {
+        Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
+        Decision::Write(record, _) if record.is_empty() => return Ok(Committed::Done),
+        Decision::Write(record, draft) => (record, draft),
+    };
+    let payload = serde_json::to_vec(&record).map_err(|error| unreadable("transaction", error))?;
+    let seq = journal.append(&payload)?;
+    if let Err(error) = group.join(seq, record, draft) {
+        // The record is in the group and its effects are not: only a new start can tell them again.
+        return Err(stop(shared, &error));
+    }
+    Ok(Committed::Done)
+}
+
+/// Shows a durable group to readers and workers, and removes the payloads that nothing refers to any more.
+fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(), StoreError> {
+    let Group { messages, released, mut stage, .. } = group;
+    let dropped = std::mem::take(&mut stage.dropped);
+    shared.index.publish(stage, position)?;
+    let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    released.into_iter().for_each(|id| queue.release(id));
+    messages.into_iter().for_each(|(id, message)| queue.schedule(id, message.next_attempt_at));
+    drop(queue);
+    for blob in dropped {
+        if !shared.index.refers_to(blob)? {
+            // A file that stays is an orphan, and removed at the next start.
+            drop(shared.blobs.remove(blob));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of a group that did not reach the disk, or may not have, is answered as if it had.
+fn refuse(shared: &Shared, error: &SyncError, answers: Answers) -> Answers {
+    let refusal: Box<dyn Fn() -> StoreError> = match error {
+        SyncError::Refused(StoreError::Full { folder, free_bytes, needed_bytes }) => {
+            let (folder, free_bytes, needed_bytes) = (folder.clone(), *free_bytes, *needed_bytes);
+            Box::new(move || StoreError::Full { folder: folder.clone(), free_bytes, needed_bytes })
+        }
+        SyncError::Refused(error) => {
+            let what = error.to_string();
+            Box::new(move || StoreError::io(what.clone(), std::io::ErrorKind::Other.into()))
+        }
+        SyncError::Failed(error) => {
+            let reason = stop(shared, error).to_string();
+            let reason = shared.stopped.get().cloned().unwrap_or(reason);
+            Box::new(move || StoreError::Stopped(reason.clone()))
+        }
+    };
+    answers.into_iter().map(|(answer, _)| (answer, Err(refusal()))).collect()
+}
+
+/// Stops the store for good, and says so.
+fn stop(shared: &Shared, error: &StoreError) -> StoreError {
+    let reason = shared.stopped.get_or_init(|| error.to_string());
+    shared.closing.distrust();
+    StoreError::Stopped(reason.clone())
+}

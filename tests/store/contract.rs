@@ -1,0 +1,374 @@
+//! What every store promises.
+
+use crate::{duplicate, insert, message, open, settle, with_envelope};
+use sluss::model::{
+    As4ReceiptSummary, Change, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage, Status, Timestamp,
+};
+use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
+use std::io::Write;
+use std::time::Duration;
+
+/// Opens the same store again and again, one at a time.
+type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
+
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[test]
+            fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(&|| Box::new(super::open(folder.path()).0));
+            })*
+        }
+    };
+}
+
+on_every_store!(
+    a_message_is_found_again_after_reopening,
+    a_duplicate_is_reported_and_nothing_of_it_happens,
+    an_illegal_step_never_reaches_the_disk,
+    a_transaction_with_one_illegal_step_does_nothing_at_all,
+    a_claimed_message_is_nobody_elses,
+    a_lease_that_ends_frees_its_message,
+    a_claim_that_another_took_over_is_lost,
+    a_claim_does_not_outlive_the_process,
+    the_longest_due_message_is_claimed_first,
+    a_message_without_next_attempt_is_never_due,
+    noting_progress_keeps_the_claim,
+    a_message_receipt_that_overtakes_the_as4_receipt_keeps_both,
+    a_late_failure_does_not_start_final_messages_again,
+    lists_are_newest_first_and_filtered_and_paged,
+    events_come_in_order_and_refusals_latest_first,
+    counts_follow_every_step,
+    an_uncommitted_payload_vanishes,
+    a_payload_is_removed_with_its_last_reference,
+    the_same_message_is_inserted_once,
+    an_unknown_message_cannot_be_settled,
+);
+
+fn done(outcome: Result<Committed, StoreError>) {
+    assert!(matches!(outcome, Ok(Committed::Done)), "{outcome:?}");
+}
+
+fn take(store: &dyn Store, lease_seconds: u64) -> Option<Message> {
+    store.claim(Timestamp::now(), Duration::from_secs(lease_seconds)).unwrap()
+}
+
+fn settlement(message: &Message, outcome: Option<Outcome>) -> Settlement {
+    Settlement { id: message.id, claim: message.lease_until, release: true, outcome, changes: Vec::new() }
+}
+
+fn a_message_is_found_again_after_reopening(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    assert_eq!(store.message(sent.id).unwrap().as_ref(), Some(&sent));
+    drop(store);
+    let store = open();
+    assert_eq!(store.message(sent.id).unwrap().as_ref(), Some(&sent));
+    assert!(store.message(MessageId::now()).unwrap().is_none());
+}
+
+fn a_duplicate_is_reported_and_nothing_of_it_happens(open: Open<'_>) {
+    let store = open();
+    let (key, answer) = duplicate(1);
+    let first = message();
+    done(store.commit(Transaction { answered: Some((key.clone(), answer.clone())), ..insert(&first) }));
+    let again = message();
+    let mut other = answer.clone();
+    other.body = "another".into();
+    let event = Event::new(Timestamp::now(), Some(again.id), Stage::Received, "again");
+    let mut store = store;
+    for round in 0..2 {
+        if round == 1 {
+            drop(store);
+            store = open();
+        }
+        let transaction = Transaction { answered: Some((key.clone(), other.clone())), events: vec![event.clone()], ..insert(&again) };
+        match store.commit(transaction).unwrap() {
+            Committed::Duplicate(found) => assert_eq!(found, answer),
+            Committed::Done => panic!("a duplicate was taken for new"),
+        }
+        assert!(store.message(again.id).unwrap().is_none());
+        assert!(store.events(again.id).unwrap().is_empty());
+        assert_eq!(store.answered(&key).unwrap().as_ref(), Some(&answer));
+        assert_eq!(store.counts().unwrap().by_status.iter().map(|count| count.messages).sum::<u64>(), 1);
+        // The same id from another access point is another message.
+        let mut elsewhere = key.clone();
+        elsewhere.from = "AP0003-TESTBED".parse().unwrap();
+        assert!(store.answered(&elsewhere).unwrap().is_none());
+    }
+}
+
+fn an_illegal_step_never_reaches_the_disk(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let outcome = store.commit(settle(settlement(&sent, Some(Outcome::Take))));
+    assert!(matches!(outcome, Err(StoreError::Illegal(step)) if step.status == Status::Submitted && step.outcome == Outcome::Take), "{outcome:?}");
+    assert_eq!(store.message(sent.id).unwrap().as_ref(), Some(&sent));
+    drop(store);
+    assert_eq!(open().message(sent.id).unwrap().as_ref(), Some(&sent));
+}
+
+fn a_transaction_with_one_illegal_step_does_nothing_at_all(open: Open<'_>) {
+    let (one, two, three) = (message(), message(), message());
+    let store = open();
+    done(store.commit(Transaction { inserts: vec![one.clone(), two.clone()], ..Transaction::default() }));
+    let claimed = take(&*store, 60).unwrap();
+    assert_eq!(claimed.id, one.id);
+    let (key, answer) = duplicate(1);
+    let transaction = Transaction {
+        inserts: vec![three.clone()],
+        answered: Some((key.clone(), answer)),
+        settlements: vec![settlement(&claimed, Some(Outcome::Delivered)), settlement(&two, Some(Outcome::Open))],
+        events: vec![Event::new(Timestamp::now(), Some(one.id), Stage::Receipted, "no")],
+    };
+    assert!(matches!(store.commit(transaction), Err(StoreError::Illegal(_))));
+    assert!(store.message(three.id).unwrap().is_none());
+    assert!(store.answered(&key).unwrap().is_none());
+    assert!(store.events(one.id).unwrap().is_empty());
+    assert_eq!(store.message(one.id).unwrap().unwrap().status, Status::Submitted);
+    // The claim holds on.
+    done(store.commit(settle(settlement(&claimed, Some(Outcome::Delivered)))));
+}
+
+fn a_claimed_message_is_nobody_elses(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let claimed = take(&*store, 60).unwrap();
+    assert_eq!(claimed.id, sent.id);
+    assert!(claimed.lease_until.is_some());
+    assert!(take(&*store, 60).is_none());
+    assert_eq!(store.next_due().unwrap(), claimed.lease_until);
+    assert_eq!(store.message(sent.id).unwrap().unwrap().lease_until, claimed.lease_until);
+}
+
+fn a_lease_that_ends_frees_its_message(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let (now, lease) = (Timestamp::now(), Duration::from_secs(60));
+    let first = store.claim(now, lease).unwrap().unwrap();
+    assert!(store.claim(now + Duration::from_secs(59), lease).unwrap().is_none());
+    let second = store.claim(now + lease, lease).unwrap().unwrap();
+    assert_eq!(second.id, first.id);
+    assert!(second.lease_until > first.lease_until);
+}
+
+fn a_claim_that_another_took_over_is_lost(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let (now, lease) = (Timestamp::now(), Duration::from_secs(60));
+    let first = store.claim(now, lease).unwrap().unwrap();
+    let second = store.claim(now + lease, lease).unwrap().unwrap();
+    let lost = store.commit(settle(settlement(&first, Some(Outcome::GiveUp))));
+    assert!(matches!(lost, Err(StoreError::ClaimLost(id)) if id == sent.id), "{lost:?}");
+    done(store.commit(settle(settlement(&second, Some(Outcome::Receipted)))));
+    let again = store.commit(settle(settlement(&second, Some(Outcome::Receipted))));
+    assert!(matches!(again, Err(StoreError::ClaimLost(_))), "a claim serves once: {again:?}");
+}
+
+fn a_claim_does_not_outlive_the_process(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let claimed = take(&*store, 3600).unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.message(sent.id).unwrap().unwrap().lease_until, None);
+    let lost = store.commit(settle(settlement(&claimed, Some(Outcome::Delivered))));
+    assert!(matches!(lost, Err(StoreError::ClaimLost(_))), "{lost:?}");
+    assert_eq!(take(&*store, 60).unwrap().id, sent.id);
+}
+
+fn the_longest_due_message_is_claimed_first(open: Open<'_>) {
+    let now = Timestamp::now();
+    let at = |seconds: i64| Message { next_attempt_at: Some(now + jiff::SignedDuration::from_secs(seconds)), ..message() };
+    let (later, earliest, early, future) = (at(-10), at(-30), at(-20), at(600));
+    let store = open();
+    for one in [&later, &earliest, &early, &future] {
+        done(store.commit(insert(one)));
+    }
+    drop(store);
+    let store = open();
+    let claimed: Vec<MessageId> = std::iter::from_fn(|| take(&*store, 60)).map(|message| message.id).collect();
+    assert_eq!(claimed, [earliest.id, early.id, later.id]);
+    let due = store.next_due().unwrap().unwrap();
+    assert!(due < future.next_attempt_at.unwrap(), "the first lease ends before the future message is due");
+}
+
+fn a_message_without_next_attempt_is_never_due(open: Open<'_>) {
+    let store = open();
+    done(store.commit(insert(&Message { next_attempt_at: None, ..message() })));
+    assert_eq!(store.next_due().unwrap(), None);
+    assert!(store.claim(Timestamp::MAX, Duration::from_secs(1)).unwrap().is_none());
+}
+
+fn noting_progress_keeps_the_claim(open: Open<'_>) {
+    let store = open();
+    done(store.commit(insert(&message())));
+    let claimed = take(&*store, 60).unwrap();
+    let noted = Change::Attempts(1);
+    done(store.commit(settle(Settlement { release: false, changes: vec![noted], ..settlement(&claimed, None) })));
+    assert!(take(&*store, 60).is_none(), "the claim was given up by a note of progress");
+    let changes = vec![Change::Due(Some(Timestamp::now()))];
+    done(store.commit(settle(Settlement { changes, ..settlement(&claimed, Some(Outcome::Defer)) })));
+    let next = take(&*store, 60).unwrap();
+    assert_eq!((next.id, next.status, next.attempts), (claimed.id, Status::ScheduledForResend, 1));
+}
+
+fn a_message_receipt_that_overtakes_the_as4_receipt_keeps_both(open: Open<'_>) {
+    let store = open();
+    let sent = message();
+    done(store.commit(insert(&sent)));
+    let claimed = take(&*store, 60).unwrap();
+    let changes = vec![Change::MessageReceipt("ACCEPTED".into()), Change::Due(None)];
+    done(store.commit(settle(Settlement { claim: None, changes, ..settlement(&sent, Some(Outcome::Confirm)) })));
+    assert_eq!(store.message(sent.id).unwrap().unwrap().lease_until, claimed.lease_until, "the claim of the worker stands");
+    let proof = As4ReceiptSummary { signed_by: "CN".into(), certificate_sha256: "0".into(), references_matched: true, soap: "<s/>".into() };
+    let changes = vec![Change::As4Receipt(proof.clone()), Change::Due(Some(Timestamp::now()))];
+    done(store.commit(settle(Settlement { changes, ..settlement(&claimed, Some(Outcome::Receipted)) })));
+    let found = store.message(sent.id).unwrap().unwrap();
+    assert_eq!((found.status, found.message_receipt.as_deref(), found.as4_receipt), (Status::Accepted, Some("ACCEPTED"), Some(proof)));
+    assert_eq!(found.next_attempt_at, None);
+}
+
+fn a_late_failure_does_not_start_final_messages_again(open: Open<'_>) {
+    let store = open();
+    let sent = message();
+    done(store.commit(insert(&sent)));
+    let claimed = take(&*store, 60).unwrap();
+    let changes = vec![Change::Due(None)];
+    done(store.commit(settle(Settlement { claim: None, changes, ..settlement(&sent, Some(Outcome::Confirm)) })));
+    let problem = Problem::new(Fault::Temporary, "unreachable", "unreachable", "nobody there");
+    let changes = vec![Change::Due(Some(Timestamp::now())), Change::Error(Some(problem)), Change::Attempts(2)];
+    done(store.commit(settle(Settlement { changes, ..settlement(&claimed, Some(Outcome::Defer)) })));
+    let found = store.message(sent.id).unwrap().unwrap();
+    assert_eq!((found.status, found.next_attempt_at, found.error, found.attempts), (Status::Accepted, None, None, 2));
+    assert!(take(&*store, 60).is_none());
+}
+
+fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    let mut sent: Vec<Message> = (0..20_u32)
+        .map(|n| Message {
+            created_at: start + Duration::from_secs(n.into()),
+            to: if n % 2 == 0 { "0203:Bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
+            direction: if n < 10 { Direction::Out } else { Direction::In },
+            status: if n < 10 { Status::Submitted } else { Status::Received },
+            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
+            partner: Some(if n == 3 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+            ..message()
+        })
+        .collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    sent.reverse();
+    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let expected = |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(list(Query::default()), expected(&|_| true));
+    assert_eq!(list(Query { limit: 3, ..Query::default() }), expected(&|_| true)[..3]);
+    assert_eq!(list(Query { limit: 3, after: Some(sent[2].id), ..Query::default() }), expected(&|_| true)[3..6]);
+    assert_eq!(list(Query { direction: Some(Direction::In), ..Query::default() }), expected(&|m| m.direction == Direction::In));
+    assert_eq!(list(Query { status: Some(Status::Received), limit: 4, ..Query::default() }), expected(&|m| m.status == Status::Received)[..4]);
+    let bob = "0203:BOB.example.se".parse().unwrap();
+    let bobs = expected(&|m| m.to == bob);
+    assert_eq!(list(Query { participant: Some(bob.clone()), limit: 2, ..Query::default() }), bobs[..2]);
+    assert_eq!(list(Query { participant: Some(bob), after: Some(bobs[1]), ..Query::default() }), bobs[2..]);
+    assert_eq!(list(Query { partner: Some("AP0009".parse().unwrap()), ..Query::default() }), expected(&|m| m.partner.as_ref().unwrap().as_str() == "AP0009"));
+    assert_eq!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), ..Query::default() }), [sent[4].id]);
+    assert!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), direction: Some(Direction::Out), ..Query::default() }).is_empty());
+    let shouted = sent[5].envelope_id.as_str().to_uppercase().parse().unwrap();
+    assert_eq!(list(Query { envelope_id: Some(shouted), ..Query::default() }), [sent[5].id]);
+    assert_eq!(list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }), expected(&|m| m.created_at < start + Duration::from_secs(5)));
+}
+
+fn events_come_in_order_and_refusals_latest_first(open: Open<'_>) {
+    let store = open();
+    let sent = message();
+    let at = Timestamp::now();
+    let event = |message, n: u32| Event::new(at, message, Stage::Routed, format!("{n}")).fact("n", n);
+    done(store.commit(Transaction { events: vec![event(Some(sent.id), 1), event(Some(sent.id), 2), event(None, 3)], ..insert(&sent) }));
+    done(store.commit(Transaction { events: vec![event(None, 4), event(Some(sent.id), 5)], ..Transaction::default() }));
+    let details = |events: Vec<Event>| events.into_iter().map(|event| event.detail).collect::<Vec<_>>();
+    assert_eq!(details(store.events(sent.id).unwrap()), ["1", "2", "5"]);
+    assert_eq!(details(store.refusals(10).unwrap()), ["4", "3"]);
+    assert_eq!(details(store.refusals(1).unwrap()), ["4"]);
+    drop(store);
+    assert_eq!(open().events(sent.id).unwrap()[1], event(Some(sent.id), 2));
+}
+
+fn counts_follow_every_step(open: Open<'_>) {
+    let store = open();
+    let sent: Vec<Message> = (0..3).map(|_| message()).collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    done(store.commit(settle(settlement(&sent[0], Some(Outcome::Receipted)))));
+    done(store.commit(settle(settlement(&sent[1], Some(Outcome::Defer)))));
+    let counts = |store: &dyn Store| {
+        let found = store.counts().unwrap();
+        assert!(found.free_bytes > 0 && found.journal_records == 3);
+        found.by_status.into_iter().map(|count| (count.direction, count.status, count.messages, count.oldest)).collect::<Vec<_>>()
+    };
+    let expected = vec![
+        (Direction::Out, Status::Submitted, 1, Some(sent[2].created_at)),
+        (Direction::Out, Status::ScheduledForResend, 1, Some(sent[1].created_at)),
+        (Direction::Out, Status::WaitingForReceipt, 1, Some(sent[0].created_at)),
+    ];
+    assert_eq!(counts(&*store), expected);
+    drop(store);
+    assert_eq!(counts(&*open()), expected);
+}
+
+fn an_uncommitted_payload_vanishes(open: Open<'_>) {
+    let store = open();
+    let mut writer = store.blobs().create(Some(3)).unwrap();
+    writer.write_all(b"abc").unwrap();
+    assert_eq!(writer.bytes(), 3);
+    assert_eq!(std::io::read_to_string(writer.reopen().unwrap()).unwrap(), "abc");
+    drop(writer);
+    let mut kept = store.blobs().create(None).unwrap();
+    kept.write_all(b"kept").unwrap();
+    let id = kept.commit().unwrap();
+    assert_eq!(std::io::read_to_string(store.blobs().open(id).unwrap()).unwrap(), "kept");
+    assert_eq!(store.blobs().bytes(id).unwrap(), 4);
+    done(store.commit(insert(&with_envelope(id))));
+    let mut orphan = store.blobs().create(None).unwrap();
+    orphan.write_all(b"orphan").unwrap();
+    let orphan = orphan.commit().unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.blobs().bytes(id).unwrap(), 4);
+    assert!(store.blobs().open(orphan).is_err(), "a payload that no message refers to is removed at the start");
+}
+
+fn a_payload_is_removed_with_its_last_reference(open: Open<'_>) {
+    let store = open();
+    let id = store.blobs().create(None).unwrap().commit().unwrap();
+    let (one, two) = (with_envelope(id), with_envelope(id));
+    done(store.commit(Transaction { inserts: vec![one.clone(), two.clone()], ..Transaction::default() }));
+    done(store.commit(settle(Settlement { changes: vec![Change::EnvelopeGone], ..settlement(&one, Some(Outcome::GiveUp)) })));
+    assert!(store.blobs().open(id).is_ok(), "another message still refers to it");
+    done(store.commit(settle(Settlement { changes: vec![Change::EnvelopeGone], ..settlement(&two, Some(Outcome::GiveUp)) })));
+    assert!(store.blobs().open(id).is_err());
+    store.blobs().remove(id).expect("removing what is gone is no error");
+}
+
+fn the_same_message_is_inserted_once(open: Open<'_>) {
+    let store = open();
+    let sent = message();
+    done(store.commit(insert(&sent)));
+    assert!(matches!(store.commit(insert(&sent)), Err(StoreError::Exists(id)) if id == sent.id));
+    let twice = message();
+    let both = Transaction { inserts: vec![twice.clone(), twice.clone()], ..Transaction::default() };
+    assert!(matches!(store.commit(both), Err(StoreError::Exists(_))));
+    assert!(store.message(twice.id).unwrap().is_none());
+}
+
+fn an_unknown_message_cannot_be_settled(open: Open<'_>) {
+    let sent = message();
+    let outcome = open().commit(settle(settlement(&sent, Some(Outcome::Defer))));
+    assert!(matches!(outcome, Err(StoreError::Unknown(id)) if id == sent.id), "{outcome:?}");
+}

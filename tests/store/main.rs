@@ -1,0 +1,80 @@
+//! The promises of the store. `contract` is written once and run on every store; the rest breaks
+//! the embedded one: its journal, its index, its process.
+
+mod contract;
+
+use sluss::model::{
+    BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock, Timestamp,
+};
+use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Opening, Settlement, StoreError, Transaction};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Any hash does to chain records in a test.
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [7_u8; 32];
+    for (n, byte) in bytes.iter().enumerate() {
+        let at = n % 32;
+        hash[at] = hash[at].wrapping_mul(31).wrapping_add(*byte).wrapping_add(hash[(at + 11) % 32]);
+    }
+    hash
+}
+
+fn open(folder: &Path) -> (EmbeddedStore, Opening) {
+    try_open(folder).expect("the store opens")
+}
+
+fn try_open(folder: &Path) -> Result<(EmbeddedStore, Opening), StoreError> {
+    EmbeddedStore::open(folder, hash, Arc::new(SystemClock))
+}
+
+fn message() -> Message {
+    let now = Timestamp::now();
+    let id = MessageId::now();
+    Message {
+        id,
+        direction: Direction::Out,
+        carriage: Carriage::Own,
+        status: Status::Submitted,
+        from: "0203:alice.example.se".parse().unwrap(),
+        to: "0203:bob.example.se".parse().unwrap(),
+        document_type: DocumentType::sdk_message(),
+        process: serde_json::from_str::<ProcessId>(r#"{"scheme":"s","value":"p"}"#).unwrap(),
+        envelope_id: EnvelopeId::from_uuid(id.0),
+        envelope: None,
+        envelope_bytes: 0,
+        envelope_sha256: String::new(),
+        taken_at: None,
+        as4_message_id: None,
+        conversation_id: None,
+        partner: Some("AP0002-TESTBED".parse().unwrap()),
+        packed: None,
+        attempts: 0,
+        next_attempt_at: Some(now),
+        lease_until: None,
+        created_at: now,
+        updated_at: now,
+        error: None,
+        as4_receipt: None,
+        message_receipt: None,
+        acknowledges: None,
+        content: None,
+    }
+}
+
+fn with_envelope(blob: BlobId) -> Message {
+    Message { envelope: Some(blob), ..message() }
+}
+
+fn insert(message: &Message) -> Transaction {
+    Transaction { inserts: vec![message.clone()], ..Transaction::default() }
+}
+
+fn settle(settlement: Settlement) -> Transaction {
+    Transaction { settlements: vec![settlement], ..Transaction::default() }
+}
+
+fn duplicate(n: u32) -> (DuplicateKey, Answered) {
+    let key = DuplicateKey { id: format!("{n}@peer").parse().unwrap(), from: "AP0002-TESTBED".parse().unwrap() };
+    (key, Answered { message: None, content_type: "application/soap+xml".into(), body: format!("<r n='{n}'/>"), fingerprint: "f".into() })
+}
