@@ -19,7 +19,8 @@ pub const C14N_EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 /// The enveloped signature transform (XML Signature 1.1, 6.6.4).
 pub const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 /// What is signed of an attachment (SwA Profile 1.1, 5.4.4).
-pub const ATTACHMENT_CONTENT: &str = "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform";
+pub const ATTACHMENT_CONTENT: &str =
+    "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform";
 /// How an encrypted attachment is found (SwA Profile 1.1, 5.5.2).
 pub const ATTACHMENT_CIPHERTEXT: &str =
     "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Ciphertext-Transform";
@@ -78,26 +79,17 @@ const ALLOW_NAMES: [(&str, Allow); 10] = [
 impl std::str::FromStr for Allow {
     type Err = String;
     fn from_str(name: &str) -> Result<Self, String> {
-        let known = ALLOW_NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, allow)| *allow);
+        let known = ALLOW_NAMES.iter().find(|(known, _)| *known == name).map(|(_, allow)| *allow);
         known.ok_or_else(|| {
             let names: Vec<&str> = ALLOW_NAMES.iter().map(|(name, _)| *name).collect();
-            format!(
-                "{name:?} is nothing that can be allowed; expected one of {}",
-                names.join(", ")
-            )
+            format!("{name:?} is nothing that can be allowed; expected one of {}", names.join(", "))
         })
     }
 }
 
 impl std::fmt::Display for Allow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = ALLOW_NAMES
-            .iter()
-            .find(|(_, allow)| allow == self)
-            .map_or("", |(name, _)| name);
+        let name = ALLOW_NAMES.iter().find(|(_, allow)| allow == self).map_or("", |(name, _)| name);
         f.write_str(name)
     }
 }
@@ -153,11 +145,7 @@ const SIGNATURES: &[Row<HashFunction>] = &[
         HashFunction::Sha512,
         [With(Allow::RsaSha512), With(Allow::RsaSha512), Always],
     ),
-    Row(
-        "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
-        HashFunction::Sha1,
-        [With(Allow::RsaSha1); 3],
-    ),
+    Row("http://www.w3.org/2000/09/xmldsig#rsa-sha1", HashFunction::Sha1, [With(Allow::RsaSha1); 3]),
 ];
 
 /// Digest methods of references.
@@ -185,31 +173,15 @@ const FORMS: &[Row<(Form, bool)>] = &[
         [Never, Always, Always],
     ),
     Row(C14N_11, (Form::Inclusive11, false), [Never, Always, Always]),
-    Row(
-        "http://www.w3.org/2006/12/xml-c14n11#WithComments",
-        (Form::Inclusive11, true),
-        [Never, Always, Always],
-    ),
-    Row(
-        C14N_EXCLUSIVE,
-        (Form::Exclusive, false),
-        [Always, Always, Always],
-    ),
-    Row(
-        "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
-        (Form::Exclusive, true),
-        [Never, Always, Always],
-    ),
+    Row("http://www.w3.org/2006/12/xml-c14n11#WithComments", (Form::Inclusive11, true), [Never, Always, Always]),
+    Row(C14N_EXCLUSIVE, (Form::Exclusive, false), [Always, Always, Always]),
+    Row("http://www.w3.org/2001/10/xml-exc-c14n#WithComments", (Form::Exclusive, true), [Never, Always, Always]),
 ];
 
 /// Content encryption, with the length of its key in bytes.
 const CONTENTS: &[Row<usize>] = &[
     Row(AES128_GCM, 16, [Always, Never, Never]),
-    Row(
-        "http://www.w3.org/2009/xmlenc11#aes256-gcm",
-        32,
-        [With(Allow::Aes256Gcm), Never, Never],
-    ),
+    Row("http://www.w3.org/2009/xmlenc11#aes256-gcm", 32, [With(Allow::Aes256Gcm), Never, Never]),
     Row(AES256_CBC, 32, [Never, Always, Never]),
 ];
 
@@ -224,12 +196,7 @@ const KEY_TRANSPORTS: &[(KeyTransport, HashFunction, HashFunction, [Take; 3])] =
     /// AS4 on request, nobody else.
     const NO_MGF: [Take; 3] = [With(Allow::OaepMgf1p), Never, Never];
     &[
-        (
-            (RSA_OAEP, SHA256, MGF1_SHA256),
-            Sha256,
-            Sha256,
-            [Always, Never, Never],
-        ),
+        ((RSA_OAEP, SHA256, MGF1_SHA256), Sha256, Sha256, [Always, Never, Never]),
         ((RSA_OAEP, "", ""), Sha1, Sha1, NO_MGF),
         ((RSA_OAEP, SHA1, ""), Sha1, Sha1, NO_MGF),
         ((RSA_OAEP, SHA256, ""), Sha256, Sha1, NO_MGF),
@@ -246,11 +213,7 @@ const KEY_TRANSPORTS: &[(KeyTransport, HashFunction, HashFunction, [Take; 3])] =
 ///
 /// # Errors
 /// `NotAccepted` where the profile does not take it.
-pub fn signature(
-    uri: &str,
-    profile: Profile,
-    allowed: &Allowed,
-) -> Result<HashFunction, NotAccepted> {
+pub fn signature(uri: &str, profile: Profile, allowed: &Allowed) -> Result<HashFunction, NotAccepted> {
     find(SIGNATURES, "signature", uri, profile, allowed)
 }
 
@@ -266,11 +229,7 @@ pub fn digest(uri: &str, profile: Profile, allowed: &Allowed) -> Result<HashFunc
 #[must_use]
 pub fn c14n(uri: &str) -> Option<Method> {
     let Row(_, (form, comments), _) = FORMS.iter().find(|row| row.0 == uri)?;
-    Some(Method {
-        form: *form,
-        comments: *comments,
-        prefixes: Vec::new(),
-    })
+    Some(Method { form: *form, comments: *comments, prefixes: Vec::new() })
 }
 
 /// Canonicalisation that a profile takes. Prefixes stay empty.
@@ -279,11 +238,7 @@ pub fn c14n(uri: &str) -> Option<Method> {
 /// `NotAccepted` where the profile does not take it.
 pub fn canonical(uri: &str, profile: Profile) -> Result<Method, NotAccepted> {
     let (form, comments) = find(FORMS, "canonicalisation", uri, profile, &Allowed::new())?;
-    Ok(Method {
-        form,
-        comments,
-        prefixes: Vec::new(),
-    })
+    Ok(Method { form, comments, prefixes: Vec::new() })
 }
 
 /// The identifier of a canonical form.
@@ -305,25 +260,12 @@ pub fn key_transport(
     allowed: &Allowed,
 ) -> Result<Oaep, NotAccepted> {
     let found = (uri, digest.unwrap_or_default(), mgf.unwrap_or_default());
-    let row = KEY_TRANSPORTS
-        .iter()
-        .find(|row| row.0 == found && takes(&row.3, profile, allowed));
+    let row = KEY_TRANSPORTS.iter().find(|row| row.0 == found && takes(&row.3, profile, allowed));
     let refused = || {
-        let accepted = KEY_TRANSPORTS
-            .iter()
-            .filter(|row| takes(&row.3, profile, allowed))
-            .map(|row| shown(row.0));
-        NotAccepted {
-            usage: "key transport",
-            found: shown(found),
-            expected: listed(accepted),
-        }
+        let accepted = KEY_TRANSPORTS.iter().filter(|row| takes(&row.3, profile, allowed)).map(|row| shown(row.0));
+        NotAccepted { usage: "key transport", found: shown(found), expected: listed(accepted) }
     };
-    row.map(|row| Oaep {
-        digest: row.1,
-        mgf: row.2,
-    })
-    .ok_or_else(refused)
+    row.map(|row| Oaep { digest: row.1, mgf: row.2 }).ok_or_else(refused)
 }
 
 /// Content encryption -> key length in bytes.
@@ -360,18 +302,9 @@ fn takes(row: &[Take; 3], profile: Profile, allowed: &Allowed) -> bool {
 
 fn shown((uri, digest, mgf): (&str, &str, &str)) -> String {
     let or_none = |uri: &str| {
-        if uri.is_empty() {
-            String::from("none")
-        } else {
-            named(uri)
-        }
+        if uri.is_empty() { String::from("none") } else { named(uri) }
     };
-    format!(
-        "{} (DigestMethod {}, MGF {})",
-        named(uri),
-        or_none(digest),
-        or_none(mgf)
-    )
+    format!("{} (DigestMethod {}, MGF {})", named(uri), or_none(digest), or_none(mgf))
 }
 
 /// An identifier from outside, short enough for a log line.
@@ -381,11 +314,7 @@ fn named(uri: &str) -> String {
 
 fn listed(accepted: impl Iterator<Item = String>) -> String {
     let accepted: Vec<String> = accepted.collect();
-    if accepted.is_empty() {
-        String::from("none")
-    } else {
-        accepted.join(" or ")
-    }
+    if accepted.is_empty() { String::from("none") } else { accepted.join(" or ") }
 }
 
 #[cfg(test)]
@@ -401,19 +330,10 @@ mod tests {
     #[test]
     fn the_as4_profile_takes_the_suite_of_edelivery_1_15_and_nothing_else() {
         let as4 = Profile::As4;
-        assert_eq!(
-            signature(RSA_SHA256, as4, &nothing()),
-            Ok(HashFunction::Sha256)
-        );
+        assert_eq!(signature(RSA_SHA256, as4, &nothing()), Ok(HashFunction::Sha256));
         assert_eq!(content(AES128_GCM, as4, &nothing()), Ok(16));
-        let oaep = Oaep {
-            digest: HashFunction::Sha256,
-            mgf: HashFunction::Sha256,
-        };
-        assert_eq!(
-            key_transport(RSA_OAEP, Some(SHA256), Some(MGF1_SHA256), as4, &nothing()),
-            Ok(oaep)
-        );
+        let oaep = Oaep { digest: HashFunction::Sha256, mgf: HashFunction::Sha256 };
+        assert_eq!(key_transport(RSA_OAEP, Some(SHA256), Some(MGF1_SHA256), as4, &nothing()), Ok(oaep));
         for (uri, digest, mgf) in [
             (RSA_OAEP, Some(SHA256), None),
             (RSA_OAEP, None, Some(MGF1_SHA256)),
@@ -421,16 +341,11 @@ mod tests {
             (RSA_OAEP_MGF1P, None, None),
             ("http://www.w3.org/2001/04/xmlenc#rsa-1_5", None, None),
         ] {
-            assert!(
-                key_transport(uri, digest, mgf, as4, &nothing()).is_err(),
-                "{uri} {digest:?} {mgf:?}"
-            );
+            assert!(key_transport(uri, digest, mgf, as4, &nothing()).is_err(), "{uri} {digest:?} {mgf:?}");
         }
-        for uri in [
-            AES256_CBC,
-            "http://www.w3.org/2009/xmlenc11#aes256-gcm",
-            "http://www.w3.org/2001/04/xmlenc#tripledes-cbc",
-        ] {
+        for uri in
+            [AES256_CBC, "http://www.w3.org/2009/xmlenc11#aes256-gcm", "http://www.w3.org/2001/04/xmlenc#tripledes-cbc"]
+        {
             assert!(content(uri, as4, &nothing()).is_err(), "{uri}");
         }
         assert!(canonical(C14N_10, as4).is_err());
@@ -453,11 +368,7 @@ mod tests {
             for profile in PROFILES {
                 let refused = signature(uri, profile, &nothing()).unwrap_err();
                 assert_eq!((refused.usage, refused.found.as_str()), ("signature", uri));
-                assert!(
-                    refused.expected.contains(RSA_SHA256),
-                    "{}",
-                    refused.expected
-                );
+                assert!(refused.expected.contains(RSA_SHA256), "{}", refused.expected);
             }
         }
         for profile in PROFILES {
@@ -468,19 +379,11 @@ mod tests {
     #[test]
     fn the_envelope_takes_old_oaep_with_or_without_a_digest_method_and_refuses_the_new_one() {
         let xhe = Profile::Xhe;
-        for (written, digest) in [
-            (None, HashFunction::Sha1),
-            (Some(SHA1), HashFunction::Sha1),
-            (Some(SHA256), HashFunction::Sha256),
-        ] {
-            let oaep = Oaep {
-                digest,
-                mgf: HashFunction::Sha1,
-            };
-            assert_eq!(
-                key_transport(RSA_OAEP_MGF1P, written, None, xhe, &nothing()),
-                Ok(oaep)
-            );
+        for (written, digest) in
+            [(None, HashFunction::Sha1), (Some(SHA1), HashFunction::Sha1), (Some(SHA256), HashFunction::Sha256)]
+        {
+            let oaep = Oaep { digest, mgf: HashFunction::Sha1 };
+            assert_eq!(key_transport(RSA_OAEP_MGF1P, written, None, xhe, &nothing()), Ok(oaep));
         }
         assert!(key_transport(RSA_OAEP, Some(SHA256), Some(MGF1_SHA256), xhe, &nothing()).is_err());
         assert_eq!(content(AES256_CBC, xhe, &nothing()), Ok(32));
@@ -490,39 +393,12 @@ mod tests {
     fn an_allowance_opens_exactly_what_its_name_says() {
         let allow = |name: &str| Allowed::from([name.parse::<Allow>().unwrap()]);
         let sha384 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384";
-        assert_eq!(
-            signature(sha384, Profile::As4, &allow("rsa-sha384")),
-            Ok(HashFunction::Sha384)
-        );
+        assert_eq!(signature(sha384, Profile::As4, &allow("rsa-sha384")), Ok(HashFunction::Sha384));
         assert!(signature(sha384, Profile::As4, &allow("rsa-sha512")).is_err());
-        let oaep = Oaep {
-            digest: HashFunction::Sha256,
-            mgf: HashFunction::Sha1,
-        };
-        assert_eq!(
-            key_transport(
-                RSA_OAEP_MGF1P,
-                Some(SHA256),
-                None,
-                Profile::As4,
-                &allow("oaep-mgf1p")
-            ),
-            Ok(oaep)
-        );
-        assert!(
-            signature(
-                "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
-                Profile::Smp,
-                &allow("rsa-sha1")
-            )
-            .is_ok()
-        );
-        assert!(
-            "everything"
-                .parse::<Allow>()
-                .unwrap_err()
-                .contains("unknown-revocation")
-        );
+        let oaep = Oaep { digest: HashFunction::Sha256, mgf: HashFunction::Sha1 };
+        assert_eq!(key_transport(RSA_OAEP_MGF1P, Some(SHA256), None, Profile::As4, &allow("oaep-mgf1p")), Ok(oaep));
+        assert!(signature("http://www.w3.org/2000/09/xmldsig#rsa-sha1", Profile::Smp, &allow("rsa-sha1")).is_ok());
+        assert!("everything".parse::<Allow>().unwrap_err().contains("unknown-revocation"));
         for (name, allow) in ALLOW_NAMES {
             assert_eq!(allow.to_string(), name);
         }

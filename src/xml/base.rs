@@ -10,14 +10,10 @@ struct Parts<'a> {
 
 fn parts(uri: &str) -> Parts<'_> {
     let uri = uri.split_once('#').map_or(uri, |(before, _)| before);
-    let (rest, query) = uri
-        .split_once('?')
-        .map_or((uri, None), |(rest, query)| (rest, Some(query)));
+    let (rest, query) = uri.split_once('?').map_or((uri, None), |(rest, query)| (rest, Some(query)));
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
     };
     let (scheme, rest) = match rest.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
@@ -30,12 +26,7 @@ fn parts(uri: &str) -> Parts<'_> {
         }
         None => (None, rest),
     };
-    Parts {
-        scheme,
-        authority,
-        path,
-        query,
-    }
+    Parts { scheme, authority, path, query }
 }
 
 /// Whether a URI reference has a scheme; namespace names without one have no canonical form.
@@ -56,11 +47,7 @@ pub(super) fn join(base: &str, reference: &str) -> String {
         joined.push_str("//");
         joined.push_str(authority);
     }
-    let query = if absolute || !r.path.is_empty() || r.query.is_some() {
-        r.query
-    } else {
-        b.query
-    };
+    let query = if absolute || !r.path.is_empty() || r.query.is_some() { r.query } else { b.query };
     if absolute || r.path.starts_with('/') {
         joined.push_str(&without_dots(r.path));
     } else if r.path.is_empty() {
@@ -91,10 +78,7 @@ fn merged(base: &Parts<'_>, path: &str) -> String {
 fn without_dots(path: &str) -> String {
     let absolute = path.starts_with('/');
     let mut kept: Vec<&str> = Vec::new();
-    for segment in path
-        .split('/')
-        .filter(|segment| !matches!(*segment, "" | "."))
-    {
+    for segment in path.split('/').filter(|segment| !matches!(*segment, "" | ".")) {
         match (segment, kept.last()) {
             ("..", None) if absolute => {}
             ("..", Some(&last)) if last != ".." => {
@@ -105,11 +89,7 @@ fn without_dots(path: &str) -> String {
     }
     let folder = matches!(path.rsplit('/').next(), Some("" | "." | ".."));
     let ending = if folder && !kept.is_empty() { "/" } else { "" };
-    format!(
-        "{}{}{ending}",
-        if absolute { "/" } else { "" },
-        kept.join("/")
-    )
+    format!("{}{}{ending}", if absolute { "/" } else { "" }, kept.join("/"))
 }
 
 #[cfg(test)]
@@ -120,14 +100,8 @@ mod tests {
     #[test]
     fn dot_segments_are_removed_as_appendix_a_shows() {
         for (path, expected) in [
-            (
-                "no/.././/pseudo-netpath/seg/file.ext",
-                "pseudo-netpath/seg/file.ext",
-            ),
-            (
-                "yes/no//..//.///pseudo-netpath/seg/file.ext",
-                "yes/pseudo-netpath/seg/file.ext",
-            ),
+            ("no/.././/pseudo-netpath/seg/file.ext", "pseudo-netpath/seg/file.ext"),
+            ("yes/no//..//.///pseudo-netpath/seg/file.ext", "yes/pseudo-netpath/seg/file.ext"),
             ("no/../yes/no/..", "yes/"),
             ("../../no/../..", "../../../"),
             ("no/..", ""),

@@ -39,11 +39,7 @@ impl Method {
     /// A form without comments and without a PrefixList.
     #[must_use]
     pub fn new(form: Form) -> Self {
-        Self {
-            form,
-            comments: false,
-            prefixes: Vec::new(),
-        }
+        Self { form, comments: false, prefixes: Vec::new() }
     }
 }
 
@@ -76,11 +72,7 @@ impl<W: Write> Canonicalizer<W> {
     /// For a whole document.
     pub fn new(method: &Method, inner: W) -> Self {
         let prefix = |prefix: &String| {
-            if prefix == "#default" {
-                String::new()
-            } else {
-                prefix.clone()
-            }
+            if prefix == "#default" { String::new() } else { prefix.clone() }
         };
         Self {
             out: BufWriter::with_capacity(16 * 1024, inner),
@@ -96,18 +88,9 @@ impl<W: Write> Canonicalizer<W> {
     }
 
     /// For a subtree below elements that are left out, which had these bindings and `xml:` attributes.
-    fn within(
-        method: &Method,
-        around: &[(String, String)],
-        inherited: Vec<Attribute>,
-        inner: W,
-    ) -> Self {
+    fn within(method: &Method, around: &[(String, String)], inherited: Vec<Attribute>, inner: W) -> Self {
         let mut this = Self::new(method, inner);
-        this.scope.open(
-            around
-                .iter()
-                .map(|(prefix, uri)| (prefix.as_str(), uri.as_str())),
-        );
+        this.scope.open(around.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
         this.inherited = inherited;
         this
     }
@@ -134,9 +117,7 @@ impl<W: Write> Canonicalizer<W> {
     /// # Errors
     /// `Io` from the inner writer.
     pub fn finish(self) -> Result<W, XmlError> {
-        self.out
-            .into_inner()
-            .map_err(|error| XmlError::Io(error.into_error()))
+        self.out.into_inner().map_err(|error| XmlError::Io(error.into_error()))
     }
 
     fn start(&mut self, start: &Start) -> Result<(), XmlError> {
@@ -147,21 +128,12 @@ impl<W: Write> Canonicalizer<W> {
                 });
             }
         }
-        self.scope.open(
-            start
-                .declarations
-                .iter()
-                .map(|(prefix, uri)| (prefix.as_str(), uri.as_str())),
-        );
+        self.scope.open(start.declarations.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
         let namespaces = self.namespaces(start);
         let name = qualified(&start.prefix, &start.local);
         write!(self.out, "<{name}")?;
         for (prefix, uri) in &namespaces {
-            let xmlns = if prefix.is_empty() {
-                String::from("xmlns")
-            } else {
-                qualified("xmlns", prefix)
-            };
+            let xmlns = if prefix.is_empty() { String::from("xmlns") } else { qualified("xmlns", prefix) };
             self.attribute(&xmlns, uri)?;
         }
         if self.place == Place::Before && self.form != Form::Exclusive {
@@ -171,11 +143,7 @@ impl<W: Write> Canonicalizer<W> {
             self.attributes(&start.attributes)?;
         }
         self.out.write_all(b">")?;
-        self.rendered.open(
-            namespaces
-                .iter()
-                .map(|(prefix, uri)| (prefix.as_str(), uri.as_str())),
-        );
+        self.rendered.open(namespaces.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
         self.open.push(name);
         self.place = Place::Inside;
         Ok(())
@@ -183,26 +151,13 @@ impl<W: Write> Canonicalizer<W> {
 
     /// The bindings that this element must declare, sorted by prefix, the default first.
     fn namespaces(&self, start: &Start) -> Vec<(String, String)> {
-        let apex = if self.place == Place::Before {
-            self.scope.all()
-        } else {
-            Vec::new()
-        };
-        let near = apex
-            .iter()
-            .chain(&start.declarations)
-            .map(|(prefix, _)| prefix.as_str());
+        let apex = if self.place == Place::Before { self.scope.all() } else { Vec::new() };
+        let near = apex.iter().chain(&start.declarations).map(|(prefix, _)| prefix.as_str());
         let mut candidates: BTreeSet<&str> = BTreeSet::new();
         if self.form == Form::Exclusive {
             candidates.extend(near.filter(|prefix| self.prefixes.contains(*prefix)));
             candidates.insert(&start.prefix);
-            candidates.extend(
-                start
-                    .attributes
-                    .iter()
-                    .map(|a| a.prefix.as_str())
-                    .filter(|prefix| !prefix.is_empty()),
-            );
+            candidates.extend(start.attributes.iter().map(|a| a.prefix.as_str()).filter(|prefix| !prefix.is_empty()));
         } else {
             candidates.extend(near);
         }
@@ -217,11 +172,8 @@ impl<W: Write> Canonicalizer<W> {
     fn with_inherited(&self, start: &Start, inherited: &[Attribute]) -> Vec<Attribute> {
         let mut attributes = start.attributes.clone();
         for attribute in inherited.iter().rev() {
-            let inheritable = self.form == Form::Inclusive10
-                || matches!(attribute.local.as_str(), "lang" | "space");
-            let there = attributes
-                .iter()
-                .any(|a| a.ns == ns::XML && a.local == attribute.local);
+            let inheritable = self.form == Form::Inclusive10 || matches!(attribute.local.as_str(), "lang" | "space");
+            let there = attributes.iter().any(|a| a.ns == ns::XML && a.local == attribute.local);
             if inheritable && !there {
                 attributes.push(attribute.clone());
             }
@@ -237,20 +189,13 @@ impl<W: Write> Canonicalizer<W> {
         let mut sorted: Vec<&Attribute> = attributes.iter().collect();
         sorted.sort_unstable_by(|a, b| (&a.ns, &a.local).cmp(&(&b.ns, &b.local)));
         for attribute in sorted {
-            self.attribute(
-                &qualified(&attribute.prefix, &attribute.local),
-                &attribute.value,
-            )?;
+            self.attribute(&qualified(&attribute.prefix, &attribute.local), &attribute.value)?;
         }
         Ok(())
     }
 
     fn attribute(&mut self, name: &str, value: &str) -> io::Result<()> {
-        write!(
-            self.out,
-            " {name}=\"{}\"",
-            write::escaped(value, write::attribute_entity)
-        )
+        write!(self.out, " {name}=\"{}\"", write::escaped(value, write::attribute_entity))
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -267,8 +212,7 @@ impl<W: Write> Canonicalizer<W> {
 
     fn text(&mut self, text: &str) -> io::Result<()> {
         if self.place == Place::Inside {
-            self.out
-                .write_all(write::escaped(text, write::text_entity).as_bytes())?;
+            self.out.write_all(write::escaped(text, write::text_entity).as_bytes())?;
         }
         Ok(())
     }
@@ -375,17 +319,9 @@ fn surroundings(tree: &Tree, node: NodeId) -> (Vec<(String, String)>, Vec<Attrib
         parent = here.parent();
     }
     above.reverse();
-    let around = tree
-        .around
-        .iter()
-        .chain(above.iter().flat_map(|start| &start.declarations));
-    let from_tree = above
-        .iter()
-        .flat_map(|start| start.attributes.iter().filter(|a| a.ns == ns::XML));
-    (
-        around.cloned().collect(),
-        tree.inherited.iter().chain(from_tree).cloned().collect(),
-    )
+    let around = tree.around.iter().chain(above.iter().flat_map(|start| &start.declarations));
+    let from_tree = above.iter().flat_map(|start| start.attributes.iter().filter(|a| a.ns == ns::XML));
+    (around.cloned().collect(), tree.inherited.iter().chain(from_tree).cloned().collect())
 }
 
 /// The `xml:base` of an apex whose ancestors had one (Canonical XML 1.1, 2.4).
@@ -399,9 +335,7 @@ fn fix_base(attributes: &mut Vec<Attribute>, inherited: &[Attribute]) {
     if own.is_some() && inherited.iter().find(is_base).is_none() {
         return;
     }
-    let value = above.fold(nearest.value.clone(), |value, base| {
-        base::join(&base.value, &value)
-    });
+    let value = above.fold(nearest.value.clone(), |value, base| base::join(&base.value, &value));
     attributes.retain(|a| !is_base(&a));
     if !value.is_empty() {
         attributes.push(Attribute { value, ..nearest });
@@ -409,21 +343,13 @@ fn fix_base(attributes: &mut Vec<Attribute>, inherited: &[Attribute]) {
 }
 
 fn qualified(prefix: &str, local: &str) -> String {
-    if prefix.is_empty() {
-        local.to_owned()
-    } else {
-        format!("{prefix}:{local}")
-    }
+    if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
 }
 
 /// The prefixes of a PrefixList attribute.
 #[must_use]
 pub fn prefix_list(value: &str) -> Vec<String> {
-    value
-        .split(names::is_space)
-        .filter(|prefix| !prefix.is_empty())
-        .map(str::to_owned)
-        .collect()
+    value.split(names::is_space).filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -431,23 +357,13 @@ mod tests {
     use super::*;
 
     fn whole(method: &Method, xml: &str) -> String {
-        let out = document(
-            Reader::new(xml.as_bytes()),
-            method,
-            |_, _| false,
-            Vec::new(),
-        )
-        .unwrap();
+        let out = document(Reader::new(xml.as_bytes()), method, |_, _| false, Vec::new()).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     fn part(method: &Method, xml: &str, local: &str) -> String {
         let tree = Tree::parse(xml.as_bytes()).unwrap();
-        let node = tree
-            .root()
-            .descendants()
-            .find(|node| node.local() == local)
-            .unwrap();
+        let node = tree.root().descendants().find(|node| node.local() == local).unwrap();
         String::from_utf8(subtree(&tree, node.id, method, None, Vec::new()).unwrap()).unwrap()
     }
 
@@ -459,8 +375,7 @@ mod tests {
         let plain = "<?xml-stylesheet href=\"doc.xsl\"\n   type=\"text/xsl\"   ?>\n<doc>Hello, world!</doc>\n<?pi-without-data?>";
         assert_eq!(whole(&method, xml), plain);
         method.comments = true;
-        let commented =
-            plain.replace("world!", "world!<!-- Comment 1 -->") + "\n<!-- Comment 2 -->";
+        let commented = plain.replace("world!", "world!<!-- Comment 1 -->") + "\n<!-- Comment 2 -->";
         assert_eq!(whole(&method, xml), commented);
     }
 
@@ -478,20 +393,14 @@ mod tests {
         assert_eq!(part(&Method::new(Form::Inclusive10), xml, "d"), expected);
         let expected = "<d xmlns:p=\"urn:p\" xml:base=\"http://a/b/c/e\" xml:lang=\"sv\"></d>";
         assert_eq!(part(&Method::new(Form::Inclusive11), xml, "d"), expected);
-        assert_eq!(
-            part(&Method::new(Form::Exclusive), xml, "d"),
-            "<d xml:base=\"e\"></d>"
-        );
+        assert_eq!(part(&Method::new(Form::Exclusive), xml, "d"), "<d xml:base=\"e\"></d>");
     }
 
     #[test]
     fn the_exclusive_form_shows_what_is_visibly_used_and_what_the_prefix_list_names() {
         let xml = "<a xmlns=\"urn:d\" xmlns:p=\"urn:p\" xmlns:q=\"urn:q\"><q:b><c xmlns=\"\" p:x=\"1\"/></q:b></a>";
         let mut method = Method::new(Form::Exclusive);
-        assert_eq!(
-            part(&method, xml, "b"),
-            "<q:b xmlns:q=\"urn:q\"><c xmlns:p=\"urn:p\" p:x=\"1\"></c></q:b>"
-        );
+        assert_eq!(part(&method, xml, "b"), "<q:b xmlns:q=\"urn:q\"><c xmlns:p=\"urn:p\" p:x=\"1\"></c></q:b>");
         method.prefixes = prefix_list(" #default\tp nowhere ");
         let expected = "<q:b xmlns=\"urn:d\" xmlns:p=\"urn:p\" xmlns:q=\"urn:q\"><c xmlns=\"\" p:x=\"1\"></c></q:b>";
         assert_eq!(part(&method, xml, "b"), expected);
@@ -507,13 +416,7 @@ mod tests {
                 _ => {}
             }
         };
-        assert_eq!(
-            reader.next().unwrap(),
-            Event::Start(Start {
-                local: String::from("d"),
-                ..Start::default()
-            })
-        );
+        assert_eq!(reader.next().unwrap(), Event::Start(Start { local: String::from("d"), ..Start::default() }));
         let method = Method::new(Form::Inclusive10);
         let child = tree.root().child("", "c").unwrap();
         let form = subtree(&tree, child.id, &method, None, Vec::new()).unwrap();
@@ -528,21 +431,13 @@ mod tests {
         let form = subtree(&tree, tree.root().id, &method, Some(first.id), Vec::new()).unwrap();
         assert_eq!(form, b"<a>12<s></s>3</a>");
         let reader = Reader::new(&b"<a>1<s><x/></s>2<s/>3</a>"[..]);
-        assert_eq!(
-            document(reader, &method, |index, _| index == 1, Vec::new()).unwrap(),
-            b"<a>1<s><x></x></s>23</a>"
-        );
+        assert_eq!(document(reader, &method, |index, _| index == 1, Vec::new()).unwrap(), b"<a>1<s><x></x></s>23</a>");
     }
 
     #[test]
     fn a_relative_namespace_name_has_no_canonical_form() {
         let reader = Reader::new(&b"<a xmlns=\"foo\"/>"[..]);
-        let refused = document(
-            reader,
-            &Method::new(Form::Inclusive10),
-            |_, _| false,
-            Vec::new(),
-        );
+        let refused = document(reader, &Method::new(Form::Inclusive10), |_, _| false, Vec::new());
         assert!(matches!(refused, Err(XmlError::Forbidden { .. })));
     }
 }

@@ -13,9 +13,7 @@ use crate::limits;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-pub use super::enveloped::{
-    Candidate, Enveloped, candidates, digest_without, enveloped_element, verify_enveloped,
-};
+pub use super::enveloped::{Candidate, Enveloped, candidates, digest_without, enveloped_element, verify_enveloped};
 
 /// Most certificates of one KeyInfo that are looked at. Chains have three or four.
 const CERTIFICATES_MAX: usize = 16;
@@ -100,11 +98,7 @@ impl Reference {
             return Ok(());
         }
         let (found, expected) = (STANDARD.encode(found), STANDARD.encode(&self.value));
-        Err(DsigError::Digest {
-            uri: self.uri.clone(),
-            found,
-            expected,
-        })
+        Err(DsigError::Digest { uri: self.uri.clone(), found, expected })
     }
 
     /// The form in which the referenced nodes are digested. Without a canonical form among the
@@ -112,17 +106,11 @@ impl Reference {
     /// since `#id` and the empty URI select none (4.4.3.3).
     #[must_use]
     pub fn method(&self) -> Method {
-        let named = self
-            .transforms
-            .iter()
-            .find_map(|transform| match transform {
-                Transform::Canonical(method) => Some(method.clone()),
-                _ => None,
-            });
-        Method {
-            comments: false,
-            ..named.unwrap_or(Method::new(Form::Inclusive10))
-        }
+        let named = self.transforms.iter().find_map(|transform| match transform {
+            Transform::Canonical(method) => Some(method.clone()),
+            _ => None,
+        });
+        Method { comments: false, ..named.unwrap_or(Method::new(Form::Inclusive10)) }
     }
 }
 
@@ -175,10 +163,7 @@ impl Signature {
         children.end()?;
 
         let mut children = Children::of(signed_info)?;
-        let method = canonicalization(
-            children.required(ns::DS, "CanonicalizationMethod")?,
-            profile,
-        )?;
+        let method = canonicalization(children.required(ns::DS, "CanonicalizationMethod")?, profile)?;
         let signature_method = childless(children.required(ns::DS, "SignatureMethod")?)?;
         let method_uri = schema::attribute(signature_method, "Algorithm")?;
         let hash = algorithm::signature(method_uri, profile, allowed)?;
@@ -200,13 +185,7 @@ impl Signature {
     /// # Errors
     /// `Xml` where there is no canonical form.
     pub fn signed_octets(&self, tree: &Tree) -> Result<Vec<u8>, DsigError> {
-        Ok(c14n::subtree(
-            tree,
-            self.signed_info,
-            &self.method,
-            None,
-            Vec::new(),
-        )?)
+        Ok(c14n::subtree(tree, self.signed_info, &self.method, None, Vec::new())?)
     }
 
     /// Verifies the value over the canonical SignedInfo of `tree`.
@@ -215,8 +194,7 @@ impl Signature {
     /// `Value`; `Xml` where there is no canonical form.
     pub fn verify_value(&self, tree: &Tree, key: &PublicKey) -> Result<(), DsigError> {
         let octets = self.signed_octets(tree)?;
-        key.verify(self.hash, &octets, &self.value)
-            .map_err(|_| DsigError::Value)
+        key.verify(self.hash, &octets, &self.value).map_err(|_| DsigError::Value)
     }
 
     /// Resolves the `#id` of a reference, compares the digest of its canonical form, and gives the
@@ -224,22 +202,12 @@ impl Signature {
     ///
     /// # Errors
     /// `AmbiguousId`, `Missing`, `Digest`, and `Structure` for a reference that is not of this kind.
-    pub fn check_element<'t>(
-        &self,
-        tree: &'t Tree,
-        reference: &Reference,
-    ) -> Result<Node<'t>, DsigError> {
+    pub fn check_element<'t>(&self, tree: &'t Tree, reference: &Reference) -> Result<Node<'t>, DsigError> {
         let Some(id) = reference.uri.strip_prefix('#') else {
             return Err(format!("reference {:?} where #id is expected", reference.uri).into());
         };
         let node = tree.by_id(id)?;
-        let digest = c14n::subtree(
-            tree,
-            node.id,
-            &reference.method(),
-            None,
-            Digest::new(reference.digest),
-        )?;
+        let digest = c14n::subtree(tree, node.id, &reference.method(), None, Digest::new(reference.digest))?;
         reference.check_digest(&digest.finish())?;
         Ok(node)
     }
@@ -249,26 +217,14 @@ impl Signature {
     /// # Errors
     /// `Structure` for a value that is not Base64, or too many or too large ones.
     pub fn certificates(&self, tree: &Tree) -> Result<Vec<Vec<u8>>, DsigError> {
-        let data = self
-            .key_info
-            .into_iter()
-            .flat_map(|id| tree.node(id).all(ns::DS, "X509Data"));
-        let values: Vec<Node<'_>> = data
-            .flat_map(|data| data.all(ns::DS, "X509Certificate"))
-            .collect();
+        let data = self.key_info.into_iter().flat_map(|id| tree.node(id).all(ns::DS, "X509Data"));
+        let values: Vec<Node<'_>> = data.flat_map(|data| data.all(ns::DS, "X509Certificate")).collect();
         if values.len() > CERTIFICATES_MAX {
-            return Err(format!(
-                "{} certificates in KeyInfo; expected at most {CERTIFICATES_MAX}",
-                values.len()
-            )
-            .into());
+            return Err(format!("{} certificates in KeyInfo; expected at most {CERTIFICATES_MAX}", values.len()).into());
         }
         let certificates: Result<Vec<_>, _> = values.into_iter().map(decoded).collect();
         let certificates = certificates?;
-        match certificates
-            .iter()
-            .find(|der| der.len() > limits::CERTIFICATE_BYTES_MAX)
-        {
+        match certificates.iter().find(|der| der.len() > limits::CERTIFICATE_BYTES_MAX) {
             Some(der) => Err(format!("a certificate of {} bytes", der.len()).into()),
             None => Ok(certificates),
         }
@@ -278,10 +234,7 @@ impl Signature {
 /// Base64 of XML: white space inside is passed over.
 #[must_use]
 pub fn base64(text: &str) -> Option<Vec<u8>> {
-    let dense: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-        .collect();
+    let dense: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).collect();
     STANDARD.decode(dense).ok()
 }
 
@@ -313,11 +266,7 @@ fn with_prefixes(node: Node<'_>, mut method: Method) -> Result<Method, DsigError
     Ok(method)
 }
 
-fn references(
-    mut children: Children<'_>,
-    profile: Profile,
-    allowed: &Allowed,
-) -> Result<Vec<Reference>, DsigError> {
+fn references(mut children: Children<'_>, profile: Profile, allowed: &Allowed) -> Result<Vec<Reference>, DsigError> {
     let mut references: Vec<Reference> = Vec::new();
     let mut next = Some(children.required(ns::DS, "Reference")?);
     while let Some(node) = next {
@@ -326,9 +275,7 @@ fn references(
             return Err(format!("two references to {:?}", reference.uri).into());
         }
         if references.len() >= limits::SIGNATURE_REFERENCES_MAX {
-            return Err(
-                format!("more than {} references", limits::SIGNATURE_REFERENCES_MAX).into(),
-            );
+            return Err(format!("more than {} references", limits::SIGNATURE_REFERENCES_MAX).into());
         }
         references.push(reference);
         next = children.optional(ns::DS, "Reference");
@@ -343,10 +290,7 @@ fn references(
 
 fn reference(node: Node<'_>, profile: Profile, allowed: &Allowed) -> Result<Reference, DsigError> {
     let uri = schema::attribute(node, "URI")?;
-    if node
-        .attribute("", "Type")
-        .is_some_and(|kind| kind.ends_with("#Manifest"))
-    {
+    if node.attribute("", "Type").is_some_and(|kind| kind.ends_with("#Manifest")) {
         return Err(String::from("a reference to a Manifest, which is not followed").into());
     }
     let mut children = Children::of(node)?;
@@ -360,12 +304,7 @@ fn reference(node: Node<'_>, profile: Profile, allowed: &Allowed) -> Result<Refe
     let digest = algorithm::digest(digest_uri, profile, allowed)?;
     let bytes = decoded(value)?;
     if bytes.len() != digest.length() {
-        return Err(format!(
-            "a digest value of {} bytes; expected {}",
-            bytes.len(),
-            digest.length()
-        )
-        .into());
+        return Err(format!("a digest value of {} bytes; expected {}", bytes.len(), digest.length()).into());
     }
     Ok(Reference {
         uri: uri.to_owned(),
@@ -395,17 +334,13 @@ fn transforms(node: Node<'_>, profile: Profile) -> Result<Vec<Transform>, DsigEr
 
 fn transform(node: Node<'_>, profile: Profile) -> Result<Transform, DsigError> {
     match schema::attribute(node, "Algorithm")? {
-        algorithm::ENVELOPED if profile != Profile::As4 => {
-            childless(node).map(|_| Transform::Enveloped)
-        }
+        algorithm::ENVELOPED if profile != Profile::As4 => childless(node).map(|_| Transform::Enveloped),
         algorithm::ATTACHMENT_CONTENT if profile == Profile::As4 => {
             childless(node).map(|_| Transform::AttachmentContent)
         }
         uri => {
-            let method = algorithm::canonical(uri, profile).map_err(|refused| NotAccepted {
-                usage: "transform",
-                ..refused
-            })?;
+            let method =
+                algorithm::canonical(uri, profile).map_err(|refused| NotAccepted { usage: "transform", ..refused })?;
             with_prefixes(node, method).map(Transform::Canonical)
         }
     }
@@ -425,9 +360,5 @@ fn check_position(uri: &str, transforms: &[Transform], profile: Profile) -> Resu
         (Profile::As4, _) => return Err(format!("reference {uri:?}; expected #id or cid:").into()),
         _ => return Err(format!("reference {uri:?}; expected the whole document, \"\"").into()),
     };
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("transforms that do not belong to the reference {uri:?}").into())
-    }
+    if holds { Ok(()) } else { Err(format!("transforms that do not belong to the reference {uri:?}").into()) }
 }

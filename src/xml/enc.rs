@@ -120,10 +120,7 @@ impl EncryptedData {
         check_key_size(method, key_bytes)?;
         let (cipher_reference, transforms) = if profile == Profile::As4 {
             let reference = cipher.required(ns::XENC, "CipherReference")?;
-            (
-                Some(schema::attribute(reference, "URI")?.to_owned()),
-                cipher_transforms(reference)?,
-            )
+            (Some(schema::attribute(reference, "URI")?.to_owned()), cipher_transforms(reference)?)
         } else {
             cipher.required(ns::XENC, "CipherValue")?;
             (None, Vec::new())
@@ -151,12 +148,7 @@ fn named(node: Node<'_>, local: &str) -> Result<(), EncError> {
 }
 
 /// DigestMethod and MGF, in either order (the schema has `any` there), each once, and no label.
-fn oaep(
-    method: Node<'_>,
-    uri: &str,
-    profile: Profile,
-    allowed: &Allowed,
-) -> Result<Oaep, EncError> {
+fn oaep(method: Node<'_>, uri: &str, profile: Profile, allowed: &Allowed) -> Result<Oaep, EncError> {
     let (mut digest, mut mgf) = (None, None);
     for child in method.children() {
         let place = match (child.ns(), child.local()) {
@@ -165,24 +157,18 @@ fn oaep(
             (ns::XENC, "OAEPparams") if child.text().trim().is_empty() => continue,
             (_, local) => return Err(format!("{local} in the EncryptionMethod of a key").into()),
         };
-        if place
-            .replace(schema::attribute(child, "Algorithm")?)
-            .is_some()
-        {
+        if place.replace(schema::attribute(child, "Algorithm")?).is_some() {
             return Err(format!("{} twice in one EncryptionMethod", child.local()).into());
         }
     }
-    Ok(algorithm::key_transport(
-        uri, digest, mgf, profile, allowed,
-    )?)
+    Ok(algorithm::key_transport(uri, digest, mgf, profile, allowed)?)
 }
 
 fn wrapped_key(cipher: Node<'_>) -> Result<Vec<u8>, EncError> {
     let mut children = Children::of(cipher)?;
     let value = children.required(ns::XENC, "CipherValue")?;
     children.end()?;
-    let bytes = dsig::base64(&schema::simple(value)?)
-        .ok_or_else(|| String::from("CipherValue is not Base64"))?;
+    let bytes = dsig::base64(&schema::simple(value)?).ok_or_else(|| String::from("CipherValue is not Base64"))?;
     if bytes.is_empty() || bytes.len() > WRAPPED_KEY_BYTES_MAX {
         return Err(format!("a wrapped key of {} bytes", bytes.len()).into());
     }
@@ -200,11 +186,7 @@ fn data_references(list: Node<'_>) -> Result<Vec<String>, EncError> {
             return Err(format!("two DataReferences to {id}").into());
         }
         if references.len() >= limits::SIGNATURE_REFERENCES_MAX {
-            return Err(format!(
-                "more than {} DataReferences",
-                limits::SIGNATURE_REFERENCES_MAX
-            )
-            .into());
+            return Err(format!("more than {} DataReferences", limits::SIGNATURE_REFERENCES_MAX).into());
         }
         references.push(id.to_owned());
     }

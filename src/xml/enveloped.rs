@@ -59,9 +59,7 @@ pub fn verify_enveloped<R: Read>(
             Err(error) => first = first.or(Some(error)),
         }
     }
-    Err(first.unwrap_or_else(|| {
-        String::from("no ds:Signature is a child of the document element").into()
-    }))
+    Err(first.unwrap_or_else(|| String::from("no ds:Signature is a child of the document element").into()))
 }
 
 fn verify<R: Read>(
@@ -77,29 +75,14 @@ fn verify<R: Read>(
         return Err(String::from("an enveloped signature without exactly one reference").into());
     };
     if !reference.uri.is_empty() {
-        return Err(format!(
-            "reference {:?}; expected the whole document, \"\"",
-            reference.uri
-        )
-        .into());
+        return Err(format!("reference {:?}; expected the whole document, \"\"", reference.uri).into());
     }
     let (certificate, others) = signer(&signature, tree, key_of)?;
     let source = open().map_err(XmlError::Io)?;
-    let digest = digest_without(
-        source,
-        candidate.index,
-        &reference.method(),
-        reference.digest,
-    )?;
+    let digest = digest_without(source, candidate.index, &reference.method(), reference.digest)?;
     reference.check_digest(&digest)?;
     let algorithms = algorithms(&signature, reference);
-    Ok(Enveloped {
-        certificate,
-        others,
-        algorithms,
-        digest,
-        index: candidate.index,
-    })
+    Ok(Enveloped { certificate, others, algorithms, digest, index: candidate.index })
 }
 
 /// The certificate of KeyInfo whose key verifies the value, and the others.
@@ -116,10 +99,7 @@ fn signer(
     if keys.iter().all(Option::is_none) {
         return Err(String::from("no certificate in KeyInfo with a key that is accepted").into());
     }
-    let holds = |key: &Option<PublicKey>| {
-        key.as_ref()
-            .is_some_and(|key| signature.verify_value(tree, key).is_ok())
-    };
+    let holds = |key: &Option<PublicKey>| key.as_ref().is_some_and(|key| signature.verify_value(tree, key).is_ok());
     let at = keys.iter().position(holds).ok_or(DsigError::Value)?;
     let certificate = certificates.remove(at);
     Ok((certificate, certificates))
@@ -128,10 +108,7 @@ fn signer(
 fn algorithms(signature: &Signature, reference: &Reference) -> Vec<(&'static str, String)> {
     let form = algorithm::c14n_uri(&reference.method()).to_owned();
     vec![
-        (
-            "canonicalization",
-            algorithm::c14n_uri(&signature.method).to_owned(),
-        ),
+        ("canonicalization", algorithm::c14n_uri(&signature.method).to_owned()),
         ("signature", signature.method_uri.clone()),
         ("transform", form),
         ("digest", reference.digest_uri.clone()),
@@ -153,10 +130,7 @@ pub fn candidates<R: Read>(source: R) -> Result<Vec<Candidate>, DsigError> {
                     if found.len() >= SIGNATURES_MAX {
                         return Err(format!("more than {SIGNATURES_MAX} signatures").into());
                     }
-                    found.push(Candidate {
-                        index: children,
-                        tree: reader.subtree(start)?,
-                    });
+                    found.push(Candidate { index: children, tree: reader.subtree(start)? });
                 } else {
                     reader.skip()?;
                 }
@@ -199,29 +173,17 @@ pub fn enveloped_element(
     in_scope: &[(&str, &str)],
 ) -> Result<String, CryptoError> {
     let unsigned = element(&signed_info(digest), "", certificate_der);
-    let octets = signed_octets(&unsigned, in_scope)
-        .map_err(|_| CryptoError::Unsupported("these namespace bindings"))?;
+    let octets =
+        signed_octets(&unsigned, in_scope).map_err(|_| CryptoError::Unsupported("these namespace bindings"))?;
     let value = key.sign(HashFunction::Sha256, &octets)?;
-    Ok(element(
-        &signed_info(digest),
-        &STANDARD.encode(value),
-        certificate_der,
-    ))
+    Ok(element(&signed_info(digest), &STANDARD.encode(value), certificate_der))
 }
 
 fn signed_info(digest: &[u8]) -> String {
     let mut xml = Writer::new();
     xml.start("ds:SignedInfo", &[]);
-    xml.element(
-        "ds:CanonicalizationMethod",
-        &[("Algorithm", algorithm::C14N_10)],
-        "",
-    );
-    xml.element(
-        "ds:SignatureMethod",
-        &[("Algorithm", algorithm::RSA_SHA256)],
-        "",
-    );
+    xml.element("ds:CanonicalizationMethod", &[("Algorithm", algorithm::C14N_10)], "");
+    xml.element("ds:SignatureMethod", &[("Algorithm", algorithm::RSA_SHA256)], "");
     xml.start("ds:Reference", &[("URI", "")]);
     xml.start("ds:Transforms", &[]);
     xml.element("ds:Transform", &[("Algorithm", algorithm::ENVELOPED)], "");
@@ -234,8 +196,7 @@ fn signed_info(digest: &[u8]) -> String {
 
 fn element(signed_info: &str, value: &str, certificate_der: &[u8]) -> String {
     let mut xml = Writer::new();
-    xml.start("ds:Signature", &[("xmlns:ds", ns::DS)])
-        .raw(signed_info);
+    xml.start("ds:Signature", &[("xmlns:ds", ns::DS)]).raw(signed_info);
     xml.element("ds:SignatureValue", &[], value);
     xml.start("ds:KeyInfo", &[]).start("ds:X509Data", &[]);
     xml.element("ds:X509Certificate", &[], &STANDARD.encode(certificate_der));
@@ -246,34 +207,13 @@ fn element(signed_info: &str, value: &str, certificate_der: &[u8]) -> String {
 fn signed_octets(signature: &str, in_scope: &[(&str, &str)]) -> Result<Vec<u8>, DsigError> {
     let names: Vec<(String, &str)> = in_scope
         .iter()
-        .map(|(prefix, uri)| {
-            (
-                if prefix.is_empty() {
-                    String::from("xmlns")
-                } else {
-                    format!("xmlns:{prefix}")
-                },
-                *uri,
-            )
-        })
+        .map(|(prefix, uri)| (if prefix.is_empty() { String::from("xmlns") } else { format!("xmlns:{prefix}") }, *uri))
         .collect();
-    let attributes: Vec<(&str, &str)> = names
-        .iter()
-        .map(|(name, uri)| (name.as_str(), *uri))
-        .collect();
+    let attributes: Vec<(&str, &str)> = names.iter().map(|(name, uri)| (name.as_str(), *uri)).collect();
     let mut document = Writer::new();
     document.start("document", &attributes).raw(signature);
     let tree = Tree::parse(document.finish().as_bytes())?;
-    let signed_info = tree
-        .root()
-        .descendants()
-        .find(|node| node.is(ns::DS, "SignedInfo"));
+    let signed_info = tree.root().descendants().find(|node| node.is(ns::DS, "SignedInfo"));
     let signed_info = signed_info.ok_or_else(|| String::from("no SignedInfo"))?;
-    Ok(c14n::subtree(
-        &tree,
-        signed_info.id,
-        &Method::new(Form::Inclusive10),
-        None,
-        Vec::new(),
-    )?)
+    Ok(c14n::subtree(&tree, signed_info.id, &Method::new(Form::Inclusive10), None, Vec::new())?)
 }

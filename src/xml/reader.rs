@@ -107,10 +107,7 @@ impl Start {
     /// The value of an attribute; "" as namespace for none.
     #[must_use]
     pub fn attribute(&self, ns: &str, local: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|a| a.ns == ns && a.local == local)
-            .map(|a| a.value.as_str())
+        self.attributes.iter().find(|a| a.ns == ns && a.local == local).map(|a| a.value.as_str())
     }
 }
 
@@ -184,10 +181,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// As `XmlError` says. After an error the reader is of no further use.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator of results would let a loop pass over the error"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an iterator of results would let a loop pass over the error")]
     pub fn next(&mut self) -> Result<Event, XmlError> {
         if self.end_pending {
             self.end_pending = false;
@@ -204,9 +198,7 @@ impl<R: Read> Reader<R> {
             if ahead.starts_with("<![CDATA[") {
                 self.open_cdata()?;
             } else if ahead.starts_with("<!") && !ahead.starts_with("<!--") {
-                return Err(XmlError::Forbidden {
-                    what: String::from("a document type declaration"),
-                });
+                return Err(XmlError::Forbidden { what: String::from("a document type declaration") });
             } else if let Some(event) = self.read_markup()? {
                 return Ok(event);
             }
@@ -269,10 +261,7 @@ impl<R: Read> Reader<R> {
             match self.next()? {
                 Event::Text(piece) if text.len() + piece.len() <= max => text.push_str(&piece),
                 Event::Text(_) => {
-                    return Err(XmlError::Limit {
-                        what: "a text, in bytes,",
-                        limit: max as u64,
-                    });
+                    return Err(XmlError::Limit { what: "a text, in bytes,", limit: max as u64 });
                 }
                 Event::Start(child) => {
                     return Err(self.malformed(format!("element {} in a text", child.local)));
@@ -288,19 +277,14 @@ impl<R: Read> Reader<R> {
     }
 
     fn malformed(&self, what: impl Into<String>) -> XmlError {
-        XmlError::Malformed {
-            at: self.markup.get_ref().offset(),
-            what: what.into(),
-        }
+        XmlError::Malformed { at: self.markup.get_ref().offset(), what: what.into() }
     }
 
     fn eof(&self) -> Result<Event, XmlError> {
         match (self.depth(), self.root_seen) {
             (0, true) => Ok(Event::Eof),
             (0, false) => Err(self.malformed("no element")),
-            (open, _) => {
-                Err(self.malformed(format!("the end of the document with {open} elements open")))
-            }
+            (open, _) => Err(self.malformed(format!("the end of the document with {open} elements open"))),
         }
     }
 
@@ -312,11 +296,8 @@ impl<R: Read> Reader<R> {
         // Four bytes hold any character, so there is progress however little room is left.
         while text.len() + 4 <= limits::XML_TEXT_CHUNK_BYTES {
             let room = limits::XML_TEXT_CHUNK_BYTES - text.len();
-            let more = if self.in_cdata {
-                self.read_cdata(&mut text, room)?
-            } else {
-                self.read_characters(&mut text, room)?
-            };
+            let more =
+                if self.in_cdata { self.read_cdata(&mut text, room)? } else { self.read_characters(&mut text, room)? };
             if !more {
                 break;
             }
@@ -346,11 +327,8 @@ impl<R: Read> Reader<R> {
             return Ok(false);
         }
         text.push_str(run);
-        let (count, closes_cdata, brackets) = (
-            run.len(),
-            closes_cdata(run, self.brackets),
-            brackets(run, self.brackets),
-        );
+        let (count, closes_cdata, brackets) =
+            (run.len(), closes_cdata(run, self.brackets), brackets(run, self.brackets));
         if closes_cdata {
             return Err(self.malformed("]]> in a text"));
         }
@@ -426,27 +404,16 @@ impl<R: Read> Reader<R> {
         self.source().set_budget(None);
         match read {
             Ok(markup) => self.take_markup(markup, at),
-            Err(_) if over => Err(XmlError::Limit {
-                what: "one piece of markup, in bytes,",
-                limit: budget as u64,
-            }),
-            Err(error) => Err(self
-                .source()
-                .take_fault()
-                .unwrap_or_else(|| XmlError::Malformed {
-                    at,
-                    what: error.to_string(),
-                })),
+            Err(_) if over => Err(XmlError::Limit { what: "one piece of markup, in bytes,", limit: budget as u64 }),
+            Err(error) => {
+                Err(self.source().take_fault().unwrap_or_else(|| XmlError::Malformed { at, what: error.to_string() }))
+            }
         }
     }
 
     fn take_markup(&mut self, markup: Owned, at: u64) -> Result<Option<Event>, XmlError> {
         match markup {
-            Owned::Start {
-                name,
-                attributes,
-                empty,
-            } => {
+            Owned::Start { name, attributes, empty } => {
                 self.end_pending = empty;
                 self.open(&name, &attributes).map(Some)
             }
@@ -460,9 +427,7 @@ impl<R: Read> Reader<R> {
             }
             Owned::Instruction { target, data } => {
                 if !names::is_ncname(&target) || target.eq_ignore_ascii_case("xml") {
-                    return Err(self.malformed(format!(
-                        "{target:?} is no target of a processing instruction"
-                    )));
+                    return Err(self.malformed(format!("{target:?} is no target of a processing instruction")));
                 }
                 Ok(Some(Event::Instruction { target, data }))
             }
@@ -475,29 +440,18 @@ impl<R: Read> Reader<R> {
             return Err(self.malformed(format!("element {name} after the document element")));
         }
         if self.depth() >= self.limits.depth {
-            return Err(XmlError::Limit {
-                what: "the depth of nesting",
-                limit: self.limits.depth as u64,
-            });
+            return Err(XmlError::Limit { what: "the depth of nesting", limit: self.limits.depth as u64 });
         }
         self.root_seen = true;
-        let start = tag::start(name, attributes, self.limits.attributes, &mut self.scope).map_err(
-            |fault| match fault {
+        let start =
+            tag::start(name, attributes, self.limits.attributes, &mut self.scope).map_err(|fault| match fault {
                 TagFault::Malformed(what) => self.malformed(what),
                 TagFault::TooMany => XmlError::Limit {
                     what: "the number of attributes of one element",
                     limit: self.limits.attributes as u64,
                 },
-            },
-        )?;
-        self.inherited.push(
-            start
-                .attributes
-                .iter()
-                .filter(|a| a.ns == ns::XML)
-                .cloned()
-                .collect(),
-        );
+            })?;
+        self.inherited.push(start.attributes.iter().filter(|a| a.ns == ns::XML).cloned().collect());
         Ok(Event::Start(start))
     }
 
@@ -514,36 +468,19 @@ impl<R: Read> Reader<R> {
         let Ok(declaration) = parsed else {
             return Err(self.malformed("an XML declaration that cannot be read"));
         };
-        let names: Vec<&str> = declaration
-            .attributes
-            .iter()
-            .map(|a| a.local.as_str())
-            .collect();
+        let names: Vec<&str> = declaration.attributes.iter().map(|a| a.local.as_str()).collect();
         let order = ["version", "encoding", "standalone"];
-        let positions: Vec<_> = names
-            .iter()
-            .map(|name| order.iter().position(|known| known == name))
-            .collect();
-        if positions.first() != Some(&Some(0))
-            || !positions.is_sorted()
-            || positions.contains(&None)
-        {
-            return Err(
-                self.malformed("an XML declaration other than version, encoding, standalone")
-            );
+        let positions: Vec<_> = names.iter().map(|name| order.iter().position(|known| known == name)).collect();
+        if positions.first() != Some(&Some(0)) || !positions.is_sorted() || positions.contains(&None) {
+            return Err(self.malformed("an XML declaration other than version, encoding, standalone"));
         }
         match declaration.attribute("", "version") {
             Some("1.0") => {}
             other => {
-                return Err(XmlError::Forbidden {
-                    what: format!("XML version {}", other.unwrap_or("none")),
-                });
+                return Err(XmlError::Forbidden { what: format!("XML version {}", other.unwrap_or("none")) });
             }
         }
-        if declaration
-            .attribute("", "standalone")
-            .is_some_and(|value| !matches!(value, "yes" | "no"))
-        {
+        if declaration.attribute("", "standalone").is_some_and(|value| !matches!(value, "yes" | "no")) {
             return Err(self.malformed("standalone is neither yes nor no"));
         }
         self.check_encoding(declaration.attribute("", "encoding"))
@@ -562,28 +499,18 @@ impl<R: Read> Reader<R> {
             return Ok(());
         }
         Err(XmlError::Forbidden {
-            what: format!(
-                "the declared encoding {} in octets of {found:?}",
-                declared.unwrap_or_default()
-            ),
+            what: format!("the declared encoding {} in octets of {found:?}", declared.unwrap_or_default()),
         })
     }
 }
 
 /// quick-xml's event without its borrow of the buffer.
 enum Owned {
-    Start {
-        name: String,
-        attributes: String,
-        empty: bool,
-    },
+    Start { name: String, attributes: String, empty: bool },
     End,
     Comment(String),
     Declaration(String),
-    Instruction {
-        target: String,
-        data: String,
-    },
+    Instruction { target: String, data: String },
     Other,
 }
 
@@ -591,25 +518,17 @@ impl From<Markup<'_>> for Owned {
     fn from(markup: Markup<'_>) -> Self {
         let empty = matches!(markup, Markup::Empty(_));
         match markup {
-            Markup::Start(tag) | Markup::Empty(tag) => Self::Start {
-                name: tag.name().as_ref().to_owned(),
-                attributes: tag.attributes_raw().to_owned(),
-                empty,
-            },
+            Markup::Start(tag) | Markup::Empty(tag) => {
+                Self::Start { name: tag.name().as_ref().to_owned(), attributes: tag.attributes_raw().to_owned(), empty }
+            }
             Markup::End(_) => Self::End,
             Markup::Comment(text) => Self::Comment(text.into_inner().into_owned()),
-            Markup::Decl(declaration) => Self::Declaration(
-                declaration
-                    .get("xml".len()..)
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
+            Markup::Decl(declaration) => {
+                Self::Declaration(declaration.get("xml".len()..).unwrap_or_default().to_owned())
+            }
             Markup::PI(instruction) => Self::Instruction {
                 target: instruction.target().to_owned(),
-                data: instruction
-                    .content()
-                    .trim_start_matches(names::is_space)
-                    .to_owned(),
+                data: instruction.content().trim_start_matches(names::is_space).to_owned(),
             },
             _ => Self::Other,
         }
@@ -628,15 +547,6 @@ fn closes_cdata(run: &str, before: usize) -> bool {
 
 /// How many `]` end the text after this run, at most two.
 fn brackets(run: &str, before: usize) -> usize {
-    let ending = run
-        .bytes()
-        .rev()
-        .take(2)
-        .take_while(|&byte| byte == b']')
-        .count();
-    if ending == run.len() {
-        (before + ending).min(2)
-    } else {
-        ending
-    }
+    let ending = run.bytes().rev().take(2).take_while(|&byte| byte == b']').count();
+    if ending == run.len() { (before + ending).min(2) } else { ending }
 }

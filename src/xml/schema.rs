@@ -16,10 +16,7 @@ impl<'t> Children<'t> {
             return Err(format!("text in {}, which has elements only", of.local()));
         }
         let left: Box<dyn Iterator<Item = Node<'t>> + 't> = Box::new(of.children());
-        Ok(Self {
-            of,
-            left: left.peekable(),
-        })
+        Ok(Self { of, left: left.peekable() })
     }
 
     /// The next child if it has this name.
@@ -31,19 +28,13 @@ impl<'t> Children<'t> {
     pub(super) fn required(&mut self, ns: &str, local: &str) -> Result<Node<'t>, String> {
         let found = self.left.peek().map_or("nothing", Node::local);
         let refused = || format!("{found} in {} where {local} is expected", self.of.local());
-        self.left
-            .next_if(|child| child.is(ns, local))
-            .ok_or_else(refused)
+        self.left.next_if(|child| child.is(ns, local)).ok_or_else(refused)
     }
 
     /// No child is left.
     pub(super) fn end(mut self) -> Result<(), String> {
         match self.left.next() {
-            Some(child) => Err(format!(
-                "{} in {} where nothing more is expected",
-                child.local(),
-                self.of.local()
-            )),
+            Some(child) => Err(format!("{} in {} where nothing more is expected", child.local(), self.of.local())),
             None => Ok(()),
         }
     }
@@ -52,17 +43,12 @@ impl<'t> Children<'t> {
 /// The text of an element that may have no element in it.
 pub(super) fn simple(node: Node<'_>) -> Result<String, String> {
     match node.children().next() {
-        Some(child) => Err(format!(
-            "element {} in {}, which has text only",
-            child.local(),
-            node.local()
-        )),
+        Some(child) => Err(format!("element {} in {}, which has text only", child.local(), node.local())),
         None => Ok(node.text()),
     }
 }
 
 /// An attribute without a namespace that must be there.
 pub(super) fn attribute<'t>(node: Node<'t>, name: &str) -> Result<&'t str, String> {
-    node.attribute("", name)
-        .ok_or_else(|| format!("{} without the attribute {name}", node.local()))
+    node.attribute("", name).ok_or_else(|| format!("{} without the attribute {name}", node.local()))
 }

@@ -15,10 +15,7 @@ impl Scope {
     pub(super) fn open<'a>(&mut self, declarations: impl IntoIterator<Item = (&'a str, &'a str)>) {
         let mut frame = Vec::new();
         for (prefix, uri) in declarations {
-            self.bindings
-                .entry(prefix.to_owned())
-                .or_default()
-                .push(uri.to_owned());
+            self.bindings.entry(prefix.to_owned()).or_default().push(uri.to_owned());
             frame.push(prefix.to_owned());
         }
         self.frames.push(frame);
@@ -49,15 +46,8 @@ impl Scope {
 
     /// Every prefix that is bound, with its namespace, sorted by prefix. An undeclared default is left out.
     pub(super) fn all(&self) -> Vec<(String, String)> {
-        let last = |(prefix, stack): (&String, &Vec<String>)| {
-            Some((prefix.clone(), stack.last()?.clone()))
-        };
-        let mut all: Vec<_> = self
-            .bindings
-            .iter()
-            .filter_map(last)
-            .filter(|(_, uri)| !uri.is_empty())
-            .collect();
+        let last = |(prefix, stack): (&String, &Vec<String>)| Some((prefix.clone(), stack.last()?.clone()));
+        let mut all: Vec<_> = self.bindings.iter().filter_map(last).filter(|(_, uri)| !uri.is_empty()).collect();
         all.sort_unstable();
         all
     }

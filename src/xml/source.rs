@@ -120,18 +120,13 @@ impl<R: Read> Source<R> {
 
     fn read_piece(&mut self) -> Result<(), XmlError> {
         let kept = self.raw.len();
-        let wanted = usize::try_from(self.left.saturating_add(1))
-            .unwrap_or(usize::MAX)
-            .min(PIECE_BYTES);
+        let wanted = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(PIECE_BYTES);
         self.raw.resize(kept + wanted, 0);
         let read = read_once(&mut self.inner, &mut self.raw[kept..]);
         self.raw.truncate(kept + *read.as_ref().unwrap_or(&0));
         let read = read?;
         if read as u64 > self.left {
-            return Err(XmlError::Limit {
-                what: "the document, in bytes,",
-                limit: self.limit,
-            });
+            return Err(XmlError::Limit { what: "the document, in bytes,", limit: self.limit });
         }
         self.left -= read as u64;
         self.ended = read == 0;
@@ -185,13 +180,8 @@ impl<R: Read> Source<R> {
 
     fn decode_utf16(&mut self, unit: fn([u8; 2]) -> u16) -> Result<(), XmlError> {
         let raw = std::mem::take(&mut self.raw);
-        let mut units: Vec<u16> = raw
-            .chunks_exact(2)
-            .map(|pair| unit([pair[0], pair[1]]))
-            .collect();
-        let cut_in_pair = units
-            .last()
-            .is_some_and(|last| (0xD800..0xDC00).contains(last));
+        let mut units: Vec<u16> = raw.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        let cut_in_pair = units.last().is_some_and(|last| (0xD800..0xDC00).contains(last));
         if !self.ended && cut_in_pair {
             units.pop();
         }
@@ -210,11 +200,7 @@ impl<R: Read> Source<R> {
     fn accept(&mut self, text: &str) -> Result<(), XmlError> {
         let good = names::forbidden_char(text);
         let valid = &text[..good.unwrap_or(text.len())];
-        let mut rest = if self.after_cr {
-            valid.strip_prefix('\n').unwrap_or(valid)
-        } else {
-            valid
-        };
+        let mut rest = if self.after_cr { valid.strip_prefix('\n').unwrap_or(valid) } else { valid };
         if !valid.is_empty() {
             self.after_cr = valid.ends_with('\r');
         }
@@ -226,20 +212,14 @@ impl<R: Read> Source<R> {
         }
         self.text.push_str(rest);
         match good.and_then(|at| text[at..].chars().next()) {
-            Some(c) => Err(self.malformed(&format!(
-                "the character U+{:04X}, which XML does not allow",
-                u32::from(c)
-            ))),
+            Some(c) => Err(self.malformed(&format!("the character U+{:04X}, which XML does not allow", u32::from(c)))),
             None => Ok(()),
         }
     }
 
     /// A fault behind all text that is ready.
     fn malformed(&self, what: &str) -> XmlError {
-        XmlError::Malformed {
-            at: self.taken + (self.text.len() - self.from) as u64,
-            what: what.to_owned(),
-        }
+        XmlError::Malformed { at: self.taken + (self.text.len() - self.from) as u64, what: what.to_owned() }
     }
 }
 
@@ -254,9 +234,7 @@ fn read_once(inner: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn forbidden(what: &str) -> XmlError {
-    XmlError::Forbidden {
-        what: what.to_owned(),
-    }
+    XmlError::Forbidden { what: what.to_owned() }
 }
 
 /// For quick-xml, which reads one piece of markup at a time.

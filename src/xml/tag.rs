@@ -24,12 +24,7 @@ impl From<String> for TagFault {
 }
 
 /// Reads a start tag and enters it into `scope`.
-pub(super) fn start(
-    name: &str,
-    attributes: &str,
-    most: usize,
-    scope: &mut Scope,
-) -> Result<Start, TagFault> {
+pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope) -> Result<Start, TagFault> {
     let mut declarations = Vec::new();
     let mut plain = Vec::new();
     let mut rest = attributes;
@@ -42,8 +37,7 @@ pub(super) fn start(
         if seen.len() > most {
             return Err(TagFault::TooMany);
         }
-        let (prefix, local) =
-            names::split(qname).ok_or_else(|| format!("{qname:?} is no name of an attribute"))?;
+        let (prefix, local) = names::split(qname).ok_or_else(|| format!("{qname:?} is no name of an attribute"))?;
         let value = normalized(raw)?;
         match (prefix, local) {
             ("", "xmlns") => declarations.push((String::new(), value)),
@@ -56,16 +50,11 @@ pub(super) fn start(
     }
     // `xml` is bound everywhere already, and no canonical form shows its declaration.
     declarations.retain(|(prefix, _)| prefix != "xml");
-    let (prefix, local) =
-        names::split(name).ok_or_else(|| format!("{name:?} is no name of an element"))?;
+    let (prefix, local) = names::split(name).ok_or_else(|| format!("{name:?} is no name of an element"))?;
     if prefix == "xmlns" {
         return Err(String::from("an element with the prefix xmlns").into());
     }
-    scope.open(
-        declarations
-            .iter()
-            .map(|(prefix, uri)| (prefix.as_str(), uri.as_str())),
-    );
+    scope.open(declarations.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
     Ok(Start {
         prefix: prefix.to_owned(),
         local: local.to_owned(),
@@ -80,34 +69,20 @@ fn resolved(plain: Vec<(&str, &str, String)>, scope: &Scope) -> Result<Vec<Attri
     let mut attributes = Vec::with_capacity(plain.len());
     for (prefix, local, value) in plain {
         // A default namespace does not apply to attributes.
-        let ns = if prefix.is_empty() {
-            String::new()
-        } else {
-            namespace(scope, prefix)?
-        };
-        attributes.push(Attribute {
-            prefix: prefix.to_owned(),
-            local: local.to_owned(),
-            ns,
-            value,
-        });
+        let ns = if prefix.is_empty() { String::new() } else { namespace(scope, prefix)? };
+        attributes.push(Attribute { prefix: prefix.to_owned(), local: local.to_owned(), ns, value });
     }
     let mut seen = HashSet::with_capacity(attributes.len());
     for attribute in &attributes {
         if !seen.insert((attribute.ns.as_str(), attribute.local.as_str())) {
-            return Err(format!(
-                "attribute {} of namespace {:?} twice in one tag",
-                attribute.local, attribute.ns
-            ));
+            return Err(format!("attribute {} of namespace {:?} twice in one tag", attribute.local, attribute.ns));
         }
     }
     Ok(attributes)
 }
 
 fn namespace(scope: &Scope, prefix: &str) -> Result<String, String> {
-    let found = scope
-        .lookup(prefix)
-        .ok_or_else(|| format!("the prefix {prefix} is not declared"))?;
+    let found = scope.lookup(prefix).ok_or_else(|| format!("the prefix {prefix} is not declared"))?;
     Ok(found.to_owned())
 }
 
@@ -119,9 +94,7 @@ fn check_declaration(prefix: &str, uri: &str) -> Result<(), String> {
         "xml" => None,
         _ if uri == ns::XML => Some("another prefix bound to the namespace of xml"),
         _ if uri == XMLNS => Some("a prefix bound to the namespace of xmlns"),
-        _ if uri.is_empty() && !prefix.is_empty() => {
-            Some("a prefix declared with an empty namespace")
-        }
+        _ if uri.is_empty() && !prefix.is_empty() => Some("a prefix declared with an empty namespace"),
         _ => None,
     };
     fault.map_or(Ok(()), |what| Err(what.to_owned()))
@@ -136,18 +109,15 @@ fn next_attribute(tag: &str) -> Result<Option<(&str, &str, &str)>, String> {
     if start.len() == tag.len() {
         return Err(String::from("no white space before an attribute"));
     }
-    let end = start
-        .find(|c| names::is_space(c) || c == '=')
-        .unwrap_or(start.len());
+    let end = start.find(|c| names::is_space(c) || c == '=').unwrap_or(start.len());
     let (name, rest) = start.split_at(end);
     let value = rest.trim_start_matches(names::is_space).strip_prefix('=');
     let value = value.ok_or_else(|| format!("attribute {name:?} without a value"))?;
     let value = value.trim_start_matches(names::is_space);
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
     let quote = quote.ok_or_else(|| format!("the value of attribute {name:?} without quotes"))?;
-    let (value, rest) = value[1..]
-        .split_once(quote)
-        .ok_or_else(|| format!("the value of attribute {name:?} has no end"))?;
+    let (value, rest) =
+        value[1..].split_once(quote).ok_or_else(|| format!("the value of attribute {name:?} has no end"))?;
     Ok(Some((name, value, rest)))
 }
 
@@ -160,9 +130,7 @@ fn normalized(raw: &str) -> Result<String, String> {
         match rest.as_bytes()[at] {
             b'<' => return Err(String::from("< in an attribute value")),
             b'&' => {
-                let (reference, after) = rest[at + 1..]
-                    .split_once(';')
-                    .ok_or("& without ; in an attribute value")?;
+                let (reference, after) = rest[at + 1..].split_once(';').ok_or("& without ; in an attribute value")?;
                 let c = names::resolve(reference).ok_or_else(|| undeclared(reference))?;
                 value.push(c);
                 rest = after;
@@ -180,7 +148,5 @@ fn normalized(raw: &str) -> Result<String, String> {
 /// What is said of a reference that is neither an entity of XML nor a character.
 pub(super) fn undeclared(reference: &str) -> String {
     let shown: String = reference.chars().take(32).collect();
-    format!(
-        "the reference {shown:?}, which is neither a character nor one of amp, lt, gt, quot, apos"
-    )
+    format!("the reference {shown:?}, which is neither a character nor one of amp, lt, gt, quot, apos")
 }

@@ -104,29 +104,15 @@ impl Tree {
         match self.ids.get(id) {
             Some(Identified::One(at)) => Ok(self.node(NodeId(*at))),
             Some(Identified::Several(a, b)) => {
-                let what = format!(
-                    "it stands at {} and at {}",
-                    self.node(NodeId(*a)).path(),
-                    self.node(NodeId(*b)).path()
-                );
-                Err(DsigError::AmbiguousId {
-                    id: id.to_owned(),
-                    what,
-                })
+                let what =
+                    format!("it stands at {} and at {}", self.node(NodeId(*a)).path(), self.node(NodeId(*b)).path());
+                Err(DsigError::AmbiguousId { id: id.to_owned(), what })
             }
             Some(Identified::Torn(at)) => {
-                let what = format!(
-                    "{} has a wsu:Id and another Id",
-                    self.node(NodeId(*at)).path()
-                );
-                Err(DsigError::AmbiguousId {
-                    id: id.to_owned(),
-                    what,
-                })
+                let what = format!("{} has a wsu:Id and another Id", self.node(NodeId(*at)).path());
+                Err(DsigError::AmbiguousId { id: id.to_owned(), what })
             }
-            None => Err(DsigError::Missing {
-                uri: format!("#{id}"),
-            }),
+            None => Err(DsigError::Missing { uri: format!("#{id}") }),
         }
     }
 
@@ -136,9 +122,7 @@ impl Tree {
     }
 
     fn range(&self, from: usize, to: usize) -> impl Iterator<Item = Node<'_>> + use<'_> {
-        (from..to)
-            .filter(|&at| self.start(at).is_some())
-            .map(|at| self.node(NodeId(at)))
+        (from..to).filter(|&at| self.start(at).is_some()).map(|at| self.node(NodeId(at)))
     }
 
     fn start(&self, at: usize) -> Option<&Start> {
@@ -159,10 +143,8 @@ impl Tree {
             let Some(start) = self.start(at) else {
                 continue;
             };
-            let found = (
-                start.attribute(ns::WSU, "Id").map(str::to_owned),
-                start.attribute("", "Id").map(str::to_owned),
-            );
+            let found =
+                (start.attribute(ns::WSU, "Id").map(str::to_owned), start.attribute("", "Id").map(str::to_owned));
             match found {
                 (Some(a), Some(b)) if a != b => {
                     self.ids.insert(a, Identified::Torn(at));
@@ -230,11 +212,9 @@ impl<'t> Node<'t> {
         let tree = self.tree;
         let after = self.end();
         let inside = move |at: usize| (at < after).then_some(at);
-        std::iter::successors(inside(self.id.0 + 1), move |&at| {
-            inside(tree.entries[at].end)
-        })
-        .filter(|&at| tree.start(at).is_some())
-        .map(|at| tree.node(NodeId(at)))
+        std::iter::successors(inside(self.id.0 + 1), move |&at| inside(tree.entries[at].end))
+            .filter(|&at| tree.start(at).is_some())
+            .map(|at| tree.node(NodeId(at)))
     }
 
     /// Child elements of this name.
@@ -264,13 +244,10 @@ impl<'t> Node<'t> {
     /// The whole text below this element, comments left out, pieces joined.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts = self
-            .tree
-            .contents(self.id)
-            .filter_map(|(_, _, content)| match content {
-                Content::Text(text) => Some(text.as_str()),
-                _ => None,
-            });
+        let texts = self.tree.contents(self.id).filter_map(|(_, _, content)| match content {
+            Content::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
         texts.collect()
     }
 
@@ -304,25 +281,14 @@ impl<'t> Node<'t> {
     /// One step of a path, with a number where several siblings have the name.
     fn step(&self, parent: Option<Node<'t>>) -> String {
         let same = |node: &Node<'t>| node.local() == self.local();
-        let siblings: Vec<_> = parent
-            .iter()
-            .flat_map(|parent| parent.children())
-            .filter(same)
-            .map(|node| node.id)
-            .collect();
+        let siblings: Vec<_> =
+            parent.iter().flat_map(|parent| parent.children()).filter(same).map(|node| node.id).collect();
         let number = siblings.iter().position(|id| *id == self.id).unwrap_or(0) + 1;
-        if siblings.len() > 1 {
-            format!("/{}[{number}]", self.local())
-        } else {
-            format!("/{}", self.local())
-        }
+        if siblings.len() > 1 { format!("/{}[{number}]", self.local()) } else { format!("/{}", self.local()) }
     }
 
     fn end(&self) -> usize {
-        self.tree
-            .entries
-            .get(self.id.0)
-            .map_or(0, |entry| entry.end)
+        self.tree.entries.get(self.id.0).map_or(0, |entry| entry.end)
     }
 }
 
@@ -348,20 +314,8 @@ impl Builder {
     }
 
     fn with(around: Vec<(String, String)>, inherited: Vec<Attribute>, text_limit: usize) -> Self {
-        let tree = Tree {
-            entries: Vec::new(),
-            root: 0,
-            ids: HashMap::new(),
-            around,
-            inherited,
-        };
-        Self {
-            tree,
-            open: Vec::new(),
-            root: None,
-            text_left: text_limit,
-            text_limit,
-        }
+        let tree = Tree { entries: Vec::new(), root: 0, ids: HashMap::new(), around, inherited };
+        Self { tree, open: Vec::new(), root: None, text_left: text_limit, text_limit }
     }
 
     pub(super) fn event(&mut self, event: Event) -> Result<(), XmlError> {
@@ -390,10 +344,7 @@ impl Builder {
 
     pub(super) fn finish(mut self) -> Result<Tree, XmlError> {
         let Some(root) = self.root else {
-            return Err(XmlError::Malformed {
-                at: 0,
-                what: String::from("no element"),
-            });
+            return Err(XmlError::Malformed { at: 0, what: String::from("no element") });
         };
         self.tree.root = root;
         self.tree.index_ids();
@@ -407,11 +358,7 @@ impl Builder {
             limit: self.text_limit as u64,
         })?;
         let parent = self.open.last().copied();
-        if let Some(Entry {
-            parent: last,
-            content: Content::Text(before),
-            ..
-        }) = self.tree.entries.last_mut()
+        if let Some(Entry { parent: last, content: Content::Text(before), .. }) = self.tree.entries.last_mut()
             && *last == parent
         {
             before.push_str(&text);
@@ -423,16 +370,9 @@ impl Builder {
     fn add(&mut self, content: Content) -> Result<usize, XmlError> {
         let at = self.tree.entries.len();
         if at >= limits::XML_TREE_NODES_MAX {
-            return Err(XmlError::Limit {
-                what: "the number of nodes",
-                limit: limits::XML_TREE_NODES_MAX as u64,
-            });
+            return Err(XmlError::Limit { what: "the number of nodes", limit: limits::XML_TREE_NODES_MAX as u64 });
         }
-        self.tree.entries.push(Entry {
-            parent: self.open.last().copied(),
-            end: at + 1,
-            content,
-        });
+        self.tree.entries.push(Entry { parent: self.open.last().copied(), end: at + 1, content });
         Ok(at)
     }
 }

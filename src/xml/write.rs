@@ -76,10 +76,7 @@ impl Writer {
     /// Starts a document with an XML declaration.
     #[must_use]
     pub fn document() -> Self {
-        Self {
-            out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"),
-            open: Vec::new(),
-        }
+        Self { out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), open: Vec::new() }
     }
 
     /// Opens an element. Declarations are given as attributes named `xmlns` and `xmlns:p`.
@@ -148,22 +145,13 @@ mod tests {
     #[test]
     fn text_and_values_are_escaped_as_canonical_xml_prescribes() {
         assert_eq!(text("a<b>&\"'\r\n\t"), "a&lt;b&gt;&amp;\"'&#xD;\n\t");
-        assert_eq!(
-            attribute("a<b>&\"'\r\n\tå"),
-            "a&lt;b>&amp;&quot;'&#xD;&#xA;&#x9;å"
-        );
+        assert_eq!(attribute("a<b>&\"'\r\n\tå"), "a&lt;b>&amp;&quot;'&#xD;&#xA;&#x9;å");
     }
 
     #[test]
     fn the_writer_closes_what_it_opened_and_escapes_what_it_is_given() {
         let mut writer = Writer::new();
-        writer
-            .start("a", &[("xmlns", "urn:x"), ("b", "\"<")])
-            .element("c", &[], "&")
-            .start("d", &[]);
-        assert_eq!(
-            writer.finish(),
-            "<a xmlns=\"urn:x\" b=\"&quot;&lt;\"><c>&amp;</c><d></d></a>"
-        );
+        writer.start("a", &[("xmlns", "urn:x"), ("b", "\"<")]).element("c", &[], "&").start("d", &[]);
+        assert_eq!(writer.finish(), "<a xmlns=\"urn:x\" b=\"&quot;&lt;\"><c>&amp;</c><d></d></a>");
     }
 }
