@@ -188,6 +188,11 @@ impl Certificate {
         decimal(&self.0.serial)
     }
 
+    /// Serial number as in the DER: big-endian, with a leading zero where the first bit would be a sign.
+    pub fn serial_bytes(&self) -> &[u8] {
+        &self.0.serial
+    }
+
     /// Whether issuer and serial are those of an X509IssuerSerial; names compared as parsed names.
     pub fn has_issuer_serial(&self, issuer: &str, serial: &str) -> bool {
         let serial = serial.trim();
