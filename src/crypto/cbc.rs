@@ -5,9 +5,7 @@
 //! here, and the library never gets to finish a stream.
 
 use super::{BLOCK, CryptoError, Random, aes, append};
-use aws_lc_rs::cipher::{
-    DecryptionContext, EncryptionContext, StreamingDecryptingKey, StreamingEncryptingKey,
-};
+use aws_lc_rs::cipher::{DecryptionContext, EncryptionContext, StreamingDecryptingKey, StreamingEncryptingKey};
 use aws_lc_rs::iv::FixedLength;
 use std::io::{self, Write};
 use zeroize::Zeroizing;
@@ -28,18 +26,10 @@ impl<W: Write> CbcWriter<W> {
         let mut iv = [0; BLOCK];
         random.fill(&mut iv);
         let context = EncryptionContext::Iv128(FixedLength::from(iv));
-        let key = StreamingEncryptingKey::less_safe_cbc_pkcs7(
-            aes(key).map_err(io::Error::other)?,
-            context,
-        )
-        .map_err(io::Error::other)?;
+        let key = StreamingEncryptingKey::less_safe_cbc_pkcs7(aes(key).map_err(io::Error::other)?, context)
+            .map_err(io::Error::other)?;
         inner.write_all(&iv)?;
-        Ok(Self {
-            key,
-            over: 0,
-            cipher: Vec::new(),
-            inner,
-        })
+        Ok(Self { key, over: 0, cipher: Vec::new(), inner })
     }
 
     /// Writes the padded last block and gives the inner writer back.
@@ -57,9 +47,7 @@ impl<W: Write> Write for CbcWriter<W> {
         let piece = &bytes[..bytes.len().min(PIECE)];
         self.cipher.clear();
         append(piece, &mut self.cipher, |input, output| {
-            self.key
-                .update(input, output)
-                .map(|update| update.written().len())
+            self.key.update(input, output).map(|update| update.written().len())
         })
         .map_err(io::Error::other)?;
         self.over = (self.over + piece.len()) % BLOCK;
@@ -83,19 +71,10 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn new(key: &[u8]) -> Result<Self, CryptoError> {
         aes(key)?;
-        Ok(Self {
-            secret: Zeroizing::new(key.to_vec()),
-            key: None,
-            iv: Vec::with_capacity(BLOCK),
-            length: 0,
-        })
+        Ok(Self { secret: Zeroizing::new(key.to_vec()), key: None, iv: Vec::with_capacity(BLOCK), length: 0 })
     }
 
-    pub(super) fn update(
-        &mut self,
-        mut cipher: &[u8],
-        plain: &mut Vec<u8>,
-    ) -> Result<(), CryptoError> {
+    pub(super) fn update(&mut self, mut cipher: &[u8], plain: &mut Vec<u8>) -> Result<(), CryptoError> {
         if self.key.is_none() {
             let (head, rest) = cipher.split_at(cipher.len().min(BLOCK - self.iv.len()));
             self.iv.extend_from_slice(head);
@@ -108,20 +87,15 @@ impl Opening {
             self.key = Some(key.map_err(|_| CryptoError::Decryption)?);
         }
         self.length += cipher.len() as u64;
-        cipher
-            .chunks(PIECE)
-            .try_for_each(|piece| self.decrypt(piece, plain))
+        cipher.chunks(PIECE).try_for_each(|piece| self.decrypt(piece, plain))
     }
 
     fn decrypt(&mut self, cipher: &[u8], plain: &mut Vec<u8>) -> Result<(), CryptoError> {
         let Some(key) = &mut self.key else {
             return Err(CryptoError::Decryption);
         };
-        append(cipher, plain, |input, output| {
-            key.update(input, output)
-                .map(|update| update.written().len())
-        })
-        .map_err(|_| CryptoError::Decryption)
+        append(cipher, plain, |input, output| key.update(input, output).map(|update| update.written().len()))
+            .map_err(|_| CryptoError::Decryption)
     }
 
     pub(super) fn finish(mut self, plain: &mut Vec<u8>) -> Result<(), CryptoError> {

@@ -12,12 +12,9 @@ impl<'a> Reader<'a> {
         let (length, rest) = if first < 0x80 {
             (usize::from(first), rest)
         } else {
-            let (bytes, rest) = rest
-                .split_at_checked(usize::from(first & 0x7f))
-                .filter(|(b, _)| (1..=4).contains(&b.len()))?;
-            let length = bytes
-                .iter()
-                .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+            let (bytes, rest) =
+                rest.split_at_checked(usize::from(first & 0x7f)).filter(|(b, _)| (1..=4).contains(&b.len()))?;
+            let length = bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
             (usize::try_from(length).ok()?, rest)
         };
         let (content, rest) = rest.split_at_checked(length)?;
@@ -28,9 +25,7 @@ impl<'a> Reader<'a> {
 
     /// The content of the next element, which must have this tag.
     pub(crate) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next()
-            .filter(|(found, ..)| *found == tag)
-            .map(|(_, content, _)| content)
+        self.next().filter(|(found, ..)| *found == tag).map(|(_, content, _)| content)
     }
 
     /// The next element, which must be a SEQUENCE, as a reader.

@@ -26,14 +26,9 @@ impl<W: Write> GcmWriter<W> {
     pub fn new(key: &[u8], random: &dyn Random, mut inner: W) -> io::Result<Self> {
         let mut iv = [0; IV];
         random.fill(&mut iv);
-        let state = State::new(key, iv)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let state = State::new(key, iv).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         inner.write_all(&iv)?;
-        Ok(Self {
-            state,
-            cipher: Vec::new(),
-            inner,
-        })
+        Ok(Self { state, cipher: Vec::new(), inner })
     }
 
     /// Writes the tag and gives the inner writer back.
@@ -71,18 +66,10 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn new(key: &[u8]) -> Result<Self, CryptoError> {
         super::aes(key)?;
-        Ok(Self {
-            key: Zeroizing::new(key.to_vec()),
-            state: None,
-            kept: Vec::with_capacity(IV + TAG),
-        })
+        Ok(Self { key: Zeroizing::new(key.to_vec()), state: None, kept: Vec::with_capacity(IV + TAG) })
     }
 
-    pub(super) fn update(
-        &mut self,
-        mut cipher: &[u8],
-        plain: &mut Vec<u8>,
-    ) -> Result<(), CryptoError> {
+    pub(super) fn update(&mut self, mut cipher: &[u8], plain: &mut Vec<u8>) -> Result<(), CryptoError> {
         if self.state.is_none() {
             let (head, rest) = cipher.split_at(cipher.len().min(IV - self.kept.len()));
             self.kept.extend_from_slice(head);
@@ -130,8 +117,7 @@ impl State {
     fn new(key: &[u8], iv: [u8; IV]) -> Result<Self, CryptoError> {
         let mut hash_key = Zeroizing::new(Vec::new());
         run(&mut aes_ctr(key, [0; BLOCK])?, &[0; BLOCK], &mut hash_key)?;
-        let hash_key =
-            ghash::Key::try_from(hash_key.as_slice()).map_err(|_| CryptoError::Decryption)?;
+        let hash_key = ghash::Key::try_from(hash_key.as_slice()).map_err(|_| CryptoError::Decryption)?;
 
         let mut first = [0; BLOCK];
         first[..IV].copy_from_slice(&iv);
@@ -142,23 +128,13 @@ impl State {
         let mut mask = Zeroizing::new(Vec::new());
         run(&mut counter, &[0; BLOCK], &mut mask)?;
         let mask = <[u8; BLOCK]>::try_from(mask.as_slice()).map_err(|_| CryptoError::Decryption)?;
-        Ok(Self {
-            counter,
-            hash: GHash::new(&hash_key),
-            partial: Vec::new(),
-            mask: mask.into(),
-            length: 0,
-        })
+        Ok(Self { counter, hash: GHash::new(&hash_key), partial: Vec::new(), mask: mask.into(), length: 0 })
     }
 
     /// Counts content, and refuses more than one IV may protect.
     fn counted(&mut self, more: usize) -> Result<(), CryptoError> {
         self.length = self.length.saturating_add(more as u64);
-        if self.length > LENGTH_MAX {
-            Err(CryptoError::Decryption)
-        } else {
-            Ok(())
-        }
+        if self.length > LENGTH_MAX { Err(CryptoError::Decryption) } else { Ok(()) }
     }
 
     fn apply(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), CryptoError> {
@@ -195,24 +171,14 @@ impl State {
         hash.update_padded(&self.partial);
         hash.update_padded(&lengths);
         let mut tag: [u8; TAG] = hash.finalize().into();
-        tag.iter_mut()
-            .zip(self.mask.iter())
-            .for_each(|(byte, mask)| *byte ^= mask);
+        tag.iter_mut().zip(self.mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
         tag
     }
 }
 
-fn run(
-    counter: &mut StreamingEncryptingKey,
-    input: &[u8],
-    output: &mut Vec<u8>,
-) -> Result<(), CryptoError> {
-    append(input, output, |input, output| {
-        counter
-            .update(input, output)
-            .map(|update| update.written().len())
-    })
-    .map_err(|_| CryptoError::Decryption)
+fn run(counter: &mut StreamingEncryptingKey, input: &[u8], output: &mut Vec<u8>) -> Result<(), CryptoError> {
+    append(input, output, |input, output| counter.update(input, output).map(|update| update.written().len()))
+        .map_err(|_| CryptoError::Decryption)
 }
 
 /// Length of the initialisation vector in bytes (XML Encryption 1.1, 5.2.4).

@@ -12,9 +12,7 @@ mod oaep;
 pub(crate) mod pem;
 mod rsa;
 
-use aws_lc_rs::cipher::{
-    AES_128, AES_256, EncryptionContext, StreamingEncryptingKey, UnboundCipherKey,
-};
+use aws_lc_rs::cipher::{AES_128, AES_256, EncryptionContext, StreamingEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 use ring::rand::SecureRandom;
 use std::io::{self, Write};
@@ -84,9 +82,7 @@ impl Digest {
 
     /// The digest of `bytes` at once.
     pub fn of(function: HashFunction, bytes: &[u8]) -> Vec<u8> {
-        ring::digest::digest(function.algorithm(), bytes)
-            .as_ref()
-            .to_vec()
+        ring::digest::digest(function.algorithm(), bytes).as_ref().to_vec()
     }
 
     /// Adds bytes.
@@ -120,10 +116,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// Compares in constant time. The lengths are no secret.
@@ -143,9 +136,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        ring::rand::SystemRandom::new().fill(bytes).expect(
-            "invariant: the operating system always has random numbers once it runs programs",
-        );
+        ring::rand::SystemRandom::new()
+            .fill(bytes)
+            .expect("invariant: the operating system always has random numbers once it runs programs");
     }
 }
 
@@ -208,8 +201,7 @@ fn aes(key: &[u8]) -> Result<UnboundCipherKey, CryptoError> {
 /// AES in counter mode from `counter` on.
 fn aes_ctr(key: &[u8], counter: [u8; 16]) -> Result<StreamingEncryptingKey, CryptoError> {
     let context = EncryptionContext::Iv128(FixedLength::from(counter));
-    StreamingEncryptingKey::less_safe_ctr(aes(key)?, context)
-        .map_err(|_| CryptoError::Key("the AES key was refused"))
+    StreamingEncryptingKey::less_safe_ctr(aes(key)?, context).map_err(|_| CryptoError::Key("the AES key was refused"))
 }
 
 /// Appends what `transform` makes of `input` to `output`. A cipher may hand out up to two blocks

@@ -23,23 +23,14 @@ pub struct Oaep {
 }
 
 /// Encrypts `secret` to the key of modulus `n` and exponent `e` (big-endian).
-pub(super) fn encrypt(
-    oaep: Oaep,
-    n: &[u8],
-    e: &[u8],
-    secret: &[u8],
-) -> Result<Vec<u8>, CryptoError> {
+pub(super) fn encrypt(oaep: Oaep, n: &[u8], e: &[u8], secret: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let mut seed = Zeroizing::new(vec![0; oaep.digest.length()]);
     SystemRandom.fill(&mut seed);
     let encoded = encode(oaep, n.len(), &seed, secret)?;
     let params = params(n)?;
     let message = number(&encoded, &params)?;
     let exponent = BoxedUint::from_be_slice_vartime(e);
-    Ok(bytes(
-        &BoxedMontyForm::new(message, &params).pow(&exponent),
-        n.len(),
-    )
-    .to_vec())
+    Ok(bytes(&BoxedMontyForm::new(message, &params).pow(&exponent), n.len()).to_vec())
 }
 
 /// Decrypts with modulus, public and private exponent (big-endian).
@@ -79,8 +70,7 @@ pub(super) fn decrypt(
 
 fn params(n: &[u8]) -> Result<BoxedMontyParams, CryptoError> {
     let modulus = BoxedUint::from_be_slice_vartime(n);
-    let modulus = Option::<Odd<BoxedUint>>::from(Odd::new(modulus))
-        .ok_or(CryptoError::Key("the modulus is even"))?;
+    let modulus = Option::<Odd<BoxedUint>>::from(Odd::new(modulus)).ok_or(CryptoError::Key("the modulus is even"))?;
     Ok(BoxedMontyParams::new(modulus))
 }
 
@@ -96,18 +86,11 @@ fn bytes(number: &BoxedMontyForm, length: usize) -> Zeroizing<Vec<u8>> {
 }
 
 /// EME-OAEP encoding (RFC 8017, 7.1.1, step 2), with the empty label.
-fn encode(
-    oaep: Oaep,
-    length: usize,
-    seed: &[u8],
-    secret: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+fn encode(oaep: Oaep, length: usize, seed: &[u8], secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let hash = oaep.digest.length();
     let pad = length
         .checked_sub(2 * hash + 2 + secret.len())
-        .ok_or(CryptoError::Unsupported(
-            "the secret is too long for this RSA key and this OAEP digest",
-        ))?;
+        .ok_or(CryptoError::Unsupported("the secret is too long for this RSA key and this OAEP digest"))?;
     let mut encoded = Zeroizing::new(vec![0; length]);
     let (masked_seed, block) = encoded[1..].split_at_mut(hash);
     masked_seed.copy_from_slice(seed);
@@ -167,9 +150,6 @@ fn mask(function: HashFunction, seed: &[u8], bytes: &mut [u8]) {
         digest.update(seed);
         digest.update(&counter.to_be_bytes());
         let mask = Zeroizing::new(digest.finish());
-        piece
-            .iter_mut()
-            .zip(mask.iter())
-            .for_each(|(byte, mask)| *byte ^= mask);
+        piece.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
     }
 }

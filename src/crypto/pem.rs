@@ -18,17 +18,11 @@ pub(crate) fn sections(text: &[u8]) -> Vec<Section> {
     let mut lines = text.lines().map(str::trim);
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
-        let Some(label) = line
-            .strip_prefix("-----BEGIN ")
-            .and_then(|rest| rest.strip_suffix("-----"))
-        else {
+        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
             continue;
         };
         let mut base64 = Zeroizing::new(String::new());
-        for line in lines
-            .by_ref()
-            .take_while(|line| !line.starts_with("-----END "))
-        {
+        for line in lines.by_ref().take_while(|line| !line.starts_with("-----END ")) {
             base64.extend(line.split_ascii_whitespace());
         }
         found.push(Section {

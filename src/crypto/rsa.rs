@@ -3,15 +3,13 @@
 use super::der::{self, Reader};
 use super::{CryptoError, HashFunction, Oaep, oaep, pem};
 use aws_lc_rs::rsa::{
-    KeyPair, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384,
-    OAEP_SHA512_MGF1SHA512, OaepAlgorithm, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
-    PrivateDecryptingKey, PublicEncryptingKey,
+    KeyPair, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512, OaepAlgorithm,
+    OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding};
 use ring::signature::{
     RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RsaParameters,
-    RsaPublicKeyComponents,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RsaParameters, RsaPublicKeyComponents,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -35,10 +33,7 @@ impl PublicKey {
         let Some(mut info) = Reader(der).sequence() else {
             return Err(malformed);
         };
-        let Some(algorithm) = info
-            .sequence()
-            .and_then(|mut algorithm| algorithm.expect(der::OID))
-        else {
+        let Some(algorithm) = info.sequence().and_then(|mut algorithm| algorithm.expect(der::OID)) else {
             return Err(malformed);
         };
         expect_rsa(algorithm)?;
@@ -58,24 +53,14 @@ impl PublicKey {
     /// From modulus and exponent, big-endian, as an RSAKeyValue has them (XML Signature 1.1, 4.5.2.2).
     pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self, CryptoError> {
         let (modulus, exponent) = (trimmed(modulus), trimmed(exponent));
-        let key = Self(Arc::new(Numbers {
-            modulus: modulus.to_vec(),
-            exponent: exponent.to_vec(),
-        }));
+        let key = Self(Arc::new(Numbers { modulus: modulus.to_vec(), exponent: exponent.to_vec() }));
         let odd = |bytes: &[u8]| bytes.last().is_some_and(|last| last & 1 == 1);
         if !(512..=8192).contains(&key.bits()) || !odd(modulus) {
-            return Err(CryptoError::Key(
-                "an RSA modulus is odd and has 512 to 8192 bits here",
-            ));
+            return Err(CryptoError::Key("an RSA modulus is odd and has 512 to 8192 bits here"));
         }
-        let value = exponent
-            .iter()
-            .take(9)
-            .fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
+        let value = exponent.iter().take(9).fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
         if !odd(exponent) || !(3..1 << 33).contains(&value) {
-            return Err(CryptoError::Key(
-                "an RSA exponent is odd, at least 3 and below 2^33 here",
-            ));
+            return Err(CryptoError::Key("an RSA exponent is odd, at least 3 and below 2^33 here"));
         }
         Ok(key)
     }
@@ -83,31 +68,21 @@ impl PublicKey {
     /// Modulus length in bits.
     pub fn bits(&self) -> usize {
         let modulus = &self.0.modulus;
-        modulus.first().map_or(0, |first| {
-            modulus.len() * 8 - first.leading_zeros() as usize
-        })
+        modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize)
     }
 
     /// Verifies a PKCS#1 v1.5 signature over `message`. Keys from 1024 bits, with SHA-384 from 2048 (the floor
     /// that applies in a federation is `pki::Trust`'s matter).
-    pub fn verify(
-        &self,
-        hash: HashFunction,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), CryptoError> {
+    pub fn verify(&self, hash: HashFunction, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         let parameters: &RsaParameters = match hash {
             HashFunction::Sha1 => &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
             HashFunction::Sha256 => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
             HashFunction::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
             HashFunction::Sha512 => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
         };
-        RsaPublicKeyComponents {
-            n: &self.0.modulus,
-            e: &self.0.exponent,
-        }
-        .verify(parameters, message, signature)
-        .map_err(|_| CryptoError::Signature)
+        RsaPublicKeyComponents { n: &self.0.modulus, e: &self.0.exponent }
+            .verify(parameters, message, signature)
+            .map_err(|_| CryptoError::Signature)
     }
 
     /// Encrypts a session key with RSA-OAEP, empty label.
@@ -116,22 +91,16 @@ impl PublicKey {
     ///
     /// [`CryptoError::Unsupported`] when the secret does not fit the key.
     pub fn wrap(&self, oaep: Oaep, secret: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let Some(algorithm) = library_oaep(oaep).filter(|_| self.bits() >= LIBRARY_BITS_LEAST)
-        else {
+        let Some(algorithm) = library_oaep(oaep).filter(|_| self.bits() >= LIBRARY_BITS_LEAST) else {
             return oaep::encrypt(oaep, &self.0.modulus, &self.0.exponent, secret);
         };
         let refused = |_| CryptoError::Key("the RSA key was refused");
         let key = PublicEncryptingKey::from_der(&self.spki()).map_err(refused)?;
-        let key = OaepPublicEncryptingKey::new(key)
-            .map_err(|_| CryptoError::Key("the RSA key was refused"))?;
+        let key = OaepPublicEncryptingKey::new(key).map_err(|_| CryptoError::Key("the RSA key was refused"))?;
         let mut wrapped = vec![0; key.ciphertext_size()];
         let length = key
             .encrypt(algorithm, secret, &mut wrapped, None)
-            .map_err(|_| {
-                CryptoError::Unsupported(
-                    "the secret is too long for this RSA key and this OAEP digest",
-                )
-            })?
+            .map_err(|_| CryptoError::Unsupported("the secret is too long for this RSA key and this OAEP digest"))?
             .len();
         wrapped.truncate(length);
         Ok(wrapped)
@@ -139,17 +108,8 @@ impl PublicKey {
 
     /// As SubjectPublicKeyInfo in DER.
     pub fn spki(&self) -> Vec<u8> {
-        let key = der::element(
-            der::SEQUENCE,
-            &[&integer(&self.0.modulus), &integer(&self.0.exponent)],
-        );
-        der::element(
-            der::SEQUENCE,
-            &[
-                &RSA_ALGORITHM,
-                &der::element(der::BIT_STRING, &[&[0], &key]),
-            ],
-        )
+        let key = der::element(der::SEQUENCE, &[&integer(&self.0.modulus), &integer(&self.0.exponent)]);
+        der::element(der::SEQUENCE, &[&RSA_ALGORITHM, &der::element(der::BIT_STRING, &[&[0], &key])])
     }
 }
 
@@ -184,9 +144,7 @@ impl PrivateKey {
             match (section.label.as_str(), section.content) {
                 ("PRIVATE KEY" | "RSA PRIVATE KEY", Some(der)) => return Self::from_der(&der),
                 ("PRIVATE KEY", None) => {
-                    return Err(CryptoError::Key(
-                        "a PEM section PRIVATE KEY that is no Base64",
-                    ));
+                    return Err(CryptoError::Key("a PEM section PRIVATE KEY that is no Base64"));
                 }
                 ("RSA PRIVATE KEY", None) | ("ENCRYPTED PRIVATE KEY", _) => {
                     return Err(CryptoError::Key(ENCRYPTED));
@@ -198,9 +156,7 @@ impl PrivateKey {
                     return Err(CryptoError::Key("a DSA key; expected an RSA key"));
                 }
                 ("OPENSSH PRIVATE KEY", _) => {
-                    return Err(CryptoError::Key(
-                        "an OpenSSH key; expected PKCS#8 or PKCS#1",
-                    ));
+                    return Err(CryptoError::Key("an OpenSSH key; expected PKCS#8 or PKCS#1"));
                 }
                 ("CERTIFICATE", _) => seen = CryptoError::Key("a certificate and no private key"),
                 ("PUBLIC KEY", _) => seen = CryptoError::Key("a public key and no private key"),
@@ -226,14 +182,9 @@ impl PrivateKey {
             Some((der::SEQUENCE, algorithm, _)) => {
                 expect_rsa(Reader(algorithm).expect(der::OID).unwrap_or_default())?;
                 key.next();
-                Self::from_pkcs1(
-                    key.expect(der::OCTET_STRING)
-                        .ok_or(CryptoError::Key("a PKCS#8 without a key"))?,
-                )
+                Self::from_pkcs1(key.expect(der::OCTET_STRING).ok_or(CryptoError::Key("a PKCS#8 without a key"))?)
             }
-            Some((der::OCTET_STRING, ..)) => {
-                Err(CryptoError::Key("an EC key; expected an RSA key"))
-            }
+            Some((der::OCTET_STRING, ..)) => Err(CryptoError::Key("an EC key; expected an RSA key")),
             Some((der::INTEGER, ..)) => Self::from_pkcs1(der),
             _ => Err(CryptoError::Key("DER that is neither PKCS#8 nor PKCS#1")),
         }
@@ -247,16 +198,8 @@ impl PrivateKey {
         let (_version, modulus, exponent) = (number()?, number()?, number()?);
         let private = Zeroizing::new(number()?.to_vec());
         let public = PublicKey::from_numbers(modulus, exponent)?;
-        let library = if public.bits() < LIBRARY_BITS_LEAST {
-            None
-        } else {
-            Some(Library::new(der)?)
-        };
-        Ok(Self(Arc::new(Private {
-            public,
-            exponent: private,
-            library,
-        })))
+        let library = if public.bits() < LIBRARY_BITS_LEAST { None } else { Some(Library::new(der)?) };
+        Ok(Self(Arc::new(Private { public, exponent: private, library })))
     }
 
     /// The public half.
@@ -277,16 +220,11 @@ impl PrivateKey {
             HashFunction::Sha512 => &RSA_PKCS1_SHA512,
         };
         let Some(library) = &self.0.library else {
-            return Err(CryptoError::Unsupported(
-                "signing with fewer than 2048 bits",
-            ));
+            return Err(CryptoError::Unsupported("signing with fewer than 2048 bits"));
         };
         let mut signature = vec![0; library.signing.public_modulus_len()];
         let random = aws_lc_rs::rand::SystemRandom::new();
-        library
-            .signing
-            .sign(encoding, &random, message, &mut signature)
-            .map_err(|_| CryptoError::Signature)?;
+        library.signing.sign(encoding, &random, message, &mut signature).map_err(|_| CryptoError::Signature)?;
         Ok(signature)
     }
 
@@ -294,13 +232,7 @@ impl PrivateKey {
     pub fn unwrap(&self, oaep: Oaep, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let numbers = &self.0.public.0;
         let (Some(algorithm), Some(library)) = (library_oaep(oaep), &self.0.library) else {
-            return oaep::decrypt(
-                oaep,
-                &numbers.modulus,
-                &numbers.exponent,
-                &self.0.exponent,
-                wrapped,
-            );
+            return oaep::decrypt(oaep, &numbers.modulus, &numbers.exponent, &self.0.exponent, wrapped);
         };
         let mut secret = Zeroizing::new(vec![0; library.decrypting.min_output_size()]);
         let length = library
@@ -321,15 +253,10 @@ impl fmt::Debug for PrivateKey {
 
 impl Library {
     fn new(pkcs1: &[u8]) -> Result<Self, CryptoError> {
-        let refused =
-            |_| CryptoError::Key("an RSA private key whose numbers do not belong together");
+        let refused = |_| CryptoError::Key("an RSA private key whose numbers do not belong together");
         let pkcs8 = Zeroizing::new(der::element(
             der::SEQUENCE,
-            &[
-                &[der::INTEGER, 1, 0],
-                &RSA_ALGORITHM,
-                &der::element(der::OCTET_STRING, &[pkcs1]),
-            ],
+            &[&[der::INTEGER, 1, 0], &RSA_ALGORITHM, &der::element(der::OCTET_STRING, &[pkcs1])],
         ));
         let decrypting = PrivateDecryptingKey::from_pkcs8(&pkcs8).map_err(refused)?;
         Ok(Self {
@@ -355,18 +282,10 @@ fn expect_rsa(oid: &[u8]) -> Result<(), CryptoError> {
     match oid {
         // rsaEncryption, 1.2.840.113549.1.1.1, as it stands in RSA_ALGORITHM.
         oid if oid == &RSA_ALGORITHM[4..13] => Ok(()),
-        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
-            Err(CryptoError::Key("an EC key; expected an RSA key"))
-        }
-        [0x2b, 0x65, 0x70 | 0x71] => Err(CryptoError::Key(
-            "an Edwards curve key; expected an RSA key",
-        )),
-        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a] => {
-            Err(CryptoError::Key("an RSA key for PSS only"))
-        }
-        _ => Err(CryptoError::Key(
-            "a key of another algorithm; expected an RSA key",
-        )),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => Err(CryptoError::Key("an EC key; expected an RSA key")),
+        [0x2b, 0x65, 0x70 | 0x71] => Err(CryptoError::Key("an Edwards curve key; expected an RSA key")),
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a] => Err(CryptoError::Key("an RSA key for PSS only")),
+        _ => Err(CryptoError::Key("a key of another algorithm; expected an RSA key")),
     }
 }
 
@@ -376,18 +295,13 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 
 /// A positive INTEGER.
 fn integer(bytes: &[u8]) -> Vec<u8> {
-    let sign: &[u8] = if bytes.first().is_some_and(|first| first & 0x80 != 0) {
-        &[0]
-    } else {
-        &[]
-    };
+    let sign: &[u8] = if bytes.first().is_some_and(|first| first & 0x80 != 0) { &[0] } else { &[] };
     der::element(der::INTEGER, &[sign, bytes])
 }
 
 /// AlgorithmIdentifier of rsaEncryption with NULL parameters.
-const RSA_ALGORITHM: [u8; 15] = [
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-];
+const RSA_ALGORITHM: [u8; 15] =
+    [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 /// Shortest keys that `aws-lc-rs` takes.
 const LIBRARY_BITS_LEAST: usize = 2048;
 const ENCRYPTED: &str = "an encrypted private key; expected PKCS#8 or PKCS#1 without a password";

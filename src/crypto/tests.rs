@@ -5,10 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 /// Gives the bytes it was made of, again and again.
@@ -16,10 +13,7 @@ struct Fixed(Vec<u8>);
 
 impl Random for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes
-            .iter_mut()
-            .zip(self.0.iter().cycle())
-            .for_each(|(byte, value)| *byte = *value);
+        bytes.iter_mut().zip(self.0.iter().cycle()).for_each(|(byte, value)| *byte = *value);
     }
 }
 
@@ -53,14 +47,7 @@ fn openssl_key(bits: u32) -> Option<(PrivateKey, tempfile::TempDir)> {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     let made = Command::new("openssl")
-        .args([
-            "genpkey",
-            "-algorithm",
-            "RSA",
-            "-pkeyopt",
-            &format!("rsa_keygen_bits:{bits}"),
-            "-out",
-        ])
+        .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", &format!("rsa_keygen_bits:{bits}"), "-out"])
         .arg(&key)
         .stderr(Stdio::null())
         .status();
@@ -68,23 +55,13 @@ fn openssl_key(bits: u32) -> Option<(PrivateKey, tempfile::TempDir)> {
         println!("skipped: openssl is not here");
         return None;
     }
-    Some((
-        PrivateKey::from_pem(&fs::read(&key).unwrap()).unwrap(),
-        folder,
-    ))
+    Some((PrivateKey::from_pem(&fs::read(&key).unwrap()).unwrap(), folder))
 }
 
-fn pkeyutl(
-    folder: &tempfile::TempDir,
-    action: &str,
-    options: &[String],
-    input: &[u8],
-) -> Option<Vec<u8>> {
+fn pkeyutl(folder: &tempfile::TempDir, action: &str, options: &[String], input: &[u8]) -> Option<Vec<u8>> {
     fs::write(folder.path().join("in"), input).unwrap();
     let mut command = Command::new("openssl");
-    command.current_dir(folder.path()).args([
-        "pkeyutl", action, "-inkey", "key.pem", "-in", "in", "-out", "out",
-    ]);
+    command.current_dir(folder.path()).args(["pkeyutl", action, "-inkey", "key.pem", "-in", "in", "-out", "out"]);
     options.iter().for_each(|option| {
         command.args(["-pkeyopt", option]);
     });
@@ -108,10 +85,7 @@ const SHA256: HashFunction = HashFunction::Sha256;
 fn digests_are_those_of_fips_180() {
     let known = [
         (SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
-        (
-            SHA256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        ),
+        (SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
     ];
     for (function, expected) in known {
         let mut digest = Digest::new(function);
@@ -120,14 +94,8 @@ fn digests_are_those_of_fips_180() {
         assert_eq!(hex(&digest.finish()), expected);
         assert_eq!(hex(&Digest::of(function, b"abc")), expected);
     }
-    assert!(
-        Digest::of(HashFunction::Sha384, b"abc")
-            .starts_with(&unhex("cb00753f45a35e8bb5a03d699ac65007"))
-    );
-    assert!(
-        Digest::of(HashFunction::Sha512, b"abc")
-            .starts_with(&unhex("ddaf35a193617abacc417349ae204131"))
-    );
+    assert!(Digest::of(HashFunction::Sha384, b"abc").starts_with(&unhex("cb00753f45a35e8bb5a03d699ac65007")));
+    assert!(Digest::of(HashFunction::Sha512, b"abc").starts_with(&unhex("ddaf35a193617abacc417349ae204131")));
     assert_eq!(sha256_hex(b"abc"), known[1].1);
 }
 
@@ -138,12 +106,7 @@ fn gcm_gives_the_published_answers() {
                 1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255";
     let zero = "00".repeat(16);
     let known = [
-        (
-            zero.clone(),
-            "00".repeat(12),
-            String::new(),
-            "58e2fccefa7e3061367f1d57a4e7455a",
-        ),
+        (zero.clone(), "00".repeat(12), String::new(), "58e2fccefa7e3061367f1d57a4e7455a"),
         (
             zero.clone(),
             "00".repeat(12),
@@ -156,27 +119,14 @@ fn gcm_gives_the_published_answers() {
             long.to_owned(),
             "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091473f59854d5c2af327cd64a62cf35abd2ba6fab4",
         ),
-        (
-            "00".repeat(32),
-            "00".repeat(12),
-            String::new(),
-            "530f8afbc74536b9a963b4f1c4cb738b",
-        ),
-        (
-            "00".repeat(32),
-            "00".repeat(12),
-            zero,
-            "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
-        ),
+        ("00".repeat(32), "00".repeat(12), String::new(), "530f8afbc74536b9a963b4f1c4cb738b"),
+        ("00".repeat(32), "00".repeat(12), zero, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"),
     ];
     for (key, iv, plain, expected) in known {
         let (key, plain) = (unhex(&key), unhex(&plain));
         let sealed = seal_gcm(&key, &unhex(&iv), &plain);
         assert_eq!(hex(&sealed), format!("{iv}{expected}"));
-        assert_eq!(
-            open(Opener::gcm(&key).unwrap(), &sealed, 1000).unwrap(),
-            plain
-        );
+        assert_eq!(open(Opener::gcm(&key).unwrap(), &sealed, 1000).unwrap(), plain);
     }
 }
 
@@ -188,16 +138,8 @@ fn gcm_over_a_stream_is_gcm_at_once() {
         for length in [0, 1, 15, 16, 17, 31, 32, 33, 255, 4096, 200_003] {
             let mut expected = content(length);
             let once = LessSafeKey::new(UnboundKey::new(algorithm, &key).unwrap());
-            once.seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(iv),
-                Aad::empty(),
-                &mut expected,
-            )
-            .unwrap();
-            assert!(
-                seal_gcm(&key, &iv, &content(length))[12..] == expected,
-                "{length} bytes"
-            );
+            once.seal_in_place_append_tag(Nonce::assume_unique_for_key(iv), Aad::empty(), &mut expected).unwrap();
+            assert!(seal_gcm(&key, &iv, &content(length))[12..] == expected, "{length} bytes");
         }
     }
 }
@@ -216,16 +158,8 @@ fn pieces_of_any_size_give_the_same() {
         }
         assert_eq!(gcm.finish().unwrap(), whole, "{chunk}");
         assert_eq!(cbc.finish().unwrap(), boxed, "{chunk}");
-        assert_eq!(
-            open(Opener::gcm(&key).unwrap(), &whole, chunk).unwrap(),
-            plain,
-            "{chunk}"
-        );
-        assert_eq!(
-            open(Opener::cbc(&key).unwrap(), &boxed, chunk).unwrap(),
-            plain,
-            "{chunk}"
-        );
+        assert_eq!(open(Opener::gcm(&key).unwrap(), &whole, chunk).unwrap(), plain, "{chunk}");
+        assert_eq!(open(Opener::cbc(&key).unwrap(), &boxed, chunk).unwrap(), plain, "{chunk}");
     }
 }
 
@@ -237,24 +171,12 @@ fn a_changed_bit_anywhere_is_refused_by_gcm() {
         for bit in [1, 0x80] {
             let mut changed = sealed.clone();
             changed[at] ^= bit;
-            assert!(
-                matches!(
-                    open(Opener::gcm(&key).unwrap(), &changed, 7),
-                    Err(CryptoError::Decryption)
-                ),
-                "byte {at}"
-            );
+            assert!(matches!(open(Opener::gcm(&key).unwrap(), &changed, 7), Err(CryptoError::Decryption)), "byte {at}");
         }
     }
     for length in 0..sealed.len() {
         let cut = &sealed[..length];
-        assert!(
-            matches!(
-                open(Opener::gcm(&key).unwrap(), cut, 7),
-                Err(CryptoError::Decryption)
-            ),
-            "cut to {length}"
-        );
+        assert!(matches!(open(Opener::gcm(&key).unwrap(), cut, 7), Err(CryptoError::Decryption)), "cut to {length}");
     }
     let longer = [sealed.as_slice(), &[0]].concat();
     assert!(open(Opener::gcm(&key).unwrap(), &longer, 7).is_err());
@@ -277,50 +199,31 @@ fn gcm_gives_no_plaintext_of_the_tag_and_keeps_sixteen_bytes_back() {
 #[test]
 fn keys_of_other_lengths_are_refused() {
     for length in [0, 15, 17, 24, 31, 33] {
-        assert!(
-            matches!(Opener::gcm(&content(length)), Err(CryptoError::Key(_))),
-            "{length}"
-        );
-        assert!(
-            matches!(Opener::cbc(&content(length)), Err(CryptoError::Key(_))),
-            "{length}"
-        );
-        assert!(
-            GcmWriter::new(&content(length), &SystemRandom, Vec::new()).is_err(),
-            "{length}"
-        );
+        assert!(matches!(Opener::gcm(&content(length)), Err(CryptoError::Key(_))), "{length}");
+        assert!(matches!(Opener::cbc(&content(length)), Err(CryptoError::Key(_))), "{length}");
+        assert!(GcmWriter::new(&content(length), &SystemRandom, Vec::new()).is_err(), "{length}");
     }
 }
 
 /// NIST SP 800-38A, F.2.1 (AES-128) and F.2.5 (AES-256): the first three blocks; the fourth is opened as padding.
 #[test]
 fn cbc_gives_the_published_answers() {
-    let plain = unhex(
-        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52ef",
-    );
+    let plain =
+        unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52ef");
     let iv: Vec<u8> = (0..16).collect();
-    let key: [u8; 32] = unhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
-        .try_into()
-        .unwrap();
+    let key: [u8; 32] = unhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4").try_into().unwrap();
     let expected = "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d39f23369a9d9bacfa530e26304231461";
     let mut writer = CbcWriter::new(&key, &Fixed(iv.clone()), Vec::new()).unwrap();
     writer.write_all(&plain).unwrap();
     let sealed = writer.finish().unwrap();
-    assert_eq!(
-        sealed.len(),
-        16 + 48 + 16,
-        "a full block of padding after full blocks"
-    );
+    assert_eq!(sealed.len(), 16 + 48 + 16, "a full block of padding after full blocks");
     assert_eq!(hex(&sealed[16..64]), expected);
     assert_eq!(open(Opener::cbc(&key).unwrap(), &sealed, 5).unwrap(), plain);
 
     let key = unhex("2b7e151628aed2a6abf7158809cf4f3c");
     let cipher = unhex("7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2");
     let mut first = Vec::new();
-    Opener::cbc(&key)
-        .unwrap()
-        .update(&[iv, cipher].concat(), &mut first)
-        .unwrap();
+    Opener::cbc(&key).unwrap().update(&[iv, cipher].concat(), &mut first).unwrap();
     assert_eq!(first, plain[..16]);
 }
 
@@ -341,24 +244,12 @@ fn cbc_reads_arbitrary_padding_and_refuses_impossible_counts() {
     }
     for count in [0, 17, 0x80, 0xff] {
         block[15] = count;
-        assert!(
-            matches!(
-                open(Opener::cbc(&key).unwrap(), &raw(block), 3),
-                Err(CryptoError::Decryption)
-            ),
-            "{count}"
-        );
+        assert!(matches!(open(Opener::cbc(&key).unwrap(), &raw(block), 3), Err(CryptoError::Decryption)), "{count}");
     }
     let sealed = seal_cbc(&key, &content(40));
     for length in (0..sealed.len()).filter(|length| length % 16 != 0 || *length < 32) {
         let cut = &sealed[..length];
-        assert!(
-            matches!(
-                open(Opener::cbc(&key).unwrap(), cut, 3),
-                Err(CryptoError::Decryption)
-            ),
-            "cut to {length}"
-        );
+        assert!(matches!(open(Opener::cbc(&key).unwrap(), cut, 3), Err(CryptoError::Decryption)), "cut to {length}");
     }
 }
 
@@ -369,13 +260,9 @@ fn oaep_agrees_with_openssl_in_every_pair_of_hash_functions() {
             return;
         };
         assert_eq!(key.public_key().bits(), bits as usize);
-        for (digest, mgf) in [
-            (SHA1, SHA1),
-            (SHA256, SHA256),
-            (SHA256, SHA1),
-            (SHA1, SHA256),
-            (HashFunction::Sha384, SHA1),
-        ] {
+        for (digest, mgf) in
+            [(SHA1, SHA1), (SHA256, SHA256), (SHA256, SHA1), (SHA1, SHA256), (HashFunction::Sha384, SHA1)]
+        {
             let options = [
                 "rsa_padding_mode:oaep".to_owned(),
                 format!("rsa_oaep_md:{}", name(digest)),
@@ -384,40 +271,17 @@ fn oaep_agrees_with_openssl_in_every_pair_of_hash_functions() {
             let oaep = Oaep { digest, mgf };
             let secret = content(16);
             let theirs = pkeyutl(&folder, "-encrypt", &options, &secret).unwrap();
-            assert_eq!(
-                *key.unwrap(oaep, &theirs).unwrap(),
-                secret,
-                "{bits} {oaep:?}"
-            );
+            assert_eq!(*key.unwrap(oaep, &theirs).unwrap(), secret, "{bits} {oaep:?}");
             let ours = key.public_key().wrap(oaep, &secret).unwrap();
-            assert_eq!(
-                pkeyutl(&folder, "-decrypt", &options, &ours).unwrap(),
-                secret,
-                "{bits} {oaep:?}"
-            );
+            assert_eq!(pkeyutl(&folder, "-decrypt", &options, &ours).unwrap(), secret, "{bits} {oaep:?}");
 
             let mut changed = theirs.clone();
             changed[5] ^= 1;
-            assert!(matches!(
-                key.unwrap(oaep, &changed),
-                Err(CryptoError::Decryption)
-            ));
-            assert!(matches!(
-                key.unwrap(oaep, &theirs[1..]),
-                Err(CryptoError::Decryption)
-            ));
-            assert!(matches!(
-                key.unwrap(oaep, &vec![0xff; theirs.len()]),
-                Err(CryptoError::Decryption)
-            ));
-            let other = Oaep {
-                digest,
-                mgf: HashFunction::Sha512,
-            };
-            assert!(matches!(
-                key.unwrap(other, &theirs),
-                Err(CryptoError::Decryption)
-            ));
+            assert!(matches!(key.unwrap(oaep, &changed), Err(CryptoError::Decryption)));
+            assert!(matches!(key.unwrap(oaep, &theirs[1..]), Err(CryptoError::Decryption)));
+            assert!(matches!(key.unwrap(oaep, &vec![0xff; theirs.len()]), Err(CryptoError::Decryption)));
+            let other = Oaep { digest, mgf: HashFunction::Sha512 };
+            assert!(matches!(key.unwrap(other, &theirs), Err(CryptoError::Decryption)));
             assert!(matches!(
                 key.public_key().wrap(oaep, &content(bits as usize / 8)),
                 Err(CryptoError::Unsupported(_))
@@ -435,25 +299,12 @@ fn signatures_agree_with_openssl() {
     for hash in [SHA256, HashFunction::Sha384, HashFunction::Sha512] {
         let options = [format!("digest:{}", name(hash))];
         let theirs = pkeyutl(&folder, "-sign", &options, &Digest::of(hash, &message)).unwrap();
-        assert_eq!(
-            key.sign(hash, &message).unwrap(),
-            theirs,
-            "PKCS#1 v1.5 is deterministic"
-        );
+        assert_eq!(key.sign(hash, &message).unwrap(), theirs, "PKCS#1 v1.5 is deterministic");
         key.public_key().verify(hash, &message, &theirs).unwrap();
-        assert!(matches!(
-            key.public_key().verify(hash, &message[1..], &theirs),
-            Err(CryptoError::Signature)
-        ));
-        assert!(matches!(
-            key.public_key().verify(SHA1, &message, &theirs),
-            Err(CryptoError::Signature)
-        ));
+        assert!(matches!(key.public_key().verify(hash, &message[1..], &theirs), Err(CryptoError::Signature)));
+        assert!(matches!(key.public_key().verify(SHA1, &message, &theirs), Err(CryptoError::Signature)));
     }
-    assert!(matches!(
-        key.sign(SHA1, &message),
-        Err(CryptoError::Unsupported(_))
-    ));
+    assert!(matches!(key.sign(SHA1, &message), Err(CryptoError::Unsupported(_))));
 }
 
 #[test]
@@ -461,18 +312,9 @@ fn short_keys_verify_and_do_not_sign() {
     let Some((key, folder)) = openssl_key(1024) else {
         return;
     };
-    let theirs = pkeyutl(
-        &folder,
-        "-sign",
-        &["digest:sha256".to_owned()],
-        &Digest::of(SHA256, b"text"),
-    )
-    .unwrap();
+    let theirs = pkeyutl(&folder, "-sign", &["digest:sha256".to_owned()], &Digest::of(SHA256, b"text")).unwrap();
     key.public_key().verify(SHA256, b"text", &theirs).unwrap();
-    assert!(matches!(
-        key.sign(SHA256, b"text"),
-        Err(CryptoError::Unsupported(_))
-    ));
+    assert!(matches!(key.sign(SHA256, b"text"), Err(CryptoError::Unsupported(_))));
 }
 
 #[test]
@@ -481,19 +323,11 @@ fn public_keys_are_written_as_they_are_read() {
         return;
     };
     let arguments = ["pkey", "-in", "key.pem", "-pubout", "-outform", "DER"];
-    let der = Command::new("openssl")
-        .current_dir(folder.path())
-        .args(arguments)
-        .output()
-        .unwrap()
-        .stdout;
+    let der = Command::new("openssl").current_dir(folder.path()).args(arguments).output().unwrap().stdout;
     assert_eq!(PublicKey::from_spki(&der).unwrap(), key.public_key());
     assert_eq!(key.public_key().spki(), der);
     for length in 0..der.len() {
-        assert!(
-            PublicKey::from_spki(&der[..length]).is_err(),
-            "cut to {length}"
-        );
+        assert!(PublicKey::from_spki(&der[..length]).is_err(), "cut to {length}");
     }
 }
 
@@ -503,60 +337,26 @@ fn private_keys_are_read_in_every_form_and_others_are_named() {
         return;
     };
     let openssl = |arguments: &str| {
-        let output = Command::new("openssl")
-            .current_dir(folder.path())
-            .args(arguments.split(' '))
-            .output()
-            .unwrap();
+        let output = Command::new("openssl").current_dir(folder.path()).args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "{arguments}");
         output.stdout
     };
     for form in ["pkey -in key.pem", "rsa -in key.pem -traditional"] {
         let pem = openssl(form);
-        assert_eq!(
-            PrivateKey::from_pem(&pem).unwrap().public_key(),
-            key.public_key()
-        );
-        let bags = [
-            "Bag Attributes\r\n    friendlyName: ap\r\n".as_bytes(),
-            &pem,
-        ]
-        .concat();
-        assert_eq!(
-            PrivateKey::from_pem(&bags).unwrap().public_key(),
-            key.public_key()
-        );
+        assert_eq!(PrivateKey::from_pem(&pem).unwrap().public_key(), key.public_key());
+        let bags = ["Bag Attributes\r\n    friendlyName: ap\r\n".as_bytes(), &pem].concat();
+        assert_eq!(PrivateKey::from_pem(&bags).unwrap().public_key(), key.public_key());
         let der = openssl(&format!("{form} -outform DER"));
-        assert_eq!(
-            PrivateKey::from_der(&der).unwrap().public_key(),
-            key.public_key()
-        );
+        assert_eq!(PrivateKey::from_der(&der).unwrap().public_key(), key.public_key());
     }
     let refused = |pem: Vec<u8>| PrivateKey::from_pem(&pem).unwrap_err().to_string();
-    assert!(
-        refused(openssl("pkcs8 -topk8 -in key.pem -passout pass:secret")).contains("encrypted")
-    );
-    assert!(
-        refused(openssl(
-            "rsa -in key.pem -traditional -aes128 -passout pass:secret"
-        ))
-        .contains("encrypted")
-    );
-    assert!(
-        refused(openssl(
-            "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
-        ))
-        .contains("EC key")
-    );
+    assert!(refused(openssl("pkcs8 -topk8 -in key.pem -passout pass:secret")).contains("encrypted"));
+    assert!(refused(openssl("rsa -in key.pem -traditional -aes128 -passout pass:secret")).contains("encrypted"));
+    assert!(refused(openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")).contains("EC key"));
     assert!(refused(openssl("pkey -in key.pem -pubout")).contains("public key"));
     assert!(refused(b"hello".to_vec()).contains("no PEM"));
     let der = openssl("pkcs8 -topk8 -in key.pem -passout pass:secret -outform DER");
-    assert!(
-        PrivateKey::from_der(&der)
-            .unwrap_err()
-            .to_string()
-            .contains("encrypted")
-    );
+    assert!(PrivateKey::from_der(&der).unwrap_err().to_string().contains("encrypted"));
     assert_eq!(format!("{key:?}"), "PrivateKey");
 }
 
@@ -566,21 +366,12 @@ fn weak_exponents_and_even_moduli_are_refused() {
     assert!(PublicKey::from_numbers(&modulus, &[3]).is_ok());
     assert!(PublicKey::from_numbers(&modulus, &[0, 1, 0, 1]).is_ok());
     for exponent in [&[][..], &[0], &[1], &[2], &[4], &[2, 0, 0, 0, 1], &[1; 300]] {
-        assert!(
-            matches!(
-                PublicKey::from_numbers(&modulus, exponent),
-                Err(CryptoError::Key(_))
-            ),
-            "{exponent:?}"
-        );
+        assert!(matches!(PublicKey::from_numbers(&modulus, exponent), Err(CryptoError::Key(_))), "{exponent:?}");
     }
     let mut even = modulus;
     even[255] = 2;
     for modulus in [&even[..], &[], &[3; 63], &[3; 1025]] {
-        assert!(matches!(
-            PublicKey::from_numbers(modulus, &[3]),
-            Err(CryptoError::Key(_))
-        ));
+        assert!(matches!(PublicKey::from_numbers(modulus, &[3]), Err(CryptoError::Key(_))));
     }
 }
 

@@ -1,9 +1,7 @@
 //! One X.509 certificate and what our protocols ask of it (RFC 5280).
 
 use super::name::Name;
-use crate::crypto::der::Reader;
-use crate::crypto::pem;
-use crate::crypto::{Digest, HashFunction, PublicKey, sha256_hex};
+use crate::crypto::{Digest, HashFunction, PublicKey, der, pem, sha256_hex};
 use crate::limits;
 use crate::model::Timestamp;
 use std::fmt;
@@ -56,12 +54,7 @@ impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Certificate({}, serial {})",
-            self.subject(),
-            self.serial()
-        )
+        write!(f, "Certificate({}, serial {})", self.subject(), self.serial())
     }
 }
 
@@ -75,17 +68,12 @@ impl Certificate {
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > limits::CERTIFICATE_BYTES_MAX {
             let (found, most) = (der.len(), limits::CERTIFICATE_BYTES_MAX);
-            return Err(CertificateError(format!(
-                "{found} bytes; expected at most {most}"
-            )));
+            return Err(CertificateError(format!("{found} bytes; expected at most {most}")));
         }
         let (rest, certificate) = X509Certificate::from_der(der)
             .map_err(|_| CertificateError("the bytes are no X.509 certificate in DER".into()))?;
         if !rest.is_empty() {
-            return Err(CertificateError(format!(
-                "{} bytes follow the certificate",
-                rest.len()
-            )));
+            return Err(CertificateError(format!("{} bytes follow the certificate", rest.len())));
         }
         Parsed::new(der, &certificate).map(|parsed| Self(Arc::new(parsed)))
     }
@@ -107,48 +95,33 @@ impl Certificate {
         }
         let mut all = Vec::new();
         for section in pem::sections(pem) {
-            if matches!(
-                section.label.as_str(),
-                "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE"
-            ) {
-                let damaged =
-                    || CertificateError("a PEM section CERTIFICATE that is no Base64".into());
+            if matches!(section.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") {
+                let damaged = || CertificateError("a PEM section CERTIFICATE that is no Base64".into());
                 all.push(Self::from_der(&section.content.ok_or_else(damaged)?)?);
             }
         }
         if all.is_empty() {
-            return Err(CertificateError(
-                "a PEM text without a CERTIFICATE section".into(),
-            ));
+            return Err(CertificateError("a PEM text without a CERTIFICATE section".into()));
         }
         Ok(all)
     }
 
     /// The certificates of an X509PKIPathv1 token (DER PkiPath), end entity first. In the token the one
     /// nearest to the trust anchor comes first (X.509, PkiPath; WSS X.509 Token Profile 1.1, 3.1).
-    pub fn from_pki_path(der: &[u8]) -> Result<Vec<Self>, CertificateError> {
+    pub fn from_pki_path(token: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let malformed = || CertificateError("the bytes are no PkiPath in DER".into());
-        let mut outer = Reader(der);
-        let mut path = outer
-            .sequence()
-            .filter(|_| outer.0.is_empty())
-            .ok_or_else(malformed)?;
+        let mut outer = der::Reader(token);
+        let mut path = outer.sequence().filter(|_| outer.0.is_empty()).ok_or_else(malformed)?;
         let mut all = Vec::new();
         while !path.0.is_empty() {
             if all.len() == PATH_MAX {
-                return Err(CertificateError(format!(
-                    "a PkiPath of more than {PATH_MAX} certificates"
-                )));
+                return Err(CertificateError(format!("a PkiPath of more than {PATH_MAX} certificates")));
             }
             let (_, _, certificate) = path.next().ok_or_else(malformed)?;
             all.push(Self::from_der(certificate)?);
         }
         all.reverse();
-        if all.is_empty() {
-            Err(CertificateError("a PkiPath without certificates".into()))
-        } else {
-            Ok(all)
-        }
+        if all.is_empty() { Err(CertificateError("a PkiPath without certificates".into())) } else { Ok(all) }
     }
 
     /// DER octets.
@@ -196,15 +169,8 @@ impl Certificate {
     /// Whether issuer and serial are those of an X509IssuerSerial; names compared as parsed names.
     pub fn has_issuer_serial(&self, issuer: &str, serial: &str) -> bool {
         let serial = serial.trim();
-        let digits = serial
-            .strip_prefix('+')
-            .unwrap_or(serial)
-            .trim_start_matches('0');
-        let digits = if digits.is_empty() && !serial.is_empty() {
-            "0"
-        } else {
-            digits
-        };
+        let digits = serial.strip_prefix('+').unwrap_or(serial).trim_start_matches('0');
+        let digits = if digits.is_empty() && !serial.is_empty() { "0" } else { digits };
         digits == self.serial() && self.0.issuer.means(issuer)
     }
 
@@ -266,20 +232,13 @@ impl Certificate {
 
 impl Parsed {
     fn new(der: &[u8], certificate: &X509Certificate<'_>) -> Result<Self, CertificateError> {
-        let (subject, issuer) = (
-            Name::new(certificate.subject()),
-            Name::new(certificate.issuer()),
-        );
+        let (subject, issuer) = (Name::new(certificate.subject()), Name::new(certificate.issuer()));
         let subject_text = subject.to_text();
         let of = |what: String| CertificateError(format!("{subject_text}: {what}"));
         let twice = |_| of("an extension is damaged or stands twice".into());
-        let key = PublicKey::from_spki(certificate.public_key().raw)
-            .map_err(|error| of(error.to_string()))?;
+        let key = PublicKey::from_spki(certificate.public_key().raw).map_err(|error| of(error.to_string()))?;
         let constraints = certificate.basic_constraints().map_err(twice)?;
-        let usage = certificate
-            .key_usage()
-            .map_err(twice)?
-            .map(|usage| usage.value.clone());
+        let usage = certificate.key_usage().map_err(twice)?.map(|usage| usage.value.clone());
         let mut parsed = Self {
             der: der.to_vec(),
             issuer_text: issuer.to_text(),
@@ -290,9 +249,7 @@ impl Parsed {
             authority: constraints.is_some_and(|constraints| constraints.value.ca),
             usage: Usage {
                 sign: usage.as_ref().is_none_or(|usage| usage.digital_signature()),
-                encrypt: usage
-                    .as_ref()
-                    .is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment()),
+                encrypt: usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment()),
                 issue: usage.as_ref().is_none_or(|usage| usage.key_cert_sign()),
             },
             crl_urls: Vec::new(),
@@ -307,14 +264,10 @@ impl Parsed {
                     parsed.subject_key_identifier = Some(identifier.0.to_vec())
                 }
                 ParsedExtension::CRLDistributionPoints(points) => {
-                    let names =
-                        points
-                            .points
-                            .iter()
-                            .filter_map(|point| match &point.distribution_point {
-                                Some(DistributionPointName::FullName(names)) => Some(names),
-                                _ => None,
-                            });
+                    let names = points.points.iter().filter_map(|point| match &point.distribution_point {
+                        Some(DistributionPointName::FullName(names)) => Some(names),
+                        _ => None,
+                    });
                     parsed.crl_urls = names.flatten().filter_map(url).collect();
                 }
                 _ => {}
@@ -350,11 +303,7 @@ fn decimal(bytes: &[u8]) -> String {
             carry /= 10;
         }
     }
-    digits
-        .iter()
-        .rev()
-        .map(|digit| char::from(b'0' + digit))
-        .collect()
+    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
 }
 
 /// Most certificates of a PkiPath. Chains here have three.
@@ -369,39 +318,20 @@ mod tests {
         assert_eq!(decimal(&[]), "0");
         assert_eq!(decimal(&[0, 0]), "0");
         assert_eq!(decimal(&[0, 255]), "255");
-        assert_eq!(
-            decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0]),
-            "18446744073709551616"
-        );
-        assert_eq!(
-            decimal(&[0xff; 20]),
-            "1461501637330902918203684832716283019655932542975"
-        );
+        assert_eq!(decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0]), "18446744073709551616");
+        assert_eq!(decimal(&[0xff; 20]), "1461501637330902918203684832716283019655932542975");
     }
 
     #[test]
     fn bytes_that_are_no_certificate_are_refused() {
-        for bytes in [
-            &b""[..],
-            b"hello",
-            &[0x30, 0x80],
-            &[0x30, 0x03, 0x02, 0x01, 0x00],
-            b"-----BEGIN CERTIFICATE-----\n!\n",
-        ] {
+        for bytes in
+            [&b""[..], b"hello", &[0x30, 0x80], &[0x30, 0x03, 0x02, 0x01, 0x00], b"-----BEGIN CERTIFICATE-----\n!\n"]
+        {
             assert!(Certificate::from_pem(bytes).is_err());
             assert!(Certificate::from_pki_path(bytes).is_err());
         }
-        let error =
-            Certificate::from_der(&vec![0x30; limits::CERTIFICATE_BYTES_MAX + 1]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("65537 bytes; expected at most 65536"),
-            "{error}"
-        );
-        assert!(
-            Certificate::from_pem(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
-                .is_err()
-        );
+        let error = Certificate::from_der(&vec![0x30; limits::CERTIFICATE_BYTES_MAX + 1]).unwrap_err();
+        assert!(error.to_string().contains("65537 bytes; expected at most 65536"), "{error}");
+        assert!(Certificate::from_pem(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_err());
     }
 }

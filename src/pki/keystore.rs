@@ -1,8 +1,7 @@
 //! Our own keys: PEM files in, PKCS#12 out for Java peers of the testbed.
 
 use super::{Certificate, CertificateError};
-use crate::crypto::pem;
-use crate::crypto::{CryptoError, PrivateKey};
+use crate::crypto::{CryptoError, PrivateKey, pem};
 use p12_keystore::{KeyStore, KeyStoreEntry, PrivateKeyChain};
 use std::fs;
 use std::io;
@@ -61,46 +60,24 @@ pub enum KeystoreError {
 impl Identity {
     /// Reads a PEM key and a PEM certificate (further certificates in that file are the chain), and checks that they belong together.
     pub fn from_files(key: &Path, certificate: &Path) -> Result<Self, KeystoreError> {
-        let read = |path: &Path| {
-            fs::read(path).map_err(|source| KeystoreError::Io {
-                path: name(path),
-                source,
-            })
-        };
+        let read = |path: &Path| fs::read(path).map_err(|source| KeystoreError::Io { path: name(path), source });
         let (key_text, certificate_text) = (Zeroizing::new(read(key)?), read(certificate)?);
         Self::from_pem(&key_text, &certificate_text).map_err(|problem| match problem {
-            Unfit::Certificate(source) => KeystoreError::Certificate {
-                path: name(certificate),
-                source,
-            },
-            Unfit::Key(source) => KeystoreError::Key {
-                path: name(key),
-                source,
-            },
-            Unfit::Mismatch => KeystoreError::Mismatch {
-                key: name(key),
-                certificate: name(certificate),
-            },
+            Unfit::Certificate(source) => KeystoreError::Certificate { path: name(certificate), source },
+            Unfit::Key(source) => KeystoreError::Key { path: name(key), source },
+            Unfit::Mismatch => KeystoreError::Mismatch { key: name(key), certificate: name(certificate) },
         })
     }
 
     /// The same from the texts themselves, or their DER.
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Self, Unfit> {
-        let key = if pem::is_pem(key) {
-            PrivateKey::from_pem(key)?
-        } else {
-            PrivateKey::from_der(key)?
-        };
+        let key = if pem::is_pem(key) { PrivateKey::from_pem(key)? } else { PrivateKey::from_der(key)? };
         let mut chain = Certificate::all_from_pem(certificate)?;
         let certificate = chain.remove(0);
         if *certificate.public_key() != key.public_key() {
             return Err(Unfit::Mismatch);
         }
-        Ok(Self {
-            key,
-            certificate,
-            chain,
-        })
+        Ok(Self { key, certificate, chain })
     }
 }
 
@@ -134,28 +111,19 @@ pub fn pkcs12_key(
     if key.public_key() != *certificate.public_key() {
         return Err(Unfit::Mismatch.to_string());
     }
-    let section = pem::sections(key_pem.as_bytes())
-        .into_iter()
-        .find(|section| section.label == "PRIVATE KEY");
-    let der = section
-        .and_then(|section| section.content)
-        .ok_or("the key is no PKCS#8")?;
+    let section = pem::sections(key_pem.as_bytes()).into_iter().find(|section| section.label == "PRIVATE KEY");
+    let der = section.and_then(|section| section.content).ok_or("the key is no PKCS#8")?;
     let key = p12_keystore::PrivateKey::from_der(&der).map_err(|error| error.to_string())?;
-    let certificates = std::iter::once(certificate)
-        .chain(chain)
-        .map(entry)
-        .collect::<Result<Vec<_>, _>>()?;
+    let certificates = std::iter::once(certificate).chain(chain).map(entry).collect::<Result<Vec<_>, _>>()?;
     // Java pairs key and certificate by localKeyID; any value does, the same for both.
-    let entry =
-        KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(certificate.sha1(), key, certificates));
+    let entry = KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(certificate.sha1(), key, certificates));
     write(vec![(alias, entry)], password)
 }
 
 /// PKCS#12 with trusted certificates that Java sees as trusted entries (attribute 2.16.840.1.113894.746875.1.1).
 pub fn pkcs12_trust(entries: &[(String, Certificate)], password: &str) -> Result<Vec<u8>, String> {
     let entries = entries.iter().map(|(alias, certificate)| {
-        entry(certificate)
-            .map(|certificate| (alias.as_str(), KeyStoreEntry::Certificate(certificate)))
+        entry(certificate).map(|certificate| (alias.as_str(), KeyStoreEntry::Certificate(certificate)))
     });
     write(entries.collect::<Result<_, _>>()?, password)
 }
@@ -169,10 +137,7 @@ fn write(entries: Vec<(&str, KeyStoreEntry)>, password: &str) -> Result<Vec<u8>,
     for (alias, entry) in entries {
         store.add_entry(alias, entry);
     }
-    store
-        .writer(password)
-        .write()
-        .map_err(|error| error.to_string())
+    store.writer(password).write().map_err(|error| error.to_string())
 }
 
 fn name(path: &Path) -> String {

@@ -1,6 +1,6 @@
 //! Distinguished names: as text (RFC 4514), and compared as what they mean.
 
-use crate::crypto::hex;
+use crate::crypto::{der, hex};
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 use x509_parser::x509::X509Name;
 
@@ -42,34 +42,21 @@ impl Name {
     /// RFC 4514 text for programs: only the nine types of its table 3 by name, others as dotted decimal
     /// with the DER of the value, as Java's `X500Principal` writes them and can read them back.
     pub(super) fn to_strict_text(&self) -> String {
-        self.join(
-            |attribute| match short_name(&attribute.kind, &KINDS[..STRICT]) {
-                Some(kind) => format!("{kind}={}", escaped(&attribute.value)),
-                None => format!("{}=#{}", attribute.kind, attribute.der),
-            },
-        )
+        self.join(|attribute| match short_name(&attribute.kind, &KINDS[..STRICT]) {
+            Some(kind) => format!("{kind}={}", escaped(&attribute.value)),
+            None => format!("{}=#{}", attribute.kind, attribute.der),
+        })
     }
 
     fn join(&self, print: impl Fn(&Attribute) -> String) -> String {
-        let rdns = self
-            .0
-            .iter()
-            .rev()
-            .map(|rdn| rdn.iter().map(&print).collect::<Vec<_>>().join("+"));
+        let rdns = self.0.iter().rev().map(|rdn| rdn.iter().map(&print).collect::<Vec<_>>().join("+"));
         rdns.collect::<Vec<_>>().join(",")
     }
 
     /// The value of the only common name; nothing when there is none or more than one.
     pub(super) fn common_name(&self) -> Option<&str> {
-        let mut names = self
-            .0
-            .iter()
-            .flatten()
-            .filter(|attribute| attribute.kind == COMMON_NAME);
-        names
-            .next()
-            .filter(|_| names.next().is_none())
-            .map(|attribute| attribute.value.as_str())
+        let mut names = self.0.iter().flatten().filter(|attribute| attribute.kind == COMMON_NAME);
+        names.next().filter(|_| names.next().is_none()).map(|attribute| attribute.value.as_str())
     }
 
     /// Whether `text`, a name as any software writes it, means this name. Spaces, escapes, quotes, the
@@ -90,10 +77,7 @@ impl Name {
 
     fn normal(&self) -> Vec<Vec<(String, String)>> {
         let rdns = self.0.iter().map(|rdn| {
-            let mut attributes: Vec<_> = rdn
-                .iter()
-                .map(|a| (a.kind.clone(), folded(&a.value)))
-                .collect();
+            let mut attributes: Vec<_> = rdn.iter().map(|a| (a.kind.clone(), folded(&a.value))).collect();
             attributes.sort();
             attributes
         });
@@ -109,11 +93,7 @@ fn parse(text: &str) -> Option<Name> {
             rdns.push(Vec::new());
         }
         let (kind, value) = piece.split_once('=')?;
-        rdns.last_mut()?.push(Attribute {
-            kind: kind_of(kind)?,
-            value: value_of(value)?,
-            der: String::new(),
-        });
+        rdns.last_mut()?.push(Attribute { kind: kind_of(kind)?, value: value_of(value)?, der: String::new() });
     }
     rdns.remove(0);
     Some(Name(rdns))
@@ -144,10 +124,7 @@ fn kind_of(text: &str) -> Option<String> {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return Some(text.to_owned());
     }
-    let known = KINDS
-        .iter()
-        .chain(&OTHER_KINDS)
-        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+    let known = KINDS.iter().chain(&OTHER_KINDS).find(|(name, _)| name.eq_ignore_ascii_case(text));
     known.map(|(_, oid)| (*oid).to_owned())
 }
 
@@ -157,15 +134,10 @@ fn value_of(text: &str) -> Option<String> {
     if let Some(digits) = text.strip_prefix('#') {
         let digits = digits.trim_end();
         let pairs = (0..digits.len()).step_by(2);
-        let der: Option<Vec<u8>> = pairs
-            .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
-            .collect();
+        let der: Option<Vec<u8>> = pairs.map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect();
         return Any::from_der(&der?).ok().map(|(_, any)| string_of(&any));
     }
-    let quoted = text
-        .trim_end()
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let quoted = text.trim_end().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let mut bytes = Vec::new();
     let mut rest = quoted.unwrap_or(text).chars();
     while let Some(character) = rest.next() {
@@ -190,26 +162,22 @@ fn value_of(text: &str) -> Option<String> {
 /// The text of an attribute's value, in any of the string types of X.520.
 fn string_of(value: &Any<'_>) -> String {
     let units = |width: usize| {
-        value.data.chunks(width).map(|unit| {
-            unit.iter()
-                .fold(0u32, |sum, byte| sum << 8 | u32::from(*byte))
-        })
+        value.data.chunks(width).map(|unit| unit.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte)))
     };
     match value.tag() {
         Tag::BmpString => {
             let units: Vec<u16> = units(2).map(|unit| unit as u16).collect();
             String::from_utf16_lossy(&units)
         }
-        Tag::UniversalString => units(4)
-            .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect(),
+        Tag::UniversalString => {
+            units(4).map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
         Tag::T61String => value.data.iter().map(|byte| char::from(*byte)).collect(),
         _ => String::from_utf8_lossy(value.data).into_owned(),
     }
 }
 
 fn der_of(value: &Any<'_>) -> String {
-    use crate::crypto::der;
     // Names have universal string types only, whose tags fit one byte.
     hex(&der::element(value.tag().0 as u8, &[value.data]))
 }
@@ -232,18 +200,11 @@ fn escaped(value: &str) -> String {
 
 /// For comparing: case and runs of white space do not count (RFC 5280, 7.1; RFC 4518, 2.6.1).
 fn folded(value: &str) -> String {
-    value
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_lowercase()
+    value.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 fn short_name(oid: &str, kinds: &[(&'static str, &str)]) -> Option<&'static str> {
-    kinds
-        .iter()
-        .find(|(_, known)| *known == oid)
-        .map(|(name, _)| *name)
+    kinds.iter().find(|(_, known)| *known == oid).map(|(name, _)| *name)
 }
 
 const COMMON_NAME: &str = "2.5.4.3";
@@ -289,23 +250,14 @@ mod tests {
 
     fn name(attributes: &[(&str, &str)]) -> Name {
         let rdn = |(kind, value): &(&str, &str)| {
-            vec![Attribute {
-                kind: kind_of(kind).unwrap(),
-                value: (*value).to_owned(),
-                der: "0c01".to_owned(),
-            }]
+            vec![Attribute { kind: kind_of(kind).unwrap(), value: (*value).to_owned(), der: "0c01".to_owned() }]
         };
         Name(attributes.iter().map(rdn).collect())
     }
 
     #[test]
     fn text_runs_against_the_encoding_and_escapes_what_rfc_4514_names() {
-        let name = name(&[
-            ("C", "SE"),
-            ("O", " Bolag, \"A\" + B; <C> \\ #"),
-            ("OU", "#1"),
-            ("CN", "a = b "),
-        ]);
+        let name = name(&[("C", "SE"), ("O", " Bolag, \"A\" + B; <C> \\ #"), ("OU", "#1"), ("CN", "a = b ")]);
         let expected = "CN=a = b\\ ,OU=\\#1,O=\\ Bolag\\, \\\"A\\\" \\+ B\\; \\<C\\> \\\\ #,C=SE";
         assert_eq!(name.to_text(), expected);
         assert!(name.means(expected));
@@ -325,8 +277,7 @@ mod tests {
             "CN = A\\2C B ; 2.5.4.97=#0c0b3230323130302d36383833 ; O = Myndigheten  för digital förvaltning ; C = SE",
             "C=SE, O=Myndigheten för digital förvaltning, ORGANIZATIONIDENTIFIER=202100-6883, CN=A\\, B",
         ];
-        same.iter()
-            .for_each(|text| assert!(name.means(text), "{text}"));
+        same.iter().for_each(|text| assert!(name.means(text), "{text}"));
         let other = [
             "",
             "CN",
@@ -339,17 +290,12 @@ mod tests {
             "CN=#0",
             "WHO=A",
         ];
-        other
-            .iter()
-            .for_each(|text| assert!(!name.means(text), "{text}"));
+        other.iter().for_each(|text| assert!(!name.means(text), "{text}"));
     }
 
     #[test]
     fn two_common_names_are_no_common_name() {
-        assert_eq!(
-            name(&[("C", "SE"), ("CN", "AP1")]).common_name(),
-            Some("AP1")
-        );
+        assert_eq!(name(&[("C", "SE"), ("CN", "AP1")]).common_name(), Some("AP1"));
         assert_eq!(name(&[("CN", "AP1"), ("CN", "AP2")]).common_name(), None);
         assert_eq!(name(&[("O", "CN=AP1")]).common_name(), None);
     }

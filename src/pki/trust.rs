@@ -4,12 +4,8 @@ use super::Certificate;
 use crate::model::Timestamp;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use std::time::Duration;
-use webpki::ring::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-};
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert,
-};
+use webpki::ring::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 
 /// What a certificate is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,9 +33,7 @@ pub enum Revocation {
 #[non_exhaustive]
 pub enum TrustError {
     /// A CA certificate where an end entity is expected.
-    #[error(
-        "{subject} is marked as a certificate authority; expected the certificate of an end entity"
-    )]
+    #[error("{subject} is marked as a certificate authority; expected the certificate of an end entity")]
     Authority {
         /// Subject.
         subject: String,
@@ -143,35 +137,22 @@ impl Trust {
     /// # Errors
     ///
     /// The first that applies of: validity, certificate authority, key usage, key size, chain, revocation.
-    pub fn check(
-        &self,
-        leaf: &Certificate,
-        others: &[Certificate],
-        at: Timestamp,
-    ) -> Result<Trusted, TrustError> {
+    pub fn check(&self, leaf: &Certificate, others: &[Certificate], at: Timestamp) -> Result<Trusted, TrustError> {
         self.check_validity(leaf, at)?;
         if leaf.is_ca() {
-            return Err(TrustError::Authority {
-                subject: leaf.subject().into(),
-            });
+            return Err(TrustError::Authority { subject: leaf.subject().into() });
         }
         self.check_usage(leaf)?;
         let (bits, least) = (leaf.public_key().bits(), self.bits_least);
         if bits < least {
-            return Err(TrustError::Weak {
-                subject: leaf.subject().into(),
-                bits,
-                least,
-            });
+            return Err(TrustError::Weak { subject: leaf.subject().into(), bits, least });
         }
         if !self.anchors.contains(leaf) {
             self.check_chain(leaf, others, at)?;
         }
         match self.revocation {
             Revocation::Unchecked => Ok(Trusted(leaf.clone())),
-            Revocation::Required => Err(TrustError::UnknownRevocation {
-                subject: leaf.subject().into(),
-            }),
+            Revocation::Required => Err(TrustError::UnknownRevocation { subject: leaf.subject().into() }),
         }
     }
 
@@ -195,73 +176,47 @@ impl Trust {
                 allowed(leaf, leaf.may_sign(), SIGN)?;
                 allowed(leaf, leaf.may_encrypt(), ENCRYPT)
             }
-            Role::Participant => allowed(
-                leaf,
-                leaf.may_sign() || leaf.may_encrypt(),
-                "digitalSignature and keyEncipherment",
-            ),
+            Role::Participant => {
+                allowed(leaf, leaf.may_sign() || leaf.may_encrypt(), "digitalSignature and keyEncipherment")
+            }
         }
     }
 
-    fn check_chain(
-        &self,
-        leaf: &Certificate,
-        others: &[Certificate],
-        at: Timestamp,
-    ) -> Result<(), TrustError> {
+    fn check_chain(&self, leaf: &Certificate, others: &[Certificate], at: Timestamp) -> Result<(), TrustError> {
         let refuse = |why| TrustError::Chain {
             subject: leaf.subject().into(),
             issuer: leaf.issuer().into(),
             why,
             expected: self.expected(),
         };
-        let authorities: Vec<_> = self
-            .anchors
-            .iter()
-            .filter(|anchor| anchor.is_ca())
-            .collect();
+        let authorities: Vec<_> = self.anchors.iter().filter(|anchor| anchor.is_ca()).collect();
         let in_time: Vec<_> = authorities
             .iter()
             .filter(|anchor| !self.validity || valid(anchor, at))
             .map(|anchor| CertificateDer::from(anchor.der()))
             .collect();
-        let anchors: Vec<_> = in_time
-            .iter()
-            .filter_map(|anchor| anchor_from_trusted_cert(anchor).ok())
-            .collect();
-        let between: Vec<_> = others
-            .iter()
-            .filter(|other| other.may_issue())
-            .map(|other| CertificateDer::from(other.der()))
-            .collect();
+        let anchors: Vec<_> = in_time.iter().filter_map(|anchor| anchor_from_trusted_cert(anchor).ok()).collect();
+        let between: Vec<_> =
+            others.iter().filter(|other| other.may_issue()).map(|other| CertificateDer::from(other.der())).collect();
         let der = CertificateDer::from(leaf.der());
         let end_entity = EndEntityCert::try_from(&der).map_err(|error| refuse(reason(&error)))?;
         // Where validity is not asked, the chain has to hold in the middle of the certificate's life.
         let middle = (leaf.not_before().as_second() + leaf.not_after().as_second()) / 2;
-        let at = if self.validity {
-            at.as_second()
-        } else {
-            middle
-        };
+        let at = if self.validity { at.as_second() } else { middle };
         let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).unwrap_or(0)));
-        end_entity
-            .verify_for_usage(&SIGNATURES, &anchors, &between, time, AnyUsage, None, None)
-            .map(|_| ())
-            .map_err(|error| match error {
-                webpki::Error::UnknownIssuer if in_time.len() < authorities.len() => refuse(
-                    "its issuer is unknown here, or an anchor that is not valid at that time",
-                ),
+        end_entity.verify_for_usage(&SIGNATURES, &anchors, &between, time, AnyUsage, None, None).map(|_| ()).map_err(
+            |error| match error {
+                webpki::Error::UnknownIssuer if in_time.len() < authorities.len() => {
+                    refuse("its issuer is unknown here, or an anchor that is not valid at that time")
+                }
                 error => refuse(reason(&error)),
-            })
+            },
+        )
     }
 
     fn expected(&self) -> String {
         let names: Vec<_> = self.anchors.iter().map(Certificate::subject).collect();
-        if names.is_empty() {
-            "none, as no anchor is configured".into()
-        } else {
-            names.join("; ")
-        }
+        if names.is_empty() { "none, as no anchor is configured".into() } else { names.join("; ") }
     }
 }
 
@@ -271,14 +226,7 @@ fn valid(certificate: &Certificate, at: Timestamp) -> bool {
 }
 
 fn allowed(certificate: &Certificate, may: bool, lacks: &'static str) -> Result<(), TrustError> {
-    if may {
-        Ok(())
-    } else {
-        Err(TrustError::Usage {
-            subject: certificate.subject().into(),
-            lacks,
-        })
-    }
+    if may { Ok(()) } else { Err(TrustError::Usage { subject: certificate.subject().into(), lacks }) }
 }
 
 /// What to say of a chain that does not hold.
@@ -286,17 +234,14 @@ fn reason(error: &webpki::Error) -> &'static str {
     use webpki::Error;
     match error {
         Error::InvalidSignatureForPublicKey => "a signature of the chain does not hold",
-        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {
-            "an issuer in between is not valid at that time"
-        }
+        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => "an issuer in between is not valid at that time",
         Error::EndEntityUsedAsCa => "an issuer in between is no certificate authority",
         Error::PathLenConstraintViolated => "the chain is longer than an issuer allows",
         Error::NameConstraintViolation => "an issuer does not allow that name",
         Error::UnsupportedCriticalExtension => "a critical extension is not understood",
         Error::UnknownIssuer => "its issuer is unknown here",
         Error::UnsupportedCertVersion => "its version is not 3",
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+        Error::UnsupportedSignatureAlgorithmContext(_) | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
             "a certificate of the chain is not signed with RSA of 2048 bits and SHA-256 or better"
         }
         _ => "the chain does not hold",
@@ -313,10 +258,7 @@ impl ExtendedKeyUsageValidator for AnyUsage {
 }
 
 /// Signature algorithms of certificates: Digg signs with SHA-256, SITHS with SHA-512 (contradictions, annex 1).
-static SIGNATURES: [&dyn SignatureVerificationAlgorithm; 3] = [
-    RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512,
-];
+static SIGNATURES: [&dyn SignatureVerificationAlgorithm; 3] =
+    [RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512];
 const SIGN: &str = "digitalSignature";
 const ENCRYPT: &str = "keyEncipherment";
