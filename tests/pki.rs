@@ -4,9 +4,12 @@ use sluss::crypto::hex;
 use sluss::model::Timestamp;
 use sluss::pki::keystore::{KeystoreError, pkcs12_key, pkcs12_trust};
 use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, TrustError};
+use sluss::testbed::ca::{CaError, Leaf, Profile, Purpose, Tree, tree};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Data that is not part of the project. Tests that need it say so when it is absent.
 fn shared(path: &str) -> Option<PathBuf> {
@@ -395,4 +398,114 @@ fn thumbprints_are_those_of_the_der() {
     };
     let fingerprint = text.trim().split_once('=').unwrap().1.replace(':', "").to_lowercase();
     assert_eq!(hex(&a.sha1()), fingerprint);
+}
+
+/// One tree for all tests that need one: RSA keys of 4096 bits take their time.
+fn testbed() -> &'static (tempfile::TempDir, Profile, Tree) {
+    static TREE: OnceLock<(tempfile::TempDir, Profile, Tree)> = OnceLock::new();
+    TREE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile {
+            environment: "TESTBED".into(),
+            crl_base: Some("http://127.0.0.1:8080/crl".into()),
+            ocsp: Some("http://127.0.0.1:8080/ocsp".into()),
+            days: 365,
+        };
+        let made = tree(folder.path(), &profile, at(NOW)).unwrap();
+        (folder, profile, made)
+    })
+}
+
+#[test]
+fn a_testbed_tree_is_as_sdk_has_it_and_openssl_agrees() {
+    let (folder, profile, made) = testbed();
+    let now = at(NOW);
+    assert!(matches!(tree(folder.path(), profile, now), Err(CaError::Io { .. })), "a tree is never replaced");
+    let read = Tree::load(folder.path(), profile).unwrap();
+    for (made, read) in made.authorities().iter().zip(read.authorities()) {
+        assert_eq!(made.certificate(), read.certificate());
+        let key = fs::metadata(folder.path().join(format!("ca/{}.key.pem", made.name))).unwrap();
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+    let bits = made.authorities().map(|authority| authority.certificate().public_key().bits());
+    assert_eq!(bits, [4096, 3072, 4096, 4096, 4096, 3072]);
+    let issuing = read.access_point.certificate();
+    let digg = "organizationIdentifier=000000-0000,O=Myndigheten för digital förvaltning (testbädd),C=SE";
+    assert_eq!(issuing.subject(), format!("CN=Accesspunkt CA-TESTBED,{digg}"));
+    assert_eq!(issuing.issuer(), format!("CN=Rot CA eDelivery Accesspunkt-TESTBED,{digg}"));
+    assert_eq!(issuing.crl_urls(), ["http://127.0.0.1:8080/crl/ap-root.crl"]);
+    assert_eq!(issuing.subject_key_identifier().unwrap().len(), 32);
+
+    let leaf = Leaf::new(Purpose::AccessPoint, "AP0001-TESTBED", "Ankeborg", profile, now);
+    let issued = read.access_point.issue(&leaf).unwrap();
+    let certificate = &issued.certificate;
+    assert_eq!(certificate.common_name(), Some("AP0001-TESTBED"));
+    assert_eq!(certificate.crl_urls(), ["http://127.0.0.1:8080/crl/ap.crl"]);
+    Identity::from_pem(issued.key_pem.as_bytes(), certificate.to_pem().as_bytes()).unwrap();
+    pinned(Role::AccessPoint, &[issuing]).check(certificate, &[], now).unwrap();
+
+    let smp = pinned(Role::Smp, &[made.smp_root.certificate()]);
+    smp.check(&made.smp_signer.certificate, &[], now).unwrap();
+    assert!(matches!(smp.check(certificate, &[], now), Err(TrustError::Chain { .. })));
+    let signer_as_access_point = pinned(Role::AccessPoint, &[made.smp_root.certificate()]);
+    let error = signer_as_access_point.check(&made.smp_signer.certificate, &[], now).unwrap_err();
+    assert!(matches!(error, TrustError::Usage { lacks: "keyEncipherment", .. }), "{error}");
+
+    let leaf = Leaf::new(Purpose::Participant, "ankeborg.example.se", "Ankeborg", profile, now);
+    let participant = read.participant.issue(&leaf).unwrap().certificate;
+    let root = read.participant_root.certificate();
+    let between = [read.participant.certificate().clone()];
+    pinned(Role::Participant, &[root]).check(&participant, &between, now).unwrap();
+
+    let chain = folder.path().join("chain.pem");
+    fs::write(&chain, between[0].to_pem() + &participant.to_pem()).unwrap();
+    let verify = |trust: &Certificate, untrusted: &Certificate, leaf: &Certificate| {
+        let write = |name: &str, certificate: &Certificate| {
+            let path = folder.path().join(name);
+            fs::write(&path, certificate.to_pem()).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (trust, untrusted, leaf) = (write("a", trust), write("b", untrusted), write("c", leaf));
+        let arguments =
+            ["verify", "-x509_strict", "-no_check_time", "-CAfile", &trust, "-untrusted", &untrusted, &leaf];
+        output("openssl", &arguments).is_none_or(|text| text.contains("OK"))
+    };
+    assert!(verify(root, &between[0], &participant));
+    assert!(verify(read.access_point_root.certificate(), issuing, certificate));
+
+    let leaf = Leaf::new(Purpose::Server(vec!["localhost".into(), "127.0.0.1".into()]), "localhost", "T", profile, now);
+    let server = read.tls.issue(&leaf).unwrap().certificate;
+    assert!(verify(read.tls.certificate(), issuing, &server));
+}
+
+#[test]
+fn certificates_made_to_be_refused_are_refused_for_their_reason() {
+    let Some(Foreign { intermediate, .. }) = foreign() else { return };
+    let (_, profile, tree) = testbed();
+    let now = at(NOW);
+    let issuing = tree.access_point.certificate();
+    let trust = pinned(Role::AccessPoint, &[issuing]);
+    let leaf = Leaf::new(Purpose::AccessPoint, "AP0001-TESTBED", "Ankeborg", profile, now);
+    let issue = |leaf: &Leaf| tree.access_point.issue(leaf).unwrap().certificate;
+
+    let weak = issue(&Leaf { bits: 2048, ..leaf.clone() });
+    assert!(matches!(trust.check(&weak, &[], now), Err(TrustError::Weak { bits: 2048, least: 3072, .. })));
+    let past =
+        issue(&Leaf { not_before: at("2025-01-01T00:00:00Z"), not_after: at("2026-01-01T00:00:00Z"), ..leaf.clone() });
+    assert!(matches!(trust.check(&past, &[], now), Err(TrustError::Validity { .. })));
+    let other = tree.participant.issue(&leaf).unwrap().certificate;
+    assert!(matches!(
+        trust.check(&other, &[tree.participant.certificate().clone()], now),
+        Err(TrustError::Chain { .. })
+    ));
+    assert!(trust.check(&other, &[intermediate], now).is_err());
+
+    // The right names over a signature of somebody else.
+    let good = issue(&leaf);
+    trust.check(&good, &[], now).unwrap();
+    let mut forged = good.der().to_vec();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    let error = trust.check(&Certificate::from_der(&forged).unwrap(), &[], now).unwrap_err();
+    assert!(error.to_string().contains("a signature of the chain does not hold"), "{error}");
 }

@@ -5,6 +5,7 @@
 //! [`fault`] change it while they run. [`services::start`] runs the same services over a registry in memory.
 
 mod dns;
+pub mod ca;
 pub mod fault;
 pub mod federation;
 mod ocsp;
