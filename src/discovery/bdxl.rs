@@ -216,8 +216,7 @@ impl Resolver {
         asked: &mut Vec<Asked>,
     ) -> Result<String, BdxlError> {
         let owner = owner_name(participant, zone);
-        let mut name =
-            Name::from_ascii(format!("{owner}.")).map_err(|_| BdxlError::Name { name: owner.clone() })?;
+        let mut name = Name::from_ascii(format!("{owner}.")).map_err(|_| BdxlError::Name { name: owner.clone() })?;
         for _ in 0..=limits::DNS_STEPS_MAX {
             name = match self.ask(&name, asked).await? {
                 Answer::Alias(target) => target,
@@ -239,13 +238,8 @@ impl Resolver {
         let mut failures = Vec::new();
         for server in self.servers.iter().cycle().take(self.servers.len() * limits::DNS_TRIES_MAX) {
             let (transport, outcome) = exchange(*server, name).await;
-            let mut entry = Asked {
-                name: text(name),
-                server: *server,
-                transport,
-                outcome: String::new(),
-                records: Vec::new(),
-            };
+            let mut entry =
+                Asked { name: text(name), server: *server, transport, outcome: String::new(), records: Vec::new() };
             match outcome.and_then(|message| read(&message, name, &mut entry)) {
                 Ok(answer) => {
                     asked.push(entry);
@@ -398,9 +392,14 @@ mod tests {
 
     #[test]
     fn names_are_those_of_other_implementations() {
-        let expected = "v5su5whv23h2ilouezygupwx5mnefcnmjykvqqsfiblq5kdecuha.iso6523-actorid-upis.acc.edelivery.tech.ec.europa.eu";
+        let expected =
+            "v5su5whv23h2ilouezygupwx5mnefcnmjykvqqsfiblq5kdecuha.iso6523-actorid-upis.acc.edelivery.tech.ec.europa.eu";
         assert_eq!(owner_name(&id("0203:digg-test1.example.se"), "acc.edelivery.tech.ec.europa.eu."), expected);
-        assert_eq!(owner_name(&id("0203:DIGG-Test1.example.se"), "acc.edelivery.tech.ec.europa.eu"), expected, "folded before hashing");
+        assert_eq!(
+            owner_name(&id("0203:DIGG-Test1.example.se"), "acc.edelivery.tech.ec.europa.eu"),
+            expected,
+            "folded before hashing"
+        );
         for (participant, label) in [
             ("0088:123abc", "y7dzfxaf3d4cjz4kcgrxtec6twvcga4ky7zwa5boif6mswd4tdrq"),
             ("0203:testa.testbed.inera.se", "wf77wyawvki4zkcywwm3ovurr4v2yyqmcoaqr7trpzmsuf7refda"),
@@ -413,7 +412,12 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_substitution_give_the_address() {
-        for regexp in ["!.*!https://smp.example/base!", "!^.*$!https://smp.example/base!", "#.*#https://smp.example/base#", "!.*!https://smp.example/base!i"] {
+        for regexp in [
+            "!.*!https://smp.example/base!",
+            "!^.*$!https://smp.example/base!",
+            "#.*#https://smp.example/base#",
+            "!.*!https://smp.example/base!i",
+        ] {
             assert_eq!(address(regexp).as_deref(), Ok("https://smp.example/base"), "{regexp}");
         }
     }
@@ -421,16 +425,38 @@ mod tests {
     #[test]
     fn substitutions_that_lead_nowhere_safe_are_refused() {
         for regexp in [
-            "", "!", "!.*!", "!.*!http://smp.example/", "!^(.*)$!http://\\1.example.se/!", "!.*!http://\\1/!", "!.*!ftp://smp.example/!", "!.*!smp.example!",
-            "!.*!/path!", "!^0203.*$!http://smp.example/!", "!.*!http://smp.example/!x", "!.*!http://user@smp.example/!", "!.*!http://smp.example/?q!",
-            "!.*!http://smp.example/#f!", "!.*!http:///p!", "\\.*\\http://smp.example/\\", "!.*!http://smp.example/!i!", "!.*!http://smp example/!",
+            "",
+            "!",
+            "!.*!",
+            "!.*!http://smp.example/",
+            "!^(.*)$!http://\\1.example.se/!",
+            "!.*!http://\\1/!",
+            "!.*!ftp://smp.example/!",
+            "!.*!smp.example!",
+            "!.*!/path!",
+            "!^0203.*$!http://smp.example/!",
+            "!.*!http://smp.example/!x",
+            "!.*!http://user@smp.example/!",
+            "!.*!http://smp.example/?q!",
+            "!.*!http://smp.example/#f!",
+            "!.*!http:///p!",
+            "\\.*\\http://smp.example/\\",
+            "!.*!http://smp.example/!i!",
+            "!.*!http://smp example/!",
         ] {
             assert!(address(regexp).is_err(), "{regexp}");
         }
     }
 
     fn record(order: u16, preference: u16, flags: &str, service: &str, regexp: &str) -> Record {
-        Record { order, preference, flags: flags.into(), service: service.into(), regexp: regexp.into(), replacement: Name::root() }
+        Record {
+            order,
+            preference,
+            flags: flags.into(),
+            service: service.into(),
+            regexp: regexp.into(),
+            replacement: Name::root(),
+        }
     }
 
     #[test]
@@ -448,7 +474,10 @@ mod tests {
     #[test]
     fn a_name_without_a_record_of_the_smp_service_is_not_registered() {
         let name = Name::from_ascii("a.example.").unwrap();
-        let found = follow(&name, vec![record(1, 1, "U", "Meta:CPP", "!.*!http://x.example/!"), record(1, 1, "S", "Meta:SMP", "")]);
+        let found = follow(
+            &name,
+            vec![record(1, 1, "U", "Meta:CPP", "!.*!http://x.example/!"), record(1, 1, "S", "Meta:SMP", "")],
+        );
         assert!(matches!(found, Err(BdxlError::NotRegistered { .. })), "{found:?}");
     }
 

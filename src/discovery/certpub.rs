@@ -86,7 +86,8 @@ fn published(certificate: Node<'_>) -> Option<Published> {
         ENCRYPTION => Purpose::Encryption,
         _ => return None,
     };
-    let content = text(certificate, ns::SMB, "ContentBinaryObject").ok_or_else(|| "there is no ContentBinaryObject".to_owned());
+    let content =
+        text(certificate, ns::SMB, "ContentBinaryObject").ok_or_else(|| "there is no ContentBinaryObject".to_owned());
     Some(Published { purpose, certificate: content.and_then(|content| read_certificate(&content)) })
 }
 
@@ -114,7 +115,12 @@ pub fn signing(published: &[Published], trust: &Trust, at: Timestamp) -> Result<
 }
 
 /// Those that will do, newest first; never empty.
-fn usable(published: &[Published], purpose: Purpose, trust: &Trust, at: Timestamp) -> Result<Vec<Certificate>, CertPubError> {
+fn usable(
+    published: &[Published],
+    purpose: Purpose,
+    trust: &Trust,
+    at: Timestamp,
+) -> Result<Vec<Certificate>, CertPubError> {
     let word = purpose.word();
     let mut readable = Vec::new();
     let mut failure = CertPubError::None { purpose: word };
@@ -136,7 +142,12 @@ fn usable(published: &[Published], purpose: Purpose, trust: &Trust, at: Timestam
     if good.is_empty() { Err(failures.into_iter().next().unwrap_or(failure)) } else { Ok(good) }
 }
 
-fn check(certificate: &Certificate, purpose: Purpose, trust: &Trust, at: Timestamp) -> Result<Certificate, CertPubError> {
+fn check(
+    certificate: &Certificate,
+    purpose: Purpose,
+    trust: &Trust,
+    at: Timestamp,
+) -> Result<Certificate, CertPubError> {
     let trusted = trust.check(certificate, &[], at).and_then(|trusted| {
         match purpose {
             Purpose::Signing => trusted.may_sign(),
@@ -144,5 +155,7 @@ fn check(certificate: &Certificate, purpose: Purpose, trust: &Trust, at: Timesta
         }
         .map(|()| trusted)
     });
-    trusted.map(|trusted| trusted.certificate().clone()).map_err(|source| CertPubError::NotTrusted { purpose: purpose.word(), source })
+    trusted
+        .map(|trusted| trusted.certificate().clone())
+        .map_err(|source| CertPubError::NotTrusted { purpose: purpose.word(), source })
 }

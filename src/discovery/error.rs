@@ -121,18 +121,28 @@ impl DiscoveryError {
     /// The problem's URN, its title, and what to do.
     fn words(&self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Dns { source: BdxlError::NotRegistered { .. }, .. } => {
-                ("participant-unknown", "The participant is not registered", "check its identifier, and the configured zone")
-            }
+            Self::Dns { source: BdxlError::NotRegistered { .. }, .. } => (
+                "participant-unknown",
+                "The participant is not registered",
+                "check its identifier, and the configured zone",
+            ),
             Self::Dns { source: BdxlError::Unreachable { .. }, .. } => {
                 ("dns-unreachable", "No DNS server answers", "try again; check the configured DNS servers")
             }
-            Self::Dns { .. } => ("dns-unusable", "The DNS record leads to no SMP", "ask the operator of the SML zone to correct it"),
-            Self::SmpUnreachable { .. } => ("smp-unreachable", "The SMP is unreachable", "try again; see whether this machine may reach it"),
-            Self::NotOffered { .. } => {
-                ("not-offered", "The recipient does not take this document type", "ask the recipient's operator to publish the service")
+            Self::Dns { .. } => {
+                ("dns-unusable", "The DNS record leads to no SMP", "ask the operator of the SML zone to correct it")
             }
-            Self::Answer { .. } => ("smp-answer", "The SMP's answer is not taken", "ask the operator of the SMP to correct it"),
+            Self::SmpUnreachable { .. } => {
+                ("smp-unreachable", "The SMP is unreachable", "try again; see whether this machine may reach it")
+            }
+            Self::NotOffered { .. } => (
+                "not-offered",
+                "The recipient does not take this document type",
+                "ask the recipient's operator to publish the service",
+            ),
+            Self::Answer { .. } => {
+                ("smp-answer", "The SMP's answer is not taken", "ask the operator of the SMP to correct it")
+            }
             Self::Metadata { source, .. } => {
                 let (kind, title) = source.title();
                 (kind, title, source.remedy())
@@ -142,10 +152,14 @@ impl DiscoveryError {
                 "The recipient's access point is not trusted",
                 "check the configured trust anchors against the environment, and ask the recipient's operator",
             ),
-            Self::PartyId { .. } => {
-                ("party-id", "The recipient's certificate names no access point", "ask the recipient's operator to publish its AP certificate")
+            Self::PartyId { .. } => (
+                "party-id",
+                "The recipient's certificate names no access point",
+                "ask the recipient's operator to publish its AP certificate",
+            ),
+            Self::Address { .. } => {
+                ("address-not-called", "An address that is not called", "ask who published it to correct it")
             }
-            Self::Address { .. } => ("address-not-called", "An address that is not called", "ask who published it to correct it"),
             Self::CertPub { .. } => (
                 "certpub",
                 "No usable certificate of the participant is published",

@@ -229,7 +229,11 @@ impl Discovery {
         steps.signed(&signed);
         let metadata = signed.metadata();
         let answers = metadata.answers(to, document_type);
-        steps.check("participant and document type are those asked for", format!("{} {}", metadata.participant, metadata.document_type), answers.is_ok());
+        steps.check(
+            "participant and document type are those asked for",
+            format!("{} {}", metadata.participant, metadata.document_type),
+            answers.is_ok(),
+        );
         answers.map_err(refused)?;
         Ok(Found { signed: Arc::new(signed), at, url })
     }
@@ -246,7 +250,9 @@ impl Discovery {
                 steps.push(Step::Smp { url: url.into(), status: None, answer: what.clone() });
                 Err(match error {
                     NetError::TooLarge { .. } => DiscoveryError::Answer { url: url.into(), what },
-                    NetError::PlainHttp { .. } | NetError::Url { .. } => DiscoveryError::Address { url: url.into(), what },
+                    NetError::PlainHttp { .. } | NetError::Url { .. } => {
+                        DiscoveryError::Address { url: url.into(), what }
+                    }
                     _ => DiscoveryError::SmpUnreachable { url: url.into(), what },
                 })
             }
@@ -294,10 +300,10 @@ impl Discovery {
 }
 
 fn endpoint_certificate(endpoint: &Endpoint) -> Result<&Certificate, smp::SmpError> {
-    endpoint.certificate.as_ref().map_err(|what| smp::SmpError::EndpointCertificate {
-        address: endpoint.address.clone(),
-        what: what.clone(),
-    })
+    endpoint
+        .certificate
+        .as_ref()
+        .map_err(|what| smp::SmpError::EndpointCertificate { address: endpoint.address.clone(), what: what.clone() })
 }
 
 /// What an HTTP status of the SMP means (protocol of OASIS SMP 1.0; redirects are not followed).
@@ -355,8 +361,18 @@ mod tests {
             assert_eq!(policy(url, false), Ok(()), "{url}");
         }
         for url in [
-            "http://smp.example/x", "http://127.0.0.1/x", "https://127.0.0.1/x", "https://localhost/x", "https://169.254.169.254/latest",
-            "https://[::1]/x", "https://[::ffff:127.0.0.1]/x", "https://0.0.0.0/x", "ftp://smp.example/x", "/x", "smp.example", "file:///etc/passwd",
+            "http://smp.example/x",
+            "http://127.0.0.1/x",
+            "https://127.0.0.1/x",
+            "https://localhost/x",
+            "https://169.254.169.254/latest",
+            "https://[::1]/x",
+            "https://[::ffff:127.0.0.1]/x",
+            "https://0.0.0.0/x",
+            "ftp://smp.example/x",
+            "/x",
+            "smp.example",
+            "file:///etc/passwd",
         ] {
             assert!(policy(url, false).is_err(), "{url}");
         }

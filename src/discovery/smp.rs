@@ -3,8 +3,8 @@
 //! ServiceGroup is never asked (C-65).
 
 use super::certpub::{self, Published};
-use crate::model::{DocumentType, ParticipantId, ProcessId, Timestamp};
 use crate::model::id::PARTICIPANT_SCHEME;
+use crate::model::{DocumentType, ParticipantId, ProcessId, Timestamp};
 use crate::pki::{Certificate, CertificateError, Trust, TrustError, Trusted};
 use crate::xml::algorithm::{Allowed, Profile};
 use crate::xml::dsig::{self, DsigError, Enveloped};
@@ -120,27 +120,42 @@ impl SmpError {
     /// A few words, the same for every occurrence, and the last part of the problem's URN.
     pub fn title(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Xml(_) | Self::Structure { .. } => ("smp-malformed", "The service metadata is not that of OASIS SMP 1.0"),
+            Self::Xml(_) | Self::Structure { .. } => {
+                ("smp-malformed", "The service metadata is not that of OASIS SMP 1.0")
+            }
             Self::Signature(_) => ("smp-signature", "The signature of the service metadata does not hold"),
-            Self::SignerCertificate(_) | Self::Signer(_) => ("smp-signer", "The signer of the service metadata is not trusted"),
+            Self::SignerCertificate(_) | Self::Signer(_) => {
+                ("smp-signer", "The signer of the service metadata is not trusted")
+            }
             Self::Redirect { .. } => ("smp-redirect", "The SMP redirects, which SDK does not have"),
             Self::Participant { .. } => ("smp-other-participant", "The service metadata is about another participant"),
-            Self::DocumentType { .. } => ("smp-other-document-type", "The service metadata is about another document type"),
+            Self::DocumentType { .. } => {
+                ("smp-other-document-type", "The service metadata is about another document type")
+            }
             Self::Process { .. } => ("process-not-offered", "The recipient does not offer the process"),
-            Self::TransportProfile { .. } => ("no-endpoint", "The recipient has no endpoint of SDK's transport profile"),
+            Self::TransportProfile { .. } => {
+                ("no-endpoint", "The recipient has no endpoint of SDK's transport profile")
+            }
             Self::NotInForce { .. } => ("endpoint-not-in-force", "The recipient's endpoint is not in force"),
-            Self::EndpointCertificate { .. } => ("endpoint-certificate", "The recipient's access point certificate is not usable"),
+            Self::EndpointCertificate { .. } => {
+                ("endpoint-certificate", "The recipient's access point certificate is not usable")
+            }
         }
     }
 
     /// What the reader can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Signer(TrustError::UnknownRevocation { .. }) => "see that revocation information of the SMP's certificate can be had",
-            Self::SignerCertificate(_) | Self::Signer(_) => "check the configured SMP trust anchors against the environment",
-            Self::Process { .. } | Self::TransportProfile { .. } | Self::NotInForce { .. } | Self::DocumentType { .. } => {
-                "ask the recipient's operator to publish this service"
+            Self::Signer(TrustError::UnknownRevocation { .. }) => {
+                "see that revocation information of the SMP's certificate can be had"
             }
+            Self::SignerCertificate(_) | Self::Signer(_) => {
+                "check the configured SMP trust anchors against the environment"
+            }
+            Self::Process { .. }
+            | Self::TransportProfile { .. }
+            | Self::NotInForce { .. }
+            | Self::DocumentType { .. } => "ask the recipient's operator to publish this service",
             Self::EndpointCertificate { .. } => "ask the recipient's operator to publish a usable certificate",
             _ => "ask the operator of the SMP to correct it",
         }
@@ -213,7 +228,11 @@ pub fn parse(bytes: &[u8]) -> Result<Metadata, SmpError> {
     let tree = Tree::parse(bytes)?;
     let root = tree.root();
     if !root.is(ns::SMP, "SignedServiceMetadata") {
-        return Err(structure(root, name_of(root), "SignedServiceMetadata of OASIS SMP 1.0 (namespace .../bdxr/ns/SMP/2016/05)"));
+        return Err(structure(
+            root,
+            name_of(root),
+            "SignedServiceMetadata of OASIS SMP 1.0 (namespace .../bdxr/ns/SMP/2016/05)",
+        ));
     }
     // Only these two: what else stood there would be signed, and unknown.
     let odd = root.children().find(|child| !child.is(ns::SMP, "ServiceMetadata") && !child.is(ns::DS, "Signature"));
@@ -242,14 +261,17 @@ fn service_information(node: Node<'_>) -> Result<Metadata, SmpError> {
 
 fn process(node: Node<'_>) -> Result<Process, SmpError> {
     let (scheme, value) = identifier(only(node, "ProcessIdentifier")?)?;
-    let endpoints = only(node, "ServiceEndpointList")?.all(ns::SMP, "Endpoint").map(endpoint).collect::<Result<_, _>>()?;
+    let endpoints =
+        only(node, "ServiceEndpointList")?.all(ns::SMP, "Endpoint").map(endpoint).collect::<Result<_, _>>()?;
     Ok(Process { id: ProcessId { scheme, value }, endpoints })
 }
 
 fn endpoint(node: Node<'_>) -> Result<Endpoint, SmpError> {
     let profile = node.attribute("", "transportProfile");
-    let transport_profile =
-        profile.ok_or_else(|| structure(node, "no attribute transportProfile", "the attribute transportProfile"))?.trim().to_owned();
+    let transport_profile = profile
+        .ok_or_else(|| structure(node, "no attribute transportProfile", "the attribute transportProfile"))?
+        .trim()
+        .to_owned();
     Ok(Endpoint {
         transport_profile,
         address: only(node, "EndpointURI")?.text().trim().to_owned(),
@@ -275,7 +297,8 @@ pub(super) fn read_certificate(text: &str) -> Result<Certificate, String> {
         return Certificate::from_pem(text.as_bytes()).map_err(|error| error.to_string());
     }
     let bytes = dsig::base64(text).ok_or("its content is not Base64")?;
-    let read = if bytes.starts_with(b"-----BEGIN") { Certificate::from_pem(&bytes) } else { Certificate::from_der(&bytes) };
+    let read =
+        if bytes.starts_with(b"-----BEGIN") { Certificate::from_pem(&bytes) } else { Certificate::from_der(&bytes) };
     read.map_err(|error| error.to_string())
 }
 

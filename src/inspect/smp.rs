@@ -29,11 +29,16 @@ impl Question {
     /// # Errors
     ///
     /// A text without `::`.
-    pub fn from_texts(participant: Option<&str>, document_type: Option<&str>, process: Option<&str>) -> Result<Self, Problem> {
+    pub fn from_texts(
+        participant: Option<&str>,
+        document_type: Option<&str>,
+        process: Option<&str>,
+    ) -> Result<Self, Problem> {
         let pair = |text: Option<&str>, option: &str| text.map(|text| split(text, option)).transpose();
         Ok(Self {
             participant: pair(participant, "--participant")?,
-            document_type: pair(document_type, "--document-type")?.map(|(scheme, value)| DocumentType { scheme, value }),
+            document_type: pair(document_type, "--document-type")?
+                .map(|(scheme, value)| DocumentType { scheme, value }),
             process: pair(process, "--process")?.map(|(scheme, value)| ProcessId { scheme, value }),
         })
     }
@@ -118,7 +123,13 @@ pub struct Report {
 /// Checks a SignedServiceMetadata as [`crate::discovery::Discovery`] would at time `at`: signature, signer under
 /// `anchors`, participant, document type, process, transport profile. Revocation cannot be known offline.
 pub fn check(bytes: &[u8], anchors: Vec<Certificate>, question: &Question, at: Timestamp) -> Report {
-    let trust = Trust { role: Role::Smp, anchors, revocation: Revocation::Unchecked, bits_least: KEY_BITS_LEAST, validity: true };
+    let trust = Trust {
+        role: Role::Smp,
+        anchors,
+        revocation: Revocation::Unchecked,
+        bits_least: KEY_BITS_LEAST,
+        validity: true,
+    };
     let mut report = described(bytes, at);
     match judge(bytes, &trust, question, at, &mut report) {
         Ok(endpoint) => {
@@ -147,7 +158,13 @@ fn described(bytes: &[u8], at: Timestamp) -> Report {
     }
 }
 
-fn judge(bytes: &[u8], trust: &Trust, question: &Question, at: Timestamp, report: &mut Report) -> Result<EndpointView, SmpError> {
+fn judge(
+    bytes: &[u8],
+    trust: &Trust,
+    question: &Question,
+    at: Timestamp,
+    report: &mut Report,
+) -> Result<EndpointView, SmpError> {
     let enveloped = smp::verify_signature(bytes)?;
     report.signer = Certificate::from_der(&enveloped.certificate).ok().as_ref().map(CertificateView::from);
     smp::check_signer(&enveloped, trust, at)?;
@@ -179,7 +196,9 @@ fn is_of_sdk(metadata: &Metadata) -> Result<(), SmpError> {
 }
 
 fn endpoints(metadata: &Metadata, at: Timestamp) -> Vec<EndpointView> {
-    let of_process = |process: &smp::Process| process.endpoints.iter().map(|endpoint| view(&process.id, endpoint, at)).collect::<Vec<_>>();
+    let of_process = |process: &smp::Process| {
+        process.endpoints.iter().map(|endpoint| view(&process.id, endpoint, at)).collect::<Vec<_>>()
+    };
     metadata.processes.iter().flat_map(of_process).collect()
 }
 
@@ -197,7 +216,14 @@ fn view(process: &ProcessId, endpoint: &Endpoint, at: Timestamp) -> EndpointView
 }
 
 fn certpub(metadata: &Metadata) -> CertPubView {
-    let of = |purpose| metadata.published.iter().filter(move |published| published.purpose == purpose).map(PublishedView::from).collect();
+    let of = |purpose| {
+        metadata
+            .published
+            .iter()
+            .filter(move |published| published.purpose == purpose)
+            .map(PublishedView::from)
+            .collect()
+    };
     CertPubView { encryption: of(Purpose::Encryption), signing: of(Purpose::Signing) }
 }
 

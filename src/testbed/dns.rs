@@ -90,7 +90,8 @@ struct Zone {
 impl Zone {
     /// The answer to one packet; `None` for what is no question.
     fn answer(&self, packet: &[u8]) -> Option<Vec<u8>> {
-        let question = Message::from_vec(packet).ok().filter(|message| message.metadata.message_type == MessageType::Query)?;
+        let question =
+            Message::from_vec(packet).ok().filter(|message| message.metadata.message_type == MessageType::Query)?;
         let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
         answer.metadata.authoritative = true;
         answer.metadata.recursion_desired = question.metadata.recursion_desired;
@@ -115,7 +116,14 @@ impl Zone {
         let regexp = self.regexp(&registry, &query.name);
         match (regexp, query.query_type) {
             (Some(regexp), RecordType::NAPTR | RecordType::ANY) => {
-                let naptr = NAPTR::new(100, 10, (*b"U").into(), (*b"Meta:SMP").into(), regexp.into_bytes().into(), Name::root());
+                let naptr = NAPTR::new(
+                    100,
+                    10,
+                    (*b"U").into(),
+                    (*b"Meta:SMP").into(),
+                    regexp.into_bytes().into(),
+                    Name::root(),
+                );
                 answer.add_answer(Record::from_rdata(query.name.clone(), TTL, RData::NAPTR(naptr)));
                 ResponseCode::NoError
             }

@@ -217,7 +217,8 @@ impl Federation {
 
 fn load(file: &Path) -> Result<Registry, TestbedError> {
     let bytes = fs::read(file).map_err(|source| TestbedError::io(file, source))?;
-    serde_json::from_slice(&bytes).map_err(|error| TestbedError::Registry { path: file.display().to_string(), what: error.to_string() })
+    serde_json::from_slice(&bytes)
+        .map_err(|error| TestbedError::Registry { path: file.display().to_string(), what: error.to_string() })
 }
 
 /// Writes a new registry.

@@ -81,7 +81,9 @@ impl TestbedError {
     pub fn problem(&self) -> Problem {
         let (fault, kind, title) = match self {
             Self::Io { .. } | Self::NoPort => (Fault::Temporary, "testbed-io", "The testbed met a fault of the system"),
-            Self::Certificate { .. } => (Fault::Refused, "testbed-certificate", "A certificate of the testbed is not usable"),
+            Self::Certificate { .. } => {
+                (Fault::Refused, "testbed-certificate", "A certificate of the testbed is not usable")
+            }
             Self::Registry { .. } => (Fault::Usage, "testbed-registry", "This is no testbed's folder"),
             Self::Exists { .. } => (Fault::Usage, "testbed-exists", "It exists already"),
             Self::Unknown { .. } => (Fault::Usage, "testbed-unknown", "The testbed does not know it"),

@@ -82,7 +82,9 @@ pub(super) fn request(der: &[u8]) -> Option<Request> {
     let certificates = elements(list.content)?.iter().map(|one| cert_id(one.content)).collect::<Option<Vec<_>>>()?;
     let extensions = parts.iter().find(|part| part.tag == 0xa2).and_then(|part| Some(element(part.content)?.0.content));
     let nonce = extensions.and_then(elements).and_then(|all| {
-        all.iter().find(|extension| element(extension.content).is_some_and(|(oid, _)| oid.content == NONCE)).map(|extension| extension.whole.to_vec())
+        all.iter()
+            .find(|extension| element(extension.content).is_some_and(|(oid, _)| oid.content == NONCE))
+            .map(|extension| extension.whole.to_vec())
     });
     (!certificates.is_empty()).then_some(Request { certificates, nonce })
 }
@@ -91,7 +93,12 @@ fn cert_id(request: &[u8]) -> Option<CertId> {
     let (id, _) = element(request)?;
     let [algorithm, _issuer_name, issuer_key, serial] = &elements(id.content)?[..] else { return None };
     let (hash, _) = element(algorithm.content)?;
-    Some(CertId { whole: id.whole.to_vec(), hash: hash.content.to_vec(), issuer_key: issuer_key.content.to_vec(), serial: serial.content.to_vec() })
+    Some(CertId {
+        whole: id.whole.to_vec(),
+        hash: hash.content.to_vec(),
+        issuer_key: issuer_key.content.to_vec(),
+        serial: serial.content.to_vec(),
+    })
 }
 
 /// What is said of one certificate.
@@ -122,7 +129,8 @@ pub(super) fn response_data(request: &Request, statuses: &[Status], name: &[u8],
 /// A successful OCSPResponse around signed data (RSA, SHA-256).
 pub(super) fn response(data: &[u8], signature: &[u8]) -> Vec<u8> {
     // 1.2.840.113549.1.1.11 with NULL; 1.3.6.1.5.5.7.48.1.1.
-    const SHA256_RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00];
+    const SHA256_RSA: [u8; 15] =
+        [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00];
     const BASIC: [u8; 11] = [0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
     let basic = wrap(SEQUENCE, &[data, &SHA256_RSA, &wrap(0x03, &[&[0], signature])]);
     let bytes = wrap(SEQUENCE, &[&BASIC, &wrap(OCTETS, &[&basic])]);

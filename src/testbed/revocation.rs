@@ -16,7 +16,10 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::ToSpan;
-use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd};
+use rcgen::{
+    CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevocationReason, RevokedCertParams, SerialNumber,
+    date_time_ymd,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -81,34 +84,49 @@ impl Responder {
     /// Serial numbers that an authority has revoked.
     fn revoked(&self, authority: &Authority) -> Result<Vec<Vec<u8>>, TestbedError> {
         let registry = self.federation.registry()?;
-        let issuer = Certificate::from_pem(authority.certificate.as_bytes()).map_err(|error| TestbedError::Certificate { what: error.to_string() })?;
-        let of_issuer = revoked_certificates(&registry).into_iter().filter(|certificate| certificate.issuer() == issuer.subject());
+        let issuer = Certificate::from_pem(authority.certificate.as_bytes())
+            .map_err(|error| TestbedError::Certificate { what: error.to_string() })?;
+        let of_issuer =
+            revoked_certificates(&registry).into_iter().filter(|certificate| certificate.issuer() == issuer.subject());
         Ok(of_issuer.filter_map(|certificate| serial(certificate.der())).collect())
     }
 
     fn ocsp(&self, der: &[u8]) -> Vec<u8> {
         let Some(request) = ocsp::request(der) else { return ocsp::refusal(1) };
         // One signature, so one authority for all that is asked.
-        let Some(authority) = self.authorities.iter().find(|authority| issued_all(authority, &request)) else { return ocsp::refusal(6) };
+        let Some(authority) = self.authorities.iter().find(|authority| issued_all(authority, &request)) else {
+            return ocsp::refusal(6);
+        };
         self.signed(authority, &request).unwrap_or_else(|| ocsp::refusal(2))
     }
 
     fn signed(&self, authority: &Authority, request: &ocsp::Request) -> Option<Vec<u8>> {
         let revoked = self.revoked(authority).ok()?;
-        let status = |id: &ocsp::CertId| if revoked.contains(&id.serial) { ocsp::Status::Revoked } else { ocsp::Status::Good };
+        let status =
+            |id: &ocsp::CertId| if revoked.contains(&id.serial) { ocsp::Status::Revoked } else { ocsp::Status::Good };
         let statuses: Vec<_> = request.certificates.iter().map(status).collect();
         let der = Certificate::from_pem(authority.certificate.as_bytes()).ok()?;
         let (_, parsed) = X509Certificate::from_der(der.der()).ok()?;
         let now = self.clock.now();
         let next = now.checked_add(1.hour()).ok()?;
-        let data = ocsp::response_data(request, &statuses, parsed.tbs_certificate.subject.as_raw(), &generalized(now), &generalized(next));
+        let data = ocsp::response_data(
+            request,
+            &statuses,
+            parsed.tbs_certificate.subject.as_raw(),
+            &generalized(now),
+            &generalized(next),
+        );
         let signature = PrivateKey::from_pem(authority.key.as_bytes()).ok()?.sign(HashFunction::Sha256, &data).ok()?;
         Some(ocsp::response(&data, &signature))
     }
 }
 
 fn revoked_certificates(registry: &Registry) -> Vec<Certificate> {
-    let names = registry.broken.iter().filter(|broken| broken.kind == Kind::CertificateRevoked).filter_map(|broken| broken.subject.as_ref());
+    let names = registry
+        .broken
+        .iter()
+        .filter(|broken| broken.kind == Kind::CertificateRevoked)
+        .filter_map(|broken| broken.subject.as_ref());
     let points = names.filter_map(|name| registry.access_points.get(name));
     points.filter_map(|point| Certificate::from_pem(point.certificate.as_bytes()).ok()).collect()
 }

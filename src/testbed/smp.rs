@@ -55,7 +55,8 @@ async fn answer(State(smp): State<Arc<Smp>>, uri: Uri) -> Response {
 
 impl Smp {
     fn document(&self, path: &str) -> Result<String, Refusal> {
-        let registry = self.federation.registry().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let registry =
+            self.federation.registry().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         if registry.broken(Kind::SmpDown).is_some() {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "this SMP is down: a fault of the testbed".into()));
         }
@@ -71,19 +72,29 @@ impl Smp {
                 }
                 self.signed_metadata(&registry, participant, &document_type)
             }
-            _ => Err((StatusCode::NOT_FOUND, "expected /{participant} or /{participant}/services/{document type}".into())),
+            _ => Err((
+                StatusCode::NOT_FOUND,
+                "expected /{participant} or /{participant}/services/{document type}".into(),
+            )),
         }
     }
 
-    fn signed_metadata(&self, registry: &Registry, participant: &Participant, document_type: &DocumentType) -> Result<String, Refusal> {
+    fn signed_metadata(
+        &self,
+        registry: &Registry,
+        participant: &Participant,
+        document_type: &DocumentType,
+    ) -> Result<String, Refusal> {
         let broken = |what: String| (StatusCode::INTERNAL_SERVER_ERROR, what);
         let name = &participant.access_point;
-        let access_point = registry.access_points.get(name).ok_or_else(|| broken(format!("there is no access point {name}")))?;
+        let access_point =
+            registry.access_points.get(name).ok_or_else(|| broken(format!("there is no access point {name}")))?;
         let access_point = as_published(registry, name, access_point);
         let metadata = service_metadata(participant, document_type, &access_point).map_err(broken)?;
         let open = format!("<SignedServiceMetadata xmlns=\"{}\">{metadata}", ns::SMP);
         let signature = self.signature(&format!("{open}</SignedServiceMetadata>")).map_err(broken)?;
-        let open = if registry.broken(Kind::MetadataAltered).is_some() { open.replace(PROCESS, "bdx:altered") } else { open };
+        let open =
+            if registry.broken(Kind::MetadataAltered).is_some() { open.replace(PROCESS, "bdx:altered") } else { open };
         Ok(format!("{open}{signature}</SignedServiceMetadata>"))
     }
 
@@ -112,7 +123,8 @@ fn as_published(registry: &Registry, name: &str, access_point: &AccessPoint) -> 
     if registry.broken_for(Kind::ReceiptLost, name).is_some() {
         published.endpoint = super::relay::through(&published.endpoint, registry.ports.relay);
     }
-    let other = registry.broken.iter().find(|broken| broken.certificate.is_some() && broken.subject.as_deref() == Some(name));
+    let other =
+        registry.broken.iter().find(|broken| broken.certificate.is_some() && broken.subject.as_deref() == Some(name));
     if let Some(certificate) = other.and_then(|broken| broken.certificate.clone()) {
         published.certificate = certificate;
     }
@@ -122,12 +134,17 @@ fn as_published(registry: &Registry, name: &str, access_point: &AccessPoint) -> 
 fn participant_of<'r>(registry: &'r Registry, segment: &str) -> Result<&'r Participant, Refusal> {
     let (scheme, value) = identifier(segment)?;
     let id: Option<ParticipantId> = if scheme == PARTICIPANT_SCHEME { value.parse().ok() } else { None };
-    id.and_then(|id| registry.participant(&id)).ok_or_else(|| (StatusCode::NOT_FOUND, format!("{scheme}::{value} is not registered here")))
+    id.and_then(|id| registry.participant(&id))
+        .ok_or_else(|| (StatusCode::NOT_FOUND, format!("{scheme}::{value} is not registered here")))
 }
 
 fn identifier(segment: &str) -> Result<(String, String), Refusal> {
-    let text = percent_decode_str(segment).decode_utf8().map_err(|_| (StatusCode::BAD_REQUEST, "the path is not UTF-8".to_owned()))?;
-    let (scheme, value) = text.split_once("::").ok_or_else(|| (StatusCode::BAD_REQUEST, format!("found {text}, expected scheme::identifier")))?;
+    let text = percent_decode_str(segment)
+        .decode_utf8()
+        .map_err(|_| (StatusCode::BAD_REQUEST, "the path is not UTF-8".to_owned()))?;
+    let (scheme, value) = text
+        .split_once("::")
+        .ok_or_else(|| (StatusCode::BAD_REQUEST, format!("found {text}, expected scheme::identifier")))?;
     Ok((scheme.into(), value.into()))
 }
 
@@ -149,7 +166,11 @@ fn element(name: &str, scheme: &str, value: &str) -> String {
     format!("<{name} scheme=\"{}\">{}</{name}>", write::attribute(scheme), write::text(value))
 }
 
-fn service_metadata(participant: &Participant, document_type: &DocumentType, access_point: &AccessPoint) -> Result<String, String> {
+fn service_metadata(
+    participant: &Participant,
+    document_type: &DocumentType,
+    access_point: &AccessPoint,
+) -> Result<String, String> {
     let own = base64_of(&participant.certificate)?;
     Ok(format!(
         "<ServiceMetadata><ServiceInformation>{}{}<ProcessList><Process>{}<ServiceEndpointList>\
@@ -176,7 +197,9 @@ fn extension(type_code: &str, certificate: &str) -> String {
 }
 
 fn base64_of(pem: &str) -> Result<String, String> {
-    Certificate::from_pem(pem.as_bytes()).map(|certificate| BASE64_STANDARD.encode(certificate.der())).map_err(|error| error.to_string())
+    Certificate::from_pem(pem.as_bytes())
+        .map(|certificate| BASE64_STANDARD.encode(certificate.der()))
+        .map_err(|error| error.to_string())
 }
 
 /// An enveloped signature as phoss-smp makes it. The root element declares a default namespace alone, which Signature
