@@ -1,9 +1,12 @@
 //! Look-ups against servers: the testbed's own, and foreign ones where they are installed.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+    RsaKeySize,
+};
 use sluss::discovery::bdxl::{BdxlError, Resolver};
 use sluss::discovery::{Discovery, DiscoveryError, Settings, Step};
-use sluss::model::{Clock, DocumentType, ParticipantId, ProcessId, SystemClock};
+use sluss::model::{DocumentType, ParticipantId, ProcessId, SystemClock};
 use sluss::net::client::{Client, ClientSettings};
 use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
 use sluss::testbed::fault::Kind;
@@ -13,9 +16,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// An authority and what it issued: keys and certificates in PEM.
+/// An authority's certificate, and key and certificate of what it issued, in PEM.
 struct Made {
-    key: String,
     certificate: String,
     leaf_key: String,
     leaf: String,
@@ -40,7 +42,7 @@ fn authority(name: &str, leaf: &str) -> Made {
     end.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     let leaf_key = key();
     let leaf = end.signed_by(&leaf_key, &issuer).unwrap();
-    Made { key: issuer.key().serialize_pem(), certificate: issuer.pem(), leaf_key: leaf_key.serialize_pem(), leaf: leaf.pem() }
+    Made { certificate: issuer.pem(), leaf_key: leaf_key.serialize_pem(), leaf: leaf.pem() }
 }
 
 /// The three authorities of a federation, made once: RSA keys take time.
@@ -63,7 +65,13 @@ fn certificate(pem: &str) -> Certificate {
 }
 
 fn trust(role: Role, made: &Made) -> Trust {
-    Trust { role, anchors: vec![certificate(&made.certificate)], revocation: Revocation::Unchecked, bits_least: 2048, validity: true }
+    Trust {
+        role,
+        anchors: vec![certificate(&made.certificate)],
+        revocation: Revocation::Unchecked,
+        bits_least: 2048,
+        validity: true,
+    }
 }
 
 fn alice() -> ParticipantId {
@@ -137,8 +145,21 @@ async fn the_trace_shows_every_step_then_the_route() {
     let (_federation, running, discovery) = testbed().await;
     let trace = discovery.lookup(&alice(), &DocumentType::sdk_message(), false).await;
     let shown = serde_json::to_value(&trace).unwrap();
-    let steps: Vec<&str> = shown["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    let expected = ["cache", "dns", "smp-address", "smp", "signature", "certificate", "check", "check", "certificate", "cert-pub", "certificate"];
+    let steps: Vec<&str> =
+        shown["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let expected = [
+        "cache",
+        "dns",
+        "smp-address",
+        "smp",
+        "signature",
+        "certificate",
+        "check",
+        "check",
+        "certificate",
+        "cert-pub",
+        "certificate",
+    ];
     assert_eq!(steps, expected, "{shown:#}");
     assert_eq!(shown["route"]["party"], "AP0001-TESTBED");
     assert_eq!(shown["steps"][3]["status"], 200);
@@ -153,7 +174,10 @@ async fn an_unknown_participant_is_refused_for_good_with_the_name_that_was_asked
     let error = discovery.route(&nobody, &DocumentType::sdk_message(), &ProcessId::default()).await.unwrap_err();
     assert!(!error.is_temporary());
     let problem = error.problem();
-    assert_eq!((problem.kind.as_str(), problem.rule.as_deref()), ("urn:sluss:problem:participant-unknown", Some("AP-3.2.4.a")));
+    assert_eq!(
+        (problem.kind.as_str(), problem.rule.as_deref()),
+        ("urn:sluss:problem:participant-unknown", Some("AP-3.2.4.a"))
+    );
     let name = sluss::discovery::bdxl::owner_name(&nobody, "sml.testbed.example");
     assert!(problem.detail.contains(&name), "{}", problem.detail);
     running.stop().await;
@@ -181,7 +205,14 @@ async fn each_fault_is_refused_for_its_own_reason() {
         (Kind::DnsUnregistered, Some("0203:alice.example.se"), None, "participant-unknown", "AP-3.2.4.a", false),
         (Kind::SmpDown, None, None, "smp-unreachable", "AP-3.2.3.c", true),
         (Kind::MetadataAltered, None, None, "smp-signature", "CERTPUB-REST-3.1.p1", false),
-        (Kind::CertificateForeign, name, Some(MADE.foreign.leaf.as_str()), "access-point-not-trusted", "AS4-2.10.a", false),
+        (
+            Kind::CertificateForeign,
+            name,
+            Some(MADE.foreign.leaf.as_str()),
+            "access-point-not-trusted",
+            "AS4-2.10.a",
+            false,
+        ),
     ] {
         make(&federation, kind, subject, certificate);
         let error = route(&discovery).await.unwrap_err();
@@ -228,5 +259,4 @@ async fn a_server_that_does_not_answer_is_unreachable_and_not_an_unknown_partici
 async fn without_configured_servers_nothing_is_asked() {
     let found = Resolver { servers: Vec::new() }.smp_address(&alice(), "sml.test", &mut Vec::new()).await;
     assert!(matches!(found, Err(BdxlError::Unreachable { .. })), "{found:?}");
-    let _ = SystemClock.now();
 }

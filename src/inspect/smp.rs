@@ -231,3 +231,110 @@ fn problem(error: &SmpError) -> Problem {
     let (kind, title) = error.title();
     Problem::new(Fault::Refused, kind, title, format!("{error}; {}", error.remedy())).rule(error.rule())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn vectors() -> Option<PathBuf> {
+        let shared = std::env::var_os("SLUSS_SHARED").map(PathBuf::from);
+        let folder =
+            shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("vectors/smp");
+        if folder.exists() {
+            return Some(folder);
+        }
+        println!("skipped: {} is not here", folder.display());
+        None
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    fn checked(folder: &Path, file: &str, question: &Question) -> Report {
+        let anchor = Certificate::from_pem(&std::fs::read(folder.join("phoss-smp-ca.pem")).unwrap()).unwrap();
+        check(&std::fs::read(folder.join(file)).unwrap(), vec![anchor], question, now())
+    }
+
+    fn rule(report: &Report) -> &str {
+        assert_eq!(report.verdict, Verdict::Refuse);
+        report.error.as_ref().unwrap().rule.as_deref().unwrap()
+    }
+
+    #[test]
+    fn service_metadata_of_phoss_smp_is_accepted_and_read() {
+        let Some(folder) = vectors() else { return };
+        let question = Question::from_texts(
+            Some("iso6523-actorid-upis::0203:Kommun-A.example.se"),
+            Some(&DocumentType::sdk_message().to_string()),
+            Some(&ProcessId::default().to_string()),
+        )
+        .unwrap();
+        for question in [Question::default(), question] {
+            let report = checked(&folder, "phoss-servicemetadata.xml", &question);
+            assert_eq!(report.verdict, Verdict::Accept, "{:?}", report.error);
+            let signer = Certificate::from_pem(&std::fs::read(folder.join("phoss-smp.pem")).unwrap()).unwrap();
+            assert_eq!(report.signer, Some(CertificateView::from(&signer)));
+            let endpoint = report.endpoint.unwrap();
+            assert_eq!(endpoint.address, "https://ap.kommun-a.example.se/as4");
+            let access_point = Certificate::from_pem(&std::fs::read(folder.join("phoss-ap.pem")).unwrap()).unwrap();
+            assert_eq!(endpoint.certificate, Some(CertificateView::from(&access_point)));
+            assert_eq!(report.endpoints.len(), 1);
+        }
+    }
+
+    #[test]
+    fn certificates_of_certpub_are_found_by_namespace() {
+        let Some(folder) = vectors() else { return };
+        let report = checked(&folder, "phoss-certpub.xml", &Question::default());
+        assert_eq!(report.verdict, Verdict::Accept, "{:?}", report.error);
+        for published in [&report.certpub.encryption, &report.certpub.signing] {
+            assert_eq!(published.len(), 1);
+            let subject = &published[0].certificate.as_ref().unwrap().subject;
+            assert!(subject.starts_with("CN=sdk.kommun-a.example.se"), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_refused_although_its_signature_holds() {
+        let Some(folder) = vectors() else { return };
+        let report = checked(&folder, "phoss-redirect.xml", &Question::default());
+        assert_eq!(rule(&report), "SMP-2.11.p1");
+        assert!(report.signer.is_some());
+    }
+
+    #[test]
+    fn another_question_than_the_one_answered_is_refused() {
+        let Some(folder) = vectors() else { return };
+        let ask = |participant, document_type, process| {
+            let question = Question::from_texts(participant, document_type, process).unwrap();
+            rule(&checked(&folder, "phoss-servicemetadata.xml", &question)).to_owned()
+        };
+        assert_eq!(ask(Some("iso6523-actorid-upis::0203:kommun-b.example.se"), None, None), "CERTPUB-REST-2.2.t02");
+        assert_eq!(ask(Some("other-scheme::0203:kommun-a.example.se"), None, None), "CERTPUB-REST-2.2.t02");
+        let in_capitals = DocumentType::sdk_message().to_string().to_uppercase();
+        assert_eq!(ask(None, Some(&in_capitals), None), "AP-3.1.3.b");
+        assert_eq!(ask(None, None, Some("urn:fdc:digg.se:edelivery:process::other")), "AP-3.1.3.b");
+    }
+
+    #[test]
+    fn metadata_that_was_altered_or_signed_by_others_is_refused() {
+        let Some(folder) = vectors() else { return };
+        for file in ["oasis-reformatted.xml", "peppol-digest-mismatch.xml"] {
+            assert_eq!(rule(&checked(&folder, file, &Question::default())), "CERTPUB-REST-3.1.p1", "{file}");
+        }
+        let foreign = Certificate::from_pem(&std::fs::read(folder.join("phoss-ap.pem")).unwrap()).unwrap();
+        let bytes = std::fs::read(folder.join("phoss-servicemetadata.xml")).unwrap();
+        assert_eq!(rule(&check(&bytes, vec![foreign], &Question::default(), now())), "AS4-2.10.f");
+        let altered = String::from_utf8(bytes).unwrap().replace("https://ap.kommun-a", "https://ap.kommun-b");
+        let anchor = Certificate::from_pem(&std::fs::read(folder.join("phoss-smp-ca.pem")).unwrap()).unwrap();
+        assert_eq!(rule(&check(altered.as_bytes(), vec![anchor], &Question::default(), now())), "CERTPUB-REST-3.1.p1");
+    }
+
+    #[test]
+    fn an_identifier_without_its_scheme_is_wrong_usage() {
+        let problem = Question::from_texts(Some("0203:a.example.se"), None, None).unwrap_err();
+        assert_eq!(problem.exit_status(), 2);
+    }
+}
