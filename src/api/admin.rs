@@ -4,9 +4,7 @@ use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
-use crate::model::{
-    Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp,
-};
+use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -33,12 +31,7 @@ pub(super) struct QueueQuery {
 
 impl QueueQuery {
     fn parsed(&self) -> Result<Query, Problem> {
-        let status = self
-            .status
-            .as_deref()
-            .map(str::parse::<Status>)
-            .transpose()
-            .map_err(usage)?;
+        let status = self.status.as_deref().map(str::parse::<Status>).transpose().map_err(usage)?;
         let created_before = self.older_than_seconds.map(before_now).transpose()?;
         Ok(Query {
             direction: self.direction,
@@ -58,11 +51,7 @@ fn before_now(seconds: u64) -> Result<Timestamp, Problem> {
     SystemClock
         .now()
         .checked_sub(Duration::from_secs(seconds))
-        .map_err(|_| {
-            usage(format!(
-                "older_than_seconds: found {seconds}, which is before all time"
-            ))
-        })
+        .map_err(|_| usage(format!("older_than_seconds: found {seconds}, which is before all time")))
 }
 
 /// `GET queue`: messages by conditions, newest first, by pages.
@@ -73,10 +62,7 @@ pub(super) async fn queue(
     let query = query.parsed()?;
     let limit = query.limit;
     let messages = state.access_point.list(query).await?;
-    let next = messages
-        .last()
-        .filter(|_| messages.len() == limit)
-        .map(|message| message.id);
+    let next = messages.last().filter(|_| messages.len() == limit).map(|message| message.id);
     let messages = messages.iter().map(QueueLine::from).collect();
     Ok(Json(QueuePage { messages, next }).into_response())
 }
@@ -89,11 +75,7 @@ pub(super) async fn journey(
 ) -> Result<Response, ProblemAnswer> {
     let message = state.access_point.message(id(&message)?).await?;
     let journey = state.access_point.journey(message.id).await?;
-    Ok(Json(Journey {
-        message: (&message).into(),
-        journey: &journey,
-    })
-    .into_response())
+    Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
 }
 
 /// `GET status`: depths and ages of the queues, room on disk, and what the application adds.
@@ -105,10 +87,7 @@ pub(super) async fn status(
     let queues: Vec<QueueCount> = counts.by_status.iter().map(QueueCount::from).collect();
     let mut members = serde_json::Map::new();
     members.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-    members.insert(
-        "queues".into(),
-        serde_json::to_value(queues).unwrap_or_default(),
-    );
+    members.insert("queues".into(), serde_json::to_value(queues).unwrap_or_default());
     members.insert("free_bytes".into(), counts.free_bytes.into());
     members.insert("journal_records".into(), counts.journal_records.into());
     members.extend(state.outlook.status());
@@ -140,9 +119,8 @@ pub(super) async fn lookup(
 
 /// `scheme::identifier`, or the identifier alone, in the scheme of the code list.
 fn document_type(text: &str) -> DocumentType {
-    let with_scheme = text
-        .strip_prefix(crate::model::document::DOCUMENT_SCHEME)
-        .and_then(|rest| rest.strip_prefix("::"));
+    let with_scheme =
+        text.strip_prefix(crate::model::document::DOCUMENT_SCHEME).and_then(|rest| rest.strip_prefix("::"));
     DocumentType::new(with_scheme.unwrap_or(text))
 }
 

@@ -11,11 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 
 /// Lets a request pass that shows the token.
-pub(super) async fn bearer(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn bearer(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let shown = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -35,9 +31,6 @@ pub(super) async fn bearer(
     drain(request.into_body(), SERVER_DRAIN_BYTES_MAX).await;
     let problem = Problem::new(Fault::Usage, "unauthorized", "not authorised", detail);
     let mut answer = ProblemAnswer(problem).into_response();
-    answer.headers_mut().insert(
-        header::WWW_AUTHENTICATE,
-        http::HeaderValue::from_static("Bearer realm=\"sluss\""),
-    );
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer realm=\"sluss\""));
     answer
 }

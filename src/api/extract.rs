@@ -44,13 +44,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Parted<
 
 /// Reads an identifier.
 pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|fault: IdError| usage(fault.to_string()))
+    text.parse().map_err(|fault: IdError| usage(fault.to_string()))
 }
 
 /// Reads an identifier that may be missing.
-pub(super) fn optional_id<T: FromStr<Err = IdError>>(
-    text: Option<&str>,
-) -> Result<Option<T>, Problem> {
+pub(super) fn optional_id<T: FromStr<Err = IdError>>(text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(id).transpose()
 }

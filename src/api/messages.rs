@@ -31,11 +31,7 @@ pub(super) async fn send(
     let Form { draft, files } = multipart::read(service, request).await?;
     let message = service.send(draft, files).await?;
     let place = format!("/api/v1/messages/{}", message.id);
-    let answer = (
-        StatusCode::ACCEPTED,
-        [(header::LOCATION, place)],
-        Json(Sent::from(&message)),
-    );
+    let answer = (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(Sent::from(&message)));
     Ok(answer.into_response())
 }
 
@@ -48,17 +44,8 @@ pub(super) async fn message(
     service(&state)?;
     let message = state.access_point.message(id(&message)?).await?;
     if message.carriage != Carriage::Own {
-        let detail = format!(
-            "{} is carried for a participant elsewhere; its envelope is taken, not read",
-            message.id
-        );
-        return Err(Problem::new(
-            Fault::Refused,
-            "not-found",
-            "no message of a mailbox here",
-            detail,
-        )
-        .into());
+        let detail = format!("{} is carried for a participant elsewhere; its envelope is taken, not read", message.id);
+        return Err(Problem::new(Fault::Refused, "not-found", "no message of a mailbox here", detail).into());
     }
     Ok(Json(MailLine::from(&message)).into_response())
 }
@@ -108,26 +95,10 @@ fn service(state: &ApiState) -> Result<&Arc<MessageService>, Problem> {
 }
 
 fn served_here(service: &MessageService, participant: &ParticipantId) -> Result<(), Problem> {
-    if service
-        .mailboxes()
-        .iter()
-        .any(|mailbox| mailbox.participant == *participant)
-    {
+    if service.mailboxes().iter().any(|mailbox| mailbox.participant == *participant) {
         return Ok(());
     }
-    let known: Vec<&str> = service
-        .mailboxes()
-        .iter()
-        .map(|mailbox| mailbox.participant.as_str())
-        .collect();
-    let detail = format!(
-        "{participant} has no mailbox here; expected one of {}",
-        known.join(", ")
-    );
-    Err(Problem::new(
-        Fault::Refused,
-        "mailbox-not-found",
-        "no such mailbox",
-        detail,
-    ))
+    let known: Vec<&str> = service.mailboxes().iter().map(|mailbox| mailbox.participant.as_str()).collect();
+    let detail = format!("{participant} has no mailbox here; expected one of {}", known.join(", "));
+    Err(Problem::new(Fault::Refused, "mailbox-not-found", "no such mailbox", detail))
 }

@@ -44,8 +44,7 @@ pub struct ApiState {
 pub trait Outlook: Send + Sync {
     /// The discovery trace for a participant: each question, answer, check, then the route. A lookup
     /// that ends in a refusal is a trace as well, with its `problem`.
-    fn lookup(&self, question: LookupQuestion)
-    -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
+    fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
     /// Further members of `status`: access point, partners, certificates, versions.
     fn status(&self) -> serde_json::Map<String, serde_json::Value>;
     /// Whether traffic is accepted, and if not, why.
@@ -66,18 +65,9 @@ pub struct LookupQuestion {
 /// All routes of the API.
 pub fn router(state: ApiState) -> Router {
     let guarded = Router::new()
-        .route(
-            "/participants/{id}/envelopes",
-            post(participant::submit).get(participant::waiting),
-        )
-        .route(
-            "/participants/{id}/envelopes/{message}",
-            get(participant::envelope),
-        )
-        .route(
-            "/participants/{id}/envelopes/{message}/confirm",
-            post(participant::confirm),
-        )
+        .route("/participants/{id}/envelopes", post(participant::submit).get(participant::waiting))
+        .route("/participants/{id}/envelopes/{message}", get(participant::envelope))
+        .route("/participants/{id}/envelopes/{message}/confirm", post(participant::confirm))
         .route("/messages", post(messages::send))
         .route("/messages/{id}", get(messages::message))
         .route("/messages/{id}/documents/{index}", get(messages::document))
@@ -88,15 +78,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/lookup", get(admin::lookup))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
-        .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            auth::bearer,
-        ))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))
         // Each handler bounds its own body; most read none.
         .layer(DefaultBodyLimit::disable());
-    let open = Router::new()
-        .route("/health/live", get(admin::live))
-        .route("/health/ready", get(admin::ready));
+    let open = Router::new().route("/health/live", get(admin::live)).route("/health/ready", get(admin::ready));
     Router::new()
         .nest("/api/v1", open.clone().merge(guarded))
         .merge(open)

@@ -10,15 +10,7 @@ use axum::extract::Request;
 use std::collections::BTreeMap;
 
 /// The fields that are known.
-const FIELDS: [&str; 7] = [
-    "from",
-    "to",
-    "functional_address",
-    "label",
-    "text",
-    "confidential",
-    "in_reply_to",
-];
+const FIELDS: [&str; 7] = ["from", "to", "functional_address", "label", "text", "confidential", "in_reply_to"];
 
 /// What was read.
 pub(super) struct Form {
@@ -33,9 +25,8 @@ pub(super) async fn drain(request: Request) {
 
 /// Reads the whole form; files go to the spool of the message service.
 pub(super) async fn read(service: &MessageService, request: Request) -> Result<Form, Problem> {
-    let mut form = FormReader::new(request, BodyLimits::bytes(ENVELOPE_BYTES_MAX))
-        .await
-        .map_err(|fault| problem_of(&fault))?;
+    let mut form =
+        FormReader::new(request, BodyLimits::bytes(ENVELOPE_BYTES_MAX)).await.map_err(|fault| problem_of(&fault))?;
     let outcome = parts(service, &mut form).await;
     if outcome.is_err() {
         form.drain(API_DRAIN_BYTES_MAX).await;
@@ -61,39 +52,24 @@ async fn parts(service: &MessageService, form: &mut FormReader) -> Result<Form, 
             }
             // A file input of a browser that was left empty.
             Part::File { name, .. } if name.is_empty() => {}
-            Part::File {
-                name,
-                mime,
-                content,
-            } => {
-                let spooled = content
-                    .feed(|bytes| service.spool(&name, &mime, bytes))
-                    .await;
+            Part::File { name, mime, content } => {
+                let spooled = content.feed(|bytes| service.spool(&name, &mime, bytes)).await;
                 files.push(spooled.map_err(|fault| problem_of(&fault))??);
             }
         }
     }
-    Ok(Form {
-        draft: draft(fields)?,
-        files,
-    })
+    Ok(Form { draft: draft(fields)?, files })
 }
 
 fn draft(mut fields: BTreeMap<String, String>) -> Result<Draft, Problem> {
-    let mut required = |name: &str| {
-        fields
-            .remove(name)
-            .ok_or_else(|| usage(format!("the field {name:?} is missing")))
-    };
+    let mut required = |name: &str| fields.remove(name).ok_or_else(|| usage(format!("the field {name:?} is missing")));
     let from = super::extract::id(&required("from")?)?;
     let to = super::extract::id(&required("to")?)?;
     let confidential = match fields.remove("confidential").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(other) => {
-            return Err(usage(format!(
-                "confidential: found {other:?}, expected true or false"
-            )));
+            return Err(usage(format!("confidential: found {other:?}, expected true or false")));
         }
     };
     let mut given = |name: &str| fields.remove(name).filter(|value| !value.is_empty());

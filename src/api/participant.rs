@@ -30,18 +30,11 @@ pub(super) async fn submit(
         }
     };
     let (envelope, remains) = reader(body, BodyLimits::bytes(ENVELOPE_BYTES_MAX));
-    let submitted = state
-        .access_point
-        .submit(&participant, envelope, expected)
-        .await;
+    let submitted = state.access_point.submit(&participant, envelope, expected).await;
     match submitted {
         Ok(message) => {
             let place = format!("/api/v1/queue/{}", message.id);
-            let answer = (
-                StatusCode::ACCEPTED,
-                [(header::LOCATION, place)],
-                Json(Sent::from(&message)),
-            );
+            let answer = (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(Sent::from(&message)));
             Ok(answer.into_response())
         }
         Err(problem) => {
@@ -68,9 +61,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem
         return Ok(None);
     };
     let bytes = value.to_str().ok().and_then(|text| text.parse().ok());
-    bytes
-        .map(Some)
-        .ok_or_else(|| usage("Content-Length is no number"))
+    bytes.map(Some).ok_or_else(|| usage("Content-Length is no number"))
 }
 
 /// `GET participants/{id}/envelopes`: what waits to be taken, oldest first.
@@ -91,15 +82,8 @@ pub(super) async fn envelope(
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let message: MessageId = id(&message)?;
-    let (_, file) = state
-        .access_point
-        .envelope(&id(&participant)?, message)
-        .await?;
-    Ok(file_answer(
-        file,
-        "application/xml",
-        &format!("{message}.xml"),
-    )?)
+    let (_, file) = state.access_point.envelope(&id(&participant)?, message).await?;
+    Ok(file_answer(file, "application/xml", &format!("{message}.xml"))?)
 }
 
 /// `POST participants/{id}/envelopes/{message}/confirm`: the participant has it.
@@ -108,25 +92,12 @@ pub(super) async fn confirm(
     Parted((participant, message)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let message = state
-        .access_point
-        .confirm(&id(&participant)?, id(&message)?)
-        .await?;
+    let message = state.access_point.confirm(&id(&participant)?, id(&message)?).await?;
     Ok(Json(Sent::from(&message)).into_response())
 }
 
 /// A whole file as an answer that is saved, not shown.
-pub(super) fn file_answer(
-    file: std::fs::File,
-    mime: &str,
-    name: &str,
-) -> Result<Response, Problem> {
-    download(file, mime, name).map_err(|fault| {
-        Problem::new(
-            Fault::Temporary,
-            "store",
-            "a stored file is not readable",
-            fault.to_string(),
-        )
-    })
+pub(super) fn file_answer(file: std::fs::File, mime: &str, name: &str) -> Result<Response, Problem> {
+    download(file, mime, name)
+        .map_err(|fault| Problem::new(Fault::Temporary, "store", "a stored file is not readable", fault.to_string()))
 }

@@ -30,17 +30,11 @@ struct Members<'a> {
 impl IntoResponse for ProblemAnswer {
     fn into_response(self) -> Response {
         let status = status_of(&self.0);
-        let members = Members {
-            status: status.as_u16(),
-            problem: &self.0,
-        };
+        let members = Members { status: status.as_u16(), problem: &self.0 };
         let json = serde_json::to_vec(&members).unwrap_or_default();
         let mut answer = (status, json).into_response();
         let headers = answer.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.0.fault == Fault::Temporary {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
@@ -71,12 +65,7 @@ fn status_of(problem: &Problem) -> StatusCode {
 
 /// Wrong use of the API, in one sentence.
 pub(super) fn usage(detail: impl Into<String>) -> Problem {
-    Problem::new(
-        Fault::Usage,
-        "request",
-        "the request is not understood",
-        detail,
-    )
+    Problem::new(Fault::Usage, "request", "the request is not understood", detail)
 }
 
 /// Why the body of a request was not read.
@@ -84,11 +73,7 @@ pub(super) fn of_body(fault: &BodyError) -> Problem {
     let (class, kind, title) = match fault {
         BodyError::TooLarge(_) => (Fault::Refused, "too-large", "the content is too large"),
         BodyError::Slow(_) => (Fault::Temporary, "too-slow", "the content came too slowly"),
-        BodyError::Broken(_) => (
-            Fault::Temporary,
-            "broken",
-            "the content did not arrive whole",
-        ),
+        BodyError::Broken(_) => (Fault::Temporary, "broken", "the content did not arrive whole"),
     };
     Problem::new(class, kind, title, fault.to_string())
 }
@@ -105,24 +90,12 @@ pub(super) fn too_large(found: u64, bytes_max: u64) -> Problem {
 
 /// Answers every path that is no route.
 pub(super) async fn no_such_path(uri: Uri) -> ProblemAnswer {
-    let detail = format!(
-        "found {:?}, which is no path of this API; its paths are below /api/v1",
-        uri.path()
-    );
+    let detail = format!("found {:?}, which is no path of this API; its paths are below /api/v1", uri.path());
     Problem::new(Fault::Usage, "no-such-path", "no such path", detail).into()
 }
 
 /// Answers a method that a path does not have.
 pub(super) async fn no_such_method(method: http::Method, uri: Uri) -> ProblemAnswer {
-    let detail = format!(
-        "found {method} for {:?}, which takes other methods",
-        uri.path()
-    );
-    Problem::new(
-        Fault::Usage,
-        "method",
-        "the path has no such method",
-        detail,
-    )
-    .into()
+    let detail = format!("found {method} for {:?}, which takes other methods", uri.path());
+    Problem::new(Fault::Usage, "method", "the path has no such method", detail).into()
 }

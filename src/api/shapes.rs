@@ -17,11 +17,7 @@ pub struct Sent {
 
 impl From<&Message> for Sent {
     fn from(message: &Message) -> Self {
-        Self {
-            id: message.id,
-            envelope_id: message.envelope_id.clone(),
-            status: message.status.word(),
-        }
+        Self { id: message.id, envelope_id: message.envelope_id.clone(), status: message.status.word() }
     }
 }
 

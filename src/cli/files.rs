@@ -15,21 +15,14 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 /// A file name out of what a stranger called a document: no folders, no hidden files, nothing that a
 /// file system or a terminal would take for something else.
 pub fn safe_name(name: &str) -> String {
-    let flat: String = name
-        .chars()
-        .filter(|c| !is_hidden(*c))
-        .map(|c| if "/\\<>:\"|?*".contains(c) { '_' } else { c })
-        .collect();
+    let flat: String =
+        name.chars().filter(|c| !is_hidden(*c)).map(|c| if "/\\<>:\"|?*".contains(c) { '_' } else { c }).collect();
     let bare = flat
         .trim_start_matches(|c: char| c == '.' || c.is_whitespace())
         .trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     let short = shortened(bare);
-    let stem = short
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(|c: char| c.is_ascii_digit())
-        .to_lowercase();
+    let stem =
+        short.split('.').next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
     match short.as_str() {
         "" => "document".into(),
         _ if DEVICES.contains(&stem.as_str()) => format!("_{short}"),
@@ -83,10 +76,7 @@ pub fn safe_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 const TYPES: [(&str, &str); 27] = [
     ("csv", "text/csv"),
     ("doc", "application/msword"),
-    (
-        "docx",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ),
+    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     ("eml", "message/rfc822"),
     ("gif", "image/gif"),
     ("htm", "text/html"),
@@ -102,34 +92,21 @@ const TYPES: [(&str, &str); 27] = [
     ("odt", "application/vnd.oasis.opendocument.text"),
     ("pdf", "application/pdf"),
     ("png", "image/png"),
-    (
-        "pptx",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    ),
+    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
     ("rtf", "application/rtf"),
     ("svg", "image/svg+xml"),
     ("tif", "image/tiff"),
     ("tiff", "image/tiff"),
     ("txt", "text/plain"),
-    (
-        "xlsx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ),
+    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ("xml", "application/xml"),
     ("zip", "application/zip"),
 ];
 
 /// The media type of a file by its extension.
 pub fn media_type(path: &Path) -> &'static str {
-    let extension = path
-        .extension()
-        .and_then(OsStr::to_str)
-        .unwrap_or_default()
-        .to_lowercase();
-    TYPES
-        .iter()
-        .find(|(known, _)| *known == extension)
-        .map_or("application/octet-stream", |(_, mime)| mime)
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
+    TYPES.iter().find(|(known, _)| *known == extension).map_or("application/octet-stream", |(_, mime)| mime)
 }
 
 /// A file that gets its name only when it is complete: readers see all of it or nothing.
@@ -147,13 +124,8 @@ impl Aside {
     /// When folder or file cannot be made.
     pub fn begin(folder: &Path, name: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let file = tempfile::Builder::new()
-            .prefix(".sluss-")
-            .tempfile_in(folder)?;
-        Ok(Self {
-            file,
-            place: folder.join(name),
-        })
+        let file = tempfile::Builder::new().prefix(".sluss-").tempfile_in(folder)?;
+        Ok(Self { file, place: folder.join(name) })
     }
 
     /// Where the bytes go.
@@ -209,10 +181,7 @@ mod tests {
     #[test]
     fn a_long_name_keeps_its_extension() {
         let safe = safe_name(&format!("{}.pdf", "å".repeat(300)));
-        assert!(
-            safe.len() <= NAME_BYTES_MAX && safe.ends_with("å.pdf"),
-            "{safe}"
-        );
+        assert!(safe.len() <= NAME_BYTES_MAX && safe.ends_with("å.pdf"), "{safe}");
         assert!(safe_name(&"ö".repeat(300)).len() <= NAME_BYTES_MAX);
     }
 

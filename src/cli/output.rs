@@ -3,11 +3,12 @@
 use crate::model::Problem;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Standard output, in one of two languages.
 pub struct Output {
     json: bool,
-    out: Box<dyn Write + Send>,
+    out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Output {
@@ -18,7 +19,7 @@ impl Output {
 
     /// To any writer.
     pub fn to(json: bool, out: Box<dyn Write + Send>) -> Self {
-        Self { json, out }
+        Self { json, out: Mutex::new(out) }
     }
 
     /// Whether programs are listening.
@@ -31,18 +32,15 @@ impl Output {
     /// # Errors
     ///
     /// When nothing can be written, as when a pipe is closed.
-    pub fn record<T: Serialize>(
-        &mut self,
-        value: &T,
-        text: impl FnOnce() -> String,
-    ) -> io::Result<()> {
+    pub fn record<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+        let mut out = self.lock();
         if self.json {
-            serde_json::to_writer(&mut self.out, value)?;
-            writeln!(self.out)?;
+            serde_json::to_writer(&mut *out, value)?;
+            writeln!(out)?;
         } else {
-            writeln!(self.out, "{}", printable(&text()))?;
+            writeln!(out, "{}", printable(&text()))?;
         }
-        self.out.flush()
+        out.flush()
     }
 
     /// A list: JSON Lines, or a table. `none` is said where a table would be empty.
@@ -50,28 +48,28 @@ impl Output {
     /// # Errors
     ///
     /// When nothing can be written.
-    pub fn list<T: Serialize>(
-        &mut self,
-        values: &[T],
-        table: impl FnOnce() -> Table,
-        none: &str,
-    ) -> io::Result<()> {
+    pub fn list<T: Serialize>(&self, values: &[T], table: impl FnOnce() -> Table, none: &str) -> io::Result<()> {
+        let mut out = self.lock();
         if self.json {
             for value in values {
-                serde_json::to_writer(&mut self.out, value)?;
-                writeln!(self.out)?;
+                serde_json::to_writer(&mut *out, value)?;
+                writeln!(out)?;
             }
         } else if values.is_empty() {
-            writeln!(self.out, "{none}")?;
+            writeln!(out, "{none}")?;
         } else {
-            write!(self.out, "{}", table().text())?;
+            write!(out, "{}", table().text())?;
         }
-        self.out.flush()
+        out.flush()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Box<dyn Write + Send>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A failure: under `error` on standard output in JSON, else in words on standard error. Returns
     /// the exit status.
-    pub fn problem(&mut self, problem: &Problem) -> u8 {
+    pub fn problem(&self, problem: &Problem) -> u8 {
         // Where nobody listens any more, the exit status still tells.
         let _ = if self.json {
             self.record(&serde_json::json!({ "error": problem }), String::new)
@@ -91,20 +89,12 @@ pub struct Table {
 impl Table {
     /// A table with these headings.
     pub fn new(headings: &[&str]) -> Self {
-        Self {
-            rows: vec![
-                headings
-                    .iter()
-                    .map(|heading| (*heading).to_owned())
-                    .collect(),
-            ],
-        }
+        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows
-            .push(cells.into_iter().map(|cell| one_line(&cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 
     /// The lines of the table; the last column is not padded.
@@ -112,21 +102,12 @@ impl Table {
         let columns = self.rows.first().map_or(0, Vec::len);
         let widths: Vec<usize> = (0..columns)
             .map(|column| {
-                self.rows
-                    .iter()
-                    .filter_map(|row| row.get(column))
-                    .map(|cell| cell.chars().count())
-                    .max()
-                    .unwrap_or(0)
+                self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
         let mut text = String::new();
         for row in &self.rows {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, &width)| format!("{cell:<width$}"))
-                .collect();
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
             text.push_str(cells.join("  ").trim_end());
             text.push('\n');
         }
@@ -137,22 +118,12 @@ impl Table {
 /// The text without control characters and without marks that change the direction of writing: what
 /// a stranger wrote must not move the cursor, set the title or hide its end.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c == '\n' || !is_command(c) {
-                c
-            } else {
-                '\u{fffd}'
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c == '\n' || !is_command(c) { c } else { '\u{fffd}' }).collect()
 }
 
 /// [`printable`], on one line.
 pub fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_command(c) { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if is_command(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn is_command(c: char) -> bool {
@@ -169,18 +140,12 @@ mod tests {
         let mut table = Table::new(&["id", "label"]);
         table.row(["å".to_owned(), "b".to_owned()]);
         table.row(["long one".to_owned(), "c\nd".to_owned()]);
-        assert_eq!(
-            table.text(),
-            "id        label\nå         b\nlong one  c\u{fffd}d\n"
-        );
+        assert_eq!(table.text(), "id        label\nå         b\nlong one  c\u{fffd}d\n");
     }
 
     #[test]
     fn a_label_cannot_command_the_terminal() {
-        assert_eq!(
-            printable("a\u{1b}[2J\nb\u{202e}c"),
-            "a\u{fffd}[2J\nb\u{fffd}c"
-        );
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J\nb\u{fffd}c");
         assert_eq!(one_line("a\r\nb"), "a\u{fffd}\u{fffd}b");
     }
 }

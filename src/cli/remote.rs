@@ -45,12 +45,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const JSON_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What stays as it is in a path or a query.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':');
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 impl Remote {
     /// A client of that API. `roots`: certificate authorities in DER, where the URL is https.
@@ -59,32 +54,16 @@ impl Remote {
     ///
     /// [`Fault::Usage`] for roots that are no certificates.
     pub fn new(address: &ApiAddress, roots: Vec<Vec<u8>>) -> Result<Self, Problem> {
-        let settings = ClientSettings {
-            roots,
-            identity: None,
-            plain_http: true,
-        };
-        let client = Client::new(&settings).map_err(|fault| {
-            Problem::new(
-                Fault::Usage,
-                "tls",
-                "TLS cannot be set up",
-                fault.to_string(),
-            )
-        })?;
+        let settings = ClientSettings { roots, identity: None, plain_http: true };
+        let client = Client::new(&settings)
+            .map_err(|fault| Problem::new(Fault::Usage, "tls", "TLS cannot be set up", fault.to_string()))?;
         let base = format!("{}/api/v1", address.url.trim_end_matches('/'));
-        Ok(Self {
-            client,
-            base,
-            token: address.token.clone(),
-        })
+        Ok(Self { client, base, token: address.token.clone() })
     }
 
     /// Asks for JSON. `query`: names and values, those without a value left out.
     async fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value, Problem> {
-        let answer = self
-            .ask(Method::GET, &with_query(path, query), &[], Body::empty())
-            .await?;
+        let answer = self.ask(Method::GET, &with_query(path, query), &[], Body::empty()).await?;
         self.json(answer).await
     }
 
@@ -98,11 +77,7 @@ impl Remote {
     /// Fetches a file into `to`.
     async fn download(&self, path: &str, to: &mut File) -> Result<(), Problem> {
         let mut answer = self.ask(Method::GET, path, &[], Body::empty()).await?;
-        while let Some(bytes) = answer
-            .chunk(PAUSE_MAX)
-            .await
-            .map_err(|fault| self.unreachable(&fault))?
-        {
+        while let Some(bytes) = answer.chunk(PAUSE_MAX).await.map_err(|fault| self.unreachable(&fault))? {
             to.write_all(&bytes).map_err(|fault| local_file(&fault))?;
         }
         Ok(())
@@ -117,23 +92,10 @@ impl Remote {
         body: Body,
     ) -> Result<Answer, Problem> {
         let url = format!("{}{path}", self.base);
-        let mut all = vec![(
-            header::AUTHORIZATION,
-            format!("Bearer {}", self.token.expose()),
-        )];
+        let mut all = vec![(header::AUTHORIZATION, format!("Bearer {}", self.token.expose()))];
         all.extend_from_slice(headers);
-        let outgoing = Outgoing {
-            method,
-            url: &url,
-            headers: &all,
-            body,
-            timeout: ANSWER_MAX,
-        };
-        let answer = self
-            .client
-            .request(outgoing)
-            .await
-            .map_err(|fault| self.unreachable(&fault))?;
+        let outgoing = Outgoing { method, url: &url, headers: &all, body, timeout: ANSWER_MAX };
+        let answer = self.client.request(outgoing).await.map_err(|fault| self.unreachable(&fault))?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
@@ -143,85 +105,45 @@ impl Remote {
     }
 
     async fn json(&self, answer: Answer) -> Result<Value, Problem> {
-        let text = answer
-            .whole(JSON_BYTES_MAX)
-            .await
-            .map_err(|fault| self.unreachable(&fault))?;
+        let text = answer.whole(JSON_BYTES_MAX).await.map_err(|fault| self.unreachable(&fault))?;
         serde_json::from_slice(&text).map_err(|_| foreign(&self.base, 200))
     }
 
     fn unreachable(&self, fault: &NetError) -> Problem {
         match fault {
-            NetError::Sending { reason, .. } => Problem::new(
-                Fault::Usage,
-                "file",
-                "a file cannot be read",
-                reason.clone(),
-            ),
+            NetError::Sending { reason, .. } => {
+                Problem::new(Fault::Usage, "file", "a file cannot be read", reason.clone())
+            }
             NetError::Connect { .. } => {
                 let detail = format!(
                     "nothing answers at {}; start the daemon with `sluss serve --config FILE`, or name its configuration with --config",
                     self.base
                 );
-                Problem::new(
-                    Fault::Temporary,
-                    "daemon-unreachable",
-                    "the daemon is not running",
-                    detail,
-                )
+                Problem::new(Fault::Temporary, "daemon-unreachable", "the daemon is not running", detail)
             }
             other => {
-                let class = if other.is_temporary() {
-                    Fault::Temporary
-                } else {
-                    Fault::Usage
-                };
-                Problem::new(
-                    class,
-                    "daemon-unreachable",
-                    "the daemon did not answer",
-                    other.to_string(),
-                )
+                let class = if other.is_temporary() { Fault::Temporary } else { Fault::Usage };
+                Problem::new(class, "daemon-unreachable", "the daemon did not answer", other.to_string())
             }
         }
     }
 }
 
 fn foreign(base: &str, status: u16) -> Problem {
-    let class = if status >= 500 {
-        Fault::Temporary
-    } else {
-        Fault::Usage
-    };
-    let detail = format!(
-        "{base} answered with HTTP status {status} and no JSON of this API; is it the API of `sluss serve`?"
-    );
-    Problem::new(
-        class,
-        "foreign-answer",
-        "the answer is not understood",
-        detail,
-    )
+    let class = if status >= 500 { Fault::Temporary } else { Fault::Usage };
+    let detail =
+        format!("{base} answered with HTTP status {status} and no JSON of this API; is it the API of `sluss serve`?");
+    Problem::new(class, "foreign-answer", "the answer is not understood", detail)
 }
 
 /// A file or folder of ours that cannot be written.
 fn local_file(fault: &std::io::Error) -> Problem {
-    Problem::new(
-        Fault::Usage,
-        "file",
-        "a file cannot be written",
-        fault.to_string(),
-    )
+    Problem::new(Fault::Usage, "file", "a file cannot be written", fault.to_string())
 }
 
 /// Nobody reads what we print.
 fn unprinted(fault: std::io::Error) -> Problem {
-    Problem::new(
-        Fault::Temporary,
-        "output",
-        "standard output cannot be written",
-        fault.to_string(),
-    )
+    Problem::new(Fault::Temporary, "output", "standard output cannot be written", fault.to_string())
 }
 
 fn encoded(text: &str) -> String {
@@ -231,17 +153,9 @@ fn encoded(text: &str) -> String {
 fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
     let given: Vec<String> = query
         .iter()
-        .filter_map(|(name, value)| {
-            value
-                .as_ref()
-                .map(|value| format!("{name}={}", encoded(value)))
-        })
+        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", encoded(value))))
         .collect();
-    if given.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", given.join("&"))
-    }
+    if given.is_empty() { path.to_owned() } else { format!("{path}?{}", given.join("&")) }
 }
 
 /// A member as text: strings as they are, nothing for what is missing.
@@ -263,11 +177,9 @@ fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked.
-pub async fn status(remote: &Remote, output: &mut Output) -> Result<u8, Problem> {
+pub async fn status(remote: &Remote, output: &Output) -> Result<u8, Problem> {
     let status = remote.get("/status", &[]).await?;
-    output
-        .record(&status, || lookup::status_text(&status))
-        .map_err(unprinted)?;
+    output.record(&status, || lookup::status_text(&status)).map_err(unprinted)?;
     Ok(0)
 }
 

@@ -77,11 +77,7 @@ impl Body {
     }
 
     pub(super) fn into_stream(self) -> Pieces {
-        Pieces {
-            waiting: self.pieces,
-            open: None,
-            left: self.bytes,
-        }
+        Pieces { waiting: self.pieces, open: None, left: self.bytes }
     }
 }
 
@@ -110,10 +106,9 @@ impl Pieces {
                 Some(Ok(bytes))
             }
             Some(Err(fault)) => Some(Err(SendFault(fault.to_string()))),
-            None if open.left > 0 => Some(Err(SendFault(format!(
-                "the file ended {} bytes before its length",
-                open.left
-            )))),
+            None if open.left > 0 => {
+                Some(Err(SendFault(format!("the file ended {} bytes before its length", open.left))))
+            }
             None => None,
         })
     }
@@ -123,10 +118,7 @@ impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = SendFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, SendFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, SendFault>>> {
         loop {
             if let Some(read) = ready!(self.poll_file(cx)) {
                 if let Ok(bytes) = &read {
@@ -143,10 +135,7 @@ impl http_body::Body for Pieces {
                 }
                 Some(Piece::File { file, bytes }) => {
                     let file = tokio::fs::File::from_std(file).take(bytes);
-                    self.open = Some(OpenFile {
-                        stream: ReaderStream::with_capacity(file, READ_BYTES),
-                        left: bytes,
-                    });
+                    self.open = Some(OpenFile { stream: ReaderStream::with_capacity(file, READ_BYTES), left: bytes });
                 }
             }
         }

@@ -81,20 +81,14 @@ impl Client {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CLIENT_CONNECT_MAX));
         let tls = client_config(&settings.roots, settings.identity.as_ref())?;
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(CLIENT_IDLE_MAX)
             .pool_max_idle_per_host(32)
             .build(https);
-        Ok(Self {
-            inner,
-            plain_http: settings.plain_http,
-        })
+        Ok(Self { inner, plain_http: settings.plain_http })
     }
 
     /// Fetches a small document.
@@ -102,23 +96,8 @@ impl Client {
     /// # Errors
     ///
     /// [`NetError`]; an HTTP status of failure is no error here.
-    pub async fn get(
-        &self,
-        url: &str,
-        bytes_max: usize,
-        timeout: Duration,
-    ) -> Result<Fetched, NetError> {
-        self.whole(
-            Outgoing {
-                method: Method::GET,
-                url,
-                headers: &[],
-                body: Body::empty(),
-                timeout,
-            },
-            bytes_max,
-        )
-        .await
+    pub async fn get(&self, url: &str, bytes_max: usize, timeout: Duration) -> Result<Fetched, NetError> {
+        self.whole(Outgoing { method: Method::GET, url, headers: &[], body: Body::empty(), timeout }, bytes_max).await
     }
 
     /// Posts `body` and takes a small answer. `timeout` covers the whole exchange.
@@ -135,17 +114,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<Fetched, NetError> {
         let headers = [(header::CONTENT_TYPE, content_type.to_owned())];
-        self.whole(
-            Outgoing {
-                method: Method::POST,
-                url,
-                headers: &headers,
-                body,
-                timeout,
-            },
-            answer_bytes_max,
-        )
-        .await
+        self.whole(Outgoing { method: Method::POST, url, headers: &headers, body, timeout }, answer_bytes_max).await
     }
 
     async fn whole(&self, outgoing: Outgoing<'_>, bytes_max: usize) -> Result<Fetched, NetError> {
@@ -157,11 +126,7 @@ impl Client {
         let body = tokio::time::timeout_at(end, answer.whole(bytes_max))
             .await
             .map_err(|_| NetError::TimedOut { host, seconds })??;
-        Ok(Fetched {
-            status,
-            content_type,
-            body,
-        })
+        Ok(Fetched { status, content_type, body })
     }
 
     /// Sends a request and returns as soon as the head of the answer is there.
@@ -177,44 +142,26 @@ impl Client {
         let answer: Response<Incoming> = match exchange {
             Err(_) => return Err(NetError::TimedOut { host, seconds }),
             Ok(Err(fault)) if is_connect_timeout(&fault) => {
-                return Err(NetError::TimedOut {
-                    host,
-                    seconds: CLIENT_CONNECT_MAX,
-                });
+                return Err(NetError::TimedOut { host, seconds: CLIENT_CONNECT_MAX });
             }
             Ok(Err(fault)) => return Err(NetError::classify(&host, &fault)),
             Ok(Ok(answer)) => answer,
         };
         let (head, body) = answer.into_parts();
-        Ok(Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            host,
-            body,
-        })
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, host, body })
     }
 
     fn compose(&self, outgoing: Outgoing<'_>, host: &str) -> Result<Request<Pieces>, NetError> {
-        let unusable = |reason: String| NetError::Url {
-            host: host.to_owned(),
-            reason,
-        };
-        let uri: Uri = outgoing
-            .url
-            .parse()
-            .map_err(|e: http::uri::InvalidUri| unusable(e.to_string()))?;
+        let unusable = |reason: String| NetError::Url { host: host.to_owned(), reason };
+        let uri: Uri = outgoing.url.parse().map_err(|e: http::uri::InvalidUri| unusable(e.to_string()))?;
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if self.plain_http => {}
             Some("http") => {
-                return Err(NetError::PlainHttp {
-                    host: host.to_owned(),
-                });
+                return Err(NetError::PlainHttp { host: host.to_owned() });
             }
             other => {
-                return Err(unusable(format!(
-                    "found the scheme {other:?}, expected https"
-                )));
+                return Err(unusable(format!("found the scheme {other:?}, expected https")));
             }
         }
         if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
@@ -224,19 +171,14 @@ impl Client {
         for (name, value) in outgoing.headers {
             request = request.header(name, value);
         }
-        request
-            .body(outgoing.body.into_stream())
-            .map_err(|e| unusable(e.to_string()))
+        request.body(outgoing.body.into_stream()).map_err(|e| unusable(e.to_string()))
     }
 }
 
 impl Answer {
     /// A header, where it is there and text.
     pub fn header(&self, name: &HeaderName) -> Option<String> {
-        self.headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .map(ToOwned::to_owned)
+        self.headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned)
     }
 
     /// The next piece of the content; `None` at its end.
@@ -249,10 +191,7 @@ impl Answer {
             let frame = tokio::time::timeout(idle, self.body.frame()).await;
             match frame {
                 Err(_) => {
-                    return Err(NetError::TimedOut {
-                        host: self.host.clone(),
-                        seconds: idle,
-                    });
+                    return Err(NetError::TimedOut { host: self.host.clone(), seconds: idle });
                 }
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(fault))) => return Err(NetError::classify(&self.host, &fault)),
@@ -271,10 +210,7 @@ impl Answer {
     ///
     /// [`NetError::TooLarge`], and those of [`Answer::chunk`].
     pub async fn whole(mut self, bytes_max: usize) -> Result<Vec<u8>, NetError> {
-        let too_large = NetError::TooLarge {
-            host: self.host.clone(),
-            bytes_max,
-        };
+        let too_large = NetError::TooLarge { host: self.host.clone(), bytes_max };
         if hyper::body::Body::size_hint(&self.body).lower() > bytes_max as u64 {
             return Err(too_large);
         }
@@ -291,24 +227,15 @@ impl Answer {
 
 /// The host and port of a URL, for error texts.
 fn host_of(url: &str) -> String {
-    let authority = url
-        .parse::<Uri>()
-        .ok()
-        .and_then(|uri| uri.authority().map(ToString::to_string));
+    let authority = url.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
     // What stands before an @ is a user name or a password.
-    authority.map_or_else(
-        || "(no host)".into(),
-        |a| a.rsplit('@').next().unwrap_or_default().to_owned(),
-    )
+    authority.map_or_else(|| "(no host)".into(), |a| a.rsplit('@').next().unwrap_or_default().to_owned())
 }
 
 fn is_connect_timeout(fault: &hyper_util::client::legacy::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(fault);
     while let Some(cause) = next {
-        if cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
-        {
+        if cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
             return fault.is_connect();
         }
         next = cause.source();

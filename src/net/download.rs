@@ -8,11 +8,7 @@ use std::fs::File;
 use std::io;
 
 /// What RFC 8187 lets stand as it is in an extended value.
-const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A whole file as an answer with its length. The browser keeps to the type and saves it under `name`;
 /// nobody on the way keeps a copy.
@@ -26,36 +22,19 @@ pub fn download(file: File, mime: &str, name: &str) -> io::Result<Response> {
     let mut answer = Response::new(body.into_answer());
     let mime = HeaderValue::from_str(mime).ok();
     let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        mime.unwrap_or(HeaderValue::from_static("application/octet-stream")),
-    );
+    headers.insert(header::CONTENT_TYPE, mime.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     headers.insert(header::CONTENT_LENGTH, bytes.into());
     headers.insert(header::CONTENT_DISPOSITION, attachment(name));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
 
 /// `Content-Disposition: attachment` with the name for old clients and for new ones (RFC 6266).
 pub fn attachment(name: &str) -> HeaderValue {
-    let plain: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || " .-_()".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let value = format!(
-        "attachment; filename=\"{plain}\"; filename*=UTF-8''{}",
-        utf8_percent_encode(name, EXTENDED)
-    );
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || " .-_()".contains(c) { c } else { '_' }).collect();
+    let value = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, EXTENDED));
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 

@@ -101,10 +101,7 @@ impl NetError {
             | Self::Protocol { .. }
             | Self::TimedOut { .. } => true,
             Self::Tls { certificate, .. } => !certificate,
-            Self::PlainHttp { .. }
-            | Self::Sending { .. }
-            | Self::TooLarge { .. }
-            | Self::Url { .. } => false,
+            Self::PlainHttp { .. } | Self::Sending { .. } | Self::TooLarge { .. } | Self::Url { .. } => false,
         }
     }
 
@@ -112,18 +109,9 @@ impl NetError {
     pub(super) fn classify(host: &str, error: &(dyn Error + 'static)) -> Self {
         let host = host.to_owned();
         let causes = causes(error);
-        let reason = causes
-            .last()
-            .map_or_else(|| error.to_string(), ToString::to_string);
-        if let Some(fault) = causes
-            .iter()
-            .find_map(|c| c.downcast_ref::<rustls::Error>())
-        {
-            return Self::Tls {
-                host,
-                reason: fault.to_string(),
-                certificate: concerns_certificate(fault),
-            };
+        let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+        if let Some(fault) = causes.iter().find_map(|c| c.downcast_ref::<rustls::Error>()) {
+            return Self::Tls { host, reason: fault.to_string(), certificate: concerns_certificate(fault) };
         }
         if causes.iter().any(|c| c.is::<super::body::SendFault>()) {
             return Self::Sending { host, reason };

@@ -31,9 +31,7 @@ pub enum FormError {
     #[error("found more than {FORM_FILES_MAX} files in the form")]
     Files,
     /// Texts that are too long together.
-    #[error(
-        "the texts of the form are longer than {FORM_TEXT_BYTES_MAX} bytes; longer ones are sent as files"
-    )]
+    #[error("the texts of the form are longer than {FORM_TEXT_BYTES_MAX} bytes; longer ones are sent as files")]
     Texts,
     /// A text that is not UTF-8.
     #[error("the field {0:?} is not UTF-8")]
@@ -51,10 +49,7 @@ pub struct FormReader {
 
 /// One part of a form.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, on the stack"
-)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 pub enum Part<'a> {
     /// A field.
     Text {
@@ -91,15 +86,9 @@ impl FormReader {
         let (head, body) = request.into_parts();
         let (stream, remains) = lend(body, limits);
         let request = Request::from_parts(head, Body::from_stream(stream));
-        let multipart = Multipart::from_request(request, &())
-            .await
-            .map_err(|fault| FormError::Form(fault.body_text()))?;
-        Ok(Self {
-            multipart,
-            remains,
-            text_bytes_left: FORM_TEXT_BYTES_MAX,
-            files_left: FORM_FILES_MAX,
-        })
+        let multipart =
+            Multipart::from_request(request, &()).await.map_err(|fault| FormError::Form(fault.body_text()))?;
+        Ok(Self { multipart, remains, text_bytes_left: FORM_TEXT_BYTES_MAX, files_left: FORM_FILES_MAX })
     }
 
     /// The next part; `None` after the last one. A file input that was left empty has no name.
@@ -114,32 +103,15 @@ impl FormReader {
         };
         if let Some(name) = field.file_name().map(ToOwned::to_owned) {
             self.files_left = self.files_left.checked_sub(1).ok_or(FormError::Files)?;
-            let mime = field
-                .content_type()
-                .unwrap_or("application/octet-stream")
-                .to_owned();
-            let content = FileContent {
-                field,
-                remains: &self.remains,
-            };
-            return Ok(Some(Part::File {
-                name,
-                mime,
-                content,
-            }));
+            let mime = field.content_type().unwrap_or("application/octet-stream").to_owned();
+            let content = FileContent { field, remains: &self.remains };
+            return Ok(Some(Part::File { name, mime, content }));
         }
         let name = field.name().unwrap_or_default().to_owned();
         let mut text = Vec::new();
         let remains = &self.remains;
-        while let Some(bytes) = field
-            .chunk()
-            .await
-            .map_err(|fault| why(remains, &fault.body_text()))?
-        {
-            self.text_bytes_left = self
-                .text_bytes_left
-                .checked_sub(bytes.len())
-                .ok_or(FormError::Texts)?;
+        while let Some(bytes) = field.chunk().await.map_err(|fault| why(remains, &fault.body_text()))? {
+            self.text_bytes_left = self.text_bytes_left.checked_sub(bytes.len()).ok_or(FormError::Texts)?;
             text.extend_from_slice(&bytes);
         }
         match String::from_utf8(text) {
@@ -161,10 +133,7 @@ impl FileContent<'_> {
     /// # Errors
     ///
     /// [`FormError`] when the file did not come whole; what `take` made of it is then thrown away.
-    pub async fn feed<T, F: Future<Output = T>>(
-        self,
-        take: impl FnOnce(FileReader) -> F,
-    ) -> Result<T, FormError> {
+    pub async fn feed<T, F: Future<Output = T>>(self, take: impl FnOnce(FileReader) -> F) -> Result<T, FormError> {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         let Self { field, remains } = self;
         let (pumped, taken) = tokio::join!(pump(field, sender), take(FileReader::new(receiver)));
@@ -193,9 +162,7 @@ async fn pump(mut field: Field<'_>, sender: mpsc::Sender<io::Result<Bytes>>) -> 
 }
 
 fn why(remains: &Remains, text: &str) -> FormError {
-    remains
-        .fault()
-        .map_or_else(|| FormError::Form(text.to_owned()), FormError::Body)
+    remains.fault().map_or_else(|| FormError::Form(text.to_owned()), FormError::Body)
 }
 
 /// The bytes of a file of a form.
@@ -205,19 +172,13 @@ type Received = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 impl FileReader {
     fn new(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        let received: Received = Box::pin(futures_util::stream::poll_fn(move |cx| {
-            receiver.poll_recv(cx)
-        }));
+        let received: Received = Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)));
         Self(StreamReader::new(received))
     }
 }
 
 impl AsyncRead for FileReader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
@@ -242,11 +203,7 @@ mod tests {
         while let Some(part) = form.next().await? {
             seen.push(match part {
                 Part::Text { name, value } => format!("{name}={value}"),
-                Part::File {
-                    name,
-                    mime,
-                    content,
-                } => {
+                Part::File { name, mime, content } => {
                     let take = |mut reader: super::FileReader| async move {
                         let mut text = String::new();
                         reader.read_to_string(&mut text).await.map(|_| text)
@@ -262,42 +219,21 @@ mod tests {
     #[tokio::test]
     async fn fields_and_files_come_in_order() {
         let seen = read(FORM, 10_000).await.unwrap();
-        assert_eq!(
-            seen,
-            [
-                "label=Årende 7",
-                " application/octet-stream ",
-                "å ä.pdf application/pdf %PDF"
-            ]
-        );
+        assert_eq!(seen, ["label=Årende 7", " application/octet-stream ", "å ä.pdf application/pdf %PDF"]);
     }
 
     #[tokio::test]
     async fn a_form_that_ends_too_early_is_no_shorter_file() {
         let cut = FORM.split("PDF\r\n--b--").next().unwrap();
-        assert!(matches!(
-            read(cut, 10_000).await.unwrap_err(),
-            FormError::Form(_)
-        ));
+        assert!(matches!(read(cut, 10_000).await.unwrap_err(), FormError::Form(_)));
     }
 
     #[tokio::test]
     async fn bounds_hold() {
-        assert!(matches!(
-            read(FORM, 100).await.unwrap_err(),
-            FormError::Body(_)
-        ));
+        assert!(matches!(read(FORM, 100).await.unwrap_err(), FormError::Body(_)));
         let long = FORM.replace("Årende", &"x".repeat(1_100_000));
-        assert!(matches!(
-            read(long, 10_000_000).await.unwrap_err(),
-            FormError::Texts
-        ));
+        assert!(matches!(read(long, 10_000_000).await.unwrap_err(), FormError::Texts));
         let part = "--b\r\nContent-Disposition: form-data; name=\"d\"; filename=\"a\"\r\n\r\nx\r\n";
-        assert!(matches!(
-            read(part.repeat(101) + "--b--\r\n", 10_000_000)
-                .await
-                .unwrap_err(),
-            FormError::Files
-        ));
+        assert!(matches!(read(part.repeat(101) + "--b--\r\n", 10_000_000).await.unwrap_err(), FormError::Files));
     }
 }

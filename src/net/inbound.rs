@@ -63,26 +63,17 @@ pub struct BodyLimits {
 impl BodyLimits {
     /// `bytes_max` bytes in the time that `limits` gives a body.
     pub fn bytes(bytes_max: u64) -> Self {
-        Self {
-            bytes_max,
-            idle: crate::limits::SERVER_IDLE_MAX,
-            whole: crate::limits::SERVER_BODY_MAX,
-        }
+        Self { bytes_max, idle: crate::limits::SERVER_IDLE_MAX, whole: crate::limits::SERVER_BODY_MAX }
     }
 }
 
 /// The pieces of a body, bounded.
-pub fn pieces(
-    body: Body,
-    limits: BodyLimits,
-) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+pub fn pieces(body: Body, limits: BodyLimits) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     let end = Instant::now() + limits.whole;
     let start = Some((body.into_data_stream(), 0_u64));
     futures_util::stream::unfold(start, move |state| async move {
         let (mut stream, before) = state?;
-        let patience = limits
-            .idle
-            .min(end.saturating_duration_since(Instant::now()));
+        let patience = limits.idle.min(end.saturating_duration_since(Instant::now()));
         let next = tokio::time::timeout(patience, stream.next()).await;
         let bytes = match next {
             Err(_) => return Some((Err(slow(limits, end)), None)),
@@ -111,10 +102,7 @@ type PieceStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
 /// The body as an asynchronous reader, and what remains of it when its reader has gone. Errors hold
 /// a [`BodyError`].
-pub fn reader(
-    body: Body,
-    limits: BodyLimits,
-) -> (impl AsyncRead + Send + Unpin + 'static, Remains) {
+pub fn reader(body: Body, limits: BodyLimits) -> (impl AsyncRead + Send + Unpin + 'static, Remains) {
     let (stream, remains) = lend(body, limits);
     (StreamReader::new(stream), remains)
 }
@@ -123,16 +111,10 @@ pub fn reader(
 pub(super) fn lend(
     body: Body,
     limits: BodyLimits,
-) -> (
-    impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
-    Remains,
-) {
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static, Remains) {
     let left = Arc::new(Mutex::new(Left::default()));
     let stream: PieceStream = Box::pin(pieces(body, limits));
-    let lent = Lent {
-        stream: Some(stream),
-        left: left.clone(),
-    };
+    let lent = Lent { stream: Some(stream), left: left.clone() };
     (lent, Remains { left })
 }
 
@@ -169,9 +151,7 @@ impl Remains {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Left> {
-        self.left
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.left.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -184,10 +164,7 @@ struct Lent {
 impl Stream for Lent {
     type Item = io::Result<Bytes>;
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(None);
         };
@@ -201,12 +178,7 @@ impl Stream for Lent {
 
 impl Lent {
     fn keep(&self, change: impl FnOnce(&mut Left)) {
-        change(
-            &mut self
-                .left
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        change(&mut self.left.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 }
 
@@ -241,11 +213,7 @@ impl BodyReader {
                 }
             }
         });
-        Self {
-            pieces: pieces_in,
-            rest: Bytes::new(),
-            ended: false,
-        }
+        Self { pieces: pieces_in, rest: Bytes::new(), ended: false }
     }
 }
 
@@ -270,11 +238,7 @@ impl Read for BodyReader {
 /// Reads and throws away at most `bytes_max` bytes of a body that is refused, for at most a few
 /// seconds: a client that is still writing would otherwise see a broken connection and not the answer.
 pub async fn drain(body: Body, bytes_max: u64) {
-    exhaust(
-        Box::pin(pieces(body, BodyLimits::bytes(bytes_max))),
-        bytes_max,
-    )
-    .await;
+    exhaust(Box::pin(pieces(body, BodyLimits::bytes(bytes_max))), bytes_max).await;
 }
 
 async fn exhaust(mut stream: PieceStream, bytes_max: u64) {

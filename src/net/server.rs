@@ -3,8 +3,7 @@
 
 use super::tls::ServerTls;
 use crate::limits::{
-    SERVER_CONNECTIONS_MAX, SERVER_HANDSHAKE_MAX, SERVER_HEADER_BYTES_MAX, SERVER_HEADER_MAX,
-    SERVER_IDLE_MAX,
+    SERVER_CONNECTIONS_MAX, SERVER_HANDSHAKE_MAX, SERVER_HEADER_BYTES_MAX, SERVER_HEADER_MAX, SERVER_IDLE_MAX,
 };
 use axum::Router;
 use http::Request;
@@ -75,13 +74,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                let connection = Connection {
-                    peer,
-                    tls: tls.clone(),
-                    app: app.clone(),
-                    limits,
-                    shutdown: shutdown.clone(),
-                };
+                let connection =
+                    Connection { peer, tls: tls.clone(), app: app.clone(), limits, shutdown: shutdown.clone() };
                 connections.spawn(async move {
                     connection.run(stream).await;
                     drop(permit);
@@ -114,11 +108,7 @@ async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = room
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, peer, permit))
@@ -182,20 +172,11 @@ struct ImpatientWriter<S> {
 
 impl<S> ImpatientWriter<S> {
     fn new(stream: S, idle: Duration) -> Self {
-        Self {
-            stream,
-            idle,
-            patience: Box::pin(tokio::time::sleep(idle)),
-            waiting: false,
-        }
+        Self { stream, idle, patience: Box::pin(tokio::time::sleep(idle)), waiting: false }
     }
 
     /// Passes on what the stream said, and gives up when it has said "not yet" for too long.
-    fn judge<T>(
-        &mut self,
-        polled: Poll<io::Result<T>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    fn judge<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.waiting = false;
             return polled;
@@ -205,29 +186,18 @@ impl<S> ImpatientWriter<S> {
             self.patience.as_mut().reset(Instant::now() + self.idle);
         }
         ready!(self.patience.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client takes nothing of the answer",
-        )))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of the answer")))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ImpatientWriter<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ImpatientWriter<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(polled, cx)
     }

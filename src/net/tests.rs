@@ -41,11 +41,7 @@ impl Running {
 }
 
 fn plain_client() -> Client {
-    Client::new(&ClientSettings {
-        plain_http: true,
-        ..ClientSettings::default()
-    })
-    .unwrap()
+    Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap()
 }
 
 /// A certificate for localhost that is its own root, as files and as DER.
@@ -54,10 +50,7 @@ fn certificate(folder: &std::path::Path) -> (Arc<ServerTls>, Vec<u8>) {
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    (
-        Arc::new(ServerTls::from_files(&cert, &key).unwrap()),
-        made.cert.der().to_vec(),
-    )
+    (Arc::new(ServerTls::from_files(&cert, &key).unwrap()), made.cert.der().to_vec())
 }
 
 fn counting() -> Router {
@@ -65,11 +58,8 @@ fn counting() -> Router {
         "/count",
         post(|body: AxumBody| async move {
             let mut reader = BodyReader::new(body, BodyLimits::bytes(50_000_000));
-            let read = tokio::task::spawn_blocking(move || {
-                std::io::copy(&mut reader, &mut std::io::sink())
-            })
-            .await
-            .unwrap();
+            let read =
+                tokio::task::spawn_blocking(move || std::io::copy(&mut reader, &mut std::io::sink())).await.unwrap();
             read.map_or_else(|fault| fault.to_string(), |bytes| bytes.to_string())
         }),
     )
@@ -81,29 +71,13 @@ async fn https_works_with_the_given_root_and_with_no_other() {
     let (tls, root) = certificate(folder.path());
     let server = start(counting(), Some(tls), ServerLimits::default()).await;
     let url = server.url("https", "/");
-    let trusting = Client::new(&ClientSettings {
-        roots: vec![root],
-        ..ClientSettings::default()
-    })
-    .unwrap();
+    let trusting = Client::new(&ClientSettings { roots: vec![root], ..ClientSettings::default() }).unwrap();
     let fetched = trusting.get(&url, 100, SOON).await.unwrap();
-    assert_eq!(
-        (fetched.status, fetched.body.as_slice()),
-        (200, b"hello".as_slice())
-    );
+    assert_eq!((fetched.status, fetched.body.as_slice()), (200, b"hello".as_slice()));
 
     let stranger = Client::new(&ClientSettings::default()).unwrap();
     let refusal = stranger.get(&url, 100, SOON).await.unwrap_err();
-    assert!(
-        matches!(
-            refusal,
-            NetError::Tls {
-                certificate: true,
-                ..
-            }
-        ),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, NetError::Tls { certificate: true, .. }), "{refusal:?}");
     assert!(!refusal.is_temporary());
 }
 
@@ -113,13 +87,7 @@ async fn a_new_certificate_is_served_after_reload() {
     let (tls, first) = certificate(folder.path());
     let server = start(counting(), Some(tls.clone()), ServerLimits::default()).await;
     let (_, second) = certificate(folder.path());
-    let of = |root: Vec<u8>| {
-        Client::new(&ClientSettings {
-            roots: vec![root],
-            ..ClientSettings::default()
-        })
-        .unwrap()
-    };
+    let of = |root: Vec<u8>| Client::new(&ClientSettings { roots: vec![root], ..ClientSettings::default() }).unwrap();
     let url = server.url("https", "/");
     assert!(of(first.clone()).get(&url, 100, SOON).await.is_ok());
     tls.reload().unwrap();
@@ -134,43 +102,21 @@ async fn a_new_certificate_is_served_after_reload() {
 #[tokio::test]
 async fn faults_of_the_network_are_told_apart() {
     let client = plain_client();
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let refused = client
-        .get(&format!("http://{closed}/x?secret=1"), 10, SOON)
-        .await
-        .unwrap_err();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refused = client.get(&format!("http://{closed}/x?secret=1"), 10, SOON).await.unwrap_err();
     assert!(matches!(refused, NetError::Connect { .. }), "{refused:?}");
     assert!(refused.is_temporary());
     assert!(!refused.to_string().contains("secret"), "{refused}");
 
-    let nowhere = client
-        .get("http://no-such-host.invalid/", 10, SOON)
-        .await
-        .unwrap_err();
+    let nowhere = client.get("http://no-such-host.invalid/", 10, SOON).await.unwrap_err();
     assert!(matches!(nowhere, NetError::Name { .. }), "{nowhere:?}");
 
     let strict = Client::new(&ClientSettings::default()).unwrap();
-    let plain = strict
-        .get(&format!("http://{closed}/"), 10, SOON)
-        .await
-        .unwrap_err();
+    let plain = strict.get(&format!("http://{closed}/"), 10, SOON).await.unwrap_err();
     assert!(matches!(plain, NetError::PlainHttp { .. }), "{plain:?}");
-    let user = client
-        .get("http://name:secret@localhost/", 10, SOON)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(user, NetError::Url { .. }) && !user.to_string().contains("secret"),
-        "{user}"
-    );
-    assert!(matches!(
-        client.get("ftp://localhost/", 10, SOON).await.unwrap_err(),
-        NetError::Url { .. }
-    ));
+    let user = client.get("http://name:secret@localhost/", 10, SOON).await.unwrap_err();
+    assert!(matches!(user, NetError::Url { .. }) && !user.to_string().contains("secret"), "{user}");
+    assert!(matches!(client.get("ftp://localhost/", 10, SOON).await.unwrap_err(), NetError::Url { .. }));
 }
 
 /// A peer that says these bytes to every connection, and then waits or closes.
@@ -197,52 +143,26 @@ async fn answers_that_are_late_large_or_broken_are_told_apart() {
     let client = plain_client();
     let short = Duration::from_millis(300);
     let silent = peer_that_says(b"", false).await;
-    assert!(matches!(
-        client.get(&silent, 10, short).await.unwrap_err(),
-        NetError::TimedOut { .. }
-    ));
+    assert!(matches!(client.get(&silent, 10, short).await.unwrap_err(), NetError::TimedOut { .. }));
     let stalling = peer_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false).await;
-    assert!(matches!(
-        client.get(&stalling, 10, short).await.unwrap_err(),
-        NetError::TimedOut { .. }
-    ));
+    assert!(matches!(client.get(&stalling, 10, short).await.unwrap_err(), NetError::TimedOut { .. }));
     let truncated = peer_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", true).await;
-    assert!(matches!(
-        client.get(&truncated, 10, SOON).await.unwrap_err(),
-        NetError::Broken { .. }
-    ));
+    assert!(matches!(client.get(&truncated, 10, SOON).await.unwrap_err(), NetError::Broken { .. }));
     let garbage = peer_that_says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", true).await;
-    assert!(matches!(
-        client.get(&garbage, 10, SOON).await.unwrap_err(),
-        NetError::Protocol { .. }
-    ));
+    assert!(matches!(client.get(&garbage, 10, SOON).await.unwrap_err(), NetError::Protocol { .. }));
     let announced = peer_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n", false).await;
-    assert!(matches!(
-        client.get(&announced, 10, SOON).await.unwrap_err(),
-        NetError::TooLarge { bytes_max: 10, .. }
-    ));
-    let chunked = peer_that_says(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n",
-        false,
-    )
-    .await;
-    assert!(matches!(
-        client.get(&chunked, 10, SOON).await.unwrap_err(),
-        NetError::TooLarge { .. }
-    ));
+    assert!(matches!(client.get(&announced, 10, SOON).await.unwrap_err(), NetError::TooLarge { bytes_max: 10, .. }));
+    let chunked =
+        peer_that_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n", false)
+            .await;
+    assert!(matches!(client.get(&chunked, 10, SOON).await.unwrap_err(), NetError::TooLarge { .. }));
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let url = peer_that_says(
-        b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n",
-        true,
-    )
-    .await;
-    assert_eq!(
-        plain_client().get(&url, 10, SOON).await.unwrap().status,
-        302
-    );
+    let url =
+        peer_that_says(b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n", true).await;
+    assert_eq!(plain_client().get(&url, 10, SOON).await.unwrap().status, 302);
 }
 
 #[tokio::test]
@@ -250,13 +170,8 @@ async fn a_body_of_pieces_and_files_arrives_whole_and_with_its_length() {
     let app = Router::new().route(
         "/",
         post(|request: axum::extract::Request| async move {
-            let length = request
-                .headers()
-                .get("content-length")
-                .map(|v| v.to_str().unwrap().to_owned());
-            let body = axum::body::to_bytes(request.into_body(), 10_000_000)
-                .await
-                .unwrap();
+            let length = request.headers().get("content-length").map(|v| v.to_str().unwrap().to_owned());
+            let body = axum::body::to_bytes(request.into_body(), 10_000_000).await.unwrap();
             format!(
                 "{} {} {} {}",
                 length.unwrap_or_default(),
@@ -269,26 +184,11 @@ async fn a_body_of_pieces_and_files_arrives_whole_and_with_its_length() {
     let server = start(app, None, ServerLimits::default()).await;
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&vec![7; 3_000_000]).unwrap();
-    let body = Body::empty()
-        .memory("head")
-        .file(file)
-        .unwrap()
-        .memory("tail");
+    let body = Body::empty().memory("head").file(file).unwrap().memory("tail");
     assert_eq!(body.len(), 3_000_008);
-    let answer = plain_client()
-        .post(
-            &server.url("http", "/"),
-            "application/octet-stream",
-            body,
-            1000,
-            SOON,
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        String::from_utf8(answer.body).unwrap(),
-        "3000008 3000008 true true"
-    );
+    let answer =
+        plain_client().post(&server.url("http", "/"), "application/octet-stream", body, 1000, SOON).await.unwrap();
+    assert_eq!(String::from_utf8(answer.body).unwrap(), "3000008 3000008 true true");
 }
 
 #[tokio::test]
@@ -299,10 +199,7 @@ async fn a_file_that_shrinks_while_it_is_sent_is_a_fault_of_ours() {
     let handle = file.try_clone().unwrap();
     let body = Body::empty().file(file).unwrap();
     handle.set_len(10).unwrap();
-    let fault = plain_client()
-        .post(&server.url("http", "/count"), "x/y", body, 1000, SOON)
-        .await
-        .unwrap_err();
+    let fault = plain_client().post(&server.url("http", "/count"), "x/y", body, 1000, SOON).await.unwrap_err();
     assert!(matches!(fault, NetError::Sending { .. }), "{fault:?}");
 }
 
@@ -313,13 +210,7 @@ async fn a_large_body_is_read_through_the_blocking_reader() {
     file.set_len(40_000_000).unwrap();
     file.rewind().unwrap();
     let answer = plain_client()
-        .post(
-            &server.url("http", "/count"),
-            "x/y",
-            Body::empty().file(file).unwrap(),
-            1000,
-            SOON,
-        )
+        .post(&server.url("http", "/count"), "x/y", Body::empty().file(file).unwrap(), 1000, SOON)
         .await
         .unwrap();
     assert_eq!(answer.body, b"40000000");
@@ -329,10 +220,7 @@ async fn a_large_body_is_read_through_the_blocking_reader() {
 async fn a_body_above_the_limit_is_too_large() {
     let limits = BodyLimits::bytes(1000);
     let mut reader = BodyReader::new(AxumBody::from(vec![0; 1001]), limits);
-    let fault =
-        tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()).unwrap_err())
-            .await
-            .unwrap();
+    let fault = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()).unwrap_err()).await.unwrap();
     assert_eq!(BodyError::of(&fault), Some(&BodyError::TooLarge(1000)));
     let (mut reader, _) = super::inbound::reader(AxumBody::from(vec![0; 1000]), limits);
     assert_eq!(reader.read_to_end(&mut Vec::new()).await.unwrap(), 1000);
@@ -347,26 +235,13 @@ async fn a_body_that_pauses_or_drags_on_frees_its_thread() {
         }))
     };
     for limits in [
-        BodyLimits {
-            bytes_max: 1000,
-            idle: Duration::from_millis(10),
-            whole: SOON,
-        },
-        BodyLimits {
-            bytes_max: 1000,
-            idle: SOON,
-            whole: Duration::from_millis(200),
-        },
+        BodyLimits { bytes_max: 1000, idle: Duration::from_millis(10), whole: SOON },
+        BodyLimits { bytes_max: 1000, idle: SOON, whole: Duration::from_millis(200) },
     ] {
         let mut reader = BodyReader::new(drip(), limits);
         let fault =
-            tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()).unwrap_err())
-                .await
-                .unwrap();
-        assert!(
-            matches!(BodyError::of(&fault), Some(BodyError::Slow(_))),
-            "{fault}"
-        );
+            tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()).unwrap_err()).await.unwrap();
+        assert!(matches!(BodyError::of(&fault), Some(BodyError::Slow(_))), "{fault}");
     }
 }
 
@@ -387,39 +262,21 @@ async fn a_client_that_dawdles_with_its_headers_is_let_go() {
         ..ServerLimits::default()
     };
     let server = start(counting(), None, limits).await;
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow")
-        .await
-        .unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow").await.unwrap();
     assert!(closed(stream).await.is_some());
 
     let folder = tempfile::tempdir().unwrap();
     let (tls, _) = certificate(folder.path());
     let server = start(counting(), Some(tls), limits).await;
-    assert!(
-        closed(
-            TcpStream::connect(("127.0.0.1", server.port))
-                .await
-                .unwrap()
-        )
-        .await
-        .is_some()
-    );
+    assert!(closed(TcpStream::connect(("127.0.0.1", server.port)).await.unwrap()).await.is_some());
 }
 
 #[tokio::test]
 async fn headers_above_the_limit_are_refused() {
     let server = start(counting(), None, ServerLimits::default()).await;
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .unwrap();
-    let head = format!(
-        "GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n",
-        "x".repeat(100_000)
-    );
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(100_000));
     let _ = stream.write_all(head.as_bytes()).await;
     let mut first = [0; 12];
     stream.read_exact(&mut first).await.unwrap();
@@ -428,33 +285,14 @@ async fn headers_above_the_limit_are_refused() {
 
 #[tokio::test]
 async fn connections_above_the_limit_wait_for_room() {
-    let server = start(
-        counting(),
-        None,
-        ServerLimits {
-            connections_max: 1,
-            ..ServerLimits::default()
-        },
-    )
-    .await;
-    let first = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .unwrap();
+    let server = start(counting(), None, ServerLimits { connections_max: 1, ..ServerLimits::default() }).await;
+    let first = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let waiting = plain_client();
     let url = server.url("http", "/");
-    assert!(matches!(
-        waiting
-            .get(&url, 100, Duration::from_millis(300))
-            .await
-            .unwrap_err(),
-        NetError::TimedOut { .. }
-    ));
+    assert!(matches!(waiting.get(&url, 100, Duration::from_millis(300)).await.unwrap_err(), NetError::TimedOut { .. }));
     drop(first);
-    assert_eq!(
-        plain_client().get(&url, 100, SOON).await.unwrap().status,
-        200
-    );
+    assert_eq!(plain_client().get(&url, 100, SOON).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -477,28 +315,14 @@ async fn what_has_begun_is_finished_before_the_end() {
 
 #[tokio::test]
 async fn what_takes_longer_than_the_grace_is_cut_off_and_counted() {
-    let app = Router::new().route(
-        "/never",
-        get(|| async { std::future::pending::<&'static str>().await }),
-    );
-    let server = start(
-        app,
-        None,
-        ServerLimits {
-            grace: Duration::from_millis(100),
-            ..ServerLimits::default()
-        },
-    )
-    .await;
+    let app = Router::new().route("/never", get(|| async { std::future::pending::<&'static str>().await }));
+    let server = start(app, None, ServerLimits { grace: Duration::from_millis(100), ..ServerLimits::default() }).await;
     let url = server.url("http", "/never");
     let asked = tokio::spawn(async move { plain_client().get(&url, 100, SOON).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     server.end.send(true).unwrap();
     assert_eq!(server.server.await.unwrap(), 1);
-    assert!(matches!(
-        asked.await.unwrap().unwrap_err(),
-        NetError::Broken { .. }
-    ));
+    assert!(matches!(asked.await.unwrap().unwrap_err(), NetError::Broken { .. }));
 }
 
 #[tokio::test]
@@ -506,13 +330,7 @@ async fn an_answer_can_be_taken_piece_by_piece() {
     let app = Router::new().route("/", get(|| async { vec![1_u8; 2_000_000] }));
     let server = start(app, None, ServerLimits::default()).await;
     let url = server.url("http", "/");
-    let outgoing = Outgoing {
-        method: Method::GET,
-        url: &url,
-        headers: &[],
-        body: Body::empty(),
-        timeout: SOON,
-    };
+    let outgoing = Outgoing { method: Method::GET, url: &url, headers: &[], body: Body::empty(), timeout: SOON };
     let mut answer = plain_client().request(outgoing).await.unwrap();
     let (mut bytes, mut pieces) = (0, 0);
     while let Some(piece) = answer.chunk(SOON).await.unwrap() {
@@ -525,16 +343,14 @@ async fn an_answer_can_be_taken_piece_by_piece() {
 
 #[tokio::test]
 async fn a_reader_says_why_it_failed_and_leaves_the_rest() {
-    let (mut reader, remains) =
-        super::inbound::reader(AxumBody::from(vec![0; 1001]), BodyLimits::bytes(1000));
+    let (mut reader, remains) = super::inbound::reader(AxumBody::from(vec![0; 1001]), BodyLimits::bytes(1000));
     assert!(reader.read_to_end(&mut Vec::new()).await.is_err());
     assert_eq!(remains.fault(), Some(BodyError::TooLarge(1000)));
 
     let app = Router::new().route(
         "/",
         post(|body: AxumBody| async move {
-            let (mut reader, remains) =
-                super::inbound::reader(body, BodyLimits::bytes(100_000_000));
+            let (mut reader, remains) = super::inbound::reader(body, BodyLimits::bytes(100_000_000));
             let first = reader.read_u8().await.unwrap();
             drop(reader);
             assert_eq!(remains.fault(), None);
@@ -546,10 +362,7 @@ async fn a_reader_says_why_it_failed_and_leaves_the_rest() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(60_000_000).unwrap();
     let body = Body::empty().file(file).unwrap();
-    let answer = plain_client()
-        .post(&server.url("http", "/"), "x/y", body, 100, SOON)
-        .await
-        .unwrap();
+    let answer = plain_client().post(&server.url("http", "/"), "x/y", body, 100, SOON).await.unwrap();
     assert_eq!(answer.body, b"refused after 0");
 }
 
@@ -560,25 +373,14 @@ fn a_token_is_made_once_with_mode_0600_and_compared_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.token");
     let made = AccessToken::from_file_or_new(&path).unwrap();
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(made.matches(text.trim()));
-    assert!(
-        AccessToken::from_file_or_new(&path)
-            .unwrap()
-            .matches(text.trim())
-    );
+    assert!(AccessToken::from_file_or_new(&path).unwrap().matches(text.trim()));
     assert!(
         !made.matches(&text.trim()[1..])
             && !made.matches("")
-            && !made.matches(
-                &text
-                    .trim()
-                    .replace(|c: char| c.is_ascii_alphanumeric(), "0")
-            )
+            && !made.matches(&text.trim().replace(|c: char| c.is_ascii_alphanumeric(), "0"))
     );
     assert!(!format!("{made:?}").contains(text.trim()));
     std::fs::write(&path, "short").unwrap();

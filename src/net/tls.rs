@@ -42,10 +42,7 @@ impl std::fmt::Debug for ClientIdentity {
 }
 
 /// A client that believes `roots` and nobody else; the system's roots are not asked.
-pub(super) fn client_config(
-    roots: &[Vec<u8>],
-    identity: Option<&ClientIdentity>,
-) -> Result<ClientConfig, TlsError> {
+pub(super) fn client_config(roots: &[Vec<u8>], identity: Option<&ClientIdentity>) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(CertificateDer::from(root.as_slice()))?;
@@ -56,12 +53,7 @@ pub(super) fn client_config(
     Ok(match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
-            let chain = identity
-                .chain
-                .iter()
-                .cloned()
-                .map(CertificateDer::from)
-                .collect();
+            let chain = identity.chain.iter().cloned().map(CertificateDer::from).collect();
             let key = PrivateKeyDer::try_from(identity.key.clone()).map_err(TlsError::ClientKey)?;
             builder.with_client_auth_cert(chain, key)?
         }
@@ -84,11 +76,7 @@ impl ServerTls {
     /// [`TlsError`] for files that are missing, no PEM, or that do not belong together.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let current = RwLock::new(server_config(certificate, key)?);
-        Ok(Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            current,
-        })
+        Ok(Self { certificate: certificate.into(), key: key.into(), current })
     }
 
     /// Reads both files again. Connections that are open keep what they have.
@@ -98,26 +86,17 @@ impl ServerTls {
     /// As [`ServerTls::from_files`]; the certificate in use then stays.
     pub fn reload(&self) -> Result<(), TlsError> {
         let fresh = server_config(&self.certificate, &self.key)?;
-        *self
-            .current
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(())
     }
 
     pub(super) fn current(&self) -> Arc<ServerConfig> {
-        self.current
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
 fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let fault = |path: &Path, reason: String| TlsError::File {
-        path: path.display().to_string(),
-        reason,
-    };
+    let fault = |path: &Path, reason: String| TlsError::File { path: path.display().to_string(), reason };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| fault(certificate, e.to_string()))?;

@@ -50,11 +50,7 @@ impl AccessToken {
         let mut bytes = [0; RANDOM_BYTES];
         SystemRandom.fill(&mut bytes);
         let token = Self(hex(&bytes));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         writeln!(file, "{}", token.0)?;
         file.sync_all()?;
         Ok(token)
@@ -67,9 +63,7 @@ impl AccessToken {
     /// When the file cannot be read or holds no token.
     pub fn from_file(path: &Path) -> io::Result<Self> {
         let mut text = String::new();
-        File::open(path)?
-            .take(FILE_BYTES_MAX)
-            .read_to_string(&mut text)?;
+        File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
         Self::new(text.trim())
     }
 
@@ -86,9 +80,6 @@ impl AccessToken {
 
 /// Whether two secrets are equal, in a time that depends on their lengths only.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
-    let differences = left
-        .iter()
-        .zip(right)
-        .fold(0, |seen, (a, b)| seen | std::hint::black_box(a ^ b));
+    let differences = left.iter().zip(right).fold(0, |seen, (a, b)| seen | std::hint::black_box(a ^ b));
     left.len() == right.len() && std::hint::black_box(differences) == 0
 }

@@ -15,22 +15,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// A [`Problem`] when it was not taken.
-pub async fn submit(
-    remote: &Remote,
-    participant: &str,
-    envelope: &Path,
-    output: &mut Output,
-) -> Result<u8, Problem> {
-    let body = Body::empty()
-        .file(open(envelope)?)
-        .map_err(|fault| local_file(&fault))?;
+pub async fn submit(remote: &Remote, participant: &str, envelope: &Path, output: &Output) -> Result<u8, Problem> {
+    let body = Body::empty().file(open(envelope)?).map_err(|fault| local_file(&fault))?;
     let path = format!("/participants/{}/envelopes", encoded(participant));
     let sent = remote.post(&path, "application/xml", body).await?;
-    output
-        .record(&sent, || {
-            format!("{}  {}", word(&sent, "id"), word(&sent, "status"))
-        })
-        .map_err(unprinted)?;
+    output.record(&sent, || format!("{}  {}", word(&sent, "id"), word(&sent, "status"))).map_err(unprinted)?;
     Ok(0)
 }
 
@@ -41,58 +30,31 @@ pub async fn submit(
 ///
 /// A [`Problem`] when the daemon cannot be asked or a file cannot be written. What was confirmed
 /// before has been printed.
-pub async fn take(
-    remote: &Remote,
-    participant: &str,
-    save: Option<&PathBuf>,
-    output: &mut Output,
-) -> Result<u8, Problem> {
+pub async fn take(remote: &Remote, participant: &str, save: Option<&PathBuf>, output: &Output) -> Result<u8, Problem> {
     let base = format!("/participants/{}/envelopes", encoded(participant));
     let waiting = remote.get(&base, &[]).await?;
     let mut envelopes = items(&waiting, "envelopes").to_vec();
     let Some(folder) = save else {
-        output
-            .list(&envelopes, || table(&envelopes), "no envelope waits")
-            .map_err(unprinted)?;
+        output.list(&envelopes, || table(&envelopes), "no envelope waits").map_err(unprinted)?;
         return Ok(0);
     };
     for envelope in &mut envelopes {
         let file = take_one(remote, &base, envelope, folder).await?;
-        output
-            .record(envelope, || {
-                format!("{}  {}", word(envelope, "status"), file.display())
-            })
-            .map_err(unprinted)?;
+        output.record(envelope, || format!("{}  {}", word(envelope, "status"), file.display())).map_err(unprinted)?;
     }
     if envelopes.is_empty() && !output.is_json() {
-        output
-            .record(&(), || "no envelope waits".into())
-            .map_err(unprinted)?;
+        output.record(&(), || "no envelope waits".into()).map_err(unprinted)?;
     }
     Ok(0)
 }
 
 /// Saves first and confirms then: a crash between the two has it offered again, never lost.
-async fn take_one(
-    remote: &Remote,
-    base: &str,
-    envelope: &mut Value,
-    folder: &Path,
-) -> Result<PathBuf, Problem> {
+async fn take_one(remote: &Remote, base: &str, envelope: &mut Value, folder: &Path) -> Result<PathBuf, Problem> {
     let id: MessageId = word(envelope, "id").parse().map_err(|_| no_id(envelope))?;
-    let mut aside =
-        Aside::begin(folder, &format!("{id}.xml")).map_err(|fault| local_file(&fault))?;
-    remote
-        .download(&format!("{base}/{id}"), aside.file())
-        .await?;
+    let mut aside = Aside::begin(folder, &format!("{id}.xml")).map_err(|fault| local_file(&fault))?;
+    remote.download(&format!("{base}/{id}"), aside.file()).await?;
     let file = aside.keep().map_err(|fault| local_file(&fault))?;
-    let confirmed = remote
-        .post(
-            &format!("{base}/{id}/confirm"),
-            "application/json",
-            Body::empty(),
-        )
-        .await?;
+    let confirmed = remote.post(&format!("{base}/{id}/confirm"), "application/json", Body::empty()).await?;
     envelope["status"] = confirmed["status"].clone();
     envelope["file"] = file.display().to_string().into();
     Ok(file)
@@ -101,9 +63,7 @@ async fn take_one(
 fn table(envelopes: &[Value]) -> Table {
     let mut table = Table::new(&["ID", "RECEIVED", "FROM", "BYTES", "ENVELOPE"]);
     for envelope in envelopes {
-        table.row(
-            ["id", "received_at", "from", "bytes", "envelope_id"].map(|name| word(envelope, name)),
-        );
+        table.row(["id", "received_at", "from", "bytes", "envelope_id"].map(|name| word(envelope, name)));
     }
     table
 }

@@ -23,17 +23,11 @@ pub struct InboxOptions {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked or a document cannot be saved.
-pub async fn inbox(
-    remote: &Remote,
-    options: &InboxOptions,
-    output: &mut Output,
-) -> Result<u8, Problem> {
+pub async fn inbox(remote: &Remote, options: &InboxOptions, output: &Output) -> Result<u8, Problem> {
     let messages = match options.id {
         Some(id) => vec![remote.get(&format!("/messages/{id}"), &[]).await?],
         None => {
-            let answer = remote
-                .get("/inbox", &[("participant", options.participant.clone())])
-                .await?;
+            let answer = remote.get("/inbox", &[("participant", options.participant.clone())]).await?;
             items(&answer, "messages").to_vec()
         }
     };
@@ -42,28 +36,14 @@ pub async fn inbox(
             save(remote, message, folder).await?;
         }
     }
-    output
-        .list(&messages, || table(&messages), "nothing has come in")
-        .map_err(unprinted)?;
+    output.list(&messages, || table(&messages), "nothing has come in").map_err(unprinted)?;
     Ok(0)
 }
 
 fn table(messages: &[Value]) -> Table {
-    let mut table = Table::new(&[
-        "ID",
-        "RECEIVED",
-        "FROM",
-        "TO",
-        "STATUS",
-        "DOCUMENTS",
-        "LABEL",
-    ]);
+    let mut table = Table::new(&["ID", "RECEIVED", "FROM", "TO", "STATUS", "DOCUMENTS", "LABEL"]);
     for message in messages {
-        let secret = if message["confidential"] == true {
-            "(secrecy) "
-        } else {
-            ""
-        };
+        let secret = if message["confidential"] == true { "(secrecy) " } else { "" };
         let label = format!("{secret}{}", word(message, "label"));
         let documents = items(message, "documents").len().to_string();
         table.row([
@@ -83,25 +63,15 @@ fn table(messages: &[Value]) -> Table {
 async fn save(remote: &Remote, message: &Value, folder: &Path) -> Result<(), Problem> {
     let id: MessageId = word(message, "id").parse().map_err(|_| no_id(message))?;
     let documents = items(message, "documents");
-    let names: Vec<String> = documents
-        .iter()
-        .map(|document| word(document, "name"))
-        .collect();
+    let names: Vec<String> = documents.iter().map(|document| word(document, "name")).collect();
     let folder = folder.join(id.to_string());
-    for (index, name) in safe_names(names.iter().map(String::as_str))
-        .into_iter()
-        .enumerate()
-    {
-        let there = std::fs::metadata(folder.join(&name))
-            .map(|file| file.len())
-            .ok();
+    for (index, name) in safe_names(names.iter().map(String::as_str)).into_iter().enumerate() {
+        let there = std::fs::metadata(folder.join(&name)).map(|file| file.len()).ok();
         if there.is_some() && there == documents[index]["bytes"].as_u64() {
             continue;
         }
         let mut aside = Aside::begin(&folder, &name).map_err(|fault| local_file(&fault))?;
-        remote
-            .download(&format!("/messages/{id}/documents/{index}"), aside.file())
-            .await?;
+        remote.download(&format!("/messages/{id}/documents/{index}"), aside.file()).await?;
         aside.keep().map_err(|fault| local_file(&fault))?;
     }
     Ok(())
@@ -110,10 +80,5 @@ async fn save(remote: &Remote, message: &Value, folder: &Path) -> Result<(), Pro
 /// An answer without an id that could name a folder.
 pub(super) fn no_id(message: &Value) -> Problem {
     let detail = format!("found the id {}, expected a UUID", message["id"]);
-    Problem::new(
-        Fault::Temporary,
-        "foreign-answer",
-        "the answer is not understood",
-        detail,
-    )
+    Problem::new(Fault::Temporary, "foreign-answer", "the answer is not understood", detail)
 }

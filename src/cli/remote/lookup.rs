@@ -23,30 +23,20 @@ pub struct LookupOptions {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked.
-pub async fn lookup(
-    remote: &Remote,
-    options: &LookupOptions,
-    output: &mut Output,
-) -> Result<u8, Problem> {
+pub async fn lookup(remote: &Remote, options: &LookupOptions, output: &Output) -> Result<u8, Problem> {
     let query = [
         ("participant", Some(options.participant.clone())),
         ("document_type", options.document_type.clone()),
         ("fresh", options.fresh.then(|| "true".to_owned())),
     ];
     let trace = remote.get("/lookup", &query).await?;
-    output
-        .record(&trace, || trace_text(&trace))
-        .map_err(unprinted)?;
+    output.record(&trace, || trace_text(&trace)).map_err(unprinted)?;
     let failed: Option<Problem> = serde_json::from_value(trace["error"].clone()).ok();
     Ok(failed.map_or(0, |problem| problem.exit_status()))
 }
 
 fn trace_text(trace: &Value) -> String {
-    let mut text = format!(
-        "{}  {}\n",
-        word(trace, "participant"),
-        word(trace, "document_type")
-    );
+    let mut text = format!("{}  {}\n", word(trace, "participant"), word(trace, "document_type"));
     for step in items(trace, "steps") {
         let mark = match (step["ok"].as_bool(), step["trusted"].as_bool()) {
             (Some(false), _) | (_, Some(false)) => "failed",
@@ -70,12 +60,7 @@ fn trace_text(trace: &Value) -> String {
 /// Members in lines, nested ones indented.
 fn members(text: &mut String, value: &Value, indent: usize) {
     let known = ["step", "ok", "trusted"];
-    for (name, value) in value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| !known.contains(&name.as_str()))
-    {
+    for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str())) {
         match value {
             Value::Null => {}
             Value::Object(_) => {
@@ -118,10 +103,7 @@ fn entry(text: &mut String, value: &Value, indent: usize) {
 pub(super) fn status_text(status: &Value) -> String {
     let mut text = String::new();
     for queue in items(status, "queues") {
-        let oldest = queue["oldest"]
-            .as_str()
-            .map(|at| format!("  oldest {at}"))
-            .unwrap_or_default();
+        let oldest = queue["oldest"].as_str().map(|at| format!("  oldest {at}")).unwrap_or_default();
         let _ = writeln!(
             text,
             "{:<3}  {:<22}  {:>8}{oldest}",

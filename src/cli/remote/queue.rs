@@ -27,11 +27,7 @@ pub struct QueueOptions {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked.
-pub async fn list(
-    remote: &Remote,
-    options: &QueueOptions,
-    output: &mut Output,
-) -> Result<u8, Problem> {
+pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> Result<u8, Problem> {
     let mut messages = Vec::new();
     let mut after = None;
     loop {
@@ -40,10 +36,7 @@ pub async fn list(
             ("status", options.status.clone()),
             ("participant", options.participant.clone()),
             ("partner", options.partner.clone()),
-            (
-                "older_than_seconds",
-                options.older_than.map(|age| age.as_secs().to_string()),
-            ),
+            ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
             ("after", after),
         ];
         let page = remote.get("/queue", &query).await?;
@@ -53,47 +46,17 @@ pub async fn list(
             None => break,
         }
     }
-    output
-        .list(&messages, || table(&messages), "no message")
-        .map_err(unprinted)?;
+    output.list(&messages, || table(&messages), "no message").map_err(unprinted)?;
     Ok(0)
 }
 
 fn table(messages: &[Value]) -> Table {
-    let mut table = Table::new(&[
-        "ID",
-        "",
-        "STATUS",
-        "FROM",
-        "TO",
-        "PARTNER",
-        "ATTEMPTS",
-        "NEXT ATTEMPT",
-        "CREATED",
-        "ERROR",
-    ]);
+    let mut table =
+        Table::new(&["ID", "", "STATUS", "FROM", "TO", "PARTNER", "ATTEMPTS", "NEXT ATTEMPT", "CREATED", "ERROR"]);
     for message in messages {
-        let error = message["error"]["title"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let cells = [
-            "id",
-            "direction",
-            "status",
-            "from",
-            "to",
-            "partner",
-            "attempts",
-            "next_attempt_at",
-            "created_at",
-        ];
-        table.row(
-            cells
-                .map(|name| word(message, name))
-                .into_iter()
-                .chain([error]),
-        );
+        let error = message["error"]["title"].as_str().unwrap_or_default().to_owned();
+        let cells = ["id", "direction", "status", "from", "to", "partner", "attempts", "next_attempt_at", "created_at"];
+        table.row(cells.map(|name| word(message, name)).into_iter().chain([error]));
     }
     table
 }
@@ -103,7 +66,7 @@ fn table(messages: &[Value]) -> Table {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked or has no such message.
-pub async fn show(remote: &Remote, id: MessageId, output: &mut Output) -> Result<u8, Problem> {
+pub async fn show(remote: &Remote, id: MessageId, output: &Output) -> Result<u8, Problem> {
     let found = remote.get(&format!("/queue/{id}"), &[]).await?;
     output.record(&found, || text(&found)).map_err(unprinted)?;
     Ok(0)
@@ -112,26 +75,15 @@ pub async fn show(remote: &Remote, id: MessageId, output: &mut Output) -> Result
 fn text(found: &Value) -> String {
     let mut text = String::new();
     if let Some(members) = found["message"].as_object() {
-        for (name, value) in members
-            .iter()
-            .filter(|(_, value)| !value.is_null() && !value.is_object())
-        {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_null() && !value.is_object()) {
+            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
             let _ = writeln!(text, "{name:<16}  {value}");
         }
     }
     problem(&mut text, &found["message"]["error"], "");
     text.push('\n');
     for event in items(found, "journey") {
-        let _ = writeln!(
-            text,
-            "{}  {:<14}  {}",
-            word(event, "at"),
-            word(event, "stage"),
-            word(event, "detail")
-        );
+        let _ = writeln!(text, "{}  {:<14}  {}", word(event, "at"), word(event, "stage"), word(event, "detail"));
         for (name, value) in event["facts"].as_object().into_iter().flatten() {
             let _ = writeln!(text, "    {name}: {}", value.as_str().unwrap_or_default());
         }

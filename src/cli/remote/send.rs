@@ -12,11 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How often a message is asked for while its fate is awaited: soon at first, for an exchange on the
 /// same machine takes less than a second.
-const POLLS: [Duration; 3] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
+const POLLS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1)];
 
 /// What is sent.
 #[derive(Clone, Debug, Default)]
@@ -46,20 +42,10 @@ pub struct SendOptions {
 /// # Errors
 ///
 /// A [`Problem`] when the message was not taken.
-pub async fn send(
-    remote: &Remote,
-    options: &SendOptions,
-    output: &mut Output,
-) -> Result<u8, Problem> {
+pub async fn send(remote: &Remote, options: &SendOptions, output: &Output) -> Result<u8, Problem> {
     let boundary = format!("sluss-{}", uuid::Uuid::new_v4().simple());
     let body = form(options, &boundary)?;
-    let mut sent = remote
-        .post(
-            "/messages",
-            &format!("multipart/form-data; boundary={boundary}"),
-            body,
-        )
-        .await?;
+    let mut sent = remote.post("/messages", &format!("multipart/form-data; boundary={boundary}"), body).await?;
     let status = match options.wait {
         None => 0,
         Some(patience) => wait(remote, &mut sent, patience).await,
@@ -81,9 +67,7 @@ fn text(sent: &Value) -> String {
 async fn wait(remote: &Remote, sent: &mut Value, patience: Duration) -> u8 {
     let end = Instant::now() + patience;
     let path = format!("/messages/{}", word(sent, "id"));
-    let mut pauses = POLLS
-        .iter()
-        .chain(std::iter::repeat(&POLLS[POLLS.len() - 1]));
+    let mut pauses = POLLS.iter().chain(std::iter::repeat(&POLLS[POLLS.len() - 1]));
     loop {
         match remote.get(&path, &[]).await {
             Ok(message) => {
@@ -145,9 +129,8 @@ fn form(options: &SendOptions, boundary: &str) -> Result<Body, Problem> {
     let mut body = Body::empty();
     for (name, value) in fields {
         if let Some(value) = value {
-            body = body.memory(format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            ));
+            body = body
+                .memory(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
         }
     }
     for path in &options.files {
@@ -156,24 +139,15 @@ fn form(options: &SendOptions, boundary: &str) -> Result<Body, Problem> {
             quoted(path),
             media_type(path)
         );
-        body = body
-            .memory(head)
-            .file(open(path)?)
-            .map_err(|fault| unreadable(path, &fault))?
-            .memory("\r\n");
+        body = body.memory(head).file(open(path)?).map_err(|fault| unreadable(path, &fault))?.memory("\r\n");
     }
     Ok(body.memory(format!("--{boundary}--\r\n")))
 }
 
 /// The file's name without folders, as browsers write it into a form.
 fn quoted(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    name.replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Opens a file to be sent.
@@ -185,20 +159,12 @@ pub(super) fn open(path: &Path) -> Result<File, Problem> {
             Fault::Usage,
             "file",
             "not a file",
-            format!(
-                "{}: found a folder or device, expected a file",
-                path.display()
-            ),
+            format!("{}: found a folder or device, expected a file", path.display()),
         )),
         Err(fault) => Err(unreadable(path, &fault)),
     }
 }
 
 fn unreadable(path: &Path, fault: &std::io::Error) -> Problem {
-    Problem::new(
-        Fault::Usage,
-        "file",
-        "a file cannot be read",
-        format!("{}: {fault}", path.display()),
-    )
+    Problem::new(Fault::Usage, "file", "a file cannot be read", format!("{}: {fault}", path.display()))
 }

@@ -44,22 +44,12 @@ impl Printed {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
     fn lines(&self) -> Vec<Value> {
-        self.text()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
 fn remote_at(url: String) -> Remote {
-    Remote::new(
-        &ApiAddress {
-            url,
-            token: AccessToken::new(TOKEN).unwrap(),
-        },
-        Vec::new(),
-    )
-    .unwrap()
+    Remote::new(&ApiAddress { url, token: AccessToken::new(TOKEN).unwrap() }, Vec::new()).unwrap()
 }
 
 /// Serves `api` below /api/v1 for as long as the sender lives.
@@ -67,13 +57,7 @@ async fn played(api: Router) -> (Remote, tokio::sync::watch::Sender<bool>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (end, shutdown) = tokio::sync::watch::channel(false);
-    tokio::spawn(serve(
-        listener,
-        None,
-        Router::new().nest("/api/v1", api),
-        ServerLimits::default(),
-        shutdown,
-    ));
+    tokio::spawn(serve(listener, None, Router::new().nest("/api/v1", api), ServerLimits::default(), shutdown));
     (remote_at(url), end)
 }
 
@@ -93,24 +77,15 @@ async fn files_and_fields_arrive_as_a_form() {
     let note = seen.clone();
     let api = Router::new().route(
         "/messages",
-        post(
-            move |headers: http::HeaderMap, mut form: Multipart| async move {
-                assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
-                while let Some(field) = form.next_field().await.unwrap() {
-                    let head = format!(
-                        "{} {:?} {:?}",
-                        field.name().unwrap(),
-                        field.file_name(),
-                        field.content_type()
-                    );
-                    let bytes = field.bytes().await.unwrap();
-                    note.lock()
-                        .unwrap()
-                        .push(format!("{head} {}", String::from_utf8_lossy(&bytes)));
-                }
-                Json(json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"}))
-            },
-        )
+        post(move |headers: http::HeaderMap, mut form: Multipart| async move {
+            assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
+            while let Some(field) = form.next_field().await.unwrap() {
+                let head = format!("{} {:?} {:?}", field.name().unwrap(), field.file_name(), field.content_type());
+                let bytes = field.bytes().await.unwrap();
+                note.lock().unwrap().push(format!("{head} {}", String::from_utf8_lossy(&bytes)));
+            }
+            Json(json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"}))
+        })
         .layer(axum::extract::DefaultBodyLimit::disable()),
     );
     let (remote, _end) = played(api).await;
@@ -118,20 +93,9 @@ async fn files_and_fields_arrive_as_a_form() {
     let file = folder.path().join("bilaga å.pdf");
     std::fs::write(&file, "%PDF").unwrap();
     let printed = Printed::default();
-    let options = SendOptions {
-        confidential: true,
-        ..draft(vec![file])
-    };
-    assert_eq!(
-        send(&remote, &options, &mut printed.output(true))
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        printed.lines(),
-        [json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"})]
-    );
+    let options = SendOptions { confidential: true, ..draft(vec![file]) };
+    assert_eq!(send(&remote, &options, &printed.output(true)).await.unwrap(), 0);
+    assert_eq!(printed.lines(), [json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"})]);
     let expected = [
         "from None None 0203:a.se",
         "to None None 0203:b.se",
@@ -149,85 +113,48 @@ fn statuses(words: &'static [&'static str]) -> Router {
         let mut asked = asked.lock().unwrap();
         let word = words[(*asked).min(words.len() - 1)];
         *asked += 1;
-        Json(
-            json!({"id": ID, "status": word, "error": Problem::new(Fault::Refused, "x", "refused", "why")}),
-        )
+        Json(json!({"id": ID, "status": word, "error": Problem::new(Fault::Refused, "x", "refused", "why")}))
     };
     Router::new()
-        .route(
-            "/messages",
-            post(|| async { Json(json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"})) }),
-        )
+        .route("/messages", post(|| async { Json(json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"})) }))
         .route("/messages/{id}", get(message))
 }
 
 #[tokio::test]
 async fn waiting_ends_with_the_final_status_and_its_exit_status() {
     for (words, patience, exit, last) in [
-        (
-            &["SUBMITTED", "WAITING_FOR_RECEIPT", "ACCEPTED"][..],
-            10_000,
-            0,
-            "ACCEPTED",
-        ),
+        (&["SUBMITTED", "WAITING_FOR_RECEIPT", "ACCEPTED"][..], 10_000, 0, "ACCEPTED"),
         (&["REJECTED"][..], 10_000, 1, "REJECTED"),
-        (
-            &["MESSAGE_EXCHANGE_ERROR"][..],
-            10_000,
-            1,
-            "MESSAGE_EXCHANGE_ERROR",
-        ),
+        (&["MESSAGE_EXCHANGE_ERROR"][..], 10_000, 1, "MESSAGE_EXCHANGE_ERROR"),
         (&["WAITING_FOR_RECEIPT"][..], 250, 3, "WAITING_FOR_RECEIPT"),
     ] {
         let (remote, _end) = played(statuses(words)).await;
         let printed = Printed::default();
-        let options = SendOptions {
-            wait: Some(Duration::from_millis(patience)),
-            ..draft(vec![])
-        };
-        assert_eq!(
-            send(&remote, &options, &mut printed.output(true))
-                .await
-                .unwrap(),
-            exit,
-            "{words:?}"
-        );
+        let options = SendOptions { wait: Some(Duration::from_millis(patience)), ..draft(vec![]) };
+        assert_eq!(send(&remote, &options, &printed.output(true)).await.unwrap(), exit, "{words:?}");
         let lines = printed.lines();
         assert_eq!(lines.len(), 1);
-        assert_eq!(
-            (&lines[0]["status"], lines[0].get("error").is_some()),
-            (&json!(last), exit != 0)
-        );
+        assert_eq!((&lines[0]["status"], lines[0].get("error").is_some()), (&json!(last), exit != 0));
     }
 }
 
 #[tokio::test]
 async fn a_daemon_that_does_not_run_is_a_temporary_fault_with_a_remedy() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let problem = list(
-        &remote_at(format!("http://{free}")),
-        &QueueOptions::default(),
-        &mut Printed::default().output(true),
-    )
-    .await
-    .unwrap_err();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let problem =
+        list(&remote_at(format!("http://{free}")), &QueueOptions::default(), &Printed::default().output(true))
+            .await
+            .unwrap_err();
     assert_eq!(problem.exit_status(), 3);
     assert!(problem.detail.contains("sluss serve"), "{}", problem.detail);
     let printed = Printed::default();
     assert_eq!(printed.output(true).problem(&problem), 3);
-    assert_eq!(
-        printed.lines()[0]["error"]["type"],
-        "urn:sluss:problem:daemon-unreachable"
-    );
+    assert_eq!(printed.lines()[0]["error"]["type"], "urn:sluss:problem:daemon-unreachable");
 }
 
 #[tokio::test]
 async fn a_problem_of_the_daemon_comes_through_whole() {
-    let refusal =
-        Problem::new(Fault::Refused, "envelope", "refused", "found x, expected y").rule("R11");
+    let refusal = Problem::new(Fault::Refused, "envelope", "refused", "found x, expected y").rule("R11");
     let said = refusal.clone();
     let api = Router::new().route(
         "/participants/{id}/envelopes",
@@ -237,27 +164,12 @@ async fn a_problem_of_the_daemon_comes_through_whole() {
     let folder = tempfile::tempdir().unwrap();
     let envelope = folder.path().join("e.xml");
     std::fs::write(&envelope, "<XHE/>").unwrap();
-    let problem = submit(
-        &remote,
-        "0203:a.se",
-        &envelope,
-        &mut Printed::default().output(true),
-    )
-    .await
-    .unwrap_err();
+    let problem = submit(&remote, "0203:a.se", &envelope, &Printed::default().output(true)).await.unwrap_err();
     assert_eq!(problem, refusal);
-    let missing = submit(
-        &remote,
-        "0203:a.se",
-        &folder.path().join("none.xml"),
-        &mut Printed::default().output(true),
-    )
-    .await
-    .unwrap_err();
-    assert_eq!(
-        (missing.exit_status(), missing.detail.contains("none.xml")),
-        (2, true)
-    );
+    let missing = submit(&remote, "0203:a.se", &folder.path().join("none.xml"), &Printed::default().output(true))
+        .await
+        .unwrap_err();
+    assert_eq!((missing.exit_status(), missing.detail.contains("none.xml")), (2, true));
 }
 
 #[tokio::test]
@@ -271,55 +183,33 @@ async fn documents_of_strangers_stay_in_the_folder_of_their_message() {
     let api = Router::new()
         .route(
             "/inbox",
-            get(
-                move |Query(query): Query<BTreeMap<String, String>>| async move {
-                    assert_eq!(query["participant"], "0203:b.se");
-                    Json(json!({"messages": [message]}))
-                },
-            ),
+            get(move |Query(query): Query<BTreeMap<String, String>>| async move {
+                assert_eq!(query["participant"], "0203:b.se");
+                Json(json!({"messages": [message]}))
+            }),
         )
         .route(
             "/messages/{id}/documents/{index}",
-            get(
-                |axum::extract::Path((_, index)): axum::extract::Path<(String, String)>| async {
-                    index
-                },
-            ),
+            get(|axum::extract::Path((_, index)): axum::extract::Path<(String, String)>| async { index }),
         );
     let (remote, _end) = played(api).await;
     let folder = tempfile::tempdir().unwrap();
-    let options = InboxOptions {
-        participant: Some("0203:b.se".into()),
-        save: Some(folder.path().join("in")),
-        id: None,
-    };
+    let options =
+        InboxOptions { participant: Some("0203:b.se".into()), save: Some(folder.path().join("in")), id: None };
     let printed = Printed::default();
-    assert_eq!(
-        inbox(&remote, &options, &mut printed.output(true))
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(inbox(&remote, &options, &printed.output(true)).await.unwrap(), 0);
     assert_eq!(printed.lines()[0]["label"], "l\u{1b}[2J");
     let saved = folder.path().join("in").join(ID);
-    let mut names: Vec<String> = std::fs::read_dir(&saved)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["_.._a (2).pdf", "_.._a.pdf", "hidden"]);
     assert_eq!(std::fs::read(saved.join("hidden")).unwrap(), b"2");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let text = Printed::default();
-    inbox(&remote, &options, &mut text.output(false))
-        .await
-        .unwrap();
-    assert!(
-        !text.text().contains('\u{1b}') && text.text().contains("RECEIVED"),
-        "{}",
-        text.text()
-    );
+    inbox(&remote, &options, &text.output(false)).await.unwrap();
+    assert!(!text.text().contains('\u{1b}') && text.text().contains("RECEIVED"), "{}", text.text());
 }
 
 #[tokio::test]
@@ -331,29 +221,16 @@ async fn an_envelope_is_on_disk_before_it_is_confirmed() {
         assert_eq!(std::fs::read(&there).unwrap(), b"<XHE/>");
         Json(json!({"id": ID, "envelope_id": "e", "status": "DOWNLOADED"}))
     };
-    let waiting = || async {
-        Json(json!({"envelopes": [{"id": ID, "envelope_id": "e", "status": "RECEIVED"}]}))
-    };
+    let waiting = || async { Json(json!({"envelopes": [{"id": ID, "envelope_id": "e", "status": "RECEIVED"}]})) };
     let api = Router::new()
         .route("/participants/{id}/envelopes", get(waiting))
-        .route(
-            "/participants/{id}/envelopes/{mid}",
-            get(|| async { "<XHE/>" }),
-        )
+        .route("/participants/{id}/envelopes/{mid}", get(|| async { "<XHE/>" }))
         .route("/participants/{id}/envelopes/{mid}/confirm", post(confirm));
     let (remote, _end) = played(api).await;
     let printed = Printed::default();
     let save = folder.path().to_owned();
-    assert_eq!(
-        take(&remote, "0203:b.se", Some(&save), &mut printed.output(true))
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        printed.lines(),
-        [json!({"id": ID, "envelope_id": "e", "status": "DOWNLOADED", "file": file})]
-    );
+    assert_eq!(take(&remote, "0203:b.se", Some(&save), &printed.output(true)).await.unwrap(), 0);
+    assert_eq!(printed.lines(), [json!({"id": ID, "envelope_id": "e", "status": "DOWNLOADED", "file": file})]);
 }
 
 #[tokio::test]
@@ -366,31 +243,16 @@ async fn all_pages_of_the_queue_are_listed() {
         })
     };
     let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
-    let options = QueueOptions {
-        older_than: Some(Duration::from_secs(3600)),
-        ..QueueOptions::default()
-    };
+    let options = QueueOptions { older_than: Some(Duration::from_secs(3600)), ..QueueOptions::default() };
     let printed = Printed::default();
-    list(&remote, &options, &mut printed.output(true))
-        .await
-        .unwrap();
-    let ids: Vec<Value> = printed
-        .lines()
-        .iter()
-        .map(|line| line["id"].clone())
-        .collect();
+    list(&remote, &options, &printed.output(true)).await.unwrap();
+    let ids: Vec<Value> = printed.lines().iter().map(|line| line["id"].clone()).collect();
     assert_eq!(ids, ["1", "2", "after 2"]);
 }
 
 #[tokio::test]
 async fn a_journey_and_a_trace_are_told_in_words() {
-    let problem = Problem::new(
-        Fault::Refused,
-        "smp",
-        "no metadata",
-        "found 404, expected 200",
-    )
-    .rule("SMP-2.1");
+    let problem = Problem::new(Fault::Refused, "smp", "no metadata", "found 404, expected 200").rule("SMP-2.1");
     let found = json!({"message": {"id": ID, "status": "SEND_ENQUEUED"}, "journey": [
         {"at": "2026-11-23T10:00:00.000Z", "stage": "attempt-failed", "detail": "the SMP has no metadata", "facts": {"partner": "AP2"}, "problem": problem}]});
     let trace = json!({"participant": "0203:b.se", "document_type": "d", "steps": [
@@ -400,41 +262,16 @@ async fn a_journey_and_a_trace_are_told_in_words() {
         .route("/lookup", get(|| async { Json(trace) }));
     let (remote, _end) = played(api).await;
     let printed = Printed::default();
-    show(
-        &remote,
-        ID.parse::<MessageId>().unwrap(),
-        &mut printed.output(false),
-    )
-    .await
-    .unwrap();
-    for part in [
-        "attempt-failed  the SMP has no metadata",
-        "    partner: AP2",
-        "rule SMP-2.1",
-        "found 404, expected 200",
-    ] {
-        assert!(
-            printed.text().contains(part),
-            "{part} in {}",
-            printed.text()
-        );
+    show(&remote, ID.parse::<MessageId>().unwrap(), &printed.output(false)).await.unwrap();
+    for part in
+        ["attempt-failed  the SMP has no metadata", "    partner: AP2", "rule SMP-2.1", "found 404, expected 200"]
+    {
+        assert!(printed.text().contains(part), "{part} in {}", printed.text());
     }
     let printed = Printed::default();
-    let options = LookupOptions {
-        participant: "0203:b.se".into(),
-        ..LookupOptions::default()
-    };
-    assert_eq!(
-        lookup(&remote, &options, &mut printed.output(false))
-            .await
-            .unwrap(),
-        1
-    );
+    let options = LookupOptions { participant: "0203:b.se".into(), ..LookupOptions::default() };
+    assert_eq!(lookup(&remote, &options, &printed.output(false)).await.unwrap(), 1);
     for part in ["check  failed", "records\n    NAPTR", "rule SMP-2.1"] {
-        assert!(
-            printed.text().contains(part),
-            "{part} in {}",
-            printed.text()
-        );
+        assert!(printed.text().contains(part), "{part} in {}", printed.text());
     }
 }
