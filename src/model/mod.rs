@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod event;
+pub mod finding;
 pub mod id;
 pub mod message;
 pub mod problem;
@@ -11,6 +12,7 @@ pub mod time;
 
 pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
+pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use message::{As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Message, Packing, Piece, SignedReference};
 pub use problem::{Fault, Problem};

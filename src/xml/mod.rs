@@ -4,6 +4,7 @@
 
 pub mod algorithm;
 mod base;
+pub mod base64;
 pub mod c14n;
 pub mod dsig;
 pub mod enc;
@@ -15,8 +16,11 @@ mod schema;
 mod scope;
 mod source;
 mod tag;
+pub mod schema;
 pub mod tree;
 pub mod write;
 
+/// Digests, for formats that know no keys.
+pub use crate::crypto::{Digest, HashFunction, hex};
 pub use reader::{Attribute, Event, Limits, Reader, Start, XmlError};
 pub use tree::{Node, Tree};

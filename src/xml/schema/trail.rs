@@ -47,6 +47,16 @@ impl Trail {
             && self.steps.iter().rev().zip(names.iter().rev()).all(|(step, name)| step.local == name.1 && step.ns == name.0)
     }
 
+    /// Whether the outermost elements are these.
+    pub fn starts(&self, names: &[(&str, &str)]) -> bool {
+        self.steps.len() >= names.len() && self.steps.iter().zip(names).all(|(step, name)| step.local == name.1 && step.ns == name.0)
+    }
+
+    /// Whether the innermost element is of one of these namespaces.
+    pub fn ends_in(&self, namespaces: &[&str]) -> bool {
+        self.steps.last().is_some_and(|step| namespaces.contains(&step.ns.as_str()))
+    }
+
     /// The local name of the element `up` levels above the innermost.
     pub fn local(&self, up: usize) -> &str {
         self.steps.len().checked_sub(up + 1).map_or("", |at| &self.steps[at].local)
