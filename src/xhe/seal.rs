@@ -7,7 +7,7 @@ use super::header::{AFTER_PAYLOAD, AFTER_SIGNATURE, Header, faults};
 use crate::crypto::{CbcWriter, CryptoError, Digest, HashFunction, Oaep, Random};
 use crate::pki::{Certificate, Identity};
 use crate::xml::c14n::{self, Canonicalizer, Form, Method};
-use crate::xml::ns::{DS, XENC};
+use crate::xml::ns::{DS, XENC, XHA, XHB, XHE};
 use crate::xml::{Event, Reader, XmlError};
 use crate::xml::dsig;
 use base64::Engine;
@@ -96,6 +96,9 @@ pub fn sign<W: Write>(header: &Header, payload: &[u8], signer: &Identity, out: W
     finish(Digesting { inner: out, digest }, signer)
 }
 
+/// The bindings of the envelope's root: they are in scope of the signature.
+const FRAME: [(&str, &str); 3] = [("x", XHE), ("xha", XHA), ("xhb", XHB)];
+
 /// Canonical XML 1.0 without comments.
 fn canonical_form() -> Method {
     Method { form: Form::Inclusive10, comments: false, prefixes: Vec::new() }
@@ -123,7 +126,7 @@ fn canonical<W: Write>(payload: &[u8], out: W) -> Result<W, SealError> {
 /// The signature over a digest that is complete, and the end.
 fn finish<W: Write>(out: Digesting<W>, signer: &Identity) -> Result<W, SealError> {
     let Digesting { mut inner, digest } = out;
-    let signature = dsig::enveloped_element(&digest.finish(), &signer.key, signer.certificate.der())?;
+    let signature = dsig::enveloped_element(&digest.finish(), &signer.key, signer.certificate.der(), &FRAME)?;
     inner.write_all(signature.as_bytes())?;
     inner.write_all(AFTER_SIGNATURE.as_bytes())?;
     Ok(inner)
