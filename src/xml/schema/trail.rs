@@ -57,6 +57,11 @@ impl Trail {
         self.steps.last().is_some_and(|step| namespaces.contains(&step.ns.as_str()))
     }
 
+    /// Whether the innermost `count` elements are all of this namespace.
+    pub fn ends_in_all(&self, ns: &str, count: usize) -> bool {
+        self.steps.len() >= count && self.steps.iter().rev().take(count).all(|step| step.ns == ns)
+    }
+
     /// The local name of the element `up` levels above the innermost.
     pub fn local(&self, up: usize) -> &str {
         self.steps.len().checked_sub(up + 1).map_or("", |at| &self.steps[at].local)
