@@ -24,7 +24,7 @@ pub fn check(envelope: &Enveloped<'_>, header: &MessageHeader) -> Vec<Finding> {
     let mut compare = |rule: &str, path: &str, found: &str, expected: &str, equal: bool| {
         if !equal {
             let path = format!("/messagePayload/message/messageHeader/{path}");
-            findings.push(Finding::error(rule, path, crate::xml::schema::clip(found), expected));
+            findings.push(Finding::error(rule, path, crate::xml::validate::clip(found), expected));
         }
     };
     compare("MSG-3.2.t01", "messageId", &header.message_id, envelope.id.as_str(), header.message_id.to_lowercase() == envelope.id.folded());

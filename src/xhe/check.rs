@@ -4,7 +4,7 @@ use super::collect::Collector;
 use super::header::Header;
 use super::{rules, schema};
 use crate::model::Finding;
-use crate::xml::schema::{Validator, Violation};
+use crate::xml::validate::{Validator, Violation};
 use crate::xml::{Event, Limits, Reader, XmlError};
 use std::io::Read;
 

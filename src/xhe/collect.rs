@@ -3,7 +3,7 @@
 use super::header::Header;
 use crate::model::{DocumentType, Finding, ProcessId};
 use crate::xml::ns::{DS, XENC, XHA, XHB, XHE};
-use crate::xml::schema::{Trail, is_blank, is_space};
+use crate::xml::validate::{Trail, is_blank, is_space};
 use crate::xml::{Event, Start};
 
 /// Longest value looked at, in bytes; no rule accepts a longer one.

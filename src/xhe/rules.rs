@@ -5,7 +5,7 @@ use super::collect::{Collector, Criterion, Party, Payload, normalized};
 use super::header::{CUSTOMIZATION, VERSION, XML_CONTENT};
 use crate::model::Finding;
 use crate::model::id::PARTICIPANT_SCHEME;
-use crate::xml::schema::{Value, clip};
+use crate::xml::validate::{Value, clip};
 
 /// The codes that R4 to R8 ask for.
 const CODES: [(&str, &str); 5] = [("R4", "DOCUMENTID"), ("R5", "DOCUMENTID_SCHEME"), ("R6", "PROCESSID"), ("R7", "PROCESSID_SCHEME"), ("R8", "FEDERATIONID")];

@@ -2,7 +2,7 @@
 
 use super::signature_schema as ds;
 use crate::xml::ns::{DS, XHA, XHB, XHE};
-use crate::xml::schema::{Attribute, Content, Element, Particle, Process, Schema, Term, Type, UNBOUNDED, Value, element, sequence};
+use crate::xml::validate::{Attribute, Content, Element, Particle, Process, Schema, Term, Type, UNBOUNDED, Value, element, sequence};
 
 /// Namespace of the extension components.
 const EXT: &str = "http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents";

@@ -2,7 +2,7 @@
 //! DSAKeyValue, which have groups within sequences, are simplified to a choice of their elements.
 
 use crate::xml::ns::DS;
-use crate::xml::schema::{Attribute, Content, Particle, Process, Term, Type, UNBOUNDED, Value, element, others, sequence, simple};
+use crate::xml::validate::{Attribute, Content, Particle, Process, Term, Type, UNBOUNDED, Value, element, others, sequence, simple};
 
 const ID: Attribute = Attribute { name: "Id", value: Value::Id, required: false };
 const ALGORITHM: Attribute = Attribute { name: "Algorithm", value: Value::Text, required: true };

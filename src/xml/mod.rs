@@ -16,8 +16,8 @@ mod schema;
 mod scope;
 mod source;
 mod tag;
-pub mod schema;
 pub mod tree;
+pub mod validate;
 pub mod write;
 
 /// Digests, for formats that know no keys.

@@ -201,7 +201,7 @@ fn check(header: &NewMessage, texts: &[String], files: &[NewFile<'_>]) -> Result
 
 /// A value that is not empty and has nothing in it that XML cannot carry.
 fn sound(what: &str, text: &str) -> Result<(), BuildError> {
-    if crate::xml::schema::is_blank(text) {
+    if crate::xml::validate::is_blank(text) {
         return Err(BuildError::Invalid { what: what.into(), found: "an empty value".into(), expected: "a value", rule: "MSG-SCH-1" });
     }
     let forbidden = |c: &char| (*c < ' ' && !"\t\n\r".contains(*c)) || matches!(*c, '\u{fffe}' | '\u{ffff}');

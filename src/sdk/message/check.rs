@@ -7,7 +7,7 @@ use super::{Identifier, MessageHeader};
 use crate::model::{Document, Finding};
 use crate::sdk::receipt::Outcome;
 use crate::xml::ns::MSG;
-use crate::xml::schema::{Trail, Validator};
+use crate::xml::validate::{Trail, Validator};
 use crate::xml::{Event, Reader, XmlError};
 use std::io::Read;
 

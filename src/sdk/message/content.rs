@@ -5,7 +5,7 @@ use super::schematron::Node;
 use crate::model::Document;
 use crate::xml::base64::Decoder;
 use crate::xml::ns::MSG;
-use crate::xml::schema::Trail;
+use crate::xml::validate::Trail;
 use crate::xml::{Digest, Event, HashFunction, hex};
 use std::io;
 

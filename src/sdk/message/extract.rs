@@ -3,7 +3,7 @@
 use super::content::{Contents, follow};
 use super::schematron::Rules;
 use crate::model::Document;
-use crate::xml::schema::Trail;
+use crate::xml::validate::Trail;
 use crate::xml::{Event, Reader, XmlError};
 use std::io::{self, Read, Write};
 

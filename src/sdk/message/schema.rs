@@ -2,7 +2,7 @@
 
 use super::LABEL_CHARS_MAX;
 use crate::xml::ns::MSG;
-use crate::xml::schema::{Element, Particle, Schema, Type, UNBOUNDED, Value, element, others, sequence, simple};
+use crate::xml::validate::{Element, Particle, Schema, Type, UNBOUNDED, Value, element, others, sequence, simple};
 
 static TEXT: Type = simple(Value::Text);
 static LABEL: Type = simple(Value::TextMax(LABEL_CHARS_MAX));

@@ -5,7 +5,7 @@ use super::{FUNCTION_ADDRESS, LABEL_CHARS_MAX};
 use crate::model::Finding;
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::xml::ns::MSG;
-use crate::xml::schema::{Trail, clip, is_blank};
+use crate::xml::validate::{Trail, clip, is_blank};
 use crate::xml::{Event, Start};
 
 /// Longest value kept, in bytes. No rule accepts a longer one, but the label's, which counts.

@@ -5,7 +5,7 @@ use super::{CUSTOMIZATION, PROFILE, schema};
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::{EnvelopeId, Finding, ParticipantId};
 use crate::xml::ns::{CAC, CBC, DS, UBL_RESPONSE, XENC};
-use crate::xml::schema::{Validator, Value, clip, is_blank, is_space};
+use crate::xml::validate::{Validator, Value, clip, is_blank, is_space};
 use crate::xml::{Event, Node, Reader, Tree, XmlError};
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The reduced UBL schema of the message receipt, as tables (C-39: with its imports mended).
 
 use crate::xml::ns::{CAC, CBC, UBL_RESPONSE};
-use crate::xml::schema::{Attribute, Content, Element, Particle, Schema, Type, UNBOUNDED, Value, element, sequence};
+use crate::xml::validate::{Attribute, Content, Element, Particle, Schema, Type, UNBOUNDED, Value, element, sequence};
 
 static IDENTIFIER: Type = Type {
     attributes: &[Attribute { name: "schemeID", value: Value::Text, required: false }],
