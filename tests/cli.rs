@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the demo of an unoptimised build on a busy machine may take.
@@ -20,12 +21,12 @@ fn the_first_command_of_the_readme_shows_a_document_each_way_and_ends_when_inter
         .spawn()
         .expect("the program starts");
     let lines = lines_of(&mut demo);
+    let errors = errors_of(&mut demo);
     let shown = wait_for(&lines, |shown| shown.contains("http://127.0.0.1:") && shown.matches("ACCEPTED").count() >= 2);
     let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("there is a kill");
     assert!(interrupted.success());
     let status = demo.wait().expect("the demo ends");
-    let mut errors = String::new();
-    let _ = demo.stderr.take().expect("standard error is piped").read_to_string(&mut errors);
+    let errors = errors.join().expect("standard error is read to its end");
     assert!(
         shown.is_ok(),
         "the demo did not show two ACCEPTED documents and an address:\n{}\n{errors}",
@@ -84,6 +85,15 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
         }
     });
     receiver
+}
+
+fn errors_of(child: &mut Child) -> JoinHandle<String> {
+    let mut stderr = child.stderr.take().expect("standard error is piped");
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = stderr.read_to_string(&mut text);
+        text
+    })
 }
 
 /// All that was shown once `enough` says so, or what was shown by the end.
