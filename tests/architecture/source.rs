@@ -3,15 +3,15 @@
 use std::path::Path;
 
 /// One source file.
-pub struct Source {
+pub(crate) struct Source {
     /// Path below the package, as `src/as4/mod.rs`.
-    pub path: String,
+    pub(crate) path: String,
     /// Path of the module, as `["as4", "header"]`; empty for `lib.rs` and `main.rs`.
-    pub module: Vec<String>,
+    pub(crate) module: Vec<String>,
     /// The file as it stands.
-    pub text: String,
+    pub(crate) text: String,
     /// Its lines.
-    pub lines: usize,
+    pub(crate) lines: usize,
     tokens: Vec<Token>,
 }
 
@@ -23,7 +23,7 @@ struct Token {
 }
 
 /// All Rust files below `folder`, test files of the library left out of the rules on imports.
-pub fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     collect(&root.join(folder), &mut files);
@@ -43,23 +43,23 @@ pub fn sources(folder: &str) -> Vec<Source> {
 
 impl Source {
     /// Whether the file is `place` (`discovery/bdxl`), a file of that name, or below it.
-    pub fn is_in(&self, place: &str) -> bool {
+    pub(crate) fn is_in(&self, place: &str) -> bool {
         let place: Vec<&str> = place.split('/').collect();
         self.module.len() >= place.len() && self.module.iter().zip(&place).all(|(a, b)| a == b)
     }
 
     /// The words of the code.
-    pub fn words(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.iter().map(|t| (t.line, t.text.as_str()))
     }
 
     /// Macros that are called.
-    pub fn macros(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn macros(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.windows(2).filter(|w| w[1].text == "!").map(|w| (w[0].line, w[0].text.as_str()))
     }
 
     /// What is defined here: `(line, "fn" | "struct" | "enum" | "trait" | "mod" | "type", name)`.
-    pub fn definitions(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         let kinds = ["fn", "struct", "enum", "trait", "mod", "type"];
         self.tokens
             .windows(2)
@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// Paths into this crate, `crate` and leading `super`s left out: `use crate::model::Message` gives `model`, `Message`.
-    pub fn crate_paths(&self) -> Vec<(usize, Vec<String>)> {
+    pub(crate) fn crate_paths(&self) -> Vec<(usize, Vec<String>)> {
         let mut found = Vec::new();
         for (place, token) in self.tokens.iter().enumerate() {
             let after = match token.text.as_str() {
@@ -102,12 +102,12 @@ impl Source {
     }
 
     /// The top modules that the file uses.
-    pub fn crate_modules(&self) -> Vec<(usize, String)> {
+    pub(crate) fn crate_modules(&self) -> Vec<(usize, String)> {
         self.crate_paths().into_iter().map(|(line, mut path)| (line, path.swap_remove(0))).collect()
     }
 
     /// Heads of paths, and what `use` and `extern crate` name: among them all foreign crates.
-    pub fn foreign_crates(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn foreign_crates(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.iter().enumerate().filter_map(|(place, token)| {
             let imported = place > 0 && (self.is(place - 1, "use") || self.is(place - 1, "crate"));
             let head = is_word(&token.text) && (self.is(place + 1, "::") || imported) && !self.follows_colons(place);
@@ -116,7 +116,7 @@ impl Source {
     }
 
     /// `use crate::{…}`, `use crate::*` and `use crate as`: they hide from the table what is used.
-    pub fn grouped_crate_imports(&self) -> Vec<(usize, String)> {
+    pub(crate) fn grouped_crate_imports(&self) -> Vec<(usize, String)> {
         self.tokens
             .iter()
             .enumerate()

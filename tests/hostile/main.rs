@@ -1,0 +1,141 @@
+//! Hostile bytes: whatever comes from outside gets a verdict, never a panic, and in bounded time.
+//!
+//! Each target changes its seeds at random for some seconds, from a printed seed. `HOSTILE_SECONDS=600` makes a long
+//! run of it (default 2), `HOSTILE_SEED=n` repeats one. The case files of `conformance/` are seeds as well.
+
+mod torment;
+
+use sluss::as4::{self, Opened, Spool};
+use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::xml::algorithm::Allowed;
+use sluss::xml::c14n::{self, Form, Method};
+use sluss::xml::{Reader, Tree};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use torment::{seeds, torment};
+
+const XML: &[&str] = &[
+    r#"<?xml version="1.0"?><a:root xmlns:a="urn:a" xmlns="urn:d" b="1"><!-- c --><b xml:lang="sv">å&amp;&#x41;<![CDATA[<]]></b><?p i?></a:root>"#,
+    r#"<XHE xmlns="http://docs.oasis-open.org/bdxr/ns/XHE/1/ExchangeHeaderEnvelope"><Header/><Payloads><Payload>QUJD</Payload></Payloads></XHE>"#,
+];
+
+#[test]
+fn whatever_parses_has_a_canonical_form_that_is_its_own() {
+    for form in [Form::Exclusive, Form::Inclusive10, Form::Inclusive11] {
+        let method = Method::new(form);
+        torment("c14n", &seeds("xml", XML), |bytes| {
+            let Ok(once) = c14n::document(Reader::new(bytes), &method, |_, _| false, Vec::new()) else { return };
+            let again = c14n::document(Reader::new(&once[..]), &method, |_, _| false, Vec::new());
+            assert_eq!(again.ok().as_deref(), Some(&once[..]), "{form:?}: {}", String::from_utf8_lossy(bytes));
+        });
+    }
+}
+
+#[test]
+fn a_tree_and_a_stream_agree_on_the_canonical_form() {
+    let method = Method::new(Form::Exclusive);
+    torment("tree", &seeds("xml", XML), |bytes| {
+        let Ok(tree) = Tree::parse(bytes) else { return };
+        let of_tree = c14n::subtree(&tree, tree.root().id, &method, None, Vec::new());
+        let of_stream = c14n::document(Reader::new(bytes), &method, |_, _| false, Vec::new());
+        let (Ok(of_tree), Ok(of_stream)) = (&of_tree, &of_stream) else {
+            assert_eq!(of_tree.is_ok(), of_stream.is_ok(), "{}", String::from_utf8_lossy(bytes));
+            return;
+        };
+        // The document's form has the comments and instructions around its root as well.
+        let text = String::from_utf8_lossy(of_tree);
+        assert!(String::from_utf8_lossy(of_stream).contains(&*text), "{}", String::from_utf8_lossy(bytes));
+    });
+}
+
+#[test]
+fn service_metadata_gets_a_verdict() {
+    let metadata = r#"<SignedServiceMetadata xmlns="http://docs.oasis-open.org/bdxr/ns/SMP/2016/05"><ServiceMetadata><ServiceInformation><ParticipantIdentifier scheme="iso6523-actorid-upis">0203:a.se</ParticipantIdentifier><DocumentIdentifier scheme="busdox-docid-qns">d</DocumentIdentifier><ProcessList><Process><ProcessIdentifier scheme="s">p</ProcessIdentifier><ServiceEndpointList><Endpoint transportProfile="digg-transport-as4-v1_0"><EndpointURI>https://a.se/as4</EndpointURI><Certificate>MIIB</Certificate></Endpoint></ServiceEndpointList></Process></ProcessList></ServiceInformation></ServiceMetadata></SignedServiceMetadata>"#;
+    torment("smp", &seeds("discovery", &[metadata]), |bytes| {
+        let _ = sluss::discovery::smp::parse(bytes);
+        let _ = sluss::discovery::smp::verify_signature(bytes);
+    });
+}
+
+#[test]
+fn certificates_get_a_verdict() {
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBIjCByQIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlBUDAwMDEtVEUwHhcN\n-----END CERTIFICATE-----\n";
+    let mut all = seeds("pki", &[pem]);
+    all.push(vec![0x30, 0x82, 0x01, 0x22, 0x30, 0x81, 0xc9, 0xa0, 0x03, 0x02, 0x01, 0x02, 0x02, 0x01, 0x01]);
+    torment("certificate", &all, |bytes| {
+        let _ = Certificate::from_der(bytes);
+        let _ = Certificate::all_from_pem(bytes);
+        let _ = Certificate::from_pki_path(bytes);
+        let _ = sluss::crypto::PrivateKey::from_pem(bytes);
+        let _ = sluss::crypto::PublicKey::from_spki(bytes);
+    });
+}
+
+const SOAP: &str = "--b\r\nContent-Type: application/soap+xml\r\n\r\n<S:Envelope xmlns:S=\"http://www.w3.org/2003/05/soap-envelope\"><S:Header>\
+    <eb:Messaging xmlns:eb=\"http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/\"><eb:UserMessage/></eb:Messaging></S:Header><S:Body/></S:Envelope>\
+    \r\n--b\r\nContent-ID: <message>\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n--b--\r\n";
+
+#[test]
+fn multipart_bodies_get_a_verdict() {
+    torment("as4", &seeds("as4", &[SOAP]), |bytes| {
+        for content_type in [
+            "multipart/related; boundary=b",
+            "multipart/related; boundary=\"--\"; start=\"<a>\"",
+            "application/soap+xml",
+        ] {
+            let _ = as4::read(content_type, bytes);
+        }
+    });
+}
+
+#[test]
+fn a_changed_message_of_phase4_is_refused_or_says_what_was_signed() {
+    let shared = std::env::var_os("SLUSS_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let vectors = shared.join("vectors/phase4");
+    let Ok(trust) = std::fs::read(vectors.join("keys/trust.pem")) else {
+        println!("skipped: no messages of phase4 at {}", vectors.display());
+        return;
+    };
+    let trust = Trust {
+        role: Role::AccessPoint,
+        anchors: Certificate::all_from_pem(&trust).expect("certificates"),
+        revocation: Revocation::Unchecked,
+        bits_least: 2048,
+        validity: true,
+    };
+    let own = Identity::from_files(&vectors.join("keys/b.key.pem"), &vectors.join("keys/b.cert.pem"))
+        .expect("a key and its certificate");
+    for case in ["bst-gzip-xhe", "bst-plain-xml", "pkipath-gzip"] {
+        let headers = std::fs::read_to_string(vectors.join(case).join("request.headers")).expect("headers");
+        let content_type = headers
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Type: "))
+            .expect("a content type")
+            .trim()
+            .to_owned();
+        let body = std::fs::read(vectors.join(case).join("request.body")).expect("a body");
+        let original = open(&content_type, &body, &trust, &own).expect("phase4's message is accepted");
+        torment(case, &[body], |bytes| {
+            let Ok(opened) = open(&content_type, bytes, &trust, &own) else { return };
+            assert_eq!(opened.message, original.message, "another header passed");
+            assert_eq!(opened.parts, original.parts, "another content passed");
+        });
+    }
+}
+
+fn open(content_type: &str, body: &[u8], trust: &Trust, own: &Identity) -> Result<Opened, as4::Refusal> {
+    let at = "2026-11-23T00:00:00Z".parse().expect("a time");
+    as4::read(content_type, body)?
+        .verify(&[], trust, at, &Allowed::new())?
+        .open(std::slice::from_ref(own), &mut Nowhere)
+}
+
+/// A spool that forgets.
+struct Nowhere;
+
+impl Spool for Nowhere {
+    fn create(&mut self, _index: usize) -> io::Result<Box<dyn Write + '_>> {
+        Ok(Box::new(io::sink()))
+    }
+}
