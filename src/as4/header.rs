@@ -452,7 +452,8 @@ fn read_receipt(node: Node<'_>) -> Result<Vec<SignedReference>, Refusal> {
     Ok(references)
 }
 
-fn read_reference(node: Node<'_>) -> Result<SignedReference, Refusal> {
+/// Reads what identifies a ds:Reference.
+pub(super) fn read_reference(node: Node<'_>) -> Result<SignedReference, Refusal> {
     let missing =
         |what: &str| Refusal::Header(Finding::new(format!("{} without {what}", node.path()), "a whole ds:Reference"));
     let method = node.child(ns::DS, "DigestMethod").and_then(|m| m.attribute("", "Algorithm"));

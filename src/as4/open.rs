@@ -3,7 +3,7 @@
 
 use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
-use super::header::{Content, Party, Signal, UserMessage};
+use super::header::{Content, Party, Signal, UserMessage, read_reference};
 use super::mime::{self, Multipart};
 use super::part::{self, Plan, Secret, SignedForm};
 use super::pmode;
@@ -14,6 +14,7 @@ use crate::limits;
 use crate::model::{As4MessageId, SignedReference, Timestamp};
 use crate::pki::{Certificate, Identity, Trust, Trusted};
 use crate::xml::algorithm::{Allow, Allowed};
+use crate::xml::ns;
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
@@ -124,6 +125,17 @@ impl<R: Read> Received<R> {
     /// The SOAP part, unverified.
     pub fn soap(&self) -> &str {
         &self.envelope.soap
+    }
+
+    /// The references of its signature, unverified: what a receipt for this recorded message must repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Header`] for a reference without URI or digest.
+    pub fn claimed_references(&self) -> Result<Vec<SignedReference>, Refusal> {
+        let signature = self.envelope.security().map(security::signature).transpose()?.flatten();
+        let info = signature.and_then(|signature| signature.child(ns::DS, "SignedInfo"));
+        info.iter().flat_map(|info| info.all(ns::DS, "Reference")).map(read_reference).collect()
     }
 
     /// Lifts Digg's rules for parties, roles, service and properties, and that PartyId is the signer's common name: for looking

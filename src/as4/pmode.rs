@@ -134,3 +134,19 @@ fn participant(message: &UserMessage, name: &'static str, rule: &'static str) ->
 fn mismatch(rule: &'static str, found: String, expected: impl Into<String>) -> Refusal {
     Refusal::Mismatch(Finding::new(found, expected).rule(rule))
 }
+
+/// Checks that a message is addressed to the access point with this certificate (AS4-2.3.1.m).
+///
+/// # Errors
+///
+/// [`Refusal::Mismatch`] when To/PartyId is not its common name.
+pub fn addressed_to(message: &UserMessage, own: &Certificate) -> Result<(), Refusal> {
+    match own.common_name() {
+        Some(name) if name == message.to.id => Ok(()),
+        name => Err(mismatch(
+            "AS4-2.3.1.m",
+            format!("To/PartyId {:?}", message.to.id),
+            name.unwrap_or("a common name of ours"),
+        )),
+    }
+}

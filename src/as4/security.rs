@@ -101,7 +101,12 @@ pub(super) fn signer_reference(signature: Node<'_>) -> Result<KeyReference, Refu
 fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
     let target = token_reference(info)?;
     if target.is(ns::WSSE, "Reference") {
-        return token(referred(target)?);
+        let node = referred(target)?;
+        let (said, is) = (target.attribute("", "ValueType"), node.attribute("", "ValueType"));
+        if said.is_some() && said != is {
+            return Err(policy(format!("a reference of type {said:?} to a token of type {is:?}"), "the token's own type"));
+        }
+        return token(node);
     }
     if target.is(ns::WSSE, "KeyIdentifier") {
         return key_identifier(target);
