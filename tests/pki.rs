@@ -4,7 +4,7 @@ use sluss::crypto::hex;
 use sluss::model::Timestamp;
 use sluss::pki::keystore::{KeystoreError, pkcs12_key, pkcs12_trust};
 use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, TrustError};
-use sluss::testbed::ca::{CaError, Leaf, Profile, Purpose, Tree, tree};
+use sluss::testbed::ca::{CaError, Leaf, Profile, Purpose, Tree, demo, tree};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -508,4 +508,80 @@ fn certificates_made_to_be_refused_are_refused_for_their_reason() {
     forged[last] ^= 1;
     let error = trust.check(&Certificate::from_der(&forged).unwrap(), &[], now).unwrap_err();
     assert!(error.to_string().contains("a signature of the chain does not hold"), "{error}");
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_readme_lists_every_anchor_as_it_is() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs");
+    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
+    let mut listed = 0;
+    for environment in ["qa", "open-test"] {
+        for path in files_below(&folder.join(environment)) {
+            for certificate in Certificate::all_from_pem(&fs::read(&path).unwrap()).unwrap() {
+                let file = format!("| `{environment}/{}` |", path.file_name().unwrap().to_str().unwrap());
+                let end = certificate.not_after().strftime("%Y-%m-%d").to_string();
+                let (name, sha256) = (certificate.common_name().unwrap().to_owned(), certificate.sha256());
+                let fits = |line: &str| {
+                    line.starts_with(&file) && [&end, &name, &sha256].iter().all(|part| line.contains(*part))
+                };
+                assert!(readme.lines().any(fits), "{file} {name} {sha256} {end}");
+                listed += 1;
+            }
+        }
+    }
+    assert_eq!(readme.lines().filter(|line| line.starts_with("| `")).count(), listed);
+}
+
+#[test]
+fn the_anchors_here_are_the_published_ones() {
+    let Some(published) = shared("spec/sdk/certificates") else { return };
+    for (environment, folder) in [("qa", "sdk-qa"), ("open-test", "open-test")] {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs").join(environment);
+        let all = |folder: &Path| {
+            let read = |path: PathBuf| Certificate::all_from_pem(&fs::read(path).unwrap()).unwrap();
+            let mut all: Vec<_> = files_below(folder).into_iter().flat_map(read).map(|found| found.sha256()).collect();
+            all.sort();
+            all.dedup();
+            all
+        };
+        assert_eq!(all(&here), all(&published.join(folder)), "{environment}");
+    }
+}
+
+#[test]
+fn the_demo_keys_belong_to_their_certificates_and_lead_to_their_anchors() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs/test");
+    let pem = files_below(&committed).into_iter().filter(|path| path.extension().is_some_and(|end| end == "pem"));
+    assert_eq!(pem.count(), demo::FILES.len());
+
+    let anchor = |name: &str| demo::authority(name).unwrap();
+    let leaves = [
+        ("access-points/AP0001-DEMO", Role::AccessPoint, "ap", "AP0001-DEMO"),
+        ("access-points/AP0002-DEMO", Role::AccessPoint, "ap", "AP0002-DEMO"),
+        ("participants/ankeborg.example.se", Role::Participant, "o2o", "ankeborg.example.se"),
+        ("participants/storstad.example.se", Role::Participant, "o2o", "storstad.example.se"),
+        (demo::SMP_SIGNER, Role::Smp, "smp-root", "SMP-DEMO"),
+        ("tls/localhost", Role::Participant, "tls", "localhost"),
+    ];
+    for (folder, role, authority, name) in leaves {
+        let identity = demo::identity(folder).unwrap();
+        assert_eq!(identity.certificate.common_name(), Some(name));
+        for time in [NOW, "2025-01-01T00:00:00Z", "2044-12-30T00:00:00Z"] {
+            pinned(role, &[&anchor(authority)]).check(&identity.certificate, &[], at(time)).unwrap();
+        }
+    }
+    let access_point = demo::identity("access-points/AP0001-DEMO").unwrap();
+    let root = pinned(Role::AccessPoint, &[&anchor("ap-root")]);
+    root.check(&access_point.certificate, &access_point.chain, at(NOW)).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    demo::write(folder.path()).unwrap();
+    let key = folder.path().join("access-points/AP0001-DEMO/test-key.pem");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    Identity::from_files(&key, &key.with_file_name("cert.pem")).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Certificate authorities as SDK has them, made here: key sizes, names and extensions follow the
 //! published certificates (contradictions, annex 1). For testbeds only.
 
+pub mod demo;
 mod tree;
 
 use crate::crypto::{Digest, HashFunction, PrivateKey, Random, SystemRandom, der};
