@@ -4,17 +4,20 @@
 //! [`init`] makes the folder, [`serve`] runs the services over it, [`access_point`], [`participant`] and
 //! [`fault`] change it while they run. [`services::start`] runs the same services over a registry in memory.
 
-mod dns;
 pub mod ca;
+mod dns;
 pub mod fault;
 pub mod federation;
+mod folder;
 mod ocsp;
 mod relay;
 pub mod revocation;
 pub mod services;
+mod settings;
 mod smp;
 
 pub use federation::Federation;
+pub use folder::{access_point, fault, init, participant, serve};
 pub use services::Running;
 
 use crate::model::{Fault, Problem};
@@ -89,5 +92,14 @@ impl TestbedError {
             Self::Unknown { .. } => (Fault::Usage, "testbed-unknown", "The testbed does not know it"),
         };
         Problem::new(fault, kind, title, self.to_string())
+    }
+}
+
+impl From<ca::CaError> for TestbedError {
+    fn from(error: ca::CaError) -> Self {
+        match error {
+            ca::CaError::Io { path, source } => Self::Io { path, source },
+            other => Self::certificate(other),
+        }
     }
 }

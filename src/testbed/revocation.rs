@@ -1,6 +1,7 @@
 //! Revocation of the testbed's certificates: a CRL for each authority, and OCSP answers.
 
 use super::TestbedError;
+use super::ca;
 use super::fault::Kind;
 use super::federation::{Federation, Registry};
 use super::ocsp;
@@ -35,6 +36,16 @@ pub struct Authority {
     pub certificate: String,
     /// Its key, PEM.
     pub key: String,
+}
+
+impl From<&ca::Authority> for Authority {
+    fn from(authority: &ca::Authority) -> Self {
+        Self {
+            name: authority.name.clone(),
+            certificate: authority.certificate().to_pem(),
+            key: authority.key_pem().to_string(),
+        }
+    }
 }
 
 /// Answers for a set of authorities.
