@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("SLUSS_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = std::env::var_os("SLUSS_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     if path.is_dir() {
         return Some(path);
     }
@@ -31,7 +32,8 @@ fn identity(name: &str, folder: &Path) -> Identity {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
     let certificate = params.self_signed(&key).unwrap();
-    let (key_file, certificate_file) = (folder.join(format!("{name}.key.pem")), folder.join(format!("{name}.cert.pem")));
+    let (key_file, certificate_file) =
+        (folder.join(format!("{name}.key.pem")), folder.join(format!("{name}.cert.pem")));
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
     std::fs::write(&certificate_file, certificate.pem()).unwrap();
     Identity::from_files(&key_file, &certificate_file).unwrap()
@@ -41,8 +43,15 @@ fn header() -> Header {
     let id: EnvelopeId = "70c5ea37-f4a9-4771-b0c7-09becd024bda".parse().unwrap();
     let created = sluss::model::time::millis(Timestamp::UNIX_EPOCH);
     let federation = "urn:fdc:digg.se:edelivery:federation:test";
-    Header::new(id, created, DocumentType::sdk_message(), federation, "0203:a.example.se".parse().unwrap(), "0203:b.example.se".parse().unwrap())
-        .handling_service("sdk:inkorg:0203:b.example.se")
+    Header::new(
+        id,
+        created,
+        DocumentType::sdk_message(),
+        federation,
+        "0203:a.example.se".parse().unwrap(),
+        "0203:b.example.se".parse().unwrap(),
+    )
+    .handling_service("sdk:inkorg:0203:b.example.se")
 }
 
 const PAYLOAD: &[u8] = b"<m:messagePayload xmlns:m=\"urn:riv:infrastructure:messaging:MessageWithAttachments:3\"><m:message>&amp; \xc3\xa5</m:message></m:messagePayload>";
@@ -60,7 +69,8 @@ fn scene() -> Scene {
 }
 
 fn seal(scene: &Scene, payload: &[u8]) -> Vec<u8> {
-    xhe::seal(&header(), &mut &payload[..], &scene.sender, &scene.recipient.certificate, &SystemRandom, Vec::new()).unwrap()
+    xhe::seal(&header(), &mut &payload[..], &scene.sender, &scene.recipient.certificate, &SystemRandom, Vec::new())
+        .unwrap()
 }
 
 #[test]
@@ -93,7 +103,12 @@ fn xmlsec_verifies_and_decrypts_what_seal_makes() {
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let out = Command::new("xmlsec1").args(["--decrypt", "--lax-key-search", "--privkey-pem"]).arg(scene.folder.path().join("recipient.key.pem")).arg(&file).output().unwrap();
+    let out = Command::new("xmlsec1")
+        .args(["--decrypt", "--lax-key-search", "--privkey-pem"])
+        .arg(scene.folder.path().join("recipient.key.pem"))
+        .arg(&file)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(text.contains("&amp; å") && text.contains("<m:messagePayload"), "{}", String::from_utf8_lossy(&out.stderr));
 }
@@ -135,7 +150,9 @@ fn a_wrong_key_says_no_more_than_that_decryption_failed() {
 fn a_change_anywhere_in_a_sealed_envelope_is_seen() {
     let scene = scene();
     let sealed = String::from_utf8(seal(&scene, PAYLOAD)).unwrap();
-    for (from, to) in [("0203:b.example.se", "0203:c.example.se"), ("<xenc:CipherValue>", "<xenc:CipherValue>A"), ("true", "false")] {
+    for (from, to) in
+        [("0203:b.example.se", "0203:c.example.se"), ("<xenc:CipherValue>", "<xenc:CipherValue>A"), ("true", "false")]
+    {
         let changed = sealed.replacen(from, to, 1);
         assert!(matches!(xhe::verify(|| Ok(changed.as_bytes())), Err(xhe::VerifyError::Signature(_))), "{from}");
     }
@@ -199,7 +216,14 @@ fn a_declaration_before_the_payload_is_left_out() {
     let mut plain = Vec::new();
     xhe::open(&signed, &sealed[..], &[scene.recipient.clone()], &mut plain).unwrap();
     assert_eq!(plain, PAYLOAD);
-    let refused = xhe::seal(&header(), &mut &b"not xml"[..], &scene.sender, &scene.recipient.certificate, &SystemRandom, Vec::new());
+    let refused = xhe::seal(
+        &header(),
+        &mut &b"not xml"[..],
+        &scene.sender,
+        &scene.recipient.certificate,
+        &SystemRandom,
+        Vec::new(),
+    );
     assert!(matches!(refused, Err(xhe::SealError::Payload(_))));
     std::io::sink().flush().unwrap();
     let _: &Certificate = &scene.recipient.certificate;

@@ -1,5 +1,24 @@
 //! Verdicts on recorded bytes, for the offline commands: no network, no clock, no configuration.
 
 pub mod as4;
+pub mod envelope;
+pub mod message;
 pub mod smp;
 pub mod xml;
+
+pub use smp::Verdict;
+
+use crate::model::{Fault, Problem};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// A file to be read as a stream.
+fn opened(path: &Path) -> Result<BufReader<File>, Problem> {
+    let file = File::open(path).map_err(|e| usage("file", "Not readable", format!("{}: {e}", path.display())))?;
+    Ok(BufReader::with_capacity(64 * 1024, file))
+}
+
+fn usage(kind: &str, title: &str, detail: impl ToString) -> Problem {
+    Problem::new(Fault::Usage, kind, title, detail.to_string())
+}

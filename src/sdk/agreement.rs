@@ -1,7 +1,7 @@
 //! Whether a message says the same as the envelope that carried it (MSG-3.2, MSG-4.3.2).
 
-use crate::model::{Finding, EnvelopeId, ParticipantId};
 use crate::model::id::PARTICIPANT_SCHEME;
+use crate::model::{EnvelopeId, Finding, ParticipantId};
 use crate::sdk::message::MessageHeader;
 
 /// What the envelope said.
@@ -27,7 +27,13 @@ pub fn check(envelope: &Enveloped<'_>, header: &MessageHeader) -> Vec<Finding> {
             findings.push(Finding::error(rule, path, crate::xml::validate::clip(found), expected));
         }
     };
-    compare("MSG-3.2.t01", "messageId", &header.message_id, envelope.id.as_str(), header.message_id.to_lowercase() == envelope.id.folded());
+    compare(
+        "MSG-3.2.t01",
+        "messageId",
+        &header.message_id,
+        envelope.id.as_str(),
+        header.message_id.to_lowercase() == envelope.id.folded(),
+    );
     let recipient = &header.recipient;
     let equal = recipient.root == PARTICIPANT_SCHEME && recipient.extension.to_lowercase() == envelope.to.folded();
     compare("MSG-4.3.2.1.t01", "recipient/recipientID", &recipient.extension, envelope.to.as_str(), equal);
@@ -36,7 +42,13 @@ pub fn check(envelope: &Enveloped<'_>, header: &MessageHeader) -> Vec<Finding> {
     compare("MSG-4.3.2.2.t01", "sender/senderID", &sender.extension, envelope.from.as_str(), equal);
     if let Some(expected) = envelope.handling_service_id {
         let found = header.recipient_address.as_ref().map_or("", |address| address.extension.as_str());
-        compare("MSG-4.3.2.3.t03", "recipient/attention/subOrganization/organizationId", found, expected, found == expected);
+        compare(
+            "MSG-4.3.2.3.t03",
+            "recipient/attention/subOrganization/organizationId",
+            found,
+            expected,
+            found == expected,
+        );
     }
     findings
 }

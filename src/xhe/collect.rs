@@ -110,7 +110,11 @@ const PAYLOAD: (&str, &str) = (XHA, "Payload");
 const CONTENT: (&str, &str) = (XHA, "PayloadContent");
 
 /// Elements that the published R1 refuses, by the parent's depth: below XHE, BusinessScope and Payload.
-const R1_ROOT: [(&str, &str); 3] = [("http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents", "XHEExtensions"), (XHB, "ProfileID"), (XHB, "ProfileExecutionID")];
+const R1_ROOT: [(&str, &str); 3] = [
+    ("http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents", "XHEExtensions"),
+    (XHB, "ProfileID"),
+    (XHB, "ProfileExecutionID"),
+];
 const R1_PAYLOAD: [(&str, &str); 10] = [
     (XHB, "Description"),
     (XHB, "CustomizationID"),
@@ -161,7 +165,8 @@ impl Collector {
         let scheme = start.attribute("", "schemeID").map(str::to_owned);
         self.nodes.push(Node { exempt: below || start.is(XHA, "PayloadContent"), scheme, ..Node::default() });
         if inside {
-            if self.trail.depth() == 5 && start.is(XENC, "EncryptedData")
+            if self.trail.depth() == 5
+                && start.is(XENC, "EncryptedData")
                 && let Some(payload) = self.payloads.last_mut()
             {
                 payload.has_encrypted_data = true;
@@ -177,9 +182,15 @@ impl Collector {
         let trail = &self.trail;
         match (start.local.as_str(), trail.depth()) {
             ("FromParty", 3) if trail.is(&[ROOT, HEADER, (XHA, "FromParty")]) => self.from_parties += 1,
-            ("PartyIdentification", 4) if trail.is(&[ROOT, HEADER, (XHA, "FromParty"), IDENTIFICATION]) => self.from_identifications += 1,
-            ("PartyIdentification", 4) if trail.is(&[ROOT, HEADER, (XHA, "ToParty"), IDENTIFICATION]) => self.to_identifications += 1,
-            ("BusinessScopeCriterion", 4) if trail.is(&[ROOT, HEADER, SCOPE, CRITERION]) && self.criteria.len() < PARTS_MAX => {
+            ("PartyIdentification", 4) if trail.is(&[ROOT, HEADER, (XHA, "FromParty"), IDENTIFICATION]) => {
+                self.from_identifications += 1
+            }
+            ("PartyIdentification", 4) if trail.is(&[ROOT, HEADER, (XHA, "ToParty"), IDENTIFICATION]) => {
+                self.to_identifications += 1
+            }
+            ("BusinessScopeCriterion", 4)
+                if trail.is(&[ROOT, HEADER, SCOPE, CRITERION]) && self.criteria.len() < PARTS_MAX =>
+            {
                 self.criteria.push(Criterion { path: trail.path(), ..Criterion::default() });
             }
             ("Payload", 3) if trail.is(&[ROOT, PAYLOADS, PAYLOAD]) => {
@@ -204,7 +215,9 @@ impl Collector {
         let below = |parents: &[(&str, &str)], names: &[(&str, &str)]| {
             trail.depth() == parents.len() + 1 && names.iter().any(|name| trail.ends(&[*name])) && trail.starts(parents)
         };
-        let named = below(&[ROOT], &R1_ROOT) || below(&[ROOT, HEADER, SCOPE], &[(XHA, "ExternalReference")]) || below(&[ROOT, PAYLOADS, PAYLOAD], &R1_PAYLOAD);
+        let named = below(&[ROOT], &R1_ROOT)
+            || below(&[ROOT, HEADER, SCOPE], &[(XHA, "ExternalReference")])
+            || below(&[ROOT, PAYLOADS, PAYLOAD], &R1_PAYLOAD);
         let unnamed = below(&[ROOT, HEADER], &[(XHB, "UUID")]) || below(&[ROOT, PAYLOADS, PAYLOAD], &UNNAMED_PAYLOAD);
         let path = trail.path();
         if named && self.forbidden.len() < PATHS_MAX {
@@ -221,7 +234,11 @@ impl Collector {
             let known = party && attribute.local == "schemeID";
             let blank = is_blank(&attribute.value);
             if (!known || blank) && self.extra_attributes.len() < PATHS_MAX {
-                self.extra_attributes.push(Extra { path: self.trail.path(), name: attribute.local.clone(), is_blank: blank });
+                self.extra_attributes.push(Extra {
+                    path: self.trail.path(),
+                    name: attribute.local.clone(),
+                    is_blank: blank,
+                });
             }
         }
     }
@@ -259,12 +276,16 @@ impl Collector {
                     side.push(party);
                 }
             }
-            ("BusinessScopeCriterionTypeCode", 5) if trail.is(&[ROOT, HEADER, SCOPE, CRITERION, (XHB, "BusinessScopeCriterionTypeCode")]) => {
+            ("BusinessScopeCriterionTypeCode", 5)
+                if trail.is(&[ROOT, HEADER, SCOPE, CRITERION, (XHB, "BusinessScopeCriterionTypeCode")]) =>
+            {
                 if let Some(criterion) = self.criteria.last_mut() {
                     criterion.codes.push(node.text.clone());
                 }
             }
-            ("BusinessScopeCriterionValue", 5) if trail.is(&[ROOT, HEADER, SCOPE, CRITERION, (XHB, "BusinessScopeCriterionValue")]) => {
+            ("BusinessScopeCriterionValue", 5)
+                if trail.is(&[ROOT, HEADER, SCOPE, CRITERION, (XHB, "BusinessScopeCriterionValue")]) =>
+            {
                 if let Some(criterion) = self.criteria.last_mut() {
                     criterion.value = text();
                 }
@@ -301,7 +322,8 @@ impl Collector {
         let need = |value: Option<String>, rule: &str, path: &str| {
             value.filter(|v| !v.is_empty()).ok_or_else(|| Finding::error(rule, path, "nothing", "a value"))
         };
-        let scope = |rule: &str, code: &str| need(self.criterion(code), rule, &format!("/XHE/Header/BusinessScope: {code}"));
+        let scope =
+            |rule: &str, code: &str| need(self.criterion(code), rule, &format!("/XHE/Header/BusinessScope: {code}"));
         let id = need(self.id.as_deref().map(normalized), "XHE-2.2.t03", "/XHE/Header/ID")?;
         let party = |parties: &[Party], rule: &str, path: &str| {
             let text = need(parties.first().map(|p| normalized(&p.id)), rule, path)?;
@@ -310,9 +332,14 @@ impl Collector {
         let none = Payload::default();
         let payload = self.payloads.first().unwrap_or(&none);
         Ok(Header {
-            id: id.parse().map_err(|e: crate::model::IdError| Finding::error("XHE-2.2.t03", "/XHE/Header/ID", e.found, e.expected))?,
+            id: id.parse().map_err(|e: crate::model::IdError| {
+                Finding::error("XHE-2.2.t03", "/XHE/Header/ID", e.found, e.expected)
+            })?,
             created: need(self.created.as_deref().map(normalized), "XHE-2.2.t04", "/XHE/Header/CreationDateTime")?,
-            document_type: DocumentType { scheme: scope("R5", "DOCUMENTID_SCHEME")?, value: scope("R4", "DOCUMENTID")? },
+            document_type: DocumentType {
+                scheme: scope("R5", "DOCUMENTID_SCHEME")?,
+                value: scope("R4", "DOCUMENTID")?,
+            },
             process: ProcessId { scheme: scope("R7", "PROCESSID_SCHEME")?, value: scope("R6", "PROCESSID")? },
             federation: scope("R8", "FEDERATIONID")?,
             from: party(&self.from, "XHE-2.2.t08", "/XHE/Header/FromParty")?,

@@ -1,6 +1,8 @@
 //! What an envelope says of itself, and how it is written.
 
-use crate::model::document::{DOCUMENT_SCHEME, MESSAGE_RECEIPT, MESSAGE_RECEIPT_BASE, PROCESS_SCHEME, SDK_MESSAGE, SDK_MESSAGE_BASE};
+use crate::model::document::{
+    DOCUMENT_SCHEME, MESSAGE_RECEIPT, MESSAGE_RECEIPT_BASE, PROCESS_SCHEME, SDK_MESSAGE, SDK_MESSAGE_BASE,
+};
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::{DocumentType, EnvelopeId, ParticipantId, ProcessId};
 use crate::xml::ns::{MSG, UBL_RESPONSE, XHA, XHB, XHE};
@@ -52,7 +54,14 @@ impl Header {
     }
 
     /// A header for an XML payload in SDK's process, without a function address.
-    pub fn new(id: EnvelopeId, created: String, document_type: DocumentType, federation: &str, from: ParticipantId, to: ParticipantId) -> Self {
+    pub fn new(
+        id: EnvelopeId,
+        created: String,
+        document_type: DocumentType,
+        federation: &str,
+        from: ParticipantId,
+        to: ParticipantId,
+    ) -> Self {
         let document_type_code = Self::type_code(&document_type).unwrap_or_else(|| document_type.value.clone());
         Self {
             id,

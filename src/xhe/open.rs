@@ -76,7 +76,11 @@ pub fn open<R: Read, W: Write>(signed: &Signed, envelope: R, keys: &[Identity], 
 }
 
 /// Reads to the end; the payload goes to `out`.
-fn read<R: Read, W: Write>(mut reader: Reader<R>, keys: &[Identity], out: &mut W) -> Result<(Collector, bool), OpenError> {
+fn read<R: Read, W: Write>(
+    mut reader: Reader<R>,
+    keys: &[Identity],
+    out: &mut W,
+) -> Result<(Collector, bool), OpenError> {
     let mut collector = Collector::default();
     let mut encrypted = None;
     loop {
@@ -85,7 +89,8 @@ fn read<R: Read, W: Write>(mut reader: Reader<R>, keys: &[Identity], out: &mut W
         if event == Event::Eof {
             break;
         }
-        let at_payload = collector.trail().is(&[(XHE, "XHE"), (XHA, "Payloads"), (XHA, "Payload"), (XHA, "PayloadContent")]);
+        let at_payload =
+            collector.trail().is(&[(XHE, "XHE"), (XHA, "Payloads"), (XHA, "Payload"), (XHA, "PayloadContent")]);
         if let (Event::Start(_), true) = (&event, at_payload) {
             if encrypted.is_some() {
                 return Err(OpenError::Structure("found a second PayloadContent; expected one (R14)".into()));
@@ -94,7 +99,9 @@ fn read<R: Read, W: Write>(mut reader: Reader<R>, keys: &[Identity], out: &mut W
             collector.event(&Event::End);
         }
     }
-    encrypted.map(|encrypted| (collector, encrypted)).ok_or_else(|| OpenError::Structure("found no PayloadContent; expected one (R14)".into()))
+    encrypted
+        .map(|encrypted| (collector, encrypted))
+        .ok_or_else(|| OpenError::Structure("found no PayloadContent; expected one (R14)".into()))
 }
 
 /// Reads the content of PayloadContent and its end tag.
@@ -130,7 +137,11 @@ fn payload<R: Read, W: Write>(reader: &mut Reader<R>, keys: &[Identity], out: &m
 
 /// Writes an element with the bindings around it.
 fn clear<R: Read, W: Write>(reader: &mut Reader<R>, mut start: Start, out: &mut W) -> Result<(), OpenError> {
-    start.declarations = reader.in_scope().into_iter().filter(|(prefix, ns)| prefix != "xml" && !(prefix.is_empty() && ns.is_empty())).collect();
+    start.declarations = reader
+        .in_scope()
+        .into_iter()
+        .filter(|(prefix, ns)| prefix != "xml" && !(prefix.is_empty() && ns.is_empty()))
+        .collect();
     let method = Method { form: Form::Inclusive10, comments: true, prefixes: Vec::new() };
     let mut writer = Canonicalizer::new(&method, out);
     let end = reader.depth();
@@ -147,10 +158,17 @@ fn clear<R: Read, W: Write>(reader: &mut Reader<R>, mut start: Start, out: &mut 
 }
 
 /// Reads an EncryptedData to its end tag and writes what it hides.
-fn decrypt<R: Read, W: Write>(reader: &mut Reader<R>, start: &Start, keys: &[Identity], out: &mut W) -> Result<(), OpenError> {
+fn decrypt<R: Read, W: Write>(
+    reader: &mut Reader<R>,
+    start: &Start,
+    keys: &[Identity],
+    out: &mut W,
+) -> Result<(), OpenError> {
     match start.attribute("", "Type") {
         None | Some(TYPE_ELEMENT | TYPE_CONTENT) => {}
-        Some(other) => return Err(OpenError::Structure(format!("found EncryptedData of Type {other:?}; expected {TYPE_ELEMENT}"))),
+        Some(other) => {
+            return Err(OpenError::Structure(format!("found EncryptedData of Type {other:?}; expected {TYPE_ELEMENT}")));
+        }
     }
     let mut key = None;
     loop {
@@ -161,11 +179,24 @@ fn decrypt<R: Read, W: Write>(reader: &mut Reader<R>, start: &Start, keys: &[Ide
             }
             Event::Start(start) if start.is(DS, "KeyInfo") => key = Some(content_key(reader, start, keys)?),
             Event::Start(start) if start.is(XENC, "CipherData") => {
-                let key = key.take().ok_or_else(|| OpenError::Structure("found CipherData without a KeyInfo before it".into()))?;
+                let key = key
+                    .take()
+                    .ok_or_else(|| OpenError::Structure("found CipherData without a KeyInfo before it".into()))?;
                 cipher_data(reader, key, out)?;
             }
-            Event::Start(start) => return Err(OpenError::Structure(format!("found {} in EncryptedData; expected EncryptionMethod, KeyInfo and CipherData", start.local))),
-            Event::End => return if key.is_none() { Ok(()) } else { Err(OpenError::Structure("found no CipherData in EncryptedData".into())) },
+            Event::Start(start) => {
+                return Err(OpenError::Structure(format!(
+                    "found {} in EncryptedData; expected EncryptionMethod, KeyInfo and CipherData",
+                    start.local
+                )));
+            }
+            Event::End => {
+                return if key.is_none() {
+                    Ok(())
+                } else {
+                    Err(OpenError::Structure("found no CipherData in EncryptedData".into()))
+                };
+            }
             Event::Eof => return Err(OpenError::Structure("found the end of the document in EncryptedData".into())),
             _ => {}
         }
@@ -179,14 +210,20 @@ fn content_method(start: &Start) -> Result<(), OpenError> {
 }
 
 /// The content key; `None` where no key of ours fits, which shows only after the whole content was read.
-fn content_key<R: Read>(reader: &mut Reader<R>, start: Start, keys: &[Identity]) -> Result<Option<Zeroizing<Vec<u8>>>, OpenError> {
+fn content_key<R: Read>(
+    reader: &mut Reader<R>,
+    start: Start,
+    keys: &[Identity],
+) -> Result<Option<Zeroizing<Vec<u8>>>, OpenError> {
     let tree = reader.subtree(start)?;
     let mut wrapped = tree.root().all(XENC, "EncryptedKey");
     let (Some(node), None) = (wrapped.next(), wrapped.next()) else {
         return Err(OpenError::Structure("expected exactly one EncryptedKey in KeyInfo (XHE-3.4.2.t01)".into()));
     };
-    let wrapped = EncryptedKey::parse(node, Profile::Xhe, &Allowed::new()).map_err(|e| OpenError::Structure(e.to_string()))?;
-    let named: Vec<Vec<u8>> = node.descendants().filter(|n| n.is(DS, "X509Certificate")).filter_map(|n| base64(&n.text())).collect();
+    let wrapped =
+        EncryptedKey::parse(node, Profile::Xhe, &Allowed::new()).map_err(|e| OpenError::Structure(e.to_string()))?;
+    let named: Vec<Vec<u8>> =
+        node.descendants().filter(|n| n.is(DS, "X509Certificate")).filter_map(|n| base64(&n.text())).collect();
     let fits = |identity: &&Identity| named.iter().any(|der| der == identity.certificate.der());
     let mut chosen: Vec<&Identity> = keys.iter().filter(fits).collect();
     if chosen.is_empty() {
@@ -197,8 +234,16 @@ fn content_key<R: Read>(reader: &mut Reader<R>, start: Start, keys: &[Identity])
 }
 
 /// Reads CipherData to its end tag and writes the plaintext of its CipherValue.
-fn cipher_data<R: Read, W: Write>(reader: &mut Reader<R>, key: Option<Zeroizing<Vec<u8>>>, out: &mut W) -> Result<(), OpenError> {
-    let mut cipher = Cipher { decoder: Decoder::default(), opener: key.and_then(|key| Opener::cbc(&key).ok()), plain: Zeroizing::new(Vec::new()) };
+fn cipher_data<R: Read, W: Write>(
+    reader: &mut Reader<R>,
+    key: Option<Zeroizing<Vec<u8>>>,
+    out: &mut W,
+) -> Result<(), OpenError> {
+    let mut cipher = Cipher {
+        decoder: Decoder::default(),
+        opener: key.and_then(|key| Opener::cbc(&key).ok()),
+        plain: Zeroizing::new(Vec::new()),
+    };
     let mut values = 0;
     loop {
         match reader.next()? {
@@ -206,7 +251,12 @@ fn cipher_data<R: Read, W: Write>(reader: &mut Reader<R>, key: Option<Zeroizing<
                 values += 1;
                 cipher.value(reader, out)?;
             }
-            Event::Start(start) => return Err(OpenError::Structure(format!("found {} in CipherData; expected one CipherValue", start.local))),
+            Event::Start(start) => {
+                return Err(OpenError::Structure(format!(
+                    "found {} in CipherData; expected one CipherValue",
+                    start.local
+                )));
+            }
             Event::End => break,
             Event::Eof => return Err(OpenError::Decryption),
             _ => {}
@@ -241,7 +291,9 @@ impl Cipher {
                 }
                 Event::End => return Ok(()),
                 Event::Comment(_) | Event::Instruction { .. } => {}
-                Event::Start(_) | Event::Eof => return Err(OpenError::Structure("found an element in CipherValue; expected Base64".into())),
+                Event::Start(_) | Event::Eof => {
+                    return Err(OpenError::Structure("found an element in CipherValue; expected Base64".into()));
+                }
             }
         }
     }

@@ -8,7 +8,13 @@ use crate::model::id::PARTICIPANT_SCHEME;
 use crate::xml::validate::{Value, clip};
 
 /// The codes that R4 to R8 ask for.
-const CODES: [(&str, &str); 5] = [("R4", "DOCUMENTID"), ("R5", "DOCUMENTID_SCHEME"), ("R6", "PROCESSID"), ("R7", "PROCESSID_SCHEME"), ("R8", "FEDERATIONID")];
+const CODES: [(&str, &str); 5] = [
+    ("R4", "DOCUMENTID"),
+    ("R5", "DOCUMENTID_SCHEME"),
+    ("R6", "PROCESSID"),
+    ("R7", "PROCESSID_SCHEME"),
+    ("R8", "FEDERATIONID"),
+];
 
 /// Judges what was collected of a whole envelope.
 pub(super) fn judge(facts: &Collector, level: Level) -> Vec<Finding> {
@@ -38,7 +44,10 @@ fn names(facts: &Collector, findings: &mut Vec<Finding>) {
 
 /// R3 and R9, and the part of R14 that asks for CustomizationID.
 fn constants(facts: &Collector, findings: &mut Vec<Finding>) {
-    let rules = [("R3", "/XHE/CustomizationID", &facts.customization, CUSTOMIZATION), ("R9", "/XHE/XHEVersionID", &facts.version, VERSION)];
+    let rules = [
+        ("R3", "/XHE/CustomizationID", &facts.customization, CUSTOMIZATION),
+        ("R9", "/XHE/XHEVersionID", &facts.version, VERSION),
+    ];
     for (rule, path, found, expected) in rules {
         if let Some(found) = found.as_deref().map(normalized).filter(|found| found != expected) {
             findings.push(Finding::error(rule, path, clip(&found), expected));
@@ -57,7 +66,12 @@ fn scope(facts: &Collector, findings: &mut Vec<Finding>) {
     }
     for (rule, code) in CODES {
         if !facts.criteria.iter().any(|c| says(c, code)) {
-            findings.push(Finding::error(rule, path, format!("no criterion {code}"), format!("a BusinessScopeCriterionTypeCode {code}")));
+            findings.push(Finding::error(
+                rule,
+                path,
+                format!("no criterion {code}"),
+                format!("a BusinessScopeCriterionTypeCode {code}"),
+            ));
         }
     }
 }
@@ -75,8 +89,18 @@ fn parties(facts: &Collector, findings: &mut Vec<Finding>) {
     }
     let counts = [
         (facts.from_parties == 0, "/XHE/Header".to_owned(), "no FromParty".to_owned(), "FromParty"),
-        (facts.from_identifications != 1, "/XHE/Header/FromParty".into(), format!("{} PartyIdentification", facts.from_identifications), "one"),
-        (facts.to_identifications != 1, "/XHE/Header/ToParty".into(), format!("{} PartyIdentification", facts.to_identifications), "one"),
+        (
+            facts.from_identifications != 1,
+            "/XHE/Header/FromParty".into(),
+            format!("{} PartyIdentification", facts.from_identifications),
+            "one",
+        ),
+        (
+            facts.to_identifications != 1,
+            "/XHE/Header/ToParty".into(),
+            format!("{} PartyIdentification", facts.to_identifications),
+            "one",
+        ),
     ];
     for (wrong, path, found, expected) in counts {
         if wrong {
@@ -109,8 +133,18 @@ fn payloads(facts: &Collector, findings: &mut Vec<Finding>) {
     for payload in &facts.payloads {
         let path = format!("{}/PayloadContent", payload.path);
         match (payload.says_encrypted(), payload.has_encrypted_data) {
-            (Some(true), false) => findings.push(Finding::error("R12", path, "no EncryptedData", "EncryptedData, as InstanceEncryptionIndicator is true")),
-            (Some(false), true) => findings.push(Finding::error("R13", path, "EncryptedData", "no EncryptedData, as InstanceEncryptionIndicator is false")),
+            (Some(true), false) => findings.push(Finding::error(
+                "R12",
+                path,
+                "no EncryptedData",
+                "EncryptedData, as InstanceEncryptionIndicator is true",
+            )),
+            (Some(false), true) => findings.push(Finding::error(
+                "R13",
+                path,
+                "EncryptedData",
+                "no EncryptedData, as InstanceEncryptionIndicator is false",
+            )),
             _ => {}
         }
     }
@@ -121,7 +155,12 @@ fn text_scope(facts: &Collector, findings: &mut Vec<Finding>) {
     for criterion in &facts.criteria {
         let code = criterion.codes.first().map(|c| normalized(c)).unwrap_or_default();
         if !CODES.iter().any(|(_, known)| *known == code) {
-            findings.push(Finding::error("R14", &criterion.path, format!("the criterion {}", clip(&code)), "the five criteria of the profile only"));
+            findings.push(Finding::error(
+                "R14",
+                &criterion.path,
+                format!("the criterion {}", clip(&code)),
+                "the five criteria of the profile only",
+            ));
         }
     }
     for (_, code) in CODES {
@@ -158,12 +197,22 @@ fn text_values(facts: &Collector, findings: &mut Vec<Finding>) {
     }
     let created = facts.created.as_deref().map(normalized).unwrap_or_default();
     if Value::DateTime.takes(&created) && Value::DateTime.takes(&format!("{created}Z")) {
-        findings.push(Finding::warning("XHE-2.2.t04", "/XHE/Header/CreationDateTime", clip(&created), "a time with its zone"));
+        findings.push(Finding::warning(
+            "XHE-2.2.t04",
+            "/XHE/Header/CreationDateTime",
+            clip(&created),
+            "a time with its zone",
+        ));
     }
     for payload in &facts.payloads {
         let found = payload.content_type_code.as_deref().map(normalized).unwrap_or_default();
         if found == "text/xml" {
-            findings.push(Finding::warning("XHE-2.2.t12", format!("{}/ContentTypeCode", payload.path), found, XML_CONTENT));
+            findings.push(Finding::warning(
+                "XHE-2.2.t12",
+                format!("{}/ContentTypeCode", payload.path),
+                found,
+                XML_CONTENT,
+            ));
         }
     }
     // A participant that is none cannot be routed: the header says so as an error.

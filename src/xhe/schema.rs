@@ -2,7 +2,9 @@
 
 use super::signature_schema as ds;
 use crate::xml::ns::{DS, XHA, XHB, XHE};
-use crate::xml::validate::{Attribute, Content, Element, Particle, Process, Schema, Term, Type, UNBOUNDED, Value, element, sequence};
+use crate::xml::validate::{
+    Attribute, Content, Element, Particle, Process, Schema, Term, Type, UNBOUNDED, Value, element, sequence,
+};
 
 /// Namespace of the extension components.
 const EXT: &str = "http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents";
@@ -21,7 +23,7 @@ static IDENTIFIER: Type = Type {
         optional_text("schemeDataURI"),
         optional_text("schemeURI"),
     ],
-    content: Content::Simple(Value::Text),
+    content: Content::Derived(Value::Text),
     mixed: false,
 };
 
@@ -39,13 +41,17 @@ static CODE: Type = Type {
         optional_text("listURI"),
         optional_text("listSchemeURI"),
     ],
-    content: Content::Simple(Value::Text),
+    content: Content::Derived(Value::Text),
     mixed: false,
 };
 
-static TEXT: Type = Type { attributes: &[LANGUAGE, optional_text("languageLocaleID")], content: Content::Simple(Value::Text), mixed: false };
-static DATE_TIME: Type = Type { attributes: &[], content: Content::Simple(Value::DateTime), mixed: false };
-static INDICATOR: Type = Type { attributes: &[], content: Content::Simple(Value::Boolean), mixed: false };
+static TEXT: Type = Type {
+    attributes: &[LANGUAGE, optional_text("languageLocaleID")],
+    content: Content::Derived(Value::Text),
+    mixed: false,
+};
+static DATE_TIME: Type = Type { attributes: &[], content: Content::Derived(Value::DateTime), mixed: false };
+static INDICATOR: Type = Type { attributes: &[], content: Content::Derived(Value::Boolean), mixed: false };
 
 const fn xha(local: &'static str, kind: &'static Type, min: u32, max: u32) -> Particle {
     element(XHA, local, kind, min, max)
@@ -79,9 +85,13 @@ static HEADER: Type = sequence(&[
     xha("ToParty", &PARTY, 1, UNBOUNDED),
 ]);
 
-static SCOPE: Type = sequence(&[xha("BusinessScopeCriterion", &CRITERION, 0, UNBOUNDED), xha("ExternalReference", &REFERENCE, 0, UNBOUNDED)]);
+static SCOPE: Type = sequence(&[
+    xha("BusinessScopeCriterion", &CRITERION, 0, UNBOUNDED),
+    xha("ExternalReference", &REFERENCE, 0, UNBOUNDED),
+]);
 
-static CRITERION: Type = sequence(&[xhb("BusinessScopeCriterionTypeCode", &CODE, 1, 1), xhb("BusinessScopeCriterionValue", &TEXT, 1, 1)]);
+static CRITERION: Type =
+    sequence(&[xhb("BusinessScopeCriterionTypeCode", &CODE, 1, 1), xhb("BusinessScopeCriterionValue", &TEXT, 1, 1)]);
 
 static PARTY: Type = sequence(&[xha("PartyIdentification", &PARTY_IDENTIFICATION, 1, UNBOUNDED)]);
 

@@ -7,9 +7,9 @@ use super::header::{AFTER_PAYLOAD, AFTER_SIGNATURE, Header, faults};
 use crate::crypto::{CbcWriter, CryptoError, Digest, HashFunction, Oaep, Random};
 use crate::pki::{Certificate, Identity};
 use crate::xml::c14n::{self, Canonicalizer, Form, Method};
+use crate::xml::dsig;
 use crate::xml::ns::{DS, XENC, XHA, XHB, XHE};
 use crate::xml::{Event, Reader, XmlError};
-use crate::xml::dsig;
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::write::EncoderWriter;
@@ -57,7 +57,14 @@ pub enum SealError {
 /// # Errors
 ///
 /// [`SealError`]; what was written until then is no envelope.
-pub fn seal<W: Write>(header: &Header, payload: &mut dyn Read, signer: &Identity, to: &Certificate, random: &dyn Random, out: W) -> Result<W, SealError> {
+pub fn seal<W: Write>(
+    header: &Header,
+    payload: &mut dyn Read,
+    signer: &Identity,
+    to: &Certificate,
+    random: &dyn Random,
+    out: W,
+) -> Result<W, SealError> {
     if let Some(fault) = faults(header) {
         return Err(SealError::Header(fault));
     }
@@ -90,7 +97,8 @@ pub fn sign<W: Write>(header: &Header, payload: &[u8], signer: &Identity, out: W
     // The payload may bind again what the envelope binds already, so the digest is taken of the canonical
     // form of what is written.
     let whole = text.as_slice().chain(AFTER_SIGNATURE.as_bytes());
-    let digest = c14n::document(Reader::new(whole), &canonical_form(), |_, _| false, Digest::new(HashFunction::Sha256))?;
+    let digest =
+        c14n::document(Reader::new(whole), &canonical_form(), |_, _| false, Digest::new(HashFunction::Sha256))?;
     let mut out = out;
     out.write_all(&text)?;
     finish(Digesting { inner: out, digest }, signer)
@@ -186,7 +194,10 @@ fn prolog(bytes: &[u8]) -> Result<usize, SealError> {
     let malformed = |what: &str| SealError::Payload(XmlError::Malformed { at: 0, what: what.into() });
     let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     if bytes[at..].starts_with(b"<?xml") && bytes.get(at + 5).is_some_and(u8::is_ascii_whitespace) {
-        let end = bytes[at..].windows(2).position(|w| w == b"?>").ok_or_else(|| malformed("found an XML declaration without an end"))?;
+        let end = bytes[at..]
+            .windows(2)
+            .position(|w| w == b"?>")
+            .ok_or_else(|| malformed("found an XML declaration without an end"))?;
         let declaration = String::from_utf8_lossy(&bytes[at..at + end]).to_lowercase();
         if declaration.contains("encoding") && !declaration.contains("utf-8") {
             return Err(malformed("found a payload that is not in UTF-8; expected UTF-8"));

@@ -2,7 +2,9 @@
 //! DSAKeyValue, which have groups within sequences, are simplified to a choice of their elements.
 
 use crate::xml::ns::DS;
-use crate::xml::validate::{Attribute, Content, Particle, Process, Term, Type, UNBOUNDED, Value, element, others, sequence, simple};
+use crate::xml::validate::{
+    Attribute, Content, Particle, Process, Term, Type, UNBOUNDED, Value, element, others, sequence, simple,
+};
 
 const ID: Attribute = Attribute { name: "Id", value: Value::Id, required: false };
 const ALGORITHM: Attribute = Attribute { name: "Algorithm", value: Value::Text, required: true };
@@ -38,7 +40,8 @@ pub(super) static SIGNATURE: Type = with_id(&[
     of("Object", &OBJECT),
 ]);
 
-pub(super) static SIGNATURE_VALUE: Type = Type { attributes: &[ID], content: Content::Simple(Value::Base64), mixed: false };
+pub(super) static SIGNATURE_VALUE: Type =
+    Type { attributes: &[ID], content: Content::Derived(Value::Base64), mixed: false };
 
 pub(super) static SIGNED_INFO: Type = with_id(&[
     ds("CanonicalizationMethod", &CANONICALIZATION_METHOD, 1, 1),
@@ -54,21 +57,33 @@ pub(super) static CANONICALIZATION_METHOD: Type = Type {
 
 pub(super) static SIGNATURE_METHOD: Type = Type {
     attributes: &[ALGORITHM],
-    content: Content::Sequence(&[ds("HMACOutputLength", &INTEGER, 0, 1), Particle { term: Term::Other(DS, Process::Strict), min: 0, max: UNBOUNDED }]),
+    content: Content::Sequence(&[
+        ds("HMACOutputLength", &INTEGER, 0, 1),
+        Particle { term: Term::Other(DS, Process::Strict), min: 0, max: UNBOUNDED },
+    ]),
     mixed: true,
 };
 
 pub(super) static REFERENCE: Type = Type {
     attributes: &[ID, uri("URI"), uri("Type")],
-    content: Content::Sequence(&[ds("Transforms", &TRANSFORMS, 0, 1), ds("DigestMethod", &DIGEST_METHOD, 1, 1), ds("DigestValue", &BASE64, 1, 1)]),
+    content: Content::Sequence(&[
+        ds("Transforms", &TRANSFORMS, 0, 1),
+        ds("DigestMethod", &DIGEST_METHOD, 1, 1),
+        ds("DigestValue", &BASE64, 1, 1),
+    ]),
     mixed: false,
 };
 
 pub(super) static TRANSFORMS: Type = sequence(&[ds("Transform", &TRANSFORM, 1, UNBOUNDED)]);
 
-pub(super) static TRANSFORM: Type = Type { attributes: &[ALGORITHM], content: Content::Choice(&[others(DS), of("XPath", &TEXT)], 0, UNBOUNDED), mixed: true };
+pub(super) static TRANSFORM: Type = Type {
+    attributes: &[ALGORITHM],
+    content: Content::Choice(&[others(DS), of("XPath", &TEXT)], 0, UNBOUNDED),
+    mixed: true,
+};
 
-pub(super) static DIGEST_METHOD: Type = Type { attributes: &[ALGORITHM], content: Content::Sequence(&[others(DS)]), mixed: true };
+pub(super) static DIGEST_METHOD: Type =
+    Type { attributes: &[ALGORITHM], content: Content::Sequence(&[others(DS)]), mixed: true };
 
 pub(super) static KEY_INFO: Type = Type {
     attributes: &[ID],
@@ -89,10 +104,17 @@ pub(super) static KEY_INFO: Type = Type {
     mixed: true,
 };
 
-pub(super) static KEY_VALUE: Type =
-    Type { attributes: &[], content: Content::Choice(&[of("DSAKeyValue", &DSA_KEY_VALUE), of("RSAKeyValue", &RSA_KEY_VALUE), others(DS)], 1, 1), mixed: true };
+pub(super) static KEY_VALUE: Type = Type {
+    attributes: &[],
+    content: Content::Choice(&[of("DSAKeyValue", &DSA_KEY_VALUE), of("RSAKeyValue", &RSA_KEY_VALUE), others(DS)], 1, 1),
+    mixed: true,
+};
 
-pub(super) static RETRIEVAL_METHOD: Type = Type { attributes: &[uri("URI"), uri("Type")], content: Content::Sequence(&[ds("Transforms", &TRANSFORMS, 0, 1)]), mixed: false };
+pub(super) static RETRIEVAL_METHOD: Type = Type {
+    attributes: &[uri("URI"), uri("Type")],
+    content: Content::Sequence(&[ds("Transforms", &TRANSFORMS, 0, 1)]),
+    mixed: false,
+};
 
 pub(super) static X509_DATA: Type = choice(
     &[
@@ -107,9 +129,11 @@ pub(super) static X509_DATA: Type = choice(
     UNBOUNDED,
 );
 
-static X509_ISSUER_SERIAL: Type = sequence(&[ds("X509IssuerName", &TEXT, 1, 1), ds("X509SerialNumber", &INTEGER, 1, 1)]);
+static X509_ISSUER_SERIAL: Type =
+    sequence(&[ds("X509IssuerName", &TEXT, 1, 1), ds("X509SerialNumber", &INTEGER, 1, 1)]);
 
-pub(super) static PGP_DATA: Type = choice(&[of("PGPKeyID", &BASE64), of("PGPKeyPacket", &BASE64), others(DS)], 1, UNBOUNDED);
+pub(super) static PGP_DATA: Type =
+    choice(&[of("PGPKeyID", &BASE64), of("PGPKeyPacket", &BASE64), others(DS)], 1, UNBOUNDED);
 
 pub(super) static SPKI_DATA: Type = choice(&[of("SPKISexp", &BASE64), others(DS)], 1, UNBOUNDED);
 
@@ -130,7 +154,15 @@ pub(super) static SIGNATURE_PROPERTY: Type = Type {
 };
 
 pub(super) static DSA_KEY_VALUE: Type = choice(
-    &[of("P", &BASE64), of("Q", &BASE64), of("G", &BASE64), of("Y", &BASE64), of("J", &BASE64), of("Seed", &BASE64), of("PgenCounter", &BASE64)],
+    &[
+        of("P", &BASE64),
+        of("Q", &BASE64),
+        of("G", &BASE64),
+        of("Y", &BASE64),
+        of("J", &BASE64),
+        of("Seed", &BASE64),
+        of("PgenCounter", &BASE64),
+    ],
     1,
     7,
 );

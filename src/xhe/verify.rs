@@ -75,7 +75,12 @@ pub fn verify<R: Read>(open: impl Fn() -> io::Result<R>) -> Result<Signed, Verif
         return Err(VerifyError::Changed);
     }
     let others = enveloped.others.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
-    Ok(Signed { certificate: Certificate::from_der(&enveloped.certificate)?, others, algorithms: enveloped.algorithms, octets })
+    Ok(Signed {
+        certificate: Certificate::from_der(&enveloped.certificate)?,
+        others,
+        algorithms: enveloped.algorithms,
+        octets,
+    })
 }
 
 /// Notes the digest of what was read, when it was read to its end.

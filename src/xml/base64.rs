@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn nothing_may_follow_the_padding_and_groups_are_whole() {
-        for faulty in [&["QUJD", "RA=="[..3].as_ref()][..], &["RA==", "QUJD"], &["RA==QUJD"], &["Q!JD"], &["QUJ"], &["===="]] {
+        for faulty in
+            [&["QUJD", "RA=="[..3].as_ref()][..], &["RA==", "QUJD"], &["RA==QUJD"], &["Q!JD"], &["QUJ"], &["===="]]
+        {
             assert_eq!(decode(faulty), None, "{faulty:?}");
         }
     }

@@ -85,14 +85,23 @@ pub enum BuildError {
 /// # Errors
 ///
 /// [`BuildError`]; among others for a message without any text and file (MSG-4.3.3.t01) and for an empty file (MSG-SCH-1).
-pub fn build<W: Write>(header: &NewMessage, texts: &[String], files: &mut [NewFile<'_>], mut out: W) -> Result<W, BuildError> {
+pub fn build<W: Write>(
+    header: &NewMessage,
+    texts: &[String],
+    files: &mut [NewFile<'_>],
+    mut out: W,
+) -> Result<W, BuildError> {
     check(header, texts, files)?;
     let mut frame = Writer::new();
     frame.start("m:messagePayload", &[("xmlns:m", MSG)]).start("m:message", &[]);
     write_header(&mut frame, header);
     frame.start("m:messageBody", &[]);
     for (n, text) in texts.iter().enumerate() {
-        document(&mut frame, n + 1, if texts.len() == 1 { "Meddelande".to_owned() } else { format!("Meddelande {}", n + 1) });
+        document(
+            &mut frame,
+            n + 1,
+            if texts.len() == 1 { "Meddelande".to_owned() } else { format!("Meddelande {}", n + 1) },
+        );
         frame.start("m:ContentText", &[]).element("m:characterSequence", &[], text).end();
         frame.end();
     }
@@ -167,7 +176,12 @@ fn content<W: Write>(file: &mut NewFile<'_>, out: W) -> Result<W, BuildError> {
         encoder.write_all(&buffer[..n])?;
     }
     if empty {
-        return Err(BuildError::Invalid { what: format!("the file {}", file.name), found: "no bytes".into(), expected: "at least one byte", rule: "MSG-SCH-1" });
+        return Err(BuildError::Invalid {
+            what: format!("the file {}", file.name),
+            found: "no bytes".into(),
+            expected: "at least one byte",
+            rule: "MSG-SCH-1",
+        });
     }
     Ok(encoder.finish()?)
 }
@@ -179,12 +193,20 @@ fn check(header: &NewMessage, texts: &[String], files: &[NewFile<'_>]) -> Result
         return Err(BuildError::Invalid { what, found, expected: "at least one of them", rule: "MSG-4.3.3.t01" });
     }
     let mut labels = vec![("the label", Some(&header.label))];
-    labels.extend([("the recipient's label", header.recipient.label.as_ref()), ("the sender's label", header.sender.label.as_ref())]);
+    labels.extend([
+        ("the recipient's label", header.recipient.label.as_ref()),
+        ("the sender's label", header.sender.label.as_ref()),
+    ]);
     for (what, label) in labels.into_iter().filter_map(|(what, label)| Some((what, label?))) {
         let chars = label.chars().count();
         if chars > LABEL_CHARS_MAX {
             let found = format!("{chars} characters");
-            return Err(BuildError::Invalid { what: what.into(), found, expected: "at most 256 characters", rule: "MSG-SCH-6" });
+            return Err(BuildError::Invalid {
+                what: what.into(),
+                found,
+                expected: "at most 256 characters",
+                rule: "MSG-SCH-6",
+            });
         }
         sound(what, label)?;
     }
@@ -202,14 +224,24 @@ fn check(header: &NewMessage, texts: &[String], files: &[NewFile<'_>]) -> Result
 /// A value that is not empty and has nothing in it that XML cannot carry.
 fn sound(what: &str, text: &str) -> Result<(), BuildError> {
     if crate::xml::validate::is_blank(text) {
-        return Err(BuildError::Invalid { what: what.into(), found: "an empty value".into(), expected: "a value", rule: "MSG-SCH-1" });
+        return Err(BuildError::Invalid {
+            what: what.into(),
+            found: "an empty value".into(),
+            expected: "a value",
+            rule: "MSG-SCH-1",
+        });
     }
     let forbidden = |c: &char| (*c < ' ' && !"\t\n\r".contains(*c)) || matches!(*c, '\u{fffe}' | '\u{ffff}');
     match text.chars().find(forbidden) {
         None => Ok(()),
         Some(c) => {
             let found = format!("the character U+{:04X}", u32::from(c));
-            Err(BuildError::Invalid { what: what.into(), found, expected: "characters of XML 1.0", rule: "MSG-5.3.t02" })
+            Err(BuildError::Invalid {
+                what: what.into(),
+                found,
+                expected: "characters of XML 1.0",
+                rule: "MSG-5.3.t02",
+            })
         }
     }
 }

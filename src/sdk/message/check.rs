@@ -74,12 +74,19 @@ pub fn check<R: Read>(payload: R) -> Result<CheckedMessage, XmlError> {
 /// What the text asks for and neither schema nor Schematron tests (C-17).
 fn warnings(header: &MessageHeader, contents: &Contents) -> Vec<Finding> {
     let mut warnings = Vec::new();
-    let mut warn = |rule: &str, path: &str, found: &str, expected: &str| warnings.push(Finding::warning(rule, path, found, expected));
+    let mut warn = |rule: &str, path: &str, found: &str, expected: &str| {
+        warnings.push(Finding::warning(rule, path, found, expected))
+    };
     if header.label.is_none() {
         warn("MSG-4.3.2.t05", "/messagePayload/message/messageHeader", "no label", "a label");
     }
     if header.sender_address.is_none() {
-        warn("MSG-4.3.2.2.t06", "/messagePayload/message/messageHeader/sender", "no attention", "the sender's function address");
+        warn(
+            "MSG-4.3.2.2.t06",
+            "/messagePayload/message/messageHeader/sender",
+            "no attention",
+            "the sender's function address",
+        );
     }
     if contents.documents.is_empty() {
         warn("MSG-4.3.3.t01", "/messagePayload/message/messageBody", "neither text nor file", "at least one of them");

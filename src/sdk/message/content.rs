@@ -14,7 +14,8 @@ const DOCUMENTS_MAX: usize = 10_000;
 /// Longest file name given, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 
-const DOCUMENTS: [(&str, &str); 4] = [(MSG, "messagePayload"), (MSG, "message"), (MSG, "messageBody"), (MSG, "documents")];
+const DOCUMENTS: [(&str, &str); 4] =
+    [(MSG, "messagePayload"), (MSG, "message"), (MSG, "messageBody"), (MSG, "documents")];
 
 /// One document that is being read.
 struct Open {
@@ -48,7 +49,8 @@ impl Contents {
         match (trail.local(0), trail.depth()) {
             (kind @ ("ContentFiles" | "ContentText"), 5) => {
                 let decoder = (kind == "ContentFiles").then(Decoder::default);
-                self.open = Some(Open { name: None, mime: None, decoder, digest: Digest::new(HashFunction::Sha256), bytes: 0 });
+                self.open =
+                    Some(Open { name: None, mime: None, decoder, digest: Digest::new(HashFunction::Sha256), bytes: 0 });
             }
             ("content", 6) if trail.local(1) == "ContentFiles" => self.reading = true,
             ("characterSequence", 6) if trail.local(1) == "ContentText" => self.reading = true,
@@ -103,12 +105,23 @@ impl Contents {
             self.texts += 1;
             (format!("text-{}.md", self.texts), TEXT_MIME.to_owned())
         };
-        self.documents.push(Document { name, mime: mime.trim().to_owned(), bytes: open.bytes, sha256: hex(&open.digest.finish()) });
+        self.documents.push(Document {
+            name,
+            mime: mime.trim().to_owned(),
+            bytes: open.bytes,
+            sha256: hex(&open.digest.finish()),
+        });
     }
 }
 
 /// Takes one event, in the order that the parts need it.
-pub(super) fn follow(contents: &mut Contents, event: &Event, trail: &Trail, node: Option<&Node>, give: &mut dyn FnMut(usize, &[u8]) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn follow(
+    contents: &mut Contents,
+    event: &Event,
+    trail: &Trail,
+    node: Option<&Node>,
+    give: &mut dyn FnMut(usize, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     match event {
         Event::Start(_) => contents.start(trail),
         Event::Text(text) => contents.text(text, give)?,

@@ -53,11 +53,22 @@ static FILE: Type = sequence(&[one("fileName", &TEXT), one("contentType", &TEXT)
 
 static CONTENT_TEXT: Type = sequence(&[one("characterSequence", &TEXT), others(MSG)]);
 
-static SENDER: Type = sequence(&[one("senderID", &IDENTIFIER), optional("label", &LABEL), optional("attention", &ATTENTION), others(MSG)]);
+static SENDER: Type = sequence(&[
+    one("senderID", &IDENTIFIER),
+    optional("label", &LABEL),
+    optional("attention", &ATTENTION),
+    others(MSG),
+]);
 
-static RECIPIENT: Type = sequence(&[one("recipientID", &IDENTIFIER), optional("label", &LABEL), one("attention", &ATTENTION), others(MSG)]);
+static RECIPIENT: Type =
+    sequence(&[one("recipientID", &IDENTIFIER), optional("label", &LABEL), one("attention", &ATTENTION), others(MSG)]);
 
-static ATTENTION: Type = sequence(&[many("person", &PERSON, 0), one("subOrganization", &SUB_ORGANIZATION), many("reference", &REFERENCE, 0), others(MSG)]);
+static ATTENTION: Type = sequence(&[
+    many("person", &PERSON, 0),
+    one("subOrganization", &SUB_ORGANIZATION),
+    many("reference", &REFERENCE, 0),
+    others(MSG),
+]);
 
 static PERSON: Type = sequence(&[optional("personId", &IDENTIFIER), optional("label", &LABEL), others(MSG)]);
 

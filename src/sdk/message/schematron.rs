@@ -110,7 +110,8 @@ impl Rules {
     fn values(&mut self, node: &Node, trail: &Trail) {
         let text = node.text.as_deref().unwrap_or_default();
         let below = |parents: &[&str]| {
-            parents.iter().enumerate().all(|(up, parent)| trail.local(up + 1) == *parent) && trail.ends_in_all(MSG, parents.len() + 1)
+            parents.iter().enumerate().all(|(up, parent)| trail.local(up + 1) == *parent)
+                && trail.ends_in_all(MSG, parents.len() + 1)
         };
         match trail.local(0) {
             "messageHeader" if node.conversation_ids != 1 => {
@@ -122,12 +123,19 @@ impl Rules {
             "root" if below(&["organizationId", "subOrganization"]) && text != FUNCTION_ADDRESS => {
                 self.report("MSG-SCH-8", trail, clip(text), FUNCTION_ADDRESS);
             }
-            "creationDateTime" if !is_timestamp(text) => self.report("MSG-SCH-4", trail, clip(text), "YYYY-MM-DDThh:mm:ss.sssZ"),
-            "messageId" | "conversationId" | "refToMessageId" if !is_uuid(text) => self.report("MSG-SCH-5", trail, clip(text), "a UUID"),
+            "creationDateTime" if !is_timestamp(text) => {
+                self.report("MSG-SCH-4", trail, clip(text), "YYYY-MM-DDThh:mm:ss.sssZ")
+            }
+            "messageId" | "conversationId" | "refToMessageId" if !is_uuid(text) => {
+                self.report("MSG-SCH-5", trail, clip(text), "a UUID")
+            }
             "label" if below(&["messageHeader"]) && node.chars > LABEL_CHARS_MAX => {
                 self.report("MSG-SCH-6", trail, format!("{} characters", node.chars), "at most 256 characters");
             }
-            "content" if below(&["ContentFiles"]) && !node.first.is_some_and(|c| c.is_ascii_alphanumeric() || c == '+' || c == '/') => {
+            "content"
+                if below(&["ContentFiles"])
+                    && !node.first.is_some_and(|c| c.is_ascii_alphanumeric() || c == '+' || c == '/') =>
+            {
                 self.report("MSG-SCH-7", trail, "another beginning".into(), "Base64");
             }
             _ => {}
@@ -140,9 +148,13 @@ impl Rules {
 fn is_timestamp(text: &str) -> bool {
     let chars: Vec<char> = text.chars().take(25).collect();
     let shape = "dddd-dd-ddTdd:dd:dd".chars();
-    let fits = chars.len() >= 22 && chars.iter().zip(shape).all(|(c, s)| if s == 'd' { c.is_ascii_digit() } else { *c == s });
+    let fits =
+        chars.len() >= 22 && chars.iter().zip(shape).all(|(c, s)| if s == 'd' { c.is_ascii_digit() } else { *c == s });
     let Some((last, fraction)) = chars.get(20..).and_then(|rest| rest.split_last()) else { return false };
-    fits && !matches!(chars[19], '\n' | '\r') && *last == 'Z' && (1..=3).contains(&fraction.len()) && fraction.iter().all(char::is_ascii_digit)
+    fits && !matches!(chars[19], '\n' | '\r')
+        && *last == 'Z'
+        && (1..=3).contains(&fraction.len())
+        && fraction.iter().all(char::is_ascii_digit)
 }
 
 /// `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`.

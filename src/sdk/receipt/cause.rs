@@ -63,7 +63,8 @@ impl Outcome {
     pub fn of(findings: &[Finding]) -> Self {
         let causes: Vec<Cause> = findings.iter().filter(|f| f.is_error()).map(Cause::of).collect();
         let structural = causes.iter().any(|cause| cause.code == CauseCode::Sv);
-        let kept: Vec<Cause> = causes.into_iter().filter(|c| !structural || c.code == CauseCode::Sv).take(CAUSES_MAX).collect();
+        let kept: Vec<Cause> =
+            causes.into_iter().filter(|c| !structural || c.code == CauseCode::Sv).take(CAUSES_MAX).collect();
         if kept.is_empty() { Self::Accepted } else { Self::Rejected(kept) }
     }
 
@@ -101,6 +102,11 @@ impl Cause {
             _ => (CauseCode::Sv, "structure"),
         };
         let line = if finding.path.starts_with('/') { finding.path.replace('/', "/*:") } else { "NA".to_owned() };
-        Self { code, detail: detail.to_owned(), line, reason: format!("{}: found {}, expected {}", finding.rule, finding.found, finding.expected) }
+        Self {
+            code,
+            detail: detail.to_owned(),
+            line,
+            reason: format!("{}: found {}, expected {}", finding.rule, finding.found, finding.expected),
+        }
     }
 }

@@ -73,7 +73,8 @@ pub fn check(bytes: &[u8]) -> Result<CheckedReceipt, ReceiptError> {
             break;
         }
     }
-    let mut findings: Vec<Finding> = validator.violations().iter().map(|v| Finding::error("KVITT-3.4.a", &v.path, &v.found, &v.expected)).collect();
+    let mut findings: Vec<Finding> =
+        validator.violations().iter().map(|v| Finding::error("KVITT-3.4.a", &v.path, &v.found, &v.expected)).collect();
     let tree = Tree::parse(bytes)?;
     if tree.root().is(UBL_RESPONSE, "ApplicationResponse") {
         rules(tree.root(), &mut findings);
@@ -82,7 +83,12 @@ pub fn check(bytes: &[u8]) -> Result<CheckedReceipt, ReceiptError> {
     let refused = findings.iter().any(Finding::is_error);
     let receipt = if refused { None } else { read(tree.root()) };
     if let (None, false) = (&receipt, refused) {
-        findings.push(Finding::warning("KVITT-3.1.d", "/ApplicationResponse", "an identifier of unknown form", "participants as 0203:name, and printable ids"));
+        findings.push(Finding::warning(
+            "KVITT-3.1.d",
+            "/ApplicationResponse",
+            "an identifier of unknown form",
+            "participants as 0203:name, and printable ids",
+        ));
     }
     Ok(CheckedReceipt { receipt, findings })
 }
@@ -93,18 +99,25 @@ fn normalized(node: Node<'_>) -> String {
 }
 
 fn path<'t>(root: Node<'t>, names: &[(&str, &str)]) -> Vec<Node<'t>> {
-    names.iter().fold(vec![root], |nodes, (ns, local)| nodes.into_iter().flat_map(|n| n.all(ns, local).collect::<Vec<_>>()).collect())
+    names.iter().fold(vec![root], |nodes, (ns, local)| {
+        nodes.into_iter().flat_map(|n| n.all(ns, local).collect::<Vec<_>>()).collect()
+    })
 }
 
 const RESPONSES: [(&str, &str); 2] = [(CAC, "DocumentResponse"), (CAC, "Response")];
 const LINES: [(&str, &str); 2] = [(CAC, "DocumentResponse"), (CAC, "LineResponse")];
 
 fn rules(root: Node<'_>, findings: &mut Vec<Finding>) {
-    let mut report = |rule: &str, at: Node<'_>, found: String, expected: &str| findings.push(Finding::error(rule, at.path(), found, expected));
+    let mut report = |rule: &str, at: Node<'_>, found: String, expected: &str| {
+        findings.push(Finding::error(rule, at.path(), found, expected))
+    };
     for at in unwanted(root) {
         report("R1-APP", at, "a part that the specification does not use".into(), "no such part");
     }
-    for at in root.descendants().filter(|n| n.children().next().is_none() && is_blank(&n.text()) && ![XENC, DS].contains(&n.ns())) {
+    for at in root
+        .descendants()
+        .filter(|n| n.children().next().is_none() && is_blank(&n.text()) && ![XENC, DS].contains(&n.ns()))
+    {
         report("R2-APP", at, "an empty element".into(), "a value, or no element");
     }
     for (rule, name, expected) in [("R3-APP", "CustomizationID", CUSTOMIZATION), ("R4-APP", "ProfileID", PROFILE)] {
@@ -117,7 +130,10 @@ fn rules(root: Node<'_>, findings: &mut Vec<Finding>) {
     for code in codes(&RESPONSES).into_iter().filter(|c| !["ACCEPTED", "REJECTED"].contains(&normalized(*c).as_str())) {
         report("R5-APP", code, clip(&normalized(code)), "ACCEPTED or REJECTED");
     }
-    for code in codes(&[LINES[0], LINES[1], (CAC, "Response")]).into_iter().filter(|c| CauseCode::from_word(&normalized(*c)).is_none()) {
+    for code in codes(&[LINES[0], LINES[1], (CAC, "Response")])
+        .into_iter()
+        .filter(|c| CauseCode::from_word(&normalized(*c)).is_none())
+    {
         report("R6-APP", code, clip(&normalized(code)), "SV, BV or SIG");
     }
     // R7 and R8 compare the code as it stands: with white space around it, it escapes them.
@@ -125,7 +141,9 @@ fn rules(root: Node<'_>, findings: &mut Vec<Finding>) {
     for code in codes(&RESPONSES) {
         match code.text().as_str() {
             "ACCEPTED" if has_lines => report("R7-APP", code, "ACCEPTED with a LineResponse".into(), "no LineResponse"),
-            "REJECTED" if !has_lines => report("R8-APP", code, "REJECTED without a LineResponse".into(), "at least one LineResponse"),
+            "REJECTED" if !has_lines => {
+                report("R8-APP", code, "REJECTED without a LineResponse".into(), "at least one LineResponse")
+            }
             _ => {}
         }
     }
@@ -141,7 +159,8 @@ fn unwanted<'t>(root: Node<'t>) -> Vec<Node<'t>> {
         path(root, &[(CAC, "DocumentResponse"), (CAC, "DocumentReference"), (CBC, "ID")]),
         path(root, &[LINES[0], LINES[1], (CAC, "LineReference"), (CBC, "LineID")]),
     ];
-    let mut found: Vec<Node<'t>> = with_scheme.concat().into_iter().filter(|n| n.attribute("", "schemeID").is_some()).collect();
+    let mut found: Vec<Node<'t>> =
+        with_scheme.concat().into_iter().filter(|n| n.attribute("", "schemeID").is_some()).collect();
     found.extend(path(root, &[RESPONSES[0], RESPONSES[1], (CAC, "Status")]));
     found
 }
@@ -206,7 +225,10 @@ fn cause(line: Node<'_>) -> Option<Cause> {
     Some(Cause {
         code: CauseCode::from_word(&normalized(response.child(CBC, "ResponseCode")?))?,
         detail: of("StatusReasonCode"),
-        line: path(line, &[(CAC, "LineReference"), (CBC, "LineID")]).first().map(|n| normalized(*n)).unwrap_or_default(),
+        line: path(line, &[(CAC, "LineReference"), (CBC, "LineID")])
+            .first()
+            .map(|n| normalized(*n))
+            .unwrap_or_default(),
         reason: of("StatusReason"),
     })
 }

@@ -5,12 +5,12 @@ use crate::xml::validate::{Attribute, Content, Element, Particle, Schema, Type, 
 
 static IDENTIFIER: Type = Type {
     attributes: &[Attribute { name: "schemeID", value: Value::Text, required: false }],
-    content: Content::Simple(Value::Text),
+    content: Content::Derived(Value::Text),
     mixed: false,
 };
-static CODE: Type = Type { attributes: &[], content: Content::Simple(Value::Text), mixed: false };
-static DATE: Type = Type { attributes: &[], content: Content::Simple(Value::Date), mixed: false };
-static TIME: Type = Type { attributes: &[], content: Content::Simple(Value::Time), mixed: false };
+static CODE: Type = Type { attributes: &[], content: Content::Derived(Value::Text), mixed: false };
+static DATE: Type = Type { attributes: &[], content: Content::Derived(Value::Date), mixed: false };
+static TIME: Type = Type { attributes: &[], content: Content::Derived(Value::Time), mixed: false };
 
 const fn cac(local: &'static str, kind: &'static Type) -> Particle {
     element(CAC, local, kind, 1, 1)
@@ -50,4 +50,5 @@ static RESPONSE: Type = sequence(&[cbc("ResponseCode", &CODE), element(CAC, "Sta
 static STATUS: Type = sequence(&[element(CBC, "StatusReasonCode", &CODE, 0, 1), cbc("StatusReason", &CODE)]);
 
 /// The document element; nothing else can stand below a wildcard, as there is none.
-pub(super) static SCHEMA: Schema = Schema { elements: &[Element { ns: UBL_RESPONSE, local: "ApplicationResponse", kind: &RECEIPT }] };
+pub(super) static SCHEMA: Schema =
+    Schema { elements: &[Element { ns: UBL_RESPONSE, local: "ApplicationResponse", kind: &RECEIPT }] };

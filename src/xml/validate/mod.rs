@@ -66,8 +66,10 @@ pub struct Attribute {
 /// A content model.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
-    /// Text of a simple type.
+    /// Text of a simple type of XML Schema.
     Simple(Value),
+    /// Text of a complex type that the schema derives from one, with or without attributes.
+    Derived(Value),
     /// Particles in order.
     Sequence(&'static [Particle]),
     /// Any of the particles, in any order, between so many and so many in all.
@@ -238,7 +240,7 @@ impl Validator {
             Model::Undeclared => return schema.global(start),
         };
         let step = match kind.content {
-            Content::Simple(_) => Err("text only".to_owned()),
+            Content::Simple(_) | Content::Derived(_) => Err("text only".to_owned()),
             Content::Sequence(particles) => follow(particles, at, count, start),
             Content::Choice(particles, _, max) => choose(particles, max, count, start),
         };
@@ -247,7 +249,10 @@ impl Validator {
             Ok(Term::Other(_, process) | Term::Any(process)) => {
                 let found = schema.global(start);
                 if found.is_none() && process == Process::Strict {
-                    self.report(format!("element {}", name(&start.ns, &start.local)), "an element that the schema declares");
+                    self.report(
+                        format!("element {}", name(&start.ns, &start.local)),
+                        "an element that the schema declares",
+                    );
                 }
                 found
             }
@@ -266,14 +271,16 @@ impl Validator {
             self.report("attribute xsi:nil", "no such attribute");
         }
         let mut value = match kind.content {
-            Content::Simple(value) => Some(value),
+            Content::Simple(value) | Content::Derived(value) => Some(value),
             _ => None,
         };
         if let Some(named) = named {
             value = self.substitute(kind, value, named);
         }
         for attribute in &start.attributes {
-            if attribute.ns == XSI && ["type", "nil", "schemaLocation", "noNamespaceSchemaLocation"].contains(&attribute.local.as_str()) {
+            if attribute.ns == XSI
+                && ["type", "nil", "schemaLocation", "noNamespaceSchemaLocation"].contains(&attribute.local.as_str())
+            {
                 continue;
             }
             let declared = kind.attributes.iter().find(|a| attribute.ns.is_empty() && a.name == attribute.local);
@@ -311,12 +318,11 @@ impl Validator {
     /// The value type after `xsi:type` on a declared element; reports one that is not derived from the declared type.
     fn substitute(&mut self, kind: &'static Type, value: Option<Value>, named: &str) -> Option<Value> {
         let (ns, local) = self.resolve(named);
-        let derived = match value {
-            Some(Value::Text) if kind.attributes.is_empty() && kind.content_is_builtin() => {
-                ns == XSD && ["string", "normalizedString", "token"].contains(&local)
-            }
-            Some(Value::TextMax(_)) | None => false,
-            Some(value) => kind.attributes.is_empty() && ns == XSD && value.name() == local,
+        let derived = match kind.content {
+            Content::Simple(Value::Text) => ns == XSD && ["string", "normalizedString", "token"].contains(&local),
+            Content::Simple(Value::TextMax(_)) => false,
+            Content::Simple(value) => ns == XSD && value.name() == local,
+            _ => false,
         };
         if !derived {
             self.report(format!("xsi:type {}", clip(named)), "a type that the schema allows here");
@@ -344,7 +350,8 @@ impl Validator {
 
     /// Namespace name and local name of a QName in content.
     fn resolve<'n>(&self, named: &'n str) -> (&str, &'n str) {
-        let (prefix, local) = named.trim_matches(is_space).split_once(':').unwrap_or(("", named.trim_matches(is_space)));
+        let (prefix, local) =
+            named.trim_matches(is_space).split_once(':').unwrap_or(("", named.trim_matches(is_space)));
         let ns = self.frames.iter().rev().flat_map(|f| f.declarations.iter().rev()).find(|(p, _)| p == prefix);
         (ns.map_or("", |(_, ns)| ns), local)
     }
@@ -380,13 +387,6 @@ impl Validator {
     }
 }
 
-impl Type {
-    /// Whether the type is one of XML Schema itself, and not one that the schema derives by adding attributes.
-    fn content_is_builtin(&self) -> bool {
-        matches!(self.content, Content::Simple(_))
-    }
-}
-
 impl Schema {
     fn global(&self, start: &Start) -> Option<&'static Type> {
         self.elements.iter().find(|e| start.is(e.ns, e.local)).map(|e| e.kind)
@@ -415,7 +415,7 @@ impl Content {
     /// What is missing at the end, if anything.
     fn missing(&self, at: usize, count: u32) -> Option<String> {
         match *self {
-            Self::Simple(_) => None,
+            Self::Simple(_) | Self::Derived(_) => None,
             Self::Sequence(particles) => {
                 let mut seen = count;
                 particles.iter().skip(at).find_map(|particle| {

@@ -44,12 +44,18 @@ impl Trail {
     /// Whether the innermost elements are these.
     pub fn ends(&self, names: &[(&str, &str)]) -> bool {
         self.steps.len() >= names.len()
-            && self.steps.iter().rev().zip(names.iter().rev()).all(|(step, name)| step.local == name.1 && step.ns == name.0)
+            && self
+                .steps
+                .iter()
+                .rev()
+                .zip(names.iter().rev())
+                .all(|(step, name)| step.local == name.1 && step.ns == name.0)
     }
 
     /// Whether the outermost elements are these.
     pub fn starts(&self, names: &[(&str, &str)]) -> bool {
-        self.steps.len() >= names.len() && self.steps.iter().zip(names).all(|(step, name)| step.local == name.1 && step.ns == name.0)
+        self.steps.len() >= names.len()
+            && self.steps.iter().zip(names).all(|(step, name)| step.local == name.1 && step.ns == name.0)
     }
 
     /// Whether the innermost element is of one of these namespaces.
