@@ -300,6 +300,9 @@ fn user_message(node: Node<'_>) -> Result<UserMessage, Refusal> {
     let conversation = collaboration.one("ConversationId")?;
     collaboration.end()?;
     let properties = parts.maybe("MessageProperties").map(read_properties).transpose()?.unwrap_or_default();
+    let participant =
+        |name: &str| [pmode::ORIGINAL_SENDER, pmode::FINAL_RECIPIENT].iter().any(|p| p.eq_ignore_ascii_case(name));
+    once(&properties, participant)?;
     let payload = parts.maybe("PayloadInfo").map(read_parts).transpose()?.unwrap_or_default();
     parts.end()?;
     Ok(UserMessage {
@@ -365,7 +368,7 @@ fn read_agreement(node: Node<'_>) -> Result<Agreement, Refusal> {
     })
 }
 
-/// Reads properties. Two of one name are refused: who signs one participant and shows another must not get through.
+/// Reads properties.
 fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
     let mut parts = Sequence::of(node);
     let mut properties: Vec<Property> = Vec::new();
@@ -374,12 +377,6 @@ fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
         let name = name.ok_or_else(|| {
             Refusal::Header(Finding::new(format!("{} without name", property.path()), "a property with a name"))
         })?;
-        if properties.iter().any(|p| p.name.eq_ignore_ascii_case(name)) {
-            return Err(Refusal::Inconsistent(Finding::new(
-                format!("property {name} more than once in {}", node.path()),
-                "each property once",
-            )));
-        }
         properties.push(Property {
             name: name.to_owned(),
             kind: property.attribute("", "type").map(str::to_owned),
@@ -390,25 +387,39 @@ fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
     Ok(properties)
 }
 
+/// Refuses two properties of one name among those that `matters` picks: readers would differ in which of them counts.
+fn once(properties: &[Property], matters: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    for (n, property) in properties.iter().enumerate().filter(|(_, p)| matters(&p.name)) {
+        if properties[..n].iter().any(|p| p.name.eq_ignore_ascii_case(&property.name)) {
+            return Err(Refusal::Inconsistent(Finding::new(
+                format!("property {} more than once", property.name),
+                "once",
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
     let mut sequence = Sequence::of(node);
     let mut parts = Vec::new();
     while let Some(part) = sequence.maybe("PartInfo") {
+        let href = part.attribute("", "href").unwrap_or_default();
+        if href.strip_prefix("cid:").is_none_or(str::is_empty) {
+            let found =
+                if href.is_empty() { "a part in the SOAP body (no href)".to_owned() } else { format!("href {href:?}") };
+            let expected = "href of a MIME part of this message, cid: and its content id";
+            return Err(Refusal::Payload(Finding::new(found, expected)));
+        }
         let mut inner = Sequence::of(part);
         inner.maybe("Schema");
         inner.maybe("Description");
         let properties = inner.maybe("PartProperties").map(read_properties).transpose()?.unwrap_or_default();
         inner.end()?;
-        let href = part.attribute("", "href").unwrap_or_default();
-        if href.strip_prefix("cid:").is_none_or(str::is_empty) {
-            let found =
-                if href.is_empty() { "a part in the SOAP body (no href)".to_owned() } else { format!("href {href:?}") };
-            return Err(Refusal::Payload(Finding::new(
-                found,
-                "href of a MIME part of this message, cid: and its content id",
-            )));
-        }
-        parts.push(PartInfo { href: href.to_owned(), properties });
+        once(&properties, |_| true)?;
+        let part = PartInfo { href: href.to_owned(), properties };
+        sound_compression(&part)?;
+        parts.push(part);
     }
     sequence.end()?;
     if parts.is_empty() {
@@ -418,6 +429,20 @@ fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
         )));
     }
     Ok(parts)
+}
+
+/// Compression is gzip, and then the media type before it is said too (AS4 Profile 1.0, 3.1; EC conformance assertion TA26).
+fn sound_compression(part: &PartInfo) -> Result<(), Refusal> {
+    let wrong = |found: String, expected: &str| Err(Refusal::Inconsistent(Finding::new(found, expected)));
+    match (part.compression(), part.mime()) {
+        (Some(pmode::GZIP), None | Some("")) => {
+            wrong(format!("{} compressed, without MimeType", part.href), "the MimeType before compression")
+        }
+        (Some(kind), _) if kind != pmode::GZIP => {
+            wrong(format!("CompressionType {kind:?} of {}", part.href), pmode::GZIP)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn signal(node: Node<'_>) -> Result<Signal, Refusal> {

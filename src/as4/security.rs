@@ -104,7 +104,10 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
         let node = referred(target)?;
         let (said, is) = (target.attribute("", "ValueType"), node.attribute("", "ValueType"));
         if said.is_some() && said != is {
-            return Err(policy(format!("a reference of type {said:?} to a token of type {is:?}"), "the token's own type"));
+            return Err(policy(
+                format!("a reference of type {said:?} to a token of type {is:?}"),
+                "the token's own type",
+            ));
         }
         return token(node);
     }
