@@ -3,6 +3,8 @@
 //! Each target changes its seeds at random for some seconds, from a printed seed. `HOSTILE_SECONDS=600` makes a long
 //! run of it (default 2), `HOSTILE_SEED=n` repeats one. The case files of `conformance/` are seeds as well.
 
+#![allow(clippy::print_stdout, reason = "a run says its seed, and what it leaves out")]
+
 mod torment;
 
 use sluss::as4::{self, Opened, Spool};
