@@ -144,3 +144,11 @@ pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 pub const DISK_CHECK_EVERY_BYTES: u64 = 16 * 1024 * 1024;
 
 const _: () = assert!(DISK_RESERVE_BYTES >= 2 * JOURNAL_SEGMENT_BYTES);
+/// Partners whose certificates are kept in memory, for signatures that name their key by reference only.
+pub const KNOWN_PARTNERS_MAX: usize = 4096;
+
+/// Largest answer to an AS4 message: an AS4 receipt of many references, or an ebMS error.
+pub const AS4_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Steps (attempts to send, envelopes handed over) under way at once.
+pub const STEPS_AT_ONCE_MAX: usize = 8;

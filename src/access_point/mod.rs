@@ -1,28 +1,177 @@
 //! The access point (C2 and C3): carries sealed envelopes, never holds a participant's key.
+//!
+//! Each direction is one file with the same three functions: an entry that makes the message durable
+//! and then answers, a step that makes one attempt, and an outcome that decides what it meant.
 
-use crate::model::{Counts, Event, Message, MessageId, ParticipantId, Problem, Query};
-use tokio::io::AsyncRead;
+pub mod inbound;
+pub mod outbound;
+mod queries;
+mod spool;
+pub mod worker;
+
+use crate::discovery::Discovery;
+use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
+use crate::net::client::Client;
+use crate::pki::{Certificate, Identity, Trust};
+use crate::store::{Committed, Settlement, Store, StoreError, Transaction};
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+pub use outbound::Submission;
+pub use spool::Spool;
+
+/// What a message service asks of an access point, in the same process or elsewhere.
+pub trait AccessPoint: Send + Sync {
+    /// A place to write an envelope to. It vanishes unless it is submitted.
+    fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem>;
+    /// Takes a sealed envelope for sending: durable when this returns.
+    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>>;
+}
+
+/// Where an envelope for a participant of this process goes: its message service.
+pub trait HandOver: Send + Sync {
+    /// Opens the envelope of `message` and says what it means. Changes nothing itself: everything that
+    /// follows from it is in the answer, which the worker commits in one transaction.
+    fn receive<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Handled, Problem>>;
+}
+
+/// What follows from an envelope that was handed over.
+#[derive(Debug)]
+pub struct Handled {
+    /// The step of the received message, with its new fields.
+    pub settlement: Settlement,
+    /// Message receipts to send, in their first status.
+    pub inserts: Vec<Message>,
+    /// Sent messages that a message receipt concerns.
+    pub settlements: Vec<Settlement>,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// A participant that this access point serves.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Whether its message service is in this process.
+    pub carriage: Carriage,
+    /// What it receives (AS4-2.5.a).
+    pub document_types: Vec<DocumentType>,
+}
+
+/// When a failed hand-over is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Pause after the first failure; doubles after each.
+    pub first_pause: Duration,
+    /// Longest pause.
+    pub longest_pause: Duration,
+    /// How long a message is tried.
+    pub give_up_after: Duration,
+}
+
+/// Everything about us that may change while we run (SIGHUP).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our key and certificate.
+    pub identity: Identity,
+    /// Our party id: the certificate's common name (AS4-2.3.1.j).
+    pub party: PartyId,
+    /// The federation we act in.
+    pub federation: String,
+    /// Which access points we trust (AS4-2.10.p3).
+    pub trust: Trust,
+    /// The participants that we serve.
+    pub participants: BTreeMap<ParticipantId, Served>,
+    /// Largest envelope taken for sending, in bytes.
+    pub envelope_bytes_max: u64,
+    /// Largest AS4 request taken, in bytes.
+    pub as4_bytes_max: u64,
+    /// When to try again.
+    pub retry: Retry,
+}
 
 /// The access point of this process.
-pub struct Router(());
+pub struct Router {
+    store: Arc<dyn Store>,
+    discovery: Arc<Discovery>,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    settings: RwLock<Arc<Settings>>,
+    partners: Mutex<BTreeMap<String, Certificate>>,
+    due: Notify,
+}
 
 impl Router {
-    /// Takes a sealed envelope from `participant` for sending: durable when this returns (`outbound::accept`).
-    pub async fn submit(&self, _participant: &ParticipantId, _envelope: impl AsyncRead + Send + Unpin + 'static, _expected_bytes: Option<u64>) -> Result<Message, Problem> { todo!() }
-    /// Envelopes that wait for `participant` to take them, oldest first.
-    pub async fn waiting(&self, _participant: &ParticipantId) -> Result<Vec<Message>, Problem> { todo!() }
-    /// The sealed envelope of a message that waits for `participant`.
-    pub async fn envelope(&self, _participant: &ParticipantId, _id: MessageId) -> Result<(Message, std::fs::File), Problem> { todo!() }
-    /// `participant` has it: it is no longer offered. Confirming twice is no error.
-    pub async fn confirm(&self, _participant: &ParticipantId, _id: MessageId) -> Result<Message, Problem> { todo!() }
-    /// Messages by conditions, newest first.
-    pub async fn list(&self, _query: Query) -> Result<Vec<Message>, Problem> { todo!() }
-    /// One message.
-    pub async fn message(&self, _id: MessageId) -> Result<Message, Problem> { todo!() }
-    /// Its events, oldest first.
-    pub async fn journey(&self, _id: MessageId) -> Result<Vec<Event>, Problem> { todo!() }
-    /// The latest refusals, newest first.
-    pub async fn refusals(&self, _limit: usize) -> Result<Vec<Event>, Problem> { todo!() }
-    /// Counts.
-    pub async fn counts(&self) -> Result<Counts, Problem> { todo!() }
+    /// An access point over a store.
+    pub fn new(store: Arc<dyn Store>, discovery: Arc<Discovery>, client: Client, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        Self { store, discovery, client, clock, settings: RwLock::new(Arc::new(settings)), partners: Mutex::default(), due: Notify::new() }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force, for what begins from now on.
+    pub fn reconfigure(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Makes a transaction durable, then wakes the worker and logs the events.
+    fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        let events = transaction.events.clone();
+        let committed = self.store.commit(transaction)?;
+        if matches!(committed, Committed::Done) {
+            events.iter().for_each(crate::ops::log::event);
+        }
+        self.due.notify_one();
+        Ok(committed)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Remembers a partner's certificate, so that later messages may name it by reference alone.
+    fn remember(&self, certificate: &Certificate) {
+        let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
+        if partners.len() < crate::limits::KNOWN_PARTNERS_MAX {
+            partners.insert(certificate.sha256(), certificate.clone());
+        }
+    }
+
+    fn known_partners(&self) -> Vec<Certificate> {
+        self.partners.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+impl AccessPoint for Arc<Router> {
+    fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem> {
+        Spool::create(self.store.blobs(), expected_bytes, self.settings().envelope_bytes_max)
+    }
+
+    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {
+        let router = Self::clone(self);
+        Box::pin(async move { blocking(move || outbound::accept(&router, submission)).await })
+    }
+}
+
+/// Runs blocking work (files, store, cryptography) beside the asynchronous threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Problem::new(Fault::Temporary, "internal", "the work was broken off", format!("{error}; try again, and report it if it comes back"))),
+    }
+}
+
+/// A failure of the store as its caller sees it: temporary for whoever asked, since nothing was lost.
+pub fn store_problem(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unknown(id) => Problem::new(Fault::Refused, "unknown-message", "no such message", format!("found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are")),
+        StoreError::Illegal(step) => Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string()),
+        StoreError::Full { .. } => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
+        _ => Problem::new(Fault::Temporary, "store", "the store did not take it", format!("{error}; nothing was kept; try again when the cause is mended")),
+    }
 }

@@ -142,7 +142,7 @@ pub struct Packing {
     pub references: Vec<SignedReference>,
     /// Where it goes.
     pub url: String,
-    /// The certificate of the route, in Base64 of its DER: it was encrypted to, and must sign the AS4 receipt.
+    /// The certificate of the route, in PEM: the message was encrypted to it, and it must sign the AS4 receipt.
     pub certificate: String,
 }
 

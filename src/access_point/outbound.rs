@@ -1,0 +1,339 @@
+//! Outbound (C2): an envelope of our participant goes to the receiving access point.
+//!
+//! [`accept`] makes it durable, [`step`] makes one attempt, [`outcome`] decides what it meant.
+
+use super::queries::reread;
+use super::{Retry, Router, Settings, Spool, blocking, store_problem};
+use crate::as4::pmode;
+use crate::as4::receipt::{self, ReceiptError};
+use crate::as4::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, UserMessage};
+use crate::crypto::SystemRandom;
+use crate::discovery::{DiscoveryError, Route};
+use crate::model::{As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message, MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp};
+use crate::net::NetError;
+use crate::net::client::BodyPiece;
+use crate::pki::Certificate;
+use crate::store::{Settlement, StoreError, Transaction};
+use crate::xhe;
+use std::io::BufReader;
+use std::sync::Arc;
+
+/// A sealed envelope handed in for sending.
+pub struct Submission {
+    /// Who hands it in.
+    pub participant: ParticipantId,
+    /// The envelope.
+    pub envelope: Spool,
+    /// Whether it is of our own message service.
+    pub carriage: Carriage,
+    /// Own: what the message service knows of it.
+    pub content: Option<Content>,
+    /// Own message receipt: the envelope that it acknowledges.
+    pub acknowledges: Option<EnvelopeId>,
+}
+
+// === Entry ===
+
+/// Takes a sealed envelope for sending: checked, then durable, then answered.
+///
+/// The same envelope handed in again is the same message; another under its id is refused.
+///
+/// # Errors
+///
+/// Refused with the rule when the envelope does not conform (AP-2.4.2) or is not this participant's
+/// to send (APOP-3.3.b, AS4-2.6.b). Temporary when the store cannot keep it. Nothing is kept then.
+pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
+    let settings = router.settings();
+    let header = checked(&submission.envelope)?;
+    may_send(&settings, &submission.participant, &header)?;
+    let message = new_message(router.now(), submission, header).map_err(|error| store_problem(&error))?;
+    if let Some(earlier) = sent_before(router, &message)? {
+        return Ok(earlier);
+    }
+    let event = Event::new(message.created_at, Some(message.id), Stage::Accepted, "the sealed envelope was accepted for sending")
+        .fact("from", &message.from)
+        .fact("to", &message.to)
+        .fact("envelope_id", &message.envelope_id)
+        .fact("bytes", message.envelope_bytes);
+    let transaction = Transaction { inserts: vec![message.clone()], events: vec![event], ..Transaction::default() };
+    router.commit(transaction).map_err(|error| store_problem(&error))?;
+    Ok(message)
+}
+
+/// The header of an envelope that conforms to the text of the profile (R1 to R14).
+fn checked(envelope: &Spool) -> Result<xhe::Header, Problem> {
+    let checked = xhe::check(reread(envelope)?, xhe::Level::Text).map_err(|error| refused_envelope("XHE-2.5.a", &error.to_string()))?;
+    checked.accepted().map_err(|findings| {
+        let first = findings.first().map_or(("XHE-2.5.b".to_owned(), String::new()), |f| (f.rule.clone(), format!("{}: found {}, expected {}", f.path, f.found, f.expected)));
+        refused_envelope(&first.0, &format!("{} ({} findings; `sluss envelope check` lists them)", first.1, findings.len()))
+    })
+}
+
+fn refused_envelope(rule: &str, detail: &str) -> Problem {
+    Problem::new(Fault::Refused, "envelope", "the envelope does not conform", detail).rule(rule)
+}
+
+/// Whether `participant` is ours, and the envelope is its own and of our federation.
+fn may_send(settings: &Settings, participant: &ParticipantId, header: &xhe::Header) -> Result<(), Problem> {
+    let refuse = |rule: &str, detail: String| Err(Problem::new(Fault::Refused, "not-yours", "the envelope is not this participant's to send here", detail).rule(rule));
+    if !settings.participants.contains_key(participant) {
+        return refuse("APOP-3.3.b", format!("found participant {participant}, expected one that this access point serves; add a [[participant]] table"));
+    }
+    if header.from != *participant {
+        return refuse("APOP-3.3.b", format!("found FromParty {}, expected {participant}, who hands it in", header.from));
+    }
+    if header.federation != settings.federation {
+        return refuse("XHE-2.1.t01", format!("found FEDERATIONID {}, expected {}", header.federation, settings.federation));
+    }
+    Ok(())
+}
+
+/// The message, its envelope durable aside, in its first status.
+fn new_message(now: Timestamp, submission: Submission, header: xhe::Header) -> Result<Message, StoreError> {
+    let (envelope, envelope_bytes, envelope_sha256) = submission.envelope.keep()?;
+    Ok(Message {
+        id: MessageId::now(),
+        direction: Direction::Out,
+        carriage: submission.carriage,
+        status: if submission.carriage == Carriage::Own { Status::Submitted } else { Status::SendEnqueued },
+        from: header.from,
+        to: header.to,
+        document_type: header.document_type,
+        process: header.process,
+        envelope_id: header.id,
+        envelope: Some(envelope),
+        envelope_bytes,
+        envelope_sha256,
+        as4_message_id: None,
+        conversation_id: None,
+        partner: None,
+        packed: None,
+        attempts: 0,
+        next_attempt_at: Some(now),
+        lease_until: None,
+        taken_at: None,
+        created_at: now,
+        updated_at: now,
+        error: None,
+        as4_receipt: None,
+        message_receipt: None,
+        acknowledges: submission.acknowledges,
+        content: submission.content,
+    })
+}
+
+/// The message that this envelope already made, if its bytes are the same.
+fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Problem> {
+    let query = Query { direction: Some(Direction::Out), envelope_id: Some(message.envelope_id.clone()), participant: Some(message.from.clone()), limit: 10, ..Query::default() };
+    let earlier = router.store.list(&query).map_err(|error| store_problem(&error))?;
+    let Some(earlier) = earlier.into_iter().find(|earlier| earlier.from == message.from) else { return Ok(None) };
+    if let Some(blob) = message.envelope {
+        router.store.blobs().remove(blob).map_err(|error| store_problem(&error))?;
+    }
+    if earlier.envelope_sha256 == message.envelope_sha256 {
+        return Ok(Some(earlier));
+    }
+    Err(Problem::new(Fault::Refused, "duplicate-envelope", "an envelope with this id was sent already", format!("found other bytes under envelope id {}, which is message {}; give a new envelope a new id", message.envelope_id, earlier.id)).rule("XHE-2.2.t03"))
+}
+
+// === Step ===
+
+/// Why an attempt did not end with a valid AS4 receipt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The receiving access point answered, but not with a valid AS4 receipt.
+    #[error(transparent)]
+    Answer(#[from] ReceiptError),
+    /// No route: SML, SMP, or the endpoint's certificate.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The access point could not be reached.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The message could not be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The envelope or our own store failed.
+    #[error("{0}")]
+    Own(Problem),
+}
+
+impl SendError {
+    /// Whether trying again cannot help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Answer(error) => error.is_permanent(),
+            Self::Discovery(error) => error.problem().fault == Fault::Refused,
+            Self::Net(_) | Self::Own(_) => false,
+            Self::Pack(_) => true,
+        }
+    }
+
+    /// What was found, expected, and to be done.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Answer(error) => error.problem(),
+            Self::Discovery(error) => error.problem(),
+            Self::Net(error) => Problem::new(Fault::Temporary, "access-point-unreachable", "the receiving access point cannot be reached", format!("{error}; it is tried again by itself")).rule("AP-3.2.5.a").ebms("EBMS:0005"),
+            Self::Pack(error) => Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", error.to_string()),
+            Self::Own(problem) => problem.clone(),
+        }
+    }
+}
+
+/// Makes one attempt to hand `message` to the receiving access point.
+///
+/// The packed message is kept before its first byte leaves: a retry sends the same id and the same
+/// bytes (AS4 reception awareness). What the result means is decided in [`outcome`] alone.
+pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
+    if message.packed.is_none() {
+        let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
+        *message = packed(router, message.clone(), route).await?;
+    }
+    let (packing, sent_id) = sealed_with(message)?;
+    let body = body(router, packing).map_err(SendError::Own)?;
+    let answer = router.client.post(&packing.url, &packing.content_type, body, crate::limits::AS4_ANSWER_BYTES_MAX, crate::limits::AS4_EXCHANGE_MAX).await?;
+    let certificate = Certificate::from_pem(packing.certificate.as_bytes()).map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
+    let settings = router.settings();
+    let receipt = receipt::check(answer.content_type.as_deref(), &answer.body, &packing.references, sent_id, &certificate, router.now(), &settings.trust)?;
+    router.remember(&certificate);
+    Ok(As4ReceiptSummary { signed_by: certificate.subject().to_owned(), certificate_sha256: certificate.sha256(), references_matched: true, soap: receipt.soap })
+}
+
+/// Packs the message for `route`, and keeps the result under the message's claim.
+async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
+    let router = Arc::clone(router);
+    let work = move || -> Result<Message, SendError> {
+        let settings = router.settings();
+        let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
+        let header = pmode::user_message(&id, router.now(), &settings.party, &route.party, &message);
+        let packing = pack(&router, &settings, &message, header, &route)?;
+        let events = vec![
+            Event::new(router.now(), Some(message.id), Stage::Routed, format!("the route leads to {}", route.party)).fact("url", &route.url).fact("certificate_sha256", route.certificate.certificate().sha256()),
+            Event::new(router.now(), Some(message.id), Stage::Packed, "signed, encrypted and packed").fact("as4_message_id", &id).fact("bytes", packing.bytes),
+        ];
+        let changes = vec![Change::Addressed(id, message.envelope_id.to_string(), route.party.clone()), Change::Packed(Some(Box::new(packing)))];
+        changes.iter().cloned().for_each(|change| message.apply(change));
+        let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
+        router.commit(Transaction { settlements: vec![settlement], events, ..Transaction::default() }).map_err(|error| SendError::Own(store_problem(&error)))?;
+        Ok(message)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(SendError::Own(store_damaged(&error.to_string()))),
+    }
+}
+
+/// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
+fn pack(router: &Router, settings: &Settings, message: &Message, header: UserMessage, route: &Route) -> Result<Packing, SendError> {
+    let own = |error: StoreError| SendError::Own(store_problem(&error));
+    let envelope = message.envelope.ok_or_else(|| SendError::Own(store_damaged("the envelope is no longer there")))?;
+    let mut content = BufReader::new(router.store.blobs().open(envelope).map_err(own)?);
+    let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
+    let compression = if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
+    let part = OutgoingPart { content_id: pmode::CONTENT_ID, mime: pmode::PAYLOAD_MIME, charset: None, compression, content: &mut content, cipher: &mut cipher };
+    let packed = crate::as4::pack(Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate }, &SystemRandom)?;
+    let cipher = cipher.commit().map_err(own)?;
+    Ok(packing(packed, cipher, route))
+}
+
+fn packing(packed: Packed, cipher: crate::model::BlobId, route: &Route) -> Packing {
+    let bytes = packed.bytes();
+    let pieces = packed.pieces.into_iter().map(|piece| match piece {
+        PackedPiece::Text(text) => Piece::Text(text),
+        PackedPiece::Part(_) => Piece::File(cipher),
+    });
+    Packing { content_type: packed.content_type, pieces: pieces.collect(), bytes, references: packed.references, url: route.url.clone(), certificate: route.certificate.certificate().to_pem() }
+}
+
+/// The packed message as a streaming body.
+fn body(router: &Router, packing: &Packing) -> Result<Vec<BodyPiece>, Problem> {
+    packing.pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => Ok(BodyPiece::Bytes(text.clone().into())),
+        Piece::File(blob) => {
+            let bytes = router.store.blobs().bytes(*blob).map_err(|error| store_problem(&error))?;
+            Ok(BodyPiece::File(router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?, bytes))
+        }
+    }).collect()
+}
+
+fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {
+    message.packed.as_ref().zip(message.as4_message_id.as_ref()).ok_or_else(|| SendError::Own(store_damaged("the packed message is no longer there")))
+}
+
+fn store_damaged(detail: &str) -> Problem {
+    Problem::new(Fault::Temporary, "store", "the store did not have what it should", format!("{detail}; look at data_dir, and restore it from a backup if it is damaged"))
+}
+
+// === Outcome ===
+
+/// What `result` means for `message`, whose `attempts` counts this one; and when to try again.
+pub(super) fn outcome(message: &Message, result: &Result<As4ReceiptSummary, SendError>, now: Timestamp, retry: &Retry) -> (Outcome, Option<Timestamp>) {
+    let awaits_message_receipt = message.carriage == Carriage::Own && message.acknowledges.is_none();
+    match result {
+        Ok(_) if awaits_message_receipt => (Outcome::Receipted, None),
+        Ok(_) => (Outcome::Delivered, None),
+        Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
+        Err(_) if now > message.created_at.saturating_add(retry.give_up_after).unwrap_or(Timestamp::MAX) => (Outcome::GiveUp, None),
+        Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),
+    }
+}
+
+/// The pause after attempt number `attempts`: doubles from the first to the longest.
+fn pause(attempts: u32, retry: &Retry) -> std::time::Duration {
+    let doublings = attempts.saturating_sub(1).min(20);
+    retry.first_pause.saturating_mul(1 << doublings).min(retry.longest_pause)
+}
+
+/// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
+pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result<(), Problem> {
+    message.attempts += 1;
+    let result = step(&router, &mut message).await;
+    let now = router.now();
+    let (outcome, next) = outcome(&message, &result, now, &router.settings().retry);
+    let mut events = vec![event(&message, outcome, &result, now)];
+    let mut changes = vec![Change::Attempts(message.attempts), Change::Due(next), Change::Error(result.as_ref().err().map(SendError::problem))];
+    if let Ok(receipt) = result {
+        changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
+    }
+    blocking(move || {
+        let mut settlements = vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
+        if outcome == Outcome::Delivered {
+            settlements.extend(answered(&router, &message, &mut events)?);
+        }
+        router.commit(Transaction { settlements, events, ..Transaction::default() }).map_err(|error| store_problem(&error))?;
+        Ok(())
+    })
+    .await
+}
+
+/// The received message that this message receipt answers: its status follows (API-ST.t02).
+fn answered(router: &Router, message: &Message, events: &mut Vec<Event>) -> Result<Option<Settlement>, Problem> {
+    let Some(acknowledged) = message.acknowledges.clone() else { return Ok(None) };
+    let query = Query { direction: Some(Direction::In), envelope_id: Some(acknowledged), participant: Some(message.from.clone()), limit: 10, ..Query::default() };
+    let found = router.store.list(&query).map_err(|error| store_problem(&error))?;
+    let Some(received) = found.into_iter().find(|received| received.status == Status::Retrieved && received.to == message.from) else { return Ok(None) };
+    events.push(Event::new(router.now(), Some(received.id), Stage::Answered, "the message receipt reached the sender's access point"));
+    Ok(Some(Settlement { id: received.id, claim: None, release: false, outcome: Some(Outcome::Answered), changes: Vec::new() }))
+}
+
+/// The row of the event log (AP-3.4.1.t01 to t07).
+fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary, SendError>, now: Timestamp) -> Event {
+    let (stage, detail) = match outcome {
+        Outcome::GiveUp => (Stage::GivenUp, "given up"),
+        Outcome::Defer => (Stage::AttemptFailed, "the attempt failed and is made again"),
+        _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
+    };
+    let mut event = Event::new(now, Some(message.id), stage, detail).fact("attempt", message.attempts).fact("from", &message.from).fact("to", &message.to);
+    for (name, value) in [("partner", message.partner.as_ref().map(ToString::to_string)), ("as4_message_id", message.as4_message_id.as_ref().map(ToString::to_string)), ("conversation_id", message.conversation_id.clone())] {
+        if let Some(value) = value {
+            event = event.fact(name, value);
+        }
+    }
+    match result {
+        Ok(receipt) => event.fact("signed_by", &receipt.signed_by).fact("certificate_sha256", &receipt.certificate_sha256).fact("references_matched", receipt.references_matched),
+        Err(error) => event.problem(error.problem()),
+    }
+}

@@ -1,0 +1,165 @@
+//! What the doors ask of the access point: submit, take, list, look.
+
+use super::spool::spool_problem;
+use super::{AccessPoint, Router, Submission, blocking, store_problem};
+use crate::model::{Carriage, Change, Counts, Direction, Event, Fault, Message, MessageId, Outcome, ParticipantId, Problem, Query, Stage, Status};
+use crate::store::{Settlement, Store, StoreError, Transaction};
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use tokio::io::AsyncRead;
+use tokio_util::io::SyncIoBridge;
+
+/// Messages looked through when a participant asks what waits for it.
+const WAITING_MAX: usize = 1000;
+
+impl Router {
+    /// Takes a sealed envelope from `participant` for sending: durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Refused with the rule when the envelope does not conform, is not this participant's, or is too
+    /// large; temporary when the store cannot keep it. Nothing is kept then.
+    pub async fn submit(self: &Arc<Self>, participant: &ParticipantId, envelope: impl AsyncRead + Send + Unpin + 'static, expected_bytes: Option<u64>) -> Result<Message, Problem> {
+        let mut spool = self.spool(expected_bytes)?;
+        let bytes_max = self.settings().envelope_bytes_max;
+        let mut envelope = SyncIoBridge::new(envelope);
+        let spool = blocking(move || {
+            std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error, bytes_max))?;
+            Ok(spool)
+        })
+        .await?;
+        AccessPoint::submit(self, Submission { participant: participant.clone(), envelope: spool, carriage: Carriage::Carried, content: None, acknowledges: None }).await
+    }
+
+    /// Envelopes that wait for `participant` to take them, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Refused when the participant is not served here.
+    pub async fn waiting(self: &Arc<Self>, participant: &ParticipantId) -> Result<Vec<Message>, Problem> {
+        self.serving(participant)?;
+        let query = Query { direction: Some(Direction::In), participant: Some(participant.clone()), limit: WAITING_MAX, ..Query::default() };
+        let mut messages = self.list(query).await?;
+        messages.retain(|message| message.to == *participant && may_be_taken(message));
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The sealed envelope of a message that came in for `participant`.
+    ///
+    /// # Errors
+    ///
+    /// Refused when it is not this participant's, or is no longer there.
+    pub async fn envelope(self: &Arc<Self>, participant: &ParticipantId, id: MessageId) -> Result<(Message, File), Problem> {
+        let message = self.own(participant, id).await?;
+        let store = Arc::clone(&self.store);
+        blocking(move || {
+            let blob = message.envelope.ok_or_else(|| gone(id))?;
+            Ok((message, store.blobs().open(blob).map_err(|error| store_problem(&error))?))
+        })
+        .await
+    }
+
+    /// `participant` has it: it is no longer offered. Confirming twice is no error.
+    ///
+    /// # Errors
+    ///
+    /// Refused when it is not this participant's.
+    pub async fn confirm(self: &Arc<Self>, participant: &ParticipantId, id: MessageId) -> Result<Message, Problem> {
+        let message = self.own(participant, id).await?;
+        if message.taken_at.is_some() {
+            return Ok(message);
+        }
+        let router = Self::clone(self);
+        blocking(move || {
+            let now = router.now();
+            let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
+            let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
+            let event = Event::new(now, Some(id), Stage::Taken, "the participant took the sealed envelope");
+            router.commit(Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }).map_err(|error| store_problem(&error))?;
+            router.store.message(id).map_err(|error| store_problem(&error))?.ok_or_else(|| store_problem(&StoreError::Unknown(id)))
+        })
+        .await
+    }
+
+    /// Messages by conditions, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn list(self: &Arc<Self>, query: Query) -> Result<Vec<Message>, Problem> {
+        self.read(move |store| store.list(&query)).await
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// Refused when there is none.
+    pub async fn message(self: &Arc<Self>, id: MessageId) -> Result<Message, Problem> {
+        self.read(move |store| store.message(id)?.ok_or(StoreError::Unknown(id))).await
+    }
+
+    /// Its events, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn journey(self: &Arc<Self>, id: MessageId) -> Result<Vec<Event>, Problem> {
+        self.read(move |store| store.events(id)).await
+    }
+
+    /// The latest refusals, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn refusals(self: &Arc<Self>, limit: usize) -> Result<Vec<Event>, Problem> {
+        self.read(move |store| store.refusals(limit)).await
+    }
+
+    /// Counts.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn counts(self: &Arc<Self>) -> Result<Counts, Problem> {
+        self.read(|store| store.counts()).await
+    }
+
+    async fn read<T: Send + 'static>(self: &Arc<Self>, question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static) -> Result<T, Problem> {
+        let store = Arc::clone(&self.store);
+        blocking(move || question(&*store).map_err(|error| store_problem(&error))).await
+    }
+
+    fn serving(&self, participant: &ParticipantId) -> Result<(), Problem> {
+        if self.settings().participants.contains_key(participant) {
+            return Ok(());
+        }
+        Err(Problem::new(Fault::Refused, "not-served", "the participant is not served here", format!("found {participant}, which is none of the participants in the configuration; add a [[participant]] table, or ask its own access point")).rule("APOP-3.3.b"))
+    }
+
+    /// A message that came in for this participant and no other (APOP-3.3.a).
+    async fn own(self: &Arc<Self>, participant: &ParticipantId, id: MessageId) -> Result<Message, Problem> {
+        self.serving(participant)?;
+        let message = self.message(id).await?;
+        let theirs = message.direction == Direction::In && message.to == *participant;
+        theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
+    }
+}
+
+/// Whether the sealed envelope is there, conforms, and was not taken yet.
+fn may_be_taken(message: &Message) -> bool {
+    let checked = message.status != Status::Received || message.next_attempt_at.is_none();
+    checked && message.envelope.is_some() && message.taken_at.is_none()
+}
+
+fn gone(id: MessageId) -> Problem {
+    Problem::new(Fault::Refused, "gone", "the envelope is no longer there", format!("message {id} was deleted; its events say why: `sluss queue show {id}`"))
+}
+
+/// Reads a spooled envelope from its start.
+pub(super) fn reread(envelope: &super::Spool) -> Result<impl Read + use<>, Problem> {
+    envelope.reopen().map(std::io::BufReader::new).map_err(|error| Problem::new(Fault::Temporary, "store", "the envelope cannot be read back", format!("{error}; nothing was kept; try again")))
+}

@@ -1,0 +1,71 @@
+//! An envelope being written aside: counted, digested, bounded.
+
+use super::store_problem;
+use crate::crypto::{self, Digest, HashFunction};
+use crate::model::{BlobId, Fault, Problem};
+use crate::store::{BlobWriter, Blobs, StoreError};
+use std::fs::File;
+use std::io::{self, Write};
+
+/// Where an envelope is written to. It vanishes unless it is kept.
+pub struct Spool {
+    writer: BlobWriter,
+    digest: Digest,
+    bytes_max: u64,
+}
+
+impl Spool {
+    /// A new file aside.
+    pub(super) fn create(blobs: &Blobs, expected_bytes: Option<u64>, bytes_max: u64) -> Result<Self, Problem> {
+        if let Some(bytes) = expected_bytes.filter(|bytes| *bytes > bytes_max) {
+            return Err(too_large(bytes, bytes_max));
+        }
+        let writer = blobs.create(expected_bytes).map_err(|error| store_problem(&error))?;
+        Ok(Self { writer, digest: Digest::new(HashFunction::Sha256), bytes_max })
+    }
+
+    /// What was written so far, from its start.
+    pub fn reopen(&self) -> io::Result<File> {
+        self.writer.reopen()
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.writer.bytes()
+    }
+
+    /// Makes it durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.
+    pub(super) fn keep(self) -> Result<(BlobId, u64, String), StoreError> {
+        let bytes = self.writer.bytes();
+        Ok((self.writer.commit()?, bytes, crypto::hex(&self.digest.finish())))
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.writer.bytes() + bytes.len() as u64 > self.bytes_max {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than the limit of {} bytes", self.bytes_max)));
+        }
+        let written = self.writer.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The answer to an envelope over the limit.
+fn too_large(bytes: u64, bytes_max: u64) -> Problem {
+    Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("found {bytes} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts")).rule("AS4-2.8.a")
+}
+
+/// A failure while an envelope was spooled, as its sender sees it.
+pub fn spool_problem(error: &io::Error, bytes_max: u64) -> Problem {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("found more than {bytes_max} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts")).rule("AS4-2.8.a"),
+        io::ErrorKind::StorageFull => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
+        _ => Problem::new(Fault::Temporary, "broken-off", "the transfer was broken off", format!("{error}; nothing was kept; try again")),
+    }
+}
