@@ -1,46 +1,104 @@
 //! The message service (C1 and C4): seals, opens, validates, answers with message receipts; never speaks AS4.
 
-use crate::model::{Document, Message, MessageId, ParticipantId, Problem};
-use tokio::io::AsyncRead;
+mod mailbox;
+pub mod receive;
+pub mod send;
 
-/// The message service of this process.
-pub struct MessageService(());
+use crate::access_point::AccessPoint;
+use crate::discovery::Discovery;
+use crate::model::{Clock, Fault, ParticipantId, Problem};
+use crate::pki::{Identity, Trust};
+use crate::store::Store;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use send::{Draft, DraftFile};
 
 /// A participant whose message service this is.
 #[derive(Clone, Debug)]
-pub struct Mailbox { /// The participant.
-    pub participant: ParticipantId, /// Its function addresses.
-    pub functional_addresses: Vec<String> }
+pub struct Mailbox {
+    /// The participant.
+    pub participant: ParticipantId,
+    /// Its function addresses; the first is the one it sends from.
+    pub functional_addresses: Vec<String>,
+}
 
-/// What is to be sent.
+/// A mailbox with its keys.
 #[derive(Clone, Debug)]
-pub struct Draft { /// Sending participant; must be one of ours.
-    pub from: ParticipantId, /// Receiving participant.
-    pub to: ParticipantId, /// Its function address; `None`: its only known one, `sdk:inkorg:` and its id.
-    pub functional_address: Option<String>, /// Subject.
-    pub label: String, /// A text.
-    pub text: Option<String>, /// Covered by secrecy.
-    pub confidential: bool, /// messageId of the message that this answers.
-    pub in_reply_to: Option<String> }
+pub struct Keys {
+    /// The mailbox.
+    pub mailbox: Mailbox,
+    /// The organisation-to-organisation key: signs what it sends, opens what it gets.
+    pub identity: Identity,
+}
 
-/// A file to be sent, spooled.
-#[derive(Debug)]
-pub struct DraftFile { /// File name, without folders.
-    pub name: String, /// Media type.
-    pub mime: String, /// Its bytes, from the start.
-    pub file: std::fs::File }
+/// Everything about us that may change while we run (SIGHUP).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The participants served here.
+    pub mailboxes: BTreeMap<ParticipantId, Keys>,
+    /// FEDERATIONID of our envelopes.
+    pub federation: String,
+    /// Which participants' certificates we trust (C-50).
+    pub trust: Trust,
+    /// Largest SDK message sent, in bytes (MSG-4.3.3.3.t03).
+    pub message_bytes_max: u64,
+    /// Largest SDK message opened, in bytes (C-30).
+    pub received_message_bytes_max: u64,
+}
+
+/// The message service of this process.
+pub struct MessageService {
+    access_point: Arc<dyn AccessPoint>,
+    store: Arc<dyn Store>,
+    discovery: Arc<Discovery>,
+    clock: Arc<dyn Clock>,
+    settings: RwLock<Arc<Settings>>,
+}
 
 impl MessageService {
+    /// A message service that meets its access point at a trait.
+    pub fn new(access_point: Arc<dyn AccessPoint>, store: Arc<dyn Store>, discovery: Arc<Discovery>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        Self { access_point, store, discovery, clock, settings: RwLock::new(Arc::new(settings)) }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force, for what begins from now on.
+    pub fn reconfigure(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
     /// The participants served here.
-    pub fn mailboxes(&self) -> &[Mailbox] { todo!() }
-    /// Spools a file of a draft.
-    pub async fn spool(&self, _name: &str, _mime: &str, _bytes: impl AsyncRead + Send + Unpin + 'static) -> Result<DraftFile, Problem> { todo!() }
-    /// Builds, validates, seals and submits: durable when this returns.
-    pub async fn send(&self, _draft: Draft, _files: Vec<DraftFile>) -> Result<Message, Problem> { todo!() }
-    /// Messages that came in for a participant, or for all, newest first.
-    pub async fn inbox(&self, _participant: Option<&ParticipantId>) -> Result<Vec<Message>, Problem> { todo!() }
-    /// Messages that went out from a participant, or from all, newest first (message receipts not among them).
-    pub async fn outbox(&self, _participant: Option<&ParticipantId>) -> Result<Vec<Message>, Problem> { todo!() }
-    /// One document of a message, as a file that vanishes with its handle; only for the participants served here.
-    pub async fn document(&self, _id: MessageId, _index: usize) -> Result<(Document, std::fs::File), Problem> { todo!() }
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        self.settings().mailboxes.values().map(|keys| keys.mailbox.clone()).collect()
+    }
+}
+
+impl Settings {
+    /// The keys of a participant of ours.
+    fn keys(&self, participant: &ParticipantId) -> Result<&Keys, Problem> {
+        self.mailboxes.get(participant).ok_or_else(|| {
+            Problem::new(Fault::Refused, "not-served", "the participant's message service is not here", format!("found {participant}, expected one with key_file in its [[participant]] table")).rule("APOP-3.3.b")
+        })
+    }
+}
+
+/// Runs blocking work (files, store, cryptography) beside the asynchronous threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Problem::new(Fault::Temporary, "internal", "the work was broken off", format!("{error}; try again, and report it if it comes back"))),
+    }
+}
+
+/// A file of ours that could not be written or read.
+fn file_problem(error: &std::io::Error) -> Problem {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
+        _ => Problem::new(Fault::Temporary, "store", "a file could not be written or read", format!("{error}; nothing was kept; try again when the cause is mended")),
+    }
 }
