@@ -152,3 +152,6 @@ pub const AS4_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Steps (attempts to send, envelopes handed over) under way at once.
 pub const STEPS_AT_ONCE_MAX: usize = 8;
+
+/// Largest message receipt read, in bytes.
+pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;

@@ -27,6 +27,9 @@ pub use spool::Spool;
 pub trait AccessPoint: Send + Sync {
     /// A place to write an envelope to. It vanishes unless it is submitted.
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem>;
+    /// Checks an envelope and makes it durable aside, and gives the message that will carry it, for a
+    /// transaction that holds more than it. Blocks.
+    fn prepare(&self, submission: Submission) -> Result<Message, Problem>;
     /// Takes a sealed envelope for sending: durable when this returns.
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>>;
 }
@@ -150,6 +153,10 @@ impl Router {
 impl AccessPoint for Arc<Router> {
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem> {
         Spool::create(self.store.blobs(), expected_bytes, self.settings().envelope_bytes_max)
+    }
+
+    fn prepare(&self, submission: Submission) -> Result<Message, Problem> {
+        outbound::prepare(self, submission)
     }
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {

@@ -40,24 +40,36 @@ pub struct Submission {
 ///
 /// # Errors
 ///
-/// Refused with the rule when the envelope does not conform (AP-2.4.2) or is not this participant's
-/// to send (APOP-3.3.b, AS4-2.6.b). Temporary when the store cannot keep it. Nothing is kept then.
+/// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
-    let settings = router.settings();
-    let header = checked(&submission.envelope)?;
-    may_send(&settings, &submission.participant, &header)?;
-    let message = new_message(router.now(), submission, header).map_err(|error| store_problem(&error))?;
+    let message = prepare(router, submission)?;
     if let Some(earlier) = sent_before(router, &message)? {
         return Ok(earlier);
     }
-    let event = Event::new(message.created_at, Some(message.id), Stage::Accepted, "the sealed envelope was accepted for sending")
+    let transaction = Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
+    router.commit(transaction).map_err(|error| store_problem(&error))?;
+    Ok(message)
+}
+
+/// Checks an envelope and makes it durable aside, for a transaction that inserts its message.
+///
+/// # Errors
+///
+/// Refused with the rule when the envelope does not conform (AP-2.4.2) or is not this participant's
+/// to send (APOP-3.3.b, AS4-2.6.b). Temporary when the store cannot keep it.
+pub(super) fn prepare(router: &Router, submission: Submission) -> Result<Message, Problem> {
+    let header = checked(&submission.envelope)?;
+    may_send(&router.settings(), &submission.participant, &header)?;
+    new_message(router.now(), submission, header).map_err(|error| store_problem(&error))
+}
+
+/// The first event of a message that goes out.
+pub fn accepted(message: &Message) -> Event {
+    Event::new(message.created_at, Some(message.id), Stage::Accepted, "the sealed envelope was accepted for sending")
         .fact("from", &message.from)
         .fact("to", &message.to)
         .fact("envelope_id", &message.envelope_id)
-        .fact("bytes", message.envelope_bytes);
-    let transaction = Transaction { inserts: vec![message.clone()], events: vec![event], ..Transaction::default() };
-    router.commit(transaction).map_err(|error| store_problem(&error))?;
-    Ok(message)
+        .fact("bytes", message.envelope_bytes)
 }
 
 /// The header of an envelope that conforms to the text of the profile (R1 to R14).

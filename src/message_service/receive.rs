@@ -1,0 +1,314 @@
+//! Receiving (C4): verify, open, validate, answer. The order is the profile's: nothing is decrypted
+//! before its signature holds and is the sender's (XHE-3.2.p2, p3).
+
+use super::{Keys, MessageService, Settings, blocking, file_problem};
+use crate::access_point::outbound::accepted;
+use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem};
+use crate::model::{Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Message, Outcome, Problem, Query, Stage, Timestamp, time};
+use crate::pki::Certificate;
+use crate::sdk::message::{self, CheckedMessage};
+use crate::sdk::receipt::{self, Cause, Code, NewReceipt};
+use crate::store::{BlobWriter, Settlement, Store};
+use crate::xhe::{self, OpenError, Signed};
+use futures_util::future::BoxFuture;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::sync::Arc;
+
+impl HandOver for MessageService {
+    fn receive<'a>(&'a self, received: &'a Message) -> BoxFuture<'a, Result<Handled, Problem>> {
+        Box::pin(self.take_up(received.clone()))
+    }
+}
+
+/// Why a message is not accepted, and whether its sender is told.
+enum Refusal {
+    /// Answered by a message receipt REJECTED with this cause (KVITT-2.1.1).
+    Rejected(Cause, Problem),
+    /// Not answered: it cannot be opened, or its sender is not known (KVITT-2.1.2). Our own people are told.
+    Silent(Problem),
+    /// Ours, or the federation's: tried again.
+    Temporary(Problem),
+}
+
+/// What is at hand while one envelope is opened.
+struct Desk {
+    store: Arc<dyn Store>,
+    access_point: Arc<dyn AccessPoint>,
+    settings: Arc<Settings>,
+    keys: Keys,
+    now: Timestamp,
+}
+
+impl MessageService {
+    /// Finds the sender's certificates, then opens beside the asynchronous threads.
+    async fn take_up(&self, received: Message) -> Result<Handled, Problem> {
+        let settings = self.settings();
+        let keys = settings.keys(&received.to)?.clone();
+        let desk = Desk { store: Arc::clone(&self.store), access_point: Arc::clone(&self.access_point), settings, keys, now: self.clock.now() };
+        let published = match self.discovery.signing_certificates(&received.from).await {
+            Ok(certificates) => certificates,
+            Err(error) if error.is_temporary() => return Err(error.problem()),
+            // MSG-5.3.t13: a sender that is not registered gets no message receipt.
+            Err(error) => return Ok(failed(&desk, &received, error.problem())),
+        };
+        blocking(move || if received.document_type.is_message_receipt() { desk.message_receipt(&received, &published) } else { desk.message(&received, &published) }).await
+    }
+}
+
+impl Desk {
+    // === A message ===
+
+    /// Opens a message and queues its message receipt in the same transaction.
+    fn message(&self, received: &Message, published: &[Certificate]) -> Result<Handled, Problem> {
+        if let Some(first) = self.opened_before(received)? {
+            return self.came_again(received, &first);
+        }
+        match self.open(received, published) {
+            Ok(content) => self.accept(received, content),
+            Err(Refusal::Rejected(cause, problem)) => self.reject(received, &cause, problem),
+            Err(Refusal::Silent(problem)) => Ok(failed(self, received, problem)),
+            Err(Refusal::Temporary(problem)) => Err(problem),
+        }
+    }
+
+    /// Verify, open, validate: the list of MSG-2.1.p4.
+    fn open(&self, received: &Message, published: &[Certificate]) -> Result<Content, Refusal> {
+        let signed = self.verify(received, published)?;
+        let (mut payload, unsealed) = self.decrypt(received, &signed)?;
+        payload.flush().map_err(|error| Refusal::Temporary(file_problem(&error)))?;
+        let checked = self.validate(&payload, &unsealed)?;
+        let blob = payload.commit().map_err(|error| Refusal::Temporary(store_problem(&error)))?;
+        let header = checked.header.unwrap_or_default();
+        Ok(Content {
+            label: header.label.unwrap_or_default(),
+            functional_address: header.recipient_address,
+            sender_address: header.sender_address,
+            confidential: header.confidentiality,
+            conversation_id: Some(header.conversation_id),
+            in_reply_to: header.ref_to_message_id,
+            documents: checked.documents,
+            payload: Some(blob),
+        })
+    }
+
+    /// The signature holds, and is by a certificate that CertPub publishes for the sender and that we
+    /// trust (XHE-3.5.a, b; C-50).
+    fn verify(&self, received: &Message, published: &[Certificate]) -> Result<Signed, Refusal> {
+        let signed = xhe::verify(|| self.envelope(received)).map_err(|error| unsigned(&error.to_string()))?;
+        let certificate = signed.certificate();
+        if !published.contains(certificate) {
+            let expected: Vec<&str> = published.iter().map(Certificate::subject).collect();
+            return Err(unsigned(&format!("found a signature by {}, expected by what CertPub publishes for {}: {}", certificate.subject(), received.from, expected.join("; "))));
+        }
+        self.settings.trust.check(certificate, signed.others(), self.now).map_err(|error| unsigned(&error.to_string()))?;
+        Ok(signed)
+    }
+
+    /// The payload in clear, aside.
+    fn decrypt(&self, received: &Message, signed: &Signed) -> Result<(BlobWriter, xhe::Unsealed), Refusal> {
+        let temporary = |error: &io::Error| Refusal::Temporary(file_problem(error));
+        let mut payload = self.store.blobs().create(Some(received.envelope_bytes)).map_err(|error| Refusal::Temporary(store_problem(&error)))?;
+        let envelope = self.envelope(received).map_err(|error| temporary(&error))?;
+        let bytes_max = self.settings.received_message_bytes_max;
+        let opened = xhe::open(signed, envelope, std::slice::from_ref(&self.keys.identity), BufWriter::new(Bounded { inner: &mut payload, left: bytes_max }));
+        match opened {
+            Ok(unsealed) if !unsealed.encrypted => Err(rejected(Code::Sig, "security", "XHE", "the message is not encrypted", "MSG-5.3.t14", "found a message in clear, expected one that is encrypted to us (UTB-2.11.a)")),
+            Ok(unsealed) => Ok((payload, unsealed)),
+            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(rejected(Code::Bv, "too-long", "NA", "Message size too large.", "MSG-5.3.t04", &format!("found more than {bytes_max} bytes, expected at most that (limits.received_message_bytes_max)")))
+            }
+            Err(OpenError::Io(error)) => Err(temporary(&error)),
+            Err(error) => Err(Refusal::Silent(Problem::new(Fault::Refused, "not-opened", "the message could not be opened", format!("{error}; no message receipt is sent; ask the sender to look up our certificate anew and to send again")).rule("KVITT-2.1.2.p4"))),
+        }
+    }
+
+    /// Schema, rules, and agreement with the envelope (MSG-5.3).
+    fn validate(&self, payload: &BlobWriter, unsealed: &xhe::Unsealed) -> Result<CheckedMessage, Refusal> {
+        let clear = payload.reopen().map_err(|error| Refusal::Temporary(file_problem(&error)))?;
+        let mut checked = message::check(BufReader::new(clear)).map_err(|error| Refusal::Silent(Problem::new(Fault::Refused, "not-xml", "the payload is no message", format!("{error}; no message receipt is sent")).rule("KVITT-2.1.2.p3")))?;
+        let frame = message::Frame {
+            id: &unsealed.header.id,
+            from: &unsealed.header.from,
+            to: &unsealed.header.to,
+            handling_service_id: unsealed.header.handling_service_id.as_deref(),
+            functional_addresses: &self.keys.mailbox.functional_addresses,
+        };
+        checked.hold_against(&frame);
+        match checked.cause() {
+            None => Ok(checked),
+            Some(cause) => {
+                let detail = checked.findings.first().map_or_else(String::new, |finding| format!("{}: found {}, expected {}", finding.path, finding.found, finding.expected));
+                let rule = checked.findings.first().map_or("MSG-5.3", |finding| finding.rule.as_str());
+                let problem = Problem::new(Fault::Refused, "rejected", "the message was rejected", detail).rule(rule);
+                Err(Refusal::Rejected(cause, problem))
+            }
+        }
+    }
+
+    fn envelope(&self, received: &Message) -> io::Result<BufReader<File>> {
+        let blob = received.envelope.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the envelope is no longer there"))?;
+        self.store.blobs().open(blob).map(BufReader::new).map_err(|error| io::Error::other(error.to_string()))
+    }
+
+    // === Its answer ===
+
+    fn accept(&self, received: &Message, content: Content) -> Result<Handled, Problem> {
+        let answer = self.answer(received, content.sender_address.as_deref(), &[])?;
+        let detail = format!("opened and validated: {} documents; the message receipt ACCEPTED is queued", content.documents.len());
+        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Content(Box::new(content)), Change::MessageReceipt("ACCEPTED".into()), Change::Error(None)];
+        Ok(self.handled(received, Outcome::Open, changes, Event::new(self.now, Some(received.id), Stage::Opened, detail), answer))
+    }
+
+    fn reject(&self, received: &Message, cause: &Cause, problem: Problem) -> Result<Handled, Problem> {
+        let answer = self.answer(received, None, std::slice::from_ref(cause))?;
+        let event = Event::new(self.now, Some(received.id), Stage::Failed, "rejected; the message receipt REJECTED is queued").problem(problem.clone());
+        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("REJECTED".into()), Change::Error(Some(problem))];
+        Ok(self.handled(received, Outcome::Fail, changes, event, answer))
+    }
+
+    fn handled(&self, received: &Message, outcome: Outcome, changes: Vec<Change>, event: Event, answer: Message) -> Handled {
+        let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(outcome), changes };
+        let events = vec![event, accepted(&answer)];
+        Handled { settlement, inserts: vec![answer], settlements: Vec::new(), events }
+    }
+
+    /// The message receipt, signed and not encrypted (UTB-2.1.p2), as a message to send.
+    fn answer(&self, received: &Message, sender_address: Option<&str>, causes: &[Cause]) -> Result<Message, Problem> {
+        let id = uuid::Uuid::new_v4();
+        let new = NewReceipt { id: id.to_string(), issued: self.now, sender: &received.to, receiver: &received.from, reference: &received.envelope_id, causes };
+        let body = receipt::build(&new);
+        let mut header = xhe::Header::new(EnvelopeId::from_uuid(id), time::millis(self.now), DocumentType::message_receipt(), &self.settings.federation, received.to.clone(), received.from.clone());
+        // C-26: the address of the one who gets it, where it is known.
+        header.handling_service_id = sender_address.map(str::to_owned);
+        header.encrypted = false;
+        let spool = self.access_point.spool(None)?;
+        let signed = xhe::sign(&header, body.as_bytes(), &self.keys.identity, spool);
+        let envelope = signed.map_err(|error| Problem::new(Fault::Temporary, "seal", "the message receipt could not be signed", error.to_string()))?;
+        self.access_point.prepare(Submission { participant: received.to.clone(), envelope, carriage: Carriage::Own, content: None, acknowledges: Some(received.envelope_id.clone()) })
+    }
+
+    // === The same again (C-12) ===
+
+    /// An envelope of this sender with the same id that was taken up before.
+    fn opened_before(&self, received: &Message) -> Result<Option<Message>, Problem> {
+        let query = Query { direction: Some(Direction::In), envelope_id: Some(received.envelope_id.clone()), participant: Some(received.to.clone()), limit: 20, ..Query::default() };
+        let found = self.store.list(&query).map_err(|error| store_problem(&error))?;
+        Ok(found.into_iter().find(|earlier| earlier.id != received.id && earlier.from == received.from && earlier.to == received.to && earlier.message_receipt.is_some()))
+    }
+
+    /// The same bytes get the same answer, and are not delivered again; other bytes are a duplicate.
+    fn came_again(&self, received: &Message, first: &Message) -> Result<Handled, Problem> {
+        let accepted_first = first.message_receipt.as_deref() == Some("ACCEPTED");
+        if first.envelope_sha256 == received.envelope_sha256 && accepted_first {
+            let answer = self.answer(received, first.content.as_ref().and_then(|content| content.sender_address.as_deref()), &[])?;
+            let event = Event::new(self.now, Some(received.id), Stage::Duplicate, format!("the same envelope came in another AS4 message; it is message {} already, and is answered again", first.id));
+            let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("ACCEPTED".into())];
+            return Ok(self.handled(received, Outcome::Take, changes, event, answer));
+        }
+        let detail = format!("found another envelope under id {}, which is message {}; expected a new id", received.envelope_id, first.id);
+        let Refusal::Rejected(cause, problem) = rejected(Code::Bv, "duplicate", "NA", "MessageId is not unique", "MSG-5.3.t06", &detail) else { return Ok(failed(self, received, Problem::new(Fault::Refused, "duplicate", "a duplicate", detail))) };
+        self.reject(received, &cause, problem)
+    }
+
+    // === A message receipt ===
+
+    /// Verifies a message receipt and matches it with the message that it answers.
+    fn message_receipt(&self, received: &Message, published: &[Certificate]) -> Result<Handled, Problem> {
+        match self.read_receipt(received, published) {
+            Ok(receipt) => self.matched(received, &receipt),
+            Err(Refusal::Temporary(problem)) => Err(problem),
+            Err(Refusal::Rejected(_, problem) | Refusal::Silent(problem)) => Ok(failed(self, received, problem)),
+        }
+    }
+
+    fn read_receipt(&self, received: &Message, published: &[Certificate]) -> Result<receipt::MessageReceipt, Refusal> {
+        let signed = self.verify(received, published)?;
+        let envelope = self.envelope(received).map_err(|error| Refusal::Temporary(file_problem(&error)))?;
+        let mut body = Vec::new();
+        let silent = |rule: &str, detail: String| Refusal::Silent(Problem::new(Fault::Refused, "message-receipt", "the message receipt is not valid", detail).rule(rule));
+        let unsealed = xhe::open(&signed, envelope, std::slice::from_ref(&self.keys.identity), Bounded { inner: &mut body, left: crate::limits::MESSAGE_RECEIPT_BYTES_MAX }).map_err(|error| silent("KVITT-3.4.a", error.to_string()))?;
+        let checked = receipt::check(&body);
+        let read = checked.accepted().map_err(|findings| {
+            let first = findings.first().map_or_else(String::new, |f| format!("{}: found {}, expected {}", f.path, f.found, f.expected));
+            silent(findings.first().map_or("KVITT-3.4.b", |f| f.rule.as_str()), first)
+        })?;
+        if read.sender != unsealed.header.from || read.receiver != unsealed.header.to {
+            return Err(silent("KVITT-3.1.d", format!("found sender {} and receiver {}, expected {} and {} as in the envelope", read.sender, read.receiver, unsealed.header.from, unsealed.header.to)));
+        }
+        Ok(read)
+    }
+
+    /// The message that it answers takes its word; an unknown reference is logged, no more (C-03).
+    fn matched(&self, received: &Message, receipt: &receipt::MessageReceipt) -> Result<Handled, Problem> {
+        let query = Query { direction: Some(Direction::Out), envelope_id: Some(receipt.reference.clone()), participant: Some(received.to.clone()), limit: 20, ..Query::default() };
+        let found = self.store.list(&query).map_err(|error| store_problem(&error))?;
+        let sent = found.into_iter().find(|sent| sent.from == received.to && sent.to == received.from && sent.carriage == Carriage::Own && sent.acknowledges.is_none());
+        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt(receipt.word().into())];
+        let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
+        let Some(sent) = sent else {
+            let event = Event::new(self.now, Some(received.id), Stage::Answered, format!("a message receipt for {}, which is no message of this message service", receipt.reference));
+            return Ok(Handled { settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] });
+        };
+        let (settled, event) = self.answered(&sent, receipt);
+        let own = Event::new(self.now, Some(received.id), Stage::Answered, format!("the message receipt belongs to message {}", sent.id));
+        Ok(Handled { settlement, inserts: Vec::new(), settlements: vec![settled], events: vec![own, event] })
+    }
+
+    /// What a message receipt means for the message that was sent.
+    fn answered(&self, sent: &Message, receipt: &receipt::MessageReceipt) -> (Settlement, Event) {
+        let event = Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.word())).fact("message_receipt_id", &receipt.id);
+        // C-12: a later REJECTED never takes an ACCEPTED back.
+        let kept = sent.message_receipt.as_deref() == Some("ACCEPTED");
+        let (outcome, mut changes) = if receipt.accepted { (Outcome::Confirm, vec![Change::Error(None)]) } else { (Outcome::Reject, Vec::new()) };
+        if !kept {
+            changes.extend([Change::MessageReceipt(receipt.word().into()), Change::Due(None), Change::Packed(None)]);
+        }
+        let rejection = (!receipt.accepted && !kept).then(|| {
+            let causes: Vec<String> = receipt.causes.iter().map(ToString::to_string).collect();
+            Problem::new(Fault::Refused, "rejected", "the recipient rejected the message", format!("{}; mend it and send it as a new message", causes.join("; "))).rule("KVITT-4.1.t01")
+        });
+        let event = rejection.iter().cloned().fold(event, Event::problem);
+        changes.extend(rejection.map(|problem| Change::Error(Some(problem))));
+        (Settlement { id: sent.id, claim: None, release: false, outcome: Some(outcome), changes }, event)
+    }
+}
+
+/// A message that our own people have to look at; nobody is answered.
+fn failed(desk: &Desk, received: &Message, problem: Problem) -> Handled {
+    let event = Event::new(desk.now, Some(received.id), Stage::Failed, "it could not be taken up; no message receipt is sent").problem(problem.clone());
+    let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Error(Some(problem))];
+    let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Fail), changes };
+    Handled { settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }
+}
+
+fn unsigned(detail: &str) -> Refusal {
+    rejected(Code::Sig, "security", "NA", "Sender signature not validated", "MSG-5.3.t12", detail)
+}
+
+/// A refusal that its sender is told of: what the message receipt says, and what our own people read.
+fn rejected(code: Code, reason: &str, location: &str, text: &str, rule: &str, detail: &str) -> Refusal {
+    let cause = Cause { code, reason: reason.to_owned(), text: text.to_owned(), location: location.to_owned() };
+    Refusal::Rejected(cause, Problem::new(Fault::Refused, "rejected", "the message was rejected", detail).rule(rule))
+}
+
+/// A writer that takes so many bytes and no more.
+struct Bounded<W> {
+    inner: W,
+    left: u64,
+}
+
+impl<W: Write> Write for Bounded<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than the limit"));
+        }
+        let written = self.inner.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
