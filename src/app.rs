@@ -1,1 +1,392 @@
-//! (to come)
+//! The application: configuration in, a running access point and message service out.
+//!
+//! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
+
+use crate::access_point::{self, AccessPoint, HandOver, Router, Served, worker};
+use crate::api::{self, ApiState, LookupQuestion, Outlook};
+use crate::config::{Config, Participant, Revocation as RevocationSetting, Role as ProcessRole};
+use crate::console::{self, ConsoleState};
+use crate::discovery::{self, Discovery};
+use crate::limits;
+use crate::message_service::{self, Keys, Mailbox, MessageService};
+use crate::model::{Carriage, Clock, DocumentType, Fault, ParticipantId, PartyId, Problem};
+use crate::net::client::{Client, ClientSettings};
+use crate::net::server::{ServerLimits, serve};
+use crate::net::tls::ServerTls;
+use crate::net::{AccessToken, NetError};
+use crate::pki::{Certificate, Identity, Revocation, Role, Trust};
+use crate::server;
+use crate::store::Store;
+use crate::store::embedded::EmbeddedStore;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Where the doors of a running process are.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Addresses {
+    /// AS4, for other access points.
+    pub as4: String,
+    /// The API.
+    pub api: String,
+    /// The pages.
+    pub console: String,
+}
+
+/// An application whose listeners are bound and whose store is open.
+pub struct App {
+    router: Arc<Router>,
+    service: Option<Arc<MessageService>>,
+    outlook: Arc<About>,
+    token: AccessToken,
+    tls: Option<Arc<ServerTls>>,
+    listeners: Listeners,
+    addresses: Addresses,
+    grace: Duration,
+}
+
+struct Listeners {
+    as4: TcpListener,
+    api: TcpListener,
+    console: TcpListener,
+}
+
+impl App {
+    /// Builds everything that the configuration names. Nothing is accepted before [`App::run`].
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that can be told, with key, value and remedy.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
+        let materials = Materials::read(&config)?;
+        let one = |problem| vec![problem];
+        folder(&config.data_dir).map_err(one)?;
+        let token = token(&config.data_dir).map_err(one)?;
+        let listeners = Listeners::bind(&config).await.map_err(one)?;
+        let tls = config.listen.tls.as_ref().map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new)).transpose();
+        let tls = tls.map_err(|error| one(Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())))?;
+        let store = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
+        let client = client(&config, &materials).map_err(|error| one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error)))?;
+        let discovery = Arc::new(Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock)));
+        let router = Arc::new(Router::new(Arc::clone(&store), Arc::clone(&discovery), client, Arc::clone(&clock), materials.access_point(&config)));
+        let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
+        let service = config.roles.contains(&ProcessRole::MessageService).then(|| Arc::new(MessageService::new(access_point, store, Arc::clone(&discovery), clock, materials.message_service(&config))));
+        let addresses = listeners.addresses(tls.is_some()).map_err(one)?;
+        let outlook = Arc::new(About { discovery, router: Arc::clone(&router), addresses: addresses.clone(), environment: config.federation.environment.clone(), anchors: materials.ends() });
+        Ok(Self { router, service, outlook, token, tls, listeners, addresses, grace: Duration::from_secs(config.shutdown_grace_seconds) })
+    }
+
+    /// Where the doors are.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The access point.
+    pub fn access_point(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    /// The message service, where this process has that role.
+    pub fn message_service(&self) -> Option<&Arc<MessageService>> {
+        self.service.as_ref()
+    }
+
+    /// The token that the API and the pages ask for.
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// What is needed to read certificates and configuration again while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { router: Arc::clone(&self.router), service: self.service.clone(), tls: self.tls.clone() }
+    }
+
+    /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let state = ApiState { access_point: Arc::clone(&self.router), message_service: self.service.clone(), token: self.token.clone(), outlook: self.outlook.clone() };
+        let pages = ConsoleState::new(Arc::clone(&self.router), self.service.clone(), self.token.clone());
+        let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
+        let hand_over = self.service.map(|service| -> Arc<dyn HandOver> { service });
+        tokio::join!(
+            serve(self.listeners.as4, self.tls, server::as4_routes(Arc::clone(&self.router)), server_limits, stop.clone()),
+            serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
+            serve(self.listeners.console, None, console::router(pages), server_limits, stop.clone()),
+            worker::run(self.router, hand_over, stop),
+        );
+    }
+}
+
+/// Reads certificates and configuration again (SIGHUP): keys, anchors and participants.
+pub struct Reloader {
+    router: Arc<Router>,
+    service: Option<Arc<MessageService>>,
+    tls: Option<Arc<ServerTls>>,
+}
+
+impl Reloader {
+    /// Puts a configuration in force. Addresses, folders and discovery stay until the next start.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes; what was in force then stays.
+    pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
+        let materials = Materials::read(config)?;
+        if let Some(tls) = &self.tls {
+            tls.reload().map_err(|error| vec![Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())])?;
+        }
+        self.router.reconfigure(materials.access_point(config));
+        if let Some(service) = &self.service {
+            service.reconfigure(materials.message_service(config));
+        }
+        Ok(())
+    }
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, Problem> {
+        Ok(Self {
+            as4: bind("listen.as4", config.listen.as4).await?,
+            api: bind("listen.api", config.listen.api).await?,
+            console: bind("listen.console", config.listen.console).await?,
+        })
+    }
+
+    fn addresses(&self, tls: bool) -> Result<Addresses, Problem> {
+        let of = |listener: &TcpListener| listener.local_addr().map_err(|error| Problem::new(Fault::Temporary, "listen", "a listener has no address", error.to_string()));
+        let scheme = if tls { "https" } else { "http" };
+        Ok(Addresses { as4: format!("{scheme}://{}{}", of(&self.as4)?, server::AS4_PATH), api: format!("http://{}/api/v1", of(&self.api)?), console: format!("http://{}/", of(&self.console)?) })
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| Problem::new(Fault::Temporary, "listen", "an address cannot be listened on", format!("{key} = {address}: {error}; end the other process there, or give another address")))
+}
+
+/// The folder for everything of ours, for us alone.
+fn folder(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Problem::new(Fault::Usage, "configuration", "the data folder cannot be made", format!("data_dir = {}: {error}; give a folder that this user may write", path.display())))
+}
+
+/// Where the token for API and pages is.
+pub fn token_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("api.token")
+}
+
+/// The token, drawn at the first start and kept in a file that only this user reads.
+fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = token_file(data_dir);
+    let fault = |error: std::io::Error| Problem::new(Fault::Usage, "configuration", "the token file cannot be used", format!("{}: {error}; let this user write it", path.display()));
+    if !path.exists() {
+        let mut drawn = [0; 32];
+        crate::crypto::Random::fill(&crate::crypto::SystemRandom, &mut drawn);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
+        file.write_all(crate::crypto::hex(&drawn).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+    }
+    AccessToken::read(&path).map_err(fault)
+}
+
+async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data_dir, chain_hash, clock)).await;
+    match opened {
+        Ok(Ok(opened)) => {
+            tracing::info!(report = ?opened.report, "the store is open");
+            Ok(Arc::new(opened.store))
+        }
+        Ok(Err(error)) => Err(access_point::store_problem(&error)),
+        Err(error) => Err(Problem::new(Fault::Temporary, "store", "the store could not be opened", error.to_string())),
+    }
+}
+
+/// The hash that chains the journal's records.
+fn chain_hash(bytes: &[u8]) -> [u8; 32] {
+    crate::pki::digest_sha256(bytes)
+}
+
+fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
+    let settings = ClientSettings { roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(), identity: None, plain_http: config.discovery.smp_plain_http };
+    Client::new(&settings).map_err(|error| error.to_string())
+}
+
+/// Keys and certificates that the configuration names, read.
+struct Materials {
+    identity: Identity,
+    party: PartyId,
+    access_points: Trust,
+    smps: Trust,
+    participants: Trust,
+    tls: Vec<Certificate>,
+    served: Vec<(Participant, Option<Identity>)>,
+}
+
+impl Materials {
+    fn read(config: &Config) -> Result<Self, Vec<Problem>> {
+        let mut mistakes = Vec::new();
+        let mut keep = |result: Result<Vec<Certificate>, Problem>| result.unwrap_or_else(|problem| {
+            mistakes.push(problem);
+            Vec::new()
+        });
+        let federation = &config.federation;
+        let access_points = keep(certificates("federation.access_point_anchor_files", &federation.access_point_anchor_files));
+        let smps = keep(certificates("federation.smp_anchor_files", &federation.smp_anchor_files));
+        let participants = keep(certificates("federation.participant_anchor_files", &federation.participant_anchor_files));
+        let tls = keep(certificates("federation.tls_anchor_files", &federation.tls_anchor_files));
+        let own = identity("access_point", &config.access_point.key_file, &config.access_point.certificate_file).and_then(|identity| Ok((party(&identity)?, identity)));
+        let served = served(config, &mut mistakes);
+        let revocation = match federation.revocation {
+            RevocationSetting::Required => Revocation::Required,
+            RevocationSetting::Unchecked => Revocation::Unchecked,
+        };
+        let trust = |role, anchors, bits_least| Trust { role, anchors, revocation, bits_least, validity: true };
+        match own {
+            Ok((party, identity)) if mistakes.is_empty() => Ok(Self {
+                identity,
+                party,
+                access_points: trust(Role::AccessPoint, access_points, federation.access_point_rsa_bits_least),
+                smps: trust(Role::Smp, smps, limits::RSA_BITS_LEAST),
+                participants: trust(Role::Participant, participants, limits::RSA_BITS_LEAST),
+                tls,
+                served,
+            }),
+            Ok(_) => Err(mistakes),
+            Err(problem) => {
+                mistakes.push(problem);
+                Err(mistakes)
+            }
+        }
+    }
+
+    fn discovery(&self, config: &Config) -> discovery::Settings {
+        discovery::Settings {
+            zone: config.discovery.zone.clone(),
+            dns_servers: config.discovery.dns_servers.clone(),
+            smp_trust: self.smps.clone(),
+            access_point_trust: self.access_points.clone(),
+            participant_trust: self.participants.clone(),
+            cache: Duration::from_secs(config.discovery.cache_seconds),
+            plain_http: config.discovery.smp_plain_http,
+        }
+    }
+
+    fn access_point(&self, config: &Config) -> access_point::Settings {
+        let participants = self.served.iter().map(|(participant, identity)| {
+            let carriage = if identity.is_some() { Carriage::Own } else { Carriage::Carried };
+            (participant.id.clone(), Served { carriage, document_types: participant.accepted_document_types() })
+        });
+        access_point::Settings {
+            identity: self.identity.clone(),
+            party: self.party.clone(),
+            federation: config.federation.id.clone(),
+            trust: self.access_points.clone(),
+            participants: participants.collect(),
+            envelope_bytes_max: config.limits.envelope_bytes_max,
+            as4_bytes_max: config.limits.as4_bytes_max,
+            retry: access_point::Retry {
+                first_pause: Duration::from_secs(config.retry.first_pause_seconds),
+                longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),
+                give_up_after: Duration::from_secs(config.retry.give_up_after_seconds),
+            },
+        }
+    }
+
+    fn message_service(&self, config: &Config) -> message_service::Settings {
+        let mailboxes: BTreeMap<ParticipantId, Keys> = self.served.iter().filter_map(|(participant, identity)| {
+            let mailbox = Mailbox { participant: participant.id.clone(), functional_addresses: participant.addresses() };
+            identity.clone().map(|identity| (participant.id.clone(), Keys { mailbox, identity }))
+        }).collect();
+        message_service::Settings {
+            mailboxes,
+            federation: config.federation.id.clone(),
+            trust: self.participants.clone(),
+            message_bytes_max: config.limits.message_bytes_max,
+            received_message_bytes_max: config.limits.received_message_bytes_max,
+        }
+    }
+
+    /// When our certificates end, for `sluss status`.
+    fn ends(&self) -> Vec<(String, String)> {
+        let own = std::iter::once(&self.identity.certificate);
+        let theirs = self.served.iter().filter_map(|(_, identity)| identity.as_ref().map(|identity| &identity.certificate));
+        own.chain(theirs).map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string())).collect()
+    }
+}
+
+fn served(config: &Config, mistakes: &mut Vec<Problem>) -> Vec<(Participant, Option<Identity>)> {
+    config.participants.iter().map(|participant| {
+        let files = participant.key_file.as_ref().zip(participant.certificate_file.as_ref());
+        let read = files.map(|(key, certificate)| identity(&format!("participant {}", participant.id), key, certificate)).transpose();
+        let own = read.unwrap_or_else(|problem| {
+            mistakes.push(problem);
+            None
+        });
+        (participant.clone(), own)
+    }).collect()
+}
+
+fn certificates(key: &str, files: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
+    let mut found = Vec::new();
+    for file in files {
+        let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "a certificate file cannot be used", format!("{key}, {}: {detail}; give a PEM or DER file", file.display()));
+        let bytes = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
+        let read = Certificate::all_from_pem(&bytes).ok().filter(|all| !all.is_empty()).map_or_else(|| Certificate::from_der(&bytes).map(|one| vec![one]), Ok);
+        found.extend(read.map_err(|error| fault(error.to_string()))?);
+    }
+    Ok(found)
+}
+
+fn identity(key: &str, key_file: &Path, certificate_file: &Path) -> Result<Identity, Problem> {
+    Identity::from_files(key_file, certificate_file).map_err(|error| Problem::new(Fault::Usage, "configuration", "a key cannot be used", format!("{key}: {error}; give the key (PKCS#8 or PKCS#1) and the certificate that was issued for it")))
+}
+
+fn party(identity: &Identity) -> Result<PartyId, Problem> {
+    let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "the access point's certificate names no party", detail).rule("AS4-2.3.1.j");
+    let name = identity.certificate.common_name().ok_or_else(|| fault(format!("found subject {}, expected a common name, as AP0001-SDK-QA", identity.certificate.subject())))?;
+    name.parse().map_err(|error: crate::model::IdError| fault(error.to_string()))
+}
+
+/// What the API tells about this process beyond messages.
+struct About {
+    discovery: Arc<Discovery>,
+    router: Arc<Router>,
+    addresses: Addresses,
+    environment: String,
+    anchors: Vec<(String, String)>,
+}
+
+impl Outlook for About {
+    fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
+        Box::pin(async move {
+            let document_type = question.document_type.unwrap_or_else(DocumentType::sdk_message);
+            let trace = self.discovery.lookup(&question.participant, &document_type, question.fresh).await;
+            serde_json::to_value(trace).map_err(|error| Problem::new(Fault::Temporary, "internal", "the trace cannot be written", error.to_string()))
+        })
+    }
+
+    fn status(&self) -> serde_json::Map<String, serde_json::Value> {
+        let settings = self.router.settings();
+        let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
+        let certificates: Vec<serde_json::Value> = self.anchors.iter().map(|(subject, end)| serde_json::json!({ "subject": subject, "not_after": end })).collect();
+        let all = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "party": settings.party,
+            "federation": settings.federation,
+            "environment": self.environment,
+            "addresses": self.addresses,
+            "participants": participants,
+            "certificates": certificates,
+        });
+        all.as_object().cloned().unwrap_or_default()
+    }
+
+    fn ready(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+}
