@@ -155,3 +155,6 @@ pub const STEPS_AT_ONCE_MAX: usize = 8;
 
 /// Largest message receipt read, in bytes.
 pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Shortest RSA key that is ever trusted, in bits (protocol.md 1.2).
+pub const RSA_BITS_LEAST: usize = 2048;

@@ -268,7 +268,7 @@ enum Delivered {
     /// It conforms, and waits for its participant.
     Held(EnvelopeId),
     /// The message service of this process has it.
-    Handled(Box<Handled>),
+    Handled(Handled),
 }
 
 /// Why it was not delivered.
@@ -285,7 +285,7 @@ async fn step(router: &Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut me
     agrees(&message, &header, &router.settings().federation).map_err(Undelivered::Nonconforming)?;
     message.envelope_id = header.id.clone();
     match hand_over.filter(|_| message.carriage == Carriage::Own) {
-        Some(service) => Ok(Delivered::Handled(Box::new(service.receive(&message).await.map_err(Undelivered::Temporary)?))),
+        Some(service) => Ok(Delivered::Handled(service.receive(&message).await.map_err(Undelivered::Temporary)?)),
         None => Ok(Delivered::Held(header.id)),
     }
 }
@@ -340,7 +340,7 @@ fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Times
     let settle = |outcome, changes| Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes };
     match result {
         Ok(Delivered::Handled(handled)) => {
-            let Handled { mut settlement, inserts, mut settlements, events } = *handled;
+            let Handled { hold: _, mut settlement, inserts, mut settlements, events } = handled;
             settlement.claim = message.lease_until;
             settlement.release = true;
             settlement.changes.push(Change::Due(None));
@@ -376,11 +376,13 @@ fn refused_event(message: &Message, problem: &Problem, now: Timestamp) -> Event 
 
 /// One look from claim to settlement: the step, its outcome, and the one transaction that writes it.
 pub(super) async fn attempt(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, message: Message) -> Result<(), Problem> {
-    let result = step(&router, hand_over, message.clone()).await;
+    let mut result = step(&router, hand_over, message.clone()).await;
+    let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
     let transaction = outcome(&message, result, router.now());
     blocking(move || {
-        router.commit(transaction).map_err(|error| store_problem(&error))?;
-        Ok(())
+        let committed = router.commit(transaction).map_err(|error| store_problem(&error));
+        drop(hold);
+        committed.map(|_| ())
     })
     .await
 }

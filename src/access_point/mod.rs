@@ -41,9 +41,13 @@ pub trait HandOver: Send + Sync {
     fn receive<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Handled, Problem>>;
 }
 
+/// Something that is held until the transaction is written, as a place in a queue of one.
+pub type Hold = Box<dyn Send>;
+
 /// What follows from an envelope that was handed over.
-#[derive(Debug)]
 pub struct Handled {
+    /// Held until everything here is written.
+    pub hold: Option<Hold>,
     /// The step of the received message, with its new fields.
     pub settlement: Settlement,
     /// Message receipts to send, in their first status.

@@ -11,7 +11,7 @@ use crate::crypto::SystemRandom;
 use crate::discovery::{DiscoveryError, Route};
 use crate::model::{As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message, MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp};
 use crate::net::NetError;
-use crate::net::client::BodyPiece;
+use crate::net::Body;
 use crate::pki::Certificate;
 use crate::store::{Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -261,14 +261,14 @@ fn packing(packed: Packed, cipher: crate::model::BlobId, route: &Route) -> Packi
 }
 
 /// The packed message as a streaming body.
-fn body(router: &Router, packing: &Packing) -> Result<Vec<BodyPiece>, Problem> {
-    packing.pieces.iter().map(|piece| match piece {
-        Piece::Text(text) => Ok(BodyPiece::Bytes(text.clone().into())),
+fn body(router: &Router, packing: &Packing) -> Result<Body, Problem> {
+    packing.pieces.iter().try_fold(Body::empty(), |body, piece| match piece {
+        Piece::Text(text) => Ok(body.memory(text.clone())),
         Piece::File(blob) => {
-            let bytes = router.store.blobs().bytes(*blob).map_err(|error| store_problem(&error))?;
-            Ok(BodyPiece::File(router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?, bytes))
+            let file = router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?;
+            body.file(file).map_err(|error| store_damaged(&error.to_string()))
         }
-    }).collect()
+    })
 }
 
 fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {
@@ -301,6 +301,10 @@ fn pause(attempts: u32, retry: &Retry) -> std::time::Duration {
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
 pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result<(), Problem> {
+    if message.status.is_final() {
+        // The message receipt overtook the AS4 receipt, and the attempt that waited for it failed.
+        return done(router, message).await;
+    }
     message.attempts += 1;
     let result = step(&router, &mut message).await;
     let now = router.now();
@@ -316,6 +320,16 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
             settlements.extend(answered(&router, &message, &mut events)?);
         }
         router.commit(Transaction { settlements, events, ..Transaction::default() }).map_err(|error| store_problem(&error))?;
+        Ok(())
+    })
+    .await
+}
+
+/// Nothing more is due for a message whose recipient has had the last word.
+async fn done(router: Arc<Router>, message: Message) -> Result<(), Problem> {
+    let settlement = Settlement { id: message.id, claim: message.lease_until, release: true, outcome: None, changes: vec![Change::Due(None), Change::Packed(None)] };
+    blocking(move || {
+        router.commit(Transaction { settlements: vec![settlement], ..Transaction::default() }).map_err(|error| store_problem(&error))?;
         Ok(())
     })
     .await

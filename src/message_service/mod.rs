@@ -9,8 +9,8 @@ use crate::discovery::Discovery;
 use crate::model::{Clock, Fault, ParticipantId, Problem};
 use crate::pki::{Identity, Trust};
 use crate::store::Store;
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub use send::{Draft, DraftFile};
 
@@ -54,12 +54,13 @@ pub struct MessageService {
     discovery: Arc<Discovery>,
     clock: Arc<dyn Clock>,
     settings: RwLock<Arc<Settings>>,
+    in_hand: InHand,
 }
 
 impl MessageService {
     /// A message service that meets its access point at a trait.
     pub fn new(access_point: Arc<dyn AccessPoint>, store: Arc<dyn Store>, discovery: Arc<Discovery>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        Self { access_point, store, discovery, clock, settings: RwLock::new(Arc::new(settings)) }
+        Self { access_point, store, discovery, clock, settings: RwLock::new(Arc::new(settings)), in_hand: InHand::default() }
     }
 
     /// The settings in force.
@@ -84,6 +85,30 @@ impl Settings {
         self.mailboxes.get(participant).ok_or_else(|| {
             Problem::new(Fault::Refused, "not-served", "the participant's message service is not here", format!("found {participant}, expected one with key_file in its [[participant]] table")).rule("APOP-3.3.b")
         })
+    }
+}
+
+/// The envelopes being opened now: the same one that came in two AS4 messages at once is opened once.
+#[derive(Clone, Debug, Default)]
+struct InHand(Arc<Mutex<BTreeSet<String>>>);
+
+impl InHand {
+    /// Takes an envelope in hand; `None` where it is already.
+    fn take(&self, key: String) -> Option<OneInHand> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        taken.then(|| OneInHand { all: self.clone(), key })
+    }
+}
+
+/// One envelope in hand, until this is dropped.
+struct OneInHand {
+    all: InHand,
+    key: String,
+}
+
+impl Drop for OneInHand {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 

@@ -43,6 +43,8 @@ struct Desk {
 impl MessageService {
     /// Finds the sender's certificates, then opens beside the asynchronous threads.
     async fn take_up(&self, received: Message) -> Result<Handled, Problem> {
+        let hold = self.in_hand.take(format!("{} {}", received.from.folded(), received.envelope_id.folded()));
+        let hold = hold.ok_or_else(|| Problem::new(Fault::Temporary, "in-hand", "the same envelope is being opened", "it came in two AS4 messages at once; it is looked at again by itself"))?;
         let settings = self.settings();
         let keys = settings.keys(&received.to)?.clone();
         let desk = Desk { store: Arc::clone(&self.store), access_point: Arc::clone(&self.access_point), settings, keys, now: self.clock.now() };
@@ -52,7 +54,9 @@ impl MessageService {
             // MSG-5.3.t13: a sender that is not registered gets no message receipt.
             Err(error) => return Ok(failed(&desk, &received, error.problem())),
         };
-        blocking(move || if received.document_type.is_message_receipt() { desk.message_receipt(&received, &published) } else { desk.message(&received, &published) }).await
+        let mut handled = blocking(move || if received.document_type.is_message_receipt() { desk.message_receipt(&received, &published) } else { desk.message(&received, &published) }).await?;
+        handled.hold = Some(Box::new(hold));
+        Ok(handled)
     }
 }
 
@@ -170,7 +174,7 @@ impl Desk {
     fn handled(&self, received: &Message, outcome: Outcome, changes: Vec<Change>, event: Event, answer: Message) -> Handled {
         let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(outcome), changes };
         let events = vec![event, accepted(&answer)];
-        Handled { settlement, inserts: vec![answer], settlements: Vec::new(), events }
+        Handled { hold: None, settlement, inserts: vec![answer], settlements: Vec::new(), events }
     }
 
     /// The message receipt, signed and not encrypted (UTB-2.1.p2), as a message to send.
@@ -248,11 +252,11 @@ impl Desk {
         let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
         let Some(sent) = sent else {
             let event = Event::new(self.now, Some(received.id), Stage::Answered, format!("a message receipt for {}, which is no message of this message service", receipt.reference));
-            return Ok(Handled { settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] });
+            return Ok(Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] });
         };
         let (settled, event) = self.answered(&sent, receipt);
         let own = Event::new(self.now, Some(received.id), Stage::Answered, format!("the message receipt belongs to message {}", sent.id));
-        Ok(Handled { settlement, inserts: Vec::new(), settlements: vec![settled], events: vec![own, event] })
+        Ok(Handled { hold: None, settlement, inserts: Vec::new(), settlements: vec![settled], events: vec![own, event] })
     }
 
     /// What a message receipt means for the message that was sent.
@@ -279,7 +283,7 @@ fn failed(desk: &Desk, received: &Message, problem: Problem) -> Handled {
     let event = Event::new(desk.now, Some(received.id), Stage::Failed, "it could not be taken up; no message receipt is sent").problem(problem.clone());
     let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Error(Some(problem))];
     let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Fail), changes };
-    Handled { settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }
+    Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }
 }
 
 fn unsigned(detail: &str) -> Refusal {

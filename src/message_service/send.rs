@@ -4,7 +4,7 @@ use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, Spool, Submission, store_problem};
 use crate::crypto::SystemRandom;
 use crate::model::document::DocumentType;
-use crate::model::{BlobId, Carriage, Content, EnvelopeId, Fault, Message, ParticipantId, Problem, ProcessId, time};
+use crate::model::{BlobId, Carriage, Content, EnvelopeId, Fault, Message, ParticipantId, Problem, time};
 use crate::pki::Certificate;
 use crate::sdk::message::{self, CheckedMessage, NewFile, NewMessage};
 use crate::store::Store;
@@ -181,19 +181,8 @@ fn seal(store: &dyn Store, access_point: &dyn AccessPoint, settings: &Settings, 
 /// The envelope's header: what it says must equal what the message says (MSG-3.2).
 fn envelope_header(settings: &Settings, new: &NewMessage) -> Result<xhe::Header, Problem> {
     let id = new.message_id.parse::<EnvelopeId>().map_err(|error| Problem::new(Fault::Temporary, "internal", "no envelope id", error.to_string()))?;
-    Ok(xhe::Header {
-        id,
-        created: time::millis(new.created),
-        document_type: DocumentType::sdk_message(),
-        process: ProcessId::default(),
-        federation: settings.federation.clone(),
-        from: new.from.clone(),
-        to: new.to.clone(),
-        document_type_code: xhe::SDK_MESSAGE_CODE.to_owned(),
-        content_type_code: xhe::CONTENT_TYPE.to_owned(),
-        handling_service_id: Some(new.recipient_address.clone()),
-        encrypted: true,
-    })
+    let header = xhe::Header::new(id, time::millis(new.created), DocumentType::sdk_message(), &settings.federation, new.from.clone(), new.to.clone());
+    Ok(header.handling_service(&new.recipient_address))
 }
 
 fn content(draft: &Draft, new: &NewMessage, payload: Payload) -> Content {
