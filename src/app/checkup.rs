@@ -1,0 +1,140 @@
+//! `sluss check`: everything that is wrong or will be, without starting.
+
+use super::materials::Materials;
+use crate::config::Config;
+use crate::model::{Timestamp, time};
+use crate::pki::{Certificate, Trust};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Certificates that end sooner than this are warned of.
+const END_WARNING: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// The program was not built before this; a clock that says so is wrong.
+const CLOCK_LEAST: &str = "2026-11-01T00:00:00Z";
+
+/// One thing looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What was looked at: a configuration key, a file, a certificate.
+    pub what: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// Whether a start would fail or refuse traffic because of it.
+    pub serious: bool,
+    /// What was found, what was expected, what to do.
+    pub detail: String,
+}
+
+fn well(what: impl Into<String>, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), ok: true, serious: false, detail: detail.into() }
+}
+
+fn wrong(what: impl Into<String>, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), ok: false, serious: true, detail: detail.into() }
+}
+
+fn warning(what: impl Into<String>, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), ok: false, serious: false, detail: detail.into() }
+}
+
+/// Looks at everything that the configuration file names. Binds nothing and writes nothing.
+pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(mistakes) => return mistakes.iter().map(|problem| wrong("configuration", problem.detail.clone())).collect(),
+    };
+    let mut found = vec![well("configuration", path.display().to_string()), clock(now)];
+    match Materials::read(&config) {
+        Ok(materials) => found.extend(certificates(&materials, now)),
+        Err(mistakes) => found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone()))),
+    }
+    found.extend(private_files(&config).iter().map(|file| mode(file)));
+    found.push(data_dir(&config.data_dir));
+    for server in &config.discovery.dns_servers {
+        found.push(reachable("discovery.dns_servers", *server).await);
+    }
+    for (key, address) in [("listen.as4", config.listen.as4), ("listen.api", config.listen.api), ("listen.console", config.listen.console)] {
+        found.push(free(key, address));
+    }
+    found
+}
+
+fn clock(now: Timestamp) -> Check {
+    match CLOCK_LEAST.parse::<Timestamp>() {
+        Ok(least) if now < least => wrong("clock", format!("found {}, expected later than {CLOCK_LEAST}; set the clock (NTP)", time::millis(now))),
+        _ => well("clock", time::millis(now)),
+    }
+}
+
+fn certificates(materials: &Materials, now: Timestamp) -> Vec<Check> {
+    let mut found = vec![one("access_point", &materials.identity.certificate, &materials.identity.chain, &materials.access_points, now)];
+    for (participant, identity) in &materials.served {
+        if let Some(identity) = identity {
+            found.push(one(&format!("participant {}", participant.id), &identity.certificate, &identity.chain, &materials.participants, now));
+        }
+    }
+    found
+}
+
+/// Whether our own certificate would be trusted by those who trust as we do, and for how long.
+fn one(what: &str, certificate: &Certificate, chain: &[Certificate], trust: &Trust, now: Timestamp) -> Check {
+    if let Err(error) = trust.check(certificate, chain, now) {
+        return wrong(what, format!("{error}; a certificate of another environment or a missing anchor is the usual cause"));
+    }
+    let end = certificate.not_after();
+    match now.saturating_add(END_WARNING) {
+        Ok(soon) if end < soon => warning(what, format!("{} ends on {end}; order the next one now", certificate.subject())),
+        _ => well(what, format!("{} until {end}", certificate.subject())),
+    }
+}
+
+fn private_files(config: &Config) -> Vec<PathBuf> {
+    let mut files = vec![config.access_point.key_file.clone()];
+    files.extend(config.listen.tls.iter().map(|tls| tls.key_file.clone()));
+    files.extend(config.participants.iter().filter_map(|participant| participant.key_file.clone()));
+    files
+}
+
+/// A private key that others on this machine may read is a mistake.
+fn mode(file: &Path) -> Check {
+    use std::os::unix::fs::PermissionsExt;
+    let what = file.display().to_string();
+    match std::fs::metadata(file) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            warning(what, format!("found mode {:o}, expected 600: others on this machine may read the key; run chmod 600", metadata.permissions().mode() & 0o777))
+        }
+        Ok(_) => well(what, "only its owner may read it"),
+        Err(error) => wrong(what, error.to_string()),
+    }
+}
+
+fn data_dir(path: &Path) -> Check {
+    use std::os::unix::fs::PermissionsExt;
+    let what = format!("data_dir = {}", path.display());
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => well(what, "is made at the first start"),
+        Err(error) => wrong(what, error.to_string()),
+        Ok(metadata) if !metadata.is_dir() => wrong(what, "found a file, expected a folder"),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(what, format!("found mode {:o}, expected 700; run chmod 700", metadata.permissions().mode() & 0o777)),
+        Ok(_) => well(what, "only its owner may enter it"),
+    }
+}
+
+/// Whether a DNS server takes TCP connections, which it must for long answers.
+async fn reachable(key: &str, address: std::net::SocketAddr) -> Check {
+    let tried = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(address)).await;
+    match tried {
+        Ok(Ok(_)) => well(format!("{key} {address}"), "answers"),
+        Ok(Err(error)) => warning(format!("{key} {address}"), format!("{error}; start it, or give another server")),
+        Err(_) => warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server"),
+    }
+}
+
+fn free(key: &str, address: std::net::SocketAddr) -> Check {
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => well(format!("{key} {address}"), "free"),
+        Err(error) => warning(format!("{key} {address}"), format!("{error}: in use, perhaps by Sluss itself")),
+    }
+}

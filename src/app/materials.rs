@@ -1,0 +1,148 @@
+//! Keys and certificates that the configuration names, read from their files and handed to the parts.
+
+use crate::access_point::{self, Served};
+use crate::config::{Config, Participant, Revocation as RevocationSetting};
+use crate::discovery;
+use crate::limits;
+use crate::message_service::{self, Keys, Mailbox};
+use crate::model::{Carriage, Fault, IdError, ParticipantId, PartyId, Problem};
+use crate::pki::{Certificate, Identity, Revocation, Role, Trust};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Keys and certificates that the configuration names, read.
+pub(super) struct Materials {
+    pub(super) identity: Identity,
+    party: PartyId,
+    pub(super) access_points: Trust,
+    smps: Trust,
+    pub(super) participants: Trust,
+    pub(super) tls: Vec<Certificate>,
+    pub(super) served: Vec<(Participant, Option<Identity>)>,
+}
+
+impl Materials {
+    pub(super) fn read(config: &Config) -> Result<Self, Vec<Problem>> {
+        let mut mistakes = Vec::new();
+        let mut keep = |result: Result<Vec<Certificate>, Problem>| result.unwrap_or_else(|problem| {
+            mistakes.push(problem);
+            Vec::new()
+        });
+        let federation = &config.federation;
+        let access_points = keep(certificates("federation.access_point_anchor_files", &federation.access_point_anchor_files));
+        let smps = keep(certificates("federation.smp_anchor_files", &federation.smp_anchor_files));
+        let participants = keep(certificates("federation.participant_anchor_files", &federation.participant_anchor_files));
+        let tls = keep(certificates("federation.tls_anchor_files", &federation.tls_anchor_files));
+        let own = identity("access_point", &config.access_point.key_file, &config.access_point.certificate_file).and_then(|identity| Ok((party(&identity)?, identity)));
+        let served = served(config, &mut mistakes);
+        let revocation = match federation.revocation {
+            RevocationSetting::Required => Revocation::Required,
+            RevocationSetting::Unchecked => Revocation::Unchecked,
+        };
+        let trust = |role, anchors, bits_least| Trust { role, anchors, revocation, bits_least, validity: true };
+        match own {
+            Ok((party, identity)) if mistakes.is_empty() => Ok(Self {
+                identity,
+                party,
+                access_points: trust(Role::AccessPoint, access_points, federation.access_point_rsa_bits_least),
+                smps: trust(Role::Smp, smps, limits::RSA_BITS_LEAST),
+                participants: trust(Role::Participant, participants, limits::RSA_BITS_LEAST),
+                tls,
+                served,
+            }),
+            Ok(_) => Err(mistakes),
+            Err(problem) => {
+                mistakes.push(problem);
+                Err(mistakes)
+            }
+        }
+    }
+
+    pub(super) fn discovery(&self, config: &Config) -> discovery::Settings {
+        discovery::Settings {
+            zone: config.discovery.zone.clone(),
+            dns_servers: config.discovery.dns_servers.clone(),
+            smp_trust: self.smps.clone(),
+            access_point_trust: self.access_points.clone(),
+            participant_trust: self.participants.clone(),
+            cache: Duration::from_secs(config.discovery.cache_seconds),
+            plain_http: config.discovery.smp_plain_http,
+        }
+    }
+
+    pub(super) fn access_point(&self, config: &Config) -> access_point::Settings {
+        let participants = self.served.iter().map(|(participant, identity)| {
+            let carriage = if identity.is_some() { Carriage::Own } else { Carriage::Carried };
+            (participant.id.clone(), Served { carriage, document_types: participant.accepted_document_types() })
+        });
+        access_point::Settings {
+            identity: self.identity.clone(),
+            party: self.party.clone(),
+            federation: config.federation.id.clone(),
+            trust: self.access_points.clone(),
+            participants: participants.collect(),
+            envelope_bytes_max: config.limits.envelope_bytes_max,
+            as4_bytes_max: config.limits.as4_bytes_max,
+            retry: access_point::Retry {
+                first_pause: Duration::from_secs(config.retry.first_pause_seconds),
+                longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),
+                give_up_after: Duration::from_secs(config.retry.give_up_after_seconds),
+            },
+        }
+    }
+
+    pub(super) fn message_service(&self, config: &Config) -> message_service::Settings {
+        let mailboxes: BTreeMap<ParticipantId, Keys> = self.served.iter().filter_map(|(participant, identity)| {
+            let mailbox = Mailbox { participant: participant.id.clone(), functional_addresses: participant.addresses() };
+            identity.clone().map(|identity| (participant.id.clone(), Keys { mailbox, identity }))
+        }).collect();
+        message_service::Settings {
+            mailboxes,
+            federation: config.federation.id.clone(),
+            trust: self.participants.clone(),
+            message_bytes_max: config.limits.message_bytes_max,
+            received_message_bytes_max: config.limits.received_message_bytes_max,
+        }
+    }
+
+    /// When our certificates end, for `sluss status`.
+    pub(super) fn ends(&self) -> Vec<(String, String)> {
+        let own = std::iter::once(&self.identity.certificate);
+        let theirs = self.served.iter().filter_map(|(_, identity)| identity.as_ref().map(|identity| &identity.certificate));
+        own.chain(theirs).map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string())).collect()
+    }
+}
+
+fn served(config: &Config, mistakes: &mut Vec<Problem>) -> Vec<(Participant, Option<Identity>)> {
+    config.participants.iter().map(|participant| {
+        let files = participant.key_file.as_ref().zip(participant.certificate_file.as_ref());
+        let read = files.map(|(key, certificate)| identity(&format!("participant {}", participant.id), key, certificate)).transpose();
+        let own = read.unwrap_or_else(|problem| {
+            mistakes.push(problem);
+            None
+        });
+        (participant.clone(), own)
+    }).collect()
+}
+
+fn certificates(key: &str, files: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
+    let mut found = Vec::new();
+    for file in files {
+        let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "a certificate file cannot be used", format!("{key}, {}: {detail}; give a PEM or DER file", file.display()));
+        let bytes = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
+        let read = Certificate::all_from_pem(&bytes).ok().filter(|all| !all.is_empty()).map_or_else(|| Certificate::from_der(&bytes).map(|one| vec![one]), Ok);
+        found.extend(read.map_err(|error| fault(error.to_string()))?);
+    }
+    Ok(found)
+}
+
+fn identity(key: &str, key_file: &Path, certificate_file: &Path) -> Result<Identity, Problem> {
+    Identity::from_files(key_file, certificate_file).map_err(|error| Problem::new(Fault::Usage, "configuration", "a key cannot be used", format!("{key}: {error}; give the key (PKCS#8 or PKCS#1) and the certificate that was issued for it")))
+}
+
+fn party(identity: &Identity) -> Result<PartyId, Problem> {
+    let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "the access point's certificate names no party", detail).rule("AS4-2.3.1.j");
+    let name = identity.certificate.common_name().ok_or_else(|| fault(format!("found subject {}, expected a common name, as AP0001-SDK-QA", identity.certificate.subject())))?;
+    name.parse().map_err(|error: IdError| fault(error.to_string()))
+}
