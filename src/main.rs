@@ -1,1 +1,7 @@
-fn main(){}
+//! The command `sluss`. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluss::cli::main()
+}

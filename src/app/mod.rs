@@ -184,17 +184,8 @@ pub fn token_file(data_dir: &Path) -> PathBuf {
 
 /// The token, drawn at the first start and kept in a file that only this user reads.
 fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
     let path = token_file(data_dir);
-    let fault = |error: std::io::Error| Problem::new(Fault::Usage, "configuration", "the token file cannot be used", format!("{}: {error}; let this user write it", path.display()));
-    if !path.exists() {
-        let mut drawn = [0; 32];
-        crate::crypto::Random::fill(&crate::crypto::SystemRandom, &mut drawn);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
-        file.write_all(crate::crypto::hex(&drawn).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
-    }
-    AccessToken::read(&path).map_err(fault)
+    AccessToken::from_file_or_new(&path).map_err(|error| Problem::new(Fault::Usage, "configuration", "the token file cannot be used", format!("{}: {error}; let this user alone write it, or remove it to have a new one drawn", path.display())))
 }
 
 async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {

@@ -2,3 +2,87 @@
 pub mod files;
 pub mod output;
 pub mod remote;
+//! The command line: a contract with its users. Each command is a few lines over the library or the APIs.
+
+mod args;
+mod demo;
+mod offline;
+mod online;
+pub mod files;
+pub mod output;
+pub mod remote;
+mod serve;
+mod testbed;
+
+use crate::config::Config;
+use crate::model::{Fault, Problem, Timestamp};
+use args::{Cli, Command};
+use clap::Parser;
+use output::Output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a command ends with: its exit status, or the problems that kept it from its end.
+type Ended = Result<u8, Vec<Problem>>;
+
+/// Parses the arguments, runs the command, and gives its exit status: 0 done or accepted, 1 refused or
+/// something found, 2 wrong usage or configuration, 3 a temporary fault.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = Output::new(cli.json);
+    let result = runtime().and_then(|runtime| runtime.block_on(run(cli, &mut out)));
+    let status = result.unwrap_or_else(|problems| {
+        let statuses: Vec<u8> = problems.iter().map(|problem| out.problem(problem)).collect();
+        statuses.first().copied().unwrap_or(2)
+    });
+    ExitCode::from(status)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())])
+}
+
+async fn run(cli: Cli, out: &mut Output) -> Ended {
+    let one = |problem| vec![problem];
+    match cli.command {
+        Command::Demo(options) => demo::run(options, out).await,
+        Command::Serve => serve::serve(&config_path(cli.config), out).await,
+        Command::Init(options) => serve::init(&options, out).map_err(one),
+        Command::Check => serve::check(&config_path(cli.config), out).await.map_err(one),
+        Command::Testbed { command } => testbed::run(command, out).await.map_err(one),
+        Command::As4 { command } => offline::as4(command, out).map_err(one),
+        Command::Envelope { command } => offline::envelope(command, out).map_err(one),
+        Command::Message { command } => offline::message(command, out).map_err(one),
+        Command::Receipt { command } => offline::receipt(command, out).map_err(one),
+        Command::Smp { command } => offline::smp(command, out).map_err(one),
+        Command::Xml { command } => offline::xml(command, out).map_err(one),
+        Command::Online(command) => {
+            let config = Config::load(&config_path(cli.config))?;
+            online::run(command, &config, out).await.map_err(one)
+        }
+    }
+}
+
+/// The configuration file: as given, or `sluss.toml` here, or the system's.
+fn config_path(given: Option<PathBuf>) -> PathBuf {
+    given.unwrap_or_else(|| {
+        let here = PathBuf::from("sluss.toml");
+        if here.exists() { here } else { PathBuf::from("/etc/sluss/sluss.toml") }
+    })
+}
+
+/// A time that was given, or now.
+fn time_or_now(given: Option<&str>) -> Result<Timestamp, Problem> {
+    given.map_or_else(|| Ok(Timestamp::now()), |text| text.parse().map_err(|_| usage(&format!("--at {text}: expected a time as 2026-11-23T12:00:00Z"))))
+}
+
+/// Wrong usage.
+fn usage(detail: &str) -> Problem {
+    Problem::new(Fault::Usage, "usage", "the command was not understood", detail)
+}
+
+/// Standard output could not be written.
+fn unprinted(error: &std::io::Error) -> Problem {
+    Problem::new(Fault::Temporary, "output", "the output could not be written", error.to_string())
+}

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod keystore;
+pub mod request;
 mod name;
 pub mod trust;
 

@@ -1,0 +1,419 @@
+//! The words of the command line, as clap reads them.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Access point and message service for Säker digital kommunikation (SDK).
+#[derive(Debug, Parser)]
+#[command(name = "sluss", version, about, after_help = "Example:\n  sluss demo\n\nA whole federation on this machine: two access points, a document each way, and pages to look at.")]
+pub(super) struct Cli {
+    /// One JSON object on standard output (JSON Lines for lists), and nothing else there.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The configuration file. Default: sluss.toml in this folder, then /etc/sluss/sluss.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a whole federation in one process: documents each way, receipts, and pages to look at.
+    #[command(after_help = "Examples:\n  sluss demo\n  sluss demo --exit --json\n  sluss demo --document beslut.pdf")]
+    Demo(DemoOptions),
+    /// Run the daemon.
+    #[command(after_help = "Example:\n  sluss serve --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
+    Serve,
+    /// Make a new configuration, folders, key and certificate request.
+    #[command(after_help = "Example:\n  sluss init /etc/sluss --party AP0001-SDK-QA")]
+    Init(InitOptions),
+    /// Say everything that is wrong or will be, without starting.
+    #[command(after_help = "Example:\n  sluss check --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
+    Check,
+    /// A federation of one's own on loopback.
+    Testbed {
+        #[command(subcommand)]
+        command: TestbedCommand,
+    },
+    /// Look at AS4 messages, offline.
+    As4 {
+        #[command(subcommand)]
+        command: As4Command,
+    },
+    /// Look at envelopes, offline.
+    Envelope {
+        #[command(subcommand)]
+        command: EnvelopeCommand,
+    },
+    /// Look at SDK messages, offline.
+    Message {
+        #[command(subcommand)]
+        command: MessageCommand,
+    },
+    /// Look at message receipts, offline.
+    Receipt {
+        #[command(subcommand)]
+        command: ReceiptCommand,
+    },
+    /// Look at service metadata, offline.
+    Smp {
+        #[command(subcommand)]
+        command: SmpCommand,
+    },
+    /// Look at XML, offline.
+    Xml {
+        #[command(subcommand)]
+        command: XmlCommand,
+    },
+    #[command(flatten)]
+    Online(super::online::Command),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoOptions {
+    /// End after the exchange.
+    #[arg(long)]
+    pub(super) exit: bool,
+    /// Send this document instead of a small one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) document: Option<PathBuf>,
+    /// How many messages each way.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) messages: u32,
+    /// Keep everything in this folder. Default: a temporary folder that goes at the end.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InitOptions {
+    /// The folder to make.
+    pub(super) dir: PathBuf,
+    /// What the process shall do.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', default_value = "access-point,message-service")]
+    pub(super) role: Vec<String>,
+    /// The identifier that Digg assigned to the access point.
+    #[arg(long, value_name = "AP-ID", default_value = "AP0000-SDK-QA")]
+    pub(super) party: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TestbedCommand {
+    /// Make certificate authorities as in SDK, and an empty federation.
+    #[command(after_help = "Example:\n  sluss testbed init testbed")]
+    Init {
+        /// The folder to make.
+        dir: PathBuf,
+    },
+    /// Run DNS, SMP with CertPub, CRL and OCSP on loopback.
+    #[command(after_help = "Example:\n  sluss testbed serve testbed")]
+    Serve {
+        /// The folder of the testbed.
+        dir: PathBuf,
+    },
+    /// Issue an access point's certificate and write its configuration.
+    #[command(after_help = "Example:\n  sluss testbed access-point testbed AP0001-TESTBED")]
+    AccessPoint {
+        /// The folder of the testbed.
+        dir: PathBuf,
+        /// The common name of the certificate.
+        name: String,
+        /// Where it is reached, for an access point that is not Sluss.
+        #[arg(long, value_name = "URL")]
+        endpoint: Option<String>,
+    },
+    /// Register a participant, and issue its key.
+    #[command(after_help = "Example:\n  sluss testbed participant testbed 0203:alice.example.se --access-point AP0001-TESTBED")]
+    Participant {
+        /// The folder of the testbed.
+        dir: PathBuf,
+        /// The participant, as 0203:NAME.
+        id: String,
+        /// Its access point.
+        #[arg(long, value_name = "NAME")]
+        access_point: String,
+        /// Document types that it receives. Default: SDK message and message receipt.
+        #[arg(long, value_name = "ID")]
+        document_type: Vec<String>,
+        /// Its function addresses. Default: sdk:inkorg:0203:NAME.
+        #[arg(long, value_name = "ADDRESS")]
+        functional_address: Vec<String>,
+    },
+    /// Make a fault, until --clear.
+    #[command(after_help = "Example:\n  sluss testbed fault testbed smp-down\n  sluss testbed fault testbed smp-down --clear")]
+    Fault {
+        /// The folder of the testbed.
+        dir: PathBuf,
+        /// Which fault.
+        kind: String,
+        /// The access point or participant that it is about.
+        subject: Option<String>,
+        /// Mend it.
+        #[arg(long)]
+        clear: bool,
+    },
+    /// Make the test keys that `sluss demo` carries anew.
+    #[command(hide = true)]
+    Certificates {
+        /// The folder to write to.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum As4Command {
+    /// Open a recorded HTTP request or response.
+    #[command(after_help = "Example:\n  sluss as4 open --headers request.headers --body request.body --key ap.key.pem --cert ap.cert.pem --trust intermediate.pem --json")]
+    Open(As4OpenOptions),
+    /// Pack payloads into an AS4 message.
+    #[command(after_help = "Example:\n  sluss as4 pack --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem --from 0203:a.example.se --to 0203:b.example.se --payload envelope.xml --save packed")]
+    Pack(As4PackOptions),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct As4OpenOptions {
+    /// Headers as `Name: value` lines; a request or status line before them is passed over.
+    #[arg(long, value_name = "FILE")]
+    pub(super) headers: PathBuf,
+    /// The body, byte for byte.
+    #[arg(long, value_name = "FILE")]
+    pub(super) body: PathBuf,
+    /// The receiving access point's private key.
+    #[arg(long, value_name = "PEM")]
+    pub(super) key: PathBuf,
+    /// Its certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(super) cert: PathBuf,
+    /// Certificates that are trusted.
+    #[arg(long, value_name = "PEM", required = true)]
+    pub(super) trust: Vec<PathBuf>,
+    /// The time at which it is judged. Default: now.
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// What the profile refuses and this look accepts.
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow: Vec<String>,
+    /// Only this certificate may have signed.
+    #[arg(long, value_name = "PEM")]
+    pub(super) signer: Option<PathBuf>,
+    /// The recorded request that this response answers.
+    #[arg(long, value_name = "BODY")]
+    pub(super) answers: Option<PathBuf>,
+    /// Largest part after decompression, as 200MB.
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_size: Option<String>,
+    /// Save soap.xml and part-N here.
+    #[arg(long, value_name = "DIR")]
+    pub(super) save: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct As4PackOptions {
+    /// The sending access point's private key.
+    #[arg(long, value_name = "PEM")]
+    pub(super) key: PathBuf,
+    /// Its certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(super) cert: PathBuf,
+    /// The receiving access point's certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(super) to_cert: PathBuf,
+    /// Original sender.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) from: String,
+    /// Final recipient.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) to: String,
+    /// Payloads, in order.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) payload: Vec<PathBuf>,
+    /// Document type. Default: the SDK message.
+    #[arg(long, value_name = "ID")]
+    pub(super) document_type: Option<String>,
+    /// Where request.headers and request.body are written.
+    #[arg(long, value_name = "DIR")]
+    pub(super) save: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EnvelopeCommand {
+    /// Check envelopes against schema and rules R1 to R14.
+    #[command(after_help = "Example:\n  sluss envelope check envelope.xml --json")]
+    Check {
+        /// The envelopes.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// How strictly: as the published schema and Schematron, or as the text of the profile.
+        #[arg(long, value_parser = ["schematron", "text"], default_value = "text")]
+        level: String,
+    },
+    /// Show what an envelope says.
+    Show {
+        /// The envelope.
+        file: PathBuf,
+    },
+    /// Encrypt and sign a payload.
+    #[command(after_help = "Example:\n  sluss envelope seal --from 0203:a.example.se --to 0203:b.example.se --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem message.xml > envelope.xml")]
+    Seal(SealOptions),
+    /// Verify and decrypt an envelope.
+    #[command(after_help = "Example:\n  sluss envelope open --key b.key.pem --cert b.cert.pem envelope.xml > message.xml")]
+    Open {
+        /// The recipient's private key.
+        #[arg(long, value_name = "PEM")]
+        key: PathBuf,
+        /// Its certificate.
+        #[arg(long, value_name = "PEM")]
+        cert: PathBuf,
+        /// Only this certificate may have signed.
+        #[arg(long, value_name = "PEM")]
+        from_cert: Option<PathBuf>,
+        /// The envelope.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SealOptions {
+    /// Sending participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) from: String,
+    /// Receiving participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) to: String,
+    /// Document type. Default: the SDK message.
+    #[arg(long, value_name = "ID")]
+    pub(super) document_type: Option<String>,
+    /// FEDERATIONID. Default: the open test federation's.
+    #[arg(long, value_name = "ID")]
+    pub(super) federation: Option<String>,
+    /// The sending participant's private key.
+    #[arg(long, value_name = "PEM")]
+    pub(super) key: PathBuf,
+    /// Its certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(super) cert: PathBuf,
+    /// The receiving participant's certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(super) to_cert: PathBuf,
+    /// The payload.
+    pub(super) payload: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MessageCommand {
+    /// Build an SDK message with files in it.
+    #[command(after_help = "Example:\n  sluss message build --from 0203:a.example.se --to 0203:b.example.se --functional-address sdk:inkorg:0203:b.example.se --label Beslut beslut.pdf > message.xml")]
+    Build(BuildOptions),
+    /// Check SDK messages, and say which message receipt would be sent.
+    Check {
+        /// The messages.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BuildOptions {
+    /// Sending participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) from: String,
+    /// Receiving participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(super) to: String,
+    /// The recipient's function address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) functional_address: String,
+    /// The sender's function address. Default: sdk:inkorg: and its id.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) sender_address: Option<String>,
+    /// Subject.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) label: String,
+    /// A text.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// Covered by secrecy.
+    #[arg(long)]
+    pub(super) confidential: bool,
+    /// Files.
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReceiptCommand {
+    /// Check message receipts against schema and rules R1-APP to R9-APP.
+    Check {
+        /// The message receipts.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SmpCommand {
+    /// Check a SignedServiceMetadata.
+    #[command(after_help = "Example:\n  sluss smp check metadata.xml --trust smp-root.pem --participant iso6523-actorid-upis::0203:b.example.se --json")]
+    Check {
+        /// The answer of an SMP.
+        file: PathBuf,
+        /// Who may sign.
+        #[arg(long, value_name = "PEM", required = true)]
+        trust: Vec<PathBuf>,
+        /// Whom it must be about, as SCHEME::ID.
+        #[arg(long, value_name = "SCHEME::ID")]
+        participant: Option<String>,
+        /// Which document type, as SCHEME::ID.
+        #[arg(long, value_name = "SCHEME::ID")]
+        document_type: Option<String>,
+        /// Which process, as SCHEME::ID.
+        #[arg(long, value_name = "SCHEME::ID")]
+        process: Option<String>,
+        /// The time at which it is judged. Default: now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum XmlCommand {
+    /// Write the canonical octets.
+    #[command(after_help = "Example:\n  sluss xml c14n --exclusive document.xml | sha256sum")]
+    C14n(C14nOptions),
+    /// Verify an enveloped XML signature.
+    #[command(after_help = "Example:\n  sluss xml verify envelope.xml --trust signer.pem --json")]
+    Verify {
+        /// The signed document.
+        file: PathBuf,
+        /// Whose signature is trusted.
+        #[arg(long, value_name = "PEM", required = true)]
+        trust: Vec<PathBuf>,
+        /// The time at which it is judged. Default: now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Show the canonical form of SignedInfo as well.
+        #[arg(long)]
+        show: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct C14nOptions {
+    /// Exclusive canonical form.
+    #[arg(long, conflicts_with = "version_11")]
+    pub(super) exclusive: bool,
+    /// Canonical XML 1.1 instead of 1.0.
+    #[arg(long = "1.1", id = "version_11")]
+    pub(super) version_11: bool,
+    /// Keep comments.
+    #[arg(long)]
+    pub(super) with_comments: bool,
+    /// InclusiveNamespaces, separated by spaces.
+    #[arg(long, value_name = "PREFIXES", requires = "exclusive")]
+    pub(super) prefixes: Option<String>,
+    /// Only the element with this Id.
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<String>,
+    /// The document.
+    pub(super) file: PathBuf,
+}

@@ -1,0 +1,199 @@
+//! The commands that ask a running daemon.
+
+use super::output::Output;
+use super::remote::inbox::{InboxOptions, inbox};
+use super::remote::lookup::{LookupOptions, lookup};
+use super::remote::queue::{self, QueueOptions};
+use super::remote::send::{SendOptions, send};
+use super::remote::{ApiAddress, Remote, envelopes, status};
+use super::usage;
+use crate::app;
+use crate::config::Config;
+use crate::model::{Fault, MessageId, Problem};
+use crate::net::AccessToken;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long `--wait` waits where no time is given.
+const WAIT: &str = "10m";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Send documents.
+    #[command(after_help = "Example:\n  sluss send --config testbed/access-points/AP0001-TESTBED/sluss.toml --from 0203:alice.example.se --to 0203:bob.example.se --label Beslut beslut.pdf --wait")]
+    Send(SendArgs),
+    /// Show what has come in, and save documents.
+    #[command(after_help = "Example:\n  sluss inbox --config testbed/access-points/AP0002-TESTBED/sluss.toml --participant 0203:bob.example.se --save documents")]
+    Inbox(InboxArgs),
+    /// Hand in a sealed envelope.
+    #[command(after_help = "Example:\n  sluss submit --config testbed/access-points/AP0001-TESTBED/sluss.toml --as 0203:alice.example.se envelope.xml")]
+    Submit {
+        /// The participant who hands it in.
+        #[arg(long = "as", value_name = "PARTICIPANT")]
+        participant: String,
+        /// The envelope.
+        envelope: PathBuf,
+    },
+    /// Take the sealed envelopes that wait.
+    #[command(after_help = "Example:\n  sluss take --config testbed/access-points/AP0002-TESTBED/sluss.toml --as 0203:bob.example.se --save envelopes")]
+    Take {
+        /// The participant who takes them.
+        #[arg(long = "as", value_name = "PARTICIPANT")]
+        participant: String,
+        /// Save them here and confirm; without, only list them.
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
+    },
+    /// Look a participant up, and show each step.
+    #[command(after_help = "Example:\n  sluss lookup --config testbed/access-points/AP0001-TESTBED/sluss.toml 0203:bob.example.se")]
+    Lookup {
+        /// Whom.
+        participant: String,
+        /// For which document type. Default: the SDK message.
+        #[arg(long, value_name = "ID")]
+        document_type: Option<String>,
+        /// Pass over what is remembered.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// The queue.
+    Queue {
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
+    /// Depths, ages, certificates, disk, versions.
+    #[command(after_help = "Example:\n  sluss status --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
+    Status,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SendArgs {
+    /// Sending participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    from: String,
+    /// Receiving participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    to: String,
+    /// The recipient's function address. Default: its only known one.
+    #[arg(long, value_name = "ADDRESS")]
+    functional_address: Option<String>,
+    /// Subject. Default: the first file's name.
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// A text.
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Covered by secrecy.
+    #[arg(long)]
+    confidential: bool,
+    /// The message that this answers.
+    #[arg(long, value_name = "ID")]
+    in_reply_to: Option<String>,
+    /// Wait until a final status, at most so long.
+    #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, default_missing_value = WAIT, require_equals = true)]
+    wait: Option<String>,
+    /// Documents.
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InboxArgs {
+    /// Whose. Default: of all participants served.
+    #[arg(long, value_name = "PARTICIPANT")]
+    participant: Option<String>,
+    /// Save the documents as DIR/ID/NAME.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Only this message.
+    id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueCommand {
+    /// Messages, newest first.
+    #[command(after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out")]
+    List {
+        /// Which way.
+        #[arg(long, value_parser = ["out", "in"])]
+        direction: Option<String>,
+        /// In which status.
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        /// Of which participant.
+        #[arg(long, value_name = "PARTICIPANT")]
+        participant: Option<String>,
+        /// With which access point.
+        #[arg(long, value_name = "AP-ID")]
+        partner: Option<String>,
+        /// At least so old, as 1h.
+        #[arg(long, value_name = "AGE")]
+        older_than: Option<String>,
+    },
+    /// The whole journey of one message.
+    Show {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Runs a command against the daemon of a configuration.
+pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> Result<u8, Problem> {
+    let remote = Remote::new(&address(config)?, Vec::new())?;
+    match command {
+        Command::Send(args) => send(&remote, &send_options(args)?, out).await,
+        Command::Inbox(args) => inbox(&remote, &InboxOptions { participant: args.participant, save: args.save, id: args.id.as_deref().map(message_id).transpose()? }, out).await,
+        Command::Submit { participant, envelope } => envelopes::submit(&remote, &participant, &envelope, out).await,
+        Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
+        Command::Lookup { participant, document_type, fresh } => lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await,
+        Command::Queue { command: QueueCommand::List { direction, status, participant, partner, older_than } } => {
+            let older_than = older_than.as_deref().map(duration).transpose()?;
+            queue::list(&remote, &QueueOptions { direction, status, participant, partner, older_than }, out).await
+        }
+        Command::Queue { command: QueueCommand::Show { id } } => queue::show(&remote, message_id(&id)?, out).await,
+        Command::Status => status(&remote, out).await,
+    }
+}
+
+/// Where the daemon of this configuration listens, and the token that it asks for.
+fn address(config: &Config) -> Result<ApiAddress, Problem> {
+    let file = app::token_file(&config.data_dir);
+    let token = AccessToken::from_file(&file).map_err(|error| {
+        Problem::new(Fault::Temporary, "daemon", "the daemon of this configuration is not there", format!("{}: {error}; start it with `sluss serve --config FILE`, as the same user", file.display()))
+    })?;
+    Ok(ApiAddress { url: format!("http://{}", config.listen.api), token })
+}
+
+fn send_options(args: SendArgs) -> Result<SendOptions, Problem> {
+    let name = args.files.first().and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+    Ok(SendOptions {
+        from: args.from,
+        to: args.to,
+        functional_address: args.functional_address,
+        label: args.label.or(name),
+        text: args.text,
+        confidential: args.confidential,
+        in_reply_to: args.in_reply_to,
+        wait: args.wait.as_deref().map(duration).transpose()?,
+        files: args.files,
+    })
+}
+
+fn message_id(text: &str) -> Result<MessageId, Problem> {
+    text.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))
+}
+
+/// A duration as `30s`, `12m` or `2h`.
+fn duration(text: &str) -> Result<Duration, Problem> {
+    let wrong = || usage(&format!("found the duration {text:?}, expected a number and s, m or h, as 30s or 12m"));
+    let unit = text.char_indices().next_back().map(|(at, _)| at).ok_or_else(wrong)?;
+    let number: u64 = text[..unit].parse().map_err(|_| wrong())?;
+    let seconds = match &text[unit..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}

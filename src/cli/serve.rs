@@ -1,0 +1,128 @@
+//! `serve`, `check` and `init`.
+
+use super::args::InitOptions;
+use super::output::{Output, Table};
+use super::{Ended, unprinted, usage};
+use crate::app::{self, Addresses, App, Reloader};
+use crate::config::{Config, LogFormat};
+use crate::model::{Fault, PartyId, Problem, SystemClock, Timestamp};
+use crate::ops;
+use crate::pki::request;
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// The line that says that traffic is accepted.
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    #[serde(flatten)]
+    addresses: &'a Addresses,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT; SIGHUP reads certificates and configuration again.
+pub(super) async fn serve(path: &Path, out: &mut Output) -> Ended {
+    let config = Config::load(path)?;
+    ops::log::init(match config.log_format {
+        LogFormat::Text => ops::log::Format::Text,
+        LogFormat::Json => ops::log::Format::Json,
+    });
+    let app = App::build(config, Arc::new(SystemClock)).await?;
+    let addresses = app.addresses().clone();
+    let reloader = app.reloader();
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(app.run(stopped));
+    let ready = Ready { ready: true, addresses: &addresses };
+    out.record(&ready, || format!("ready  as4 {}  api {}  console {}", addresses.as4, addresses.api, addresses.console)).map_err(|error| vec![unprinted(&error)])?;
+    notify("READY=1");
+    signals(path, &reloader).await.map_err(|problem| vec![problem])?;
+    notify("STOPPING=1");
+    // The receiver lives in the running application; an error means that it has ended already.
+    let _ = stop.send(true);
+    running.await.map_err(|error| vec![Problem::new(Fault::Temporary, "stop", "the stop was not clean", error.to_string())])?;
+    Ok(0)
+}
+
+/// Waits for the signal to stop; reads again on SIGHUP meanwhile.
+async fn signals(path: &Path, reloader: &Reloader) -> Result<(), Problem> {
+    let hear = |kind| signal(kind).map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()));
+    let (mut terminate, mut interrupt, mut hang_up) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => reload(path, reloader),
+        }
+    }
+}
+
+fn reload(path: &Path, reloader: &Reloader) {
+    match Config::load(path).and_then(|config| reloader.reload(&config)) {
+        Ok(()) => tracing::info!(file = %path.display(), "certificates and configuration were read again"),
+        Err(mistakes) => mistakes.iter().for_each(|problem| tracing::error!(%problem, "the configuration in force stays")),
+    }
+}
+
+/// Tells systemd, where it asked to be told (`NOTIFY_SOCKET`, sd_notify(3)).
+fn notify(state: &str) {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let name = name.to_string_lossy().into_owned();
+    let address = name.strip_prefix('@').map_or_else(|| SocketAddr::from_pathname(&name), SocketAddr::from_abstract_name);
+    let told = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
+    if let Err(error) = told {
+        tracing::warn!(%error, "systemd could not be told: {state}");
+    }
+}
+
+/// Says everything that is wrong or will be.
+pub(super) async fn check(path: &Path, out: &mut Output) -> Result<u8, Problem> {
+    let checks = app::check(path, Timestamp::now()).await;
+    let table = || {
+        let mut table = Table::new(&["", "what", "found"]);
+        for check in &checks {
+            let mark = if check.ok { "ok" } else if check.serious { "WRONG" } else { "warning" };
+            table.row([mark.to_owned(), check.what.clone(), check.detail.clone()]);
+        }
+        table
+    };
+    out.list(&checks, table, "nothing to check").map_err(|error| unprinted(&error))?;
+    Ok(if checks.iter().any(|check| check.serious) { 2 } else { 0 })
+}
+
+/// Makes a new configuration with comments, folders with the right modes, a key and a certificate request.
+pub(super) fn init(options: &InitOptions, out: &mut Output) -> Result<u8, Problem> {
+    let party: PartyId = options.party.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))?;
+    if let Some(role) = options.role.iter().find(|role| !["access-point", "message-service"].contains(&role.as_str())) {
+        return Err(usage(&format!("--role {role}: expected access-point, message-service, or both with a comma")));
+    }
+    let dir = &options.dir;
+    let fault = |error: std::io::Error| Problem::new(Fault::Usage, "init", "the configuration could not be made", format!("{}: {error}", dir.display()));
+    if dir.join("sluss.toml").exists() {
+        return Err(usage(&format!("{} is there already; nothing was changed", dir.join("sluss.toml").display())));
+    }
+    folder(dir).and_then(|()| folder(&dir.join("data"))).and_then(|()| folder(&dir.join("anchors"))).map_err(fault)?;
+    let made = request::make(&party).map_err(|error| Problem::new(Fault::Temporary, "init", "the key could not be made", error))?;
+    let roles: Vec<String> = options.role.iter().map(|role| format!("\"{role}\"")).collect();
+    let text = include_str!("sluss.toml").replace("@ROLES@", &roles.join(", ")).replace("@PARTY@", party.as_str());
+    file(&dir.join("key.pem"), &made.key_pem, 0o600).and_then(|()| file(&dir.join("request.csr.pem"), &made.request_pem, 0o644)).and_then(|()| file(&dir.join("sluss.toml"), &text, 0o640)).map_err(fault)?;
+    let said = serde_json::json!({ "configuration": dir.join("sluss.toml"), "key": dir.join("key.pem"), "request": dir.join("request.csr.pem"), "party": party });
+    out.record(&said, || format!("made {0}/sluss.toml, {0}/key.pem and {0}/request.csr.pem\nnext: send the request to Digg, put the certificate into {0}/cert.pem, then run: sluss check --config {0}/sluss.toml", dir.display())).map_err(|error| unprinted(&error))?;
+    Ok(0)
+}
+
+fn folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn file(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
