@@ -4,22 +4,22 @@
 //! [`outcome`] decides what that meant.
 
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
-use crate::as4::error::{self, Refusal};
-use crate::as4::open::{Attributed, Kind, KeyReference, Opened, Received, SpoolFile};
-use crate::as4::{self, Answer, pmode, receipt};
-use crate::crypto::{self, Digest, HashFunction};
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Received, Refusal, error, pmode, receipt};
+use crate::crypto;
 use crate::model::{As4MessageId, BlobId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome, ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{Answered, BlobWriter, Blobs, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
 use crate::xml::algorithm::Allowed;
-use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Pause before an envelope is handed over again after a temporary failure.
 const HAND_OVER_PAUSE: Duration = Duration::from_secs(5);
+
+/// Longest value of an unverified header that is recorded, in characters.
+const CLAIM_CHARS_MAX: usize = 256;
 
 // === Entry ===
 
@@ -67,11 +67,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-async fn take(router: &Arc<Router>, content_type: String, body: impl Read + Send + 'static, claimed: &mut Option<as4::open::Claimed>) -> Result<Answer, Failure> {
-    let received = apart(move || Ok(as4::open::read(&content_type, body)?)).await?;
-    *claimed = Some(received.claimed().clone());
+async fn take(router: &Arc<Router>, content_type: String, body: impl Read + Send + 'static, claimed: &mut Option<Claimed>) -> Result<Answer, Failure> {
+    let received = apart(move || Ok(as4::read(&content_type, body)?)).await?;
+    *claimed = Some(received.claimed());
     if received.kind() != Kind::UserMessage {
-        return Err(Refusal::unexpected_signal().into());
+        return Err(Refusal::Feature(Finding::new(format!("a {} as a request", received.kind().word()), "a user message: AS4 receipts and errors come in answers here").rule("AS4-2.3.1.i")).into());
     }
     let candidates = candidates(router, &received).await;
     let router = Arc::clone(router);
@@ -98,11 +98,9 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Se
 /// Certificates that the signature may mean where the message does not carry its own: those of known
 /// partners, and that of the original sender's access point in SMP. They are then trusted like any other.
 async fn candidates<R: Read>(router: &Arc<Router>, received: &Received<R>) -> Vec<Certificate> {
-    if matches!(received.signer_reference(), KeyReference::Token(_)) {
-        return Vec::new();
-    }
+    let Some(reference) = received.signer_reference().filter(|reference| reference.certificates().is_empty()) else { return Vec::new() };
     let known = router.known_partners();
-    if known.iter().any(|certificate| received.signer_reference().is(certificate)) {
+    if known.iter().any(|certificate| reference.names(certificate)) {
         return known;
     }
     let Some(sender) = received.claimed().original_sender.as_deref().and_then(|id| id.parse::<ParticipantId>().ok()) else { return known };
@@ -119,13 +117,18 @@ async fn candidates<R: Read>(router: &Arc<Router>, received: &Received<R>) -> Ve
 fn addressed<R: Read>(settings: &Settings, attributed: &Attributed<R>) -> Result<DuplicateKey, Refusal> {
     let message = attributed.message();
     if message.to.id != settings.party.as_str() {
-        return Err(Refusal::mismatch("eb:To/eb:PartyId", settings.party.as_str(), &message.to.id));
+        return Err(Refusal::Mismatch(Finding::new(format!("eb:To/eb:PartyId {}", message.to.id), settings.party.as_str()).rule("AS4-2.3.1.m")));
     }
-    let from = message.from.id.parse::<PartyId>().map_err(|error| Refusal::invalid_header("eb:From/eb:PartyId", &error.to_string()))?;
+    let from = message.from.id.parse::<PartyId>().map_err(|error| invalid("eb:From/eb:PartyId", &error.to_string()))?;
     if !pmode::is_test(message) {
         serviced(settings, message)?;
     }
     Ok(DuplicateKey { id: message.message_id.clone(), from })
+}
+
+/// A header value that is none.
+fn invalid(element: &str, what: &str) -> Refusal {
+    Refusal::Header(Finding::new(format!("{element}: {what}"), "a value as the transport profile has it").rule("AS4-2.3.1.p1"))
 }
 
 fn serviced(settings: &Settings, message: &as4::UserMessage) -> Result<(), Refusal> {
@@ -145,7 +148,7 @@ fn answered_before<R: Read>(router: &Router, attributed: &Attributed<R>, key: &D
 
 fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
     if answered.fingerprint != fingerprint {
-        return Err(Refusal::other_content(&key.id).into());
+        return Err(Refusal::Reused(Finding::new(format!("another content under message id {}", key.id), "the content of the first time, or a new id").rule("SAD-5.3.7.1")).into());
     }
     let event = Event::new(router.now(), answered.message, Stage::Duplicate, "the same AS4 message came again and got the first AS4 receipt again").fact("as4_message_id", &key.id).fact("partner", &key.from);
     router.commit(Transaction { events: vec![event], ..Transaction::default() })?;
@@ -154,23 +157,26 @@ fn again(router: &Router, answered: Answered, fingerprint: &str, key: &Duplicate
 
 /// Opens the parts into payloads, builds the AS4 receipt, and makes all of it durable at once.
 fn opened<R: Read>(router: &Router, settings: &Settings, attributed: Attributed<R>, key: DuplicateKey) -> Result<Answer, Failure> {
-    let mut parts = Parts::new(router.store.blobs());
+    let mut parts = Parts { blobs: router.store.blobs(), files: Vec::new(), failed: None };
     let fingerprint = attributed.fingerprint();
     let opened = attributed.open(std::slice::from_ref(&settings.identity), &mut parts).map_err(|refusal| parts.failure(refusal))?;
     let now = router.now();
-    let answer = receipt::build(&opened, &settings.identity, As4MessageId::new(uuid::Uuid::new_v4(), &settings.party), now).map_err(|error| Failure::Own(Problem::new(Fault::Temporary, "receipt", "the AS4 receipt could not be signed", error.to_string())))?;
+    let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
+    let answer = receipt::build(&opened.message.message_id, &opened.reference_elements, &settings.identity, &id, now);
+    let answer = answer.map_err(|error| Failure::Own(Problem::new(Fault::Temporary, "receipt", "the AS4 receipt could not be signed", error.to_string())))?;
     let message = if pmode::is_test(&opened.message) { None } else { Some(new_message(settings, &opened, parts, now)?) };
     let answered = Answered { message: message.as_ref().map(|message| message.id), content_type: answer.content_type.clone(), body: answer.body.clone(), fingerprint: fingerprint.clone() };
     let event = received_event(&opened, message.as_ref(), now);
-    let transaction = Transaction { inserts: message.clone().into_iter().collect(), answered: Some((key.clone(), answered)), settlements: Vec::new(), events: vec![event] };
-    router.remember(opened.signer.certificate());
+    let envelope = message.as_ref().and_then(|message| message.envelope);
+    let transaction = Transaction { inserts: message.into_iter().collect(), answered: Some((key.clone(), answered)), settlements: Vec::new(), events: vec![event] };
+    if let Some(signer) = &opened.signer {
+        router.remember(signer.certificate());
+    }
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),
         // The same message came twice at the same time: the other one was first.
         Committed::Duplicate(first) => {
-            if let Some(blob) = message.and_then(|message| message.envelope) {
-                router.store.blobs().remove(blob)?;
-            }
+            envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
             again(router, first, &fingerprint, &key)
         }
     }
@@ -179,14 +185,14 @@ fn opened<R: Read>(router: &Router, settings: &Settings, attributed: Attributed<
 /// The message in its first status. What the envelope says is checked by the step.
 fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Timestamp) -> Result<Message, Failure> {
     let header = &opened.message;
-    let [part] = opened.parts.as_slice() else { return Err(Refusal::one_part_expected(opened.parts.len()).into()) };
-    let participant = |name, value: Option<&str>| value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| Refusal::invalid_header(name, &error.to_string()));
+    let [part] = opened.parts.as_slice() else { return Err(one_part(opened.parts.len()).into()) };
+    let participant = |name, value: Option<&str>| value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| invalid(name, &error.to_string()));
     let to = participant("finalRecipient", header.final_recipient())?;
     let from = participant("originalSender", header.original_sender())?;
-    let document_type = DocumentType::from_action(&header.action).ok_or_else(|| Refusal::invalid_header("eb:Action", "expected a scheme, :: and an identifier"))?;
+    let document_type = DocumentType::from_action(&header.action).ok_or_else(|| invalid("eb:Action", "expected a scheme, :: and an identifier"))?;
     let carriage = settings.participants.get(&to).map_or(Carriage::Carried, |served| served.carriage);
     // The id that the header claims, until the step reads the envelope's own.
-    let envelope_id = header.conversation_id.parse::<EnvelopeId>().or_else(|_| header.message_id.as_str().parse()).map_err(|error| Refusal::invalid_header("eb:ConversationId", &error.to_string()))?;
+    let envelope_id = header.conversation_id.parse::<EnvelopeId>().or_else(|_| header.message_id.as_str().parse()).map_err(|error| invalid("eb:ConversationId", &error.to_string()))?;
     Ok(Message {
         id: MessageId::now(),
         direction: Direction::In,
@@ -218,30 +224,35 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
     })
 }
 
+/// The envelope is the one part (C-15).
+fn one_part(found: usize) -> Refusal {
+    Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
+}
+
 /// The row of the event log (AP-3.4.1.t08 to t14).
 fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) -> Event {
     let header = &opened.message;
-    let certificate = opened.signer.certificate();
     let detail = if message.is_some() { "received, opened and durable; the AS4 receipt follows" } else { "a test message was received; it is not delivered" };
+    let certificate = opened.signer.as_ref().map(|signer| signer.certificate());
     Event::new(now, message.map(|message| message.id), Stage::Received, detail)
         .fact("partner", &header.from.id)
-        .fact("certificate_subject", certificate.subject())
-        .fact("certificate_sha256", certificate.sha256())
+        .fact("certificate_subject", certificate.map_or("", Certificate::subject))
+        .fact("certificate_sha256", certificate.map(Certificate::sha256).unwrap_or_default())
         .fact("from", header.original_sender().unwrap_or_default())
         .fact("to", header.final_recipient().unwrap_or_default())
         .fact("as4_message_id", &header.message_id)
         .fact("conversation_id", &header.conversation_id)
-        .fact("signature_sha256", crypto::sha256_hex(opened.signature_value.as_bytes()))
+        .fact("soap_sha256", crypto::sha256_hex(opened.soap.as_bytes()))
 }
 
 /// Answers a refusal with a signed ebMS error, and records it. Nothing else stays of the request.
-async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&as4::open::Claimed>) -> Response {
+async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&Claimed>) -> Response {
     let problem = refusal.problem();
     let mut event = Event::new(router.now(), None, Stage::Refused, "an AS4 message was refused").problem(problem);
-    for (name, value) in claimed.map(as4::open::Claimed::facts).unwrap_or_default() {
+    for (name, value) in claimed.map(claims).unwrap_or_default() {
         event = event.fact(name, value);
     }
-    let in_reply_to = claimed.and_then(|claimed| claimed.message_id.clone());
+    let in_reply_to = claimed.map(|claimed| claimed.message_id.clone());
     let keeper = Arc::clone(router);
     let built = blocking(move || {
         let settings = keeper.settings();
@@ -249,7 +260,7 @@ async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&as4::op
         if let Err(error) = keeper.commit(Transaction { events: vec![event], ..Transaction::default() }) {
             tracing::error!(%error, "a refusal could not be recorded");
         }
-        error::build(&refusal, in_reply_to.as_ref(), &settings.identity, id, keeper.now()).map_err(|error| Problem::new(Fault::Temporary, "error-signal", "the ebMS error could not be signed", error.to_string()))
+        error::build(&refusal, in_reply_to.as_ref(), &settings.identity, &id, keeper.now()).map_err(|error| Problem::new(Fault::Temporary, "error-signal", "the ebMS error could not be signed", error.to_string()))
     })
     .await;
     match built {
@@ -259,6 +270,18 @@ async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&as4::op
             Response { status: 500, body: None }
         }
     }
+}
+
+/// What a refused message said of itself; none of it is verified.
+fn claims(claimed: &Claimed) -> Vec<(&'static str, String)> {
+    let party = |party: &Option<as4::Party>| party.as_ref().map(|party| party.id.clone());
+    let all = [
+        ("claimed_partner", party(&claimed.from)),
+        ("claimed_from", claimed.original_sender.clone()),
+        ("claimed_to", claimed.final_recipient.clone()),
+        ("claimed_as4_message_id", Some(claimed.message_id.to_string())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?.chars().take(CLAIM_CHARS_MAX).collect()))).collect()
 }
 
 // === Step ===
@@ -392,67 +415,37 @@ pub(super) async fn attempt(router: Arc<Router>, hand_over: Option<Arc<dyn HandO
 /// Payload files for the parts. They vanish unless kept.
 struct Parts<'b> {
     blobs: &'b Blobs,
-    files: Vec<Arc<Mutex<Option<BlobWriter>>>>,
-    full: Option<StoreError>,
+    files: Vec<BlobWriter>,
+    failed: Option<StoreError>,
 }
 
-impl<'b> Parts<'b> {
-    fn new(blobs: &'b Blobs) -> Self {
-        Self { blobs, files: Vec::new(), full: None }
-    }
-
+impl Parts<'_> {
     /// Makes the one part durable.
     fn keep(self) -> Result<BlobId, Failure> {
-        let writer = self.files.into_iter().next().and_then(|file| file.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writer = writer.ok_or_else(|| Failure::from(Refusal::one_part_expected(0)))?;
-        Ok(writer.commit()?)
+        let file = self.files.into_iter().next().ok_or_else(|| Failure::from(one_part(0)))?;
+        Ok(file.commit()?)
     }
 
-    /// A full disk is our failure, not the peer's.
+    /// What our own disk refuses is our failure, not the peer's.
     fn failure(&mut self, refusal: Refusal) -> Failure {
-        match (self.full.take(), refusal.own_failure()) {
+        match (self.failed.take(), refusal) {
             (Some(error), _) => error.into(),
-            (None, Some(detail)) => Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail)),
-            (None, None) => refusal.into(),
+            (None, Refusal::Temporary(detail)) => Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail)),
+            (None, refusal) => refusal.into(),
         }
     }
 }
 
-impl as4::open::Spool for Parts<'_> {
-    fn create(&mut self, _index: usize) -> io::Result<Box<dyn SpoolFile>> {
-        let writer = self.blobs.create(None).map_err(|error| {
-            let told = io::Error::other(error.to_string());
-            self.full = Some(error);
-            told
-        })?;
-        let shared = Arc::new(Mutex::new(Some(writer)));
-        self.files.push(Arc::clone(&shared));
-        Ok(Box::new(Part(shared)))
-    }
-}
-
-/// One part, written by the opening and kept by us.
-struct Part(Arc<Mutex<Option<BlobWriter>>>);
-
-impl Part {
-    fn with<T>(&self, work: impl FnOnce(&mut BlobWriter) -> io::Result<T>) -> io::Result<T> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_mut().map_or_else(|| Err(io::Error::other("the part was taken away")), work)
-    }
-}
-
-impl Write for Part {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|writer| writer.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.with(Write::flush)
-    }
-}
-
-impl SpoolFile for Part {
-    fn reopen(&self) -> io::Result<File> {
-        self.with(|writer| writer.reopen())
+impl as4::Spool for Parts<'_> {
+    fn create(&mut self, _index: usize) -> io::Result<Box<dyn Write + '_>> {
+        match self.blobs.create(None) {
+            Ok(file) => self.files.push(file),
+            Err(error) => {
+                let told = io::Error::other(error.to_string());
+                self.failed = Some(error);
+                return Err(told);
+            }
+        }
+        self.files.last_mut().map(|file| -> Box<dyn Write + '_> { Box::new(file) }).ok_or_else(|| io::Error::other("no file"))
     }
 }

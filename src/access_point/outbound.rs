@@ -4,9 +4,7 @@
 
 use super::queries::reread;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
-use crate::as4::pmode;
-use crate::as4::receipt::{self, ReceiptError};
-use crate::as4::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, UserMessage};
+use crate::as4::{self, Compression, EbmsError, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, Party, Property, ReceiptError, UserMessage, pmode, receipt};
 use crate::crypto::SystemRandom;
 use crate::discovery::{DiscoveryError, Route};
 use crate::model::{As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message, MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp};
@@ -15,6 +13,7 @@ use crate::net::Body;
 use crate::pki::Certificate;
 use crate::store::{Settlement, StoreError, Transaction};
 use crate::xhe;
+use crate::xml::algorithm::Allowed;
 use std::io::BufReader;
 use std::sync::Arc;
 
@@ -175,11 +174,17 @@ impl SendError {
     /// Whether trying again cannot help.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Answer(error) => error.is_permanent(),
+            Self::Answer(ReceiptError::Refused { errors, signed: true }) => errors.iter().any(is_final),
+            Self::Answer(_) => false,
             Self::Discovery(error) => error.problem().fault == Fault::Refused,
             Self::Net(_) | Self::Own(_) => false,
             Self::Pack(_) => true,
         }
+    }
+
+    /// Whether the peer says that it has the message already: only its AS4 receipt was lost (protocol.md 1.11).
+    fn says_delivered(&self) -> bool {
+        matches!(self, Self::Answer(ReceiptError::Refused { errors, signed: true }) if errors.iter().any(EbmsError::is_duplicate))
     }
 
     /// What was found, expected, and to be done.
@@ -192,6 +197,12 @@ impl SendError {
             Self::Own(problem) => problem.clone(),
         }
     }
+}
+
+/// Whether an ebMS error of a peer is about the message itself, so that the same bytes meet it again.
+fn is_final(error: &EbmsError) -> bool {
+    const MAY_PASS: [&str; 7] = ["EBMS:0004", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"];
+    error.is_not_serviced() || (error.severity == "failure" && !MAY_PASS.contains(&error.code.as_str()))
 }
 
 /// Makes one attempt to hand `message` to the receiving access point.
@@ -207,8 +218,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     let body = body(router, packing).map_err(SendError::Own)?;
     let answer = router.client.post(&packing.url, &packing.content_type, body, crate::limits::AS4_ANSWER_BYTES_MAX, crate::limits::AS4_EXCHANGE_MAX).await?;
     let certificate = Certificate::from_pem(packing.certificate.as_bytes()).map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let settings = router.settings();
-    let receipt = receipt::check(answer.content_type.as_deref(), &answer.body, &packing.references, sent_id, &certificate, router.now(), &settings.trust)?;
+    let receipt = receipt::check(answer.content_type.as_deref(), &answer.body, &packing.references, sent_id, &certificate, router.now(), &Allowed::new())?;
     router.remember(&certificate);
     Ok(As4ReceiptSummary { signed_by: certificate.subject().to_owned(), certificate_sha256: certificate.sha256(), references_matched: true, soap: receipt.soap })
 }
@@ -219,7 +229,7 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
     let work = move || -> Result<Message, SendError> {
         let settings = router.settings();
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
-        let header = pmode::user_message(&id, router.now(), &settings.party, &route.party, &message);
+        let header = header(&settings, &message, &id, &route, router.now());
         let packing = pack(&router, &settings, &message, header, &route)?;
         let events = vec![
             Event::new(router.now(), Some(message.id), Stage::Routed, format!("the route leads to {}", route.party)).fact("url", &route.url).fact("certificate_sha256", route.certificate.certificate().sha256()),
@@ -237,6 +247,25 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
     }
 }
 
+/// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
+fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Route, now: Timestamp) -> UserMessage {
+    UserMessage {
+        mpc: Some(pmode::MPC.to_owned()),
+        message_id: id.clone(),
+        ref_to: None,
+        timestamp: now,
+        from: Party::initiator(settings.party.as_str()),
+        to: Party::responder(route.party.as_str()),
+        agreement: None,
+        service: message.process.value.clone(),
+        service_type: Some(message.process.scheme.clone()),
+        action: message.document_type.action(),
+        conversation_id: message.envelope_id.to_string(),
+        properties: vec![Property::participant(pmode::ORIGINAL_SENDER, message.from.as_str()), Property::participant(pmode::FINAL_RECIPIENT, message.to.as_str())],
+        parts: Vec::new(),
+    }
+}
+
 /// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
 fn pack(router: &Router, settings: &Settings, message: &Message, header: UserMessage, route: &Route) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
@@ -245,8 +274,8 @@ fn pack(router: &Router, settings: &Settings, message: &Message, header: UserMes
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
     let compression = if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
-    let part = OutgoingPart { content_id: pmode::CONTENT_ID, mime: pmode::PAYLOAD_MIME, charset: None, compression, content: &mut content, cipher: &mut cipher };
-    let packed = crate::as4::pack(Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate }, &SystemRandom)?;
+    let part = OutgoingPart { content_id: pmode::ENVELOPE_CONTENT_ID, mime: pmode::ENVELOPE_MIME, charset: None, compression, content: &mut content, cipher: &mut cipher };
+    let packed = as4::pack(Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate }, &SystemRandom)?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -287,6 +316,7 @@ pub(super) fn outcome(message: &Message, result: &Result<As4ReceiptSummary, Send
     match result {
         Ok(_) if awaits_message_receipt => (Outcome::Receipted, None),
         Ok(_) => (Outcome::Delivered, None),
+        Err(error) if error.says_delivered() && message.attempts > 1 => (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None),
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
         Err(_) if now > message.created_at.saturating_add(retry.give_up_after).unwrap_or(Timestamp::MAX) => (Outcome::GiveUp, None),
         Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),
@@ -350,6 +380,7 @@ fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary,
     let (stage, detail) = match outcome {
         Outcome::GiveUp => (Stage::GivenUp, "given up"),
         Outcome::Defer => (Stage::AttemptFailed, "the attempt failed and is made again"),
+        _ if result.is_err() => (Stage::Receipted, "the receiving access point says that it has the message already; its AS4 receipt was lost"),
         _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
     };
     let mut event = Event::new(now, Some(message.id), stage, detail).fact("attempt", message.attempts).fact("from", &message.from).fact("to", &message.to);

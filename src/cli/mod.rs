@@ -1,7 +1,3 @@
-//! (to come)
-pub mod files;
-pub mod output;
-pub mod remote;
 //! The command line: a contract with its users. Each command is a few lines over the library or the APIs.
 
 mod args;
