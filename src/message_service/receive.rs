@@ -4,10 +4,11 @@
 use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::outbound::accepted;
 use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem};
-use crate::model::{Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Message, Outcome, Problem, Query, Stage, Timestamp, time};
+use crate::model::{Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem, Query, Stage, Timestamp, time};
 use crate::pki::Certificate;
+use crate::sdk::agreement::{self, Enveloped};
 use crate::sdk::message::{self, CheckedMessage};
-use crate::sdk::receipt::{self, Cause, Code, NewReceipt};
+use crate::sdk::receipt::{self, MessageReceipt, NewReceipt, Outcome as Word};
 use crate::store::{BlobWriter, Settlement, Store};
 use crate::xhe::{self, OpenError, Signed};
 use futures_util::future::BoxFuture;
@@ -23,8 +24,8 @@ impl HandOver for MessageService {
 
 /// Why a message is not accepted, and whether its sender is told.
 enum Refusal {
-    /// Answered by a message receipt REJECTED with this cause (KVITT-2.1.1).
-    Rejected(Cause, Problem),
+    /// Answered by a message receipt REJECTED with these causes (KVITT-2.1.1).
+    Rejected(Vec<Finding>),
     /// Not answered: it cannot be opened, or its sender is not known (KVITT-2.1.2). Our own people are told.
     Silent(Problem),
     /// Ours, or the federation's: tried again.
@@ -70,7 +71,7 @@ impl Desk {
         }
         match self.open(received, published) {
             Ok(content) => self.accept(received, content),
-            Err(Refusal::Rejected(cause, problem)) => self.reject(received, &cause, problem),
+            Err(Refusal::Rejected(findings)) => self.reject(received, &findings),
             Err(Refusal::Silent(problem)) => Ok(failed(self, received, problem)),
             Err(Refusal::Temporary(problem)) => Err(problem),
         }
@@ -83,14 +84,15 @@ impl Desk {
         payload.flush().map_err(|error| Refusal::Temporary(file_problem(&error)))?;
         let checked = self.validate(&payload, &unsealed)?;
         let blob = payload.commit().map_err(|error| Refusal::Temporary(store_problem(&error)))?;
-        let header = checked.header.unwrap_or_default();
+        let header = checked.header;
+        let address = |identifier: Option<message::Identifier>| identifier.map(|identifier| identifier.extension);
         Ok(Content {
             label: header.label.unwrap_or_default(),
-            functional_address: header.recipient_address,
-            sender_address: header.sender_address,
-            confidential: header.confidentiality,
+            functional_address: address(header.recipient_address),
+            sender_address: address(header.sender_address),
+            confidential: header.confidential,
             conversation_id: Some(header.conversation_id),
-            in_reply_to: header.ref_to_message_id,
+            in_reply_to: header.ref_to,
             documents: checked.documents,
             payload: Some(blob),
         })
@@ -103,7 +105,7 @@ impl Desk {
         let certificate = signed.certificate();
         if !published.contains(certificate) {
             let expected: Vec<&str> = published.iter().map(Certificate::subject).collect();
-            return Err(unsigned(&format!("found a signature by {}, expected by what CertPub publishes for {}: {}", certificate.subject(), received.from, expected.join("; "))));
+            return Err(unsigned(&format!("a signature by {}, where CertPub publishes for {}: {}", certificate.subject(), received.from, expected.join("; "))));
         }
         self.settings.trust.check(certificate, signed.others(), self.now).map_err(|error| unsigned(&error.to_string()))?;
         Ok(signed)
@@ -117,37 +119,32 @@ impl Desk {
         let bytes_max = self.settings.received_message_bytes_max;
         let opened = xhe::open(signed, envelope, std::slice::from_ref(&self.keys.identity), BufWriter::new(Bounded { inner: &mut payload, left: bytes_max }));
         match opened {
-            Ok(unsealed) if !unsealed.encrypted => Err(rejected(Code::Sig, "security", "XHE", "the message is not encrypted", "MSG-5.3.t14", "found a message in clear, expected one that is encrypted to us (UTB-2.11.a)")),
+            Ok(unsealed) if !unsealed.encrypted => Err(rejected("MSG-5.3.t14", "a message in clear", "one that is encrypted to its recipient (UTB-2.11.a)")),
             Ok(unsealed) => Ok((payload, unsealed)),
             Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(rejected(Code::Bv, "too-long", "NA", "Message size too large.", "MSG-5.3.t04", &format!("found more than {bytes_max} bytes, expected at most that (limits.received_message_bytes_max)")))
+                Err(rejected("MSG-5.3.t04", &format!("more than {bytes_max} bytes"), "a message of at most that size"))
             }
             Err(OpenError::Io(error)) => Err(temporary(&error)),
             Err(error) => Err(Refusal::Silent(Problem::new(Fault::Refused, "not-opened", "the message could not be opened", format!("{error}; no message receipt is sent; ask the sender to look up our certificate anew and to send again")).rule("KVITT-2.1.2.p4"))),
         }
     }
 
-    /// Schema, rules, and agreement with the envelope (MSG-5.3).
+    /// Schema, rules, agreement with the envelope, and a function address of ours (MSG-5.3).
     fn validate(&self, payload: &BlobWriter, unsealed: &xhe::Unsealed) -> Result<CheckedMessage, Refusal> {
         let clear = payload.reopen().map_err(|error| Refusal::Temporary(file_problem(&error)))?;
         let mut checked = message::check(BufReader::new(clear)).map_err(|error| Refusal::Silent(Problem::new(Fault::Refused, "not-xml", "the payload is no message", format!("{error}; no message receipt is sent")).rule("KVITT-2.1.2.p3")))?;
-        let frame = message::Frame {
-            id: &unsealed.header.id,
-            from: &unsealed.header.from,
-            to: &unsealed.header.to,
-            handling_service_id: unsealed.header.handling_service_id.as_deref(),
-            functional_addresses: &self.keys.mailbox.functional_addresses,
-        };
-        checked.hold_against(&frame);
-        match checked.cause() {
-            None => Ok(checked),
-            Some(cause) => {
-                let detail = checked.findings.first().map_or_else(String::new, |finding| format!("{}: found {}, expected {}", finding.path, finding.found, finding.expected));
-                let rule = checked.findings.first().map_or("MSG-5.3", |finding| finding.rule.as_str());
-                let problem = Problem::new(Fault::Refused, "rejected", "the message was rejected", detail).rule(rule);
-                Err(Refusal::Rejected(cause, problem))
-            }
-        }
+        let header = &unsealed.header;
+        let envelope = Enveloped { id: &header.id, from: &header.from, to: &header.to, handling_service_id: header.handling_service_id.as_deref() };
+        checked.findings.extend(agreement::check(&envelope, &checked.header));
+        checked.findings.extend(self.unknown_address(&checked.header));
+        if checked.is_refused() { Err(Refusal::Rejected(checked.findings)) } else { Ok(checked) }
+    }
+
+    /// A function address that is none of this participant's (MSG-5.3.t09).
+    fn unknown_address(&self, header: &message::MessageHeader) -> Option<Finding> {
+        let address = &header.recipient_address.as_ref()?.extension;
+        let known = &self.keys.mailbox.functional_addresses;
+        (!known.contains(address)).then(|| Finding::error("MSG-5.3.t09", "/messagePayload/message/messageHeader/recipient/attention/subOrganization/organizationId/extension", "a function address that is not known here", "one of the recipient's in the address book"))
     }
 
     fn envelope(&self, received: &Message) -> io::Result<BufReader<File>> {
@@ -158,14 +155,15 @@ impl Desk {
     // === Its answer ===
 
     fn accept(&self, received: &Message, content: Content) -> Result<Handled, Problem> {
-        let answer = self.answer(received, content.sender_address.as_deref(), &[])?;
+        let answer = self.answer(received, content.sender_address.as_deref(), Word::Accepted)?;
         let detail = format!("opened and validated: {} documents; the message receipt ACCEPTED is queued", content.documents.len());
         let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Content(Box::new(content)), Change::MessageReceipt("ACCEPTED".into()), Change::Error(None)];
         Ok(self.handled(received, Outcome::Open, changes, Event::new(self.now, Some(received.id), Stage::Opened, detail), answer))
     }
 
-    fn reject(&self, received: &Message, cause: &Cause, problem: Problem) -> Result<Handled, Problem> {
-        let answer = self.answer(received, None, std::slice::from_ref(cause))?;
+    fn reject(&self, received: &Message, findings: &[Finding]) -> Result<Handled, Problem> {
+        let answer = self.answer(received, None, Word::of(findings))?;
+        let problem = rejection(findings);
         let event = Event::new(self.now, Some(received.id), Stage::Failed, "rejected; the message receipt REJECTED is queued").problem(problem.clone());
         let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("REJECTED".into()), Change::Error(Some(problem))];
         Ok(self.handled(received, Outcome::Fail, changes, event, answer))
@@ -178,11 +176,10 @@ impl Desk {
     }
 
     /// The message receipt, signed and not encrypted (UTB-2.1.p2), as a message to send.
-    fn answer(&self, received: &Message, sender_address: Option<&str>, causes: &[Cause]) -> Result<Message, Problem> {
-        let id = uuid::Uuid::new_v4();
-        let new = NewReceipt { id: id.to_string(), issued: self.now, sender: &received.to, receiver: &received.from, reference: &received.envelope_id, causes };
-        let body = receipt::build(&new);
-        let mut header = xhe::Header::new(EnvelopeId::from_uuid(id), time::millis(self.now), DocumentType::message_receipt(), &self.settings.federation, received.to.clone(), received.from.clone());
+    fn answer(&self, received: &Message, sender_address: Option<&str>, outcome: Word) -> Result<Message, Problem> {
+        let id = EnvelopeId::from_uuid(uuid::Uuid::new_v4());
+        let body = receipt::build(&NewReceipt { id: id.clone(), issued: self.now, sender: received.to.clone(), receiver: received.from.clone(), reference: received.envelope_id.clone(), outcome });
+        let mut header = xhe::Header::new(id, time::millis(self.now), DocumentType::message_receipt(), &self.settings.federation, received.to.clone(), received.from.clone());
         // C-26: the address of the one who gets it, where it is known.
         header.handling_service_id = sender_address.map(str::to_owned);
         header.encrypted = false;
@@ -205,14 +202,13 @@ impl Desk {
     fn came_again(&self, received: &Message, first: &Message) -> Result<Handled, Problem> {
         let accepted_first = first.message_receipt.as_deref() == Some("ACCEPTED");
         if first.envelope_sha256 == received.envelope_sha256 && accepted_first {
-            let answer = self.answer(received, first.content.as_ref().and_then(|content| content.sender_address.as_deref()), &[])?;
+            let answer = self.answer(received, first.content.as_ref().and_then(|content| content.sender_address.as_deref()), Word::Accepted)?;
             let event = Event::new(self.now, Some(received.id), Stage::Duplicate, format!("the same envelope came in another AS4 message; it is message {} already, and is answered again", first.id));
             let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("ACCEPTED".into())];
             return Ok(self.handled(received, Outcome::Take, changes, event, answer));
         }
-        let detail = format!("found another envelope under id {}, which is message {}; expected a new id", received.envelope_id, first.id);
-        let Refusal::Rejected(cause, problem) = rejected(Code::Bv, "duplicate", "NA", "MessageId is not unique", "MSG-5.3.t06", &detail) else { return Ok(failed(self, received, Problem::new(Fault::Refused, "duplicate", "a duplicate", detail))) };
-        self.reject(received, &cause, problem)
+        let expected = format!("a new id: this one is message {}", first.id);
+        self.reject(received, &[Finding::error("MSG-5.3.t06", "/XHE/Header/ID", format!("another envelope under id {}", received.envelope_id), expected)])
     }
 
     // === A message receipt ===
@@ -222,33 +218,33 @@ impl Desk {
         match self.read_receipt(received, published) {
             Ok(receipt) => self.matched(received, &receipt),
             Err(Refusal::Temporary(problem)) => Err(problem),
-            Err(Refusal::Rejected(_, problem) | Refusal::Silent(problem)) => Ok(failed(self, received, problem)),
+            Err(Refusal::Silent(problem)) => Ok(failed(self, received, problem)),
+            Err(Refusal::Rejected(findings)) => Ok(failed(self, received, rejection(&findings))),
         }
     }
 
-    fn read_receipt(&self, received: &Message, published: &[Certificate]) -> Result<receipt::MessageReceipt, Refusal> {
+    fn read_receipt(&self, received: &Message, published: &[Certificate]) -> Result<MessageReceipt, Refusal> {
         let signed = self.verify(received, published)?;
         let envelope = self.envelope(received).map_err(|error| Refusal::Temporary(file_problem(&error)))?;
+        let invalid = |error: &dyn std::fmt::Display| Refusal::Silent(Problem::new(Fault::Refused, "message-receipt", "the message receipt is not valid", error.to_string()).rule("KVITT-3.4.a"));
         let mut body = Vec::new();
-        let silent = |rule: &str, detail: String| Refusal::Silent(Problem::new(Fault::Refused, "message-receipt", "the message receipt is not valid", detail).rule(rule));
-        let unsealed = xhe::open(&signed, envelope, std::slice::from_ref(&self.keys.identity), Bounded { inner: &mut body, left: crate::limits::MESSAGE_RECEIPT_BYTES_MAX }).map_err(|error| silent("KVITT-3.4.a", error.to_string()))?;
-        let checked = receipt::check(&body);
-        let read = checked.accepted().map_err(|findings| {
-            let first = findings.first().map_or_else(String::new, |f| format!("{}: found {}, expected {}", f.path, f.found, f.expected));
-            silent(findings.first().map_or("KVITT-3.4.b", |f| f.rule.as_str()), first)
-        })?;
+        let bounded = Bounded { inner: &mut body, left: crate::limits::MESSAGE_RECEIPT_BYTES_MAX };
+        let unsealed = xhe::open(&signed, envelope, std::slice::from_ref(&self.keys.identity), bounded).map_err(|error| invalid(&error))?;
+        let checked = receipt::check(&body).map_err(|error| invalid(&error))?;
+        let Some(read) = checked.receipt.filter(|_| !checked.findings.iter().any(Finding::is_error)) else { return Err(Refusal::Rejected(checked.findings)) };
         if read.sender != unsealed.header.from || read.receiver != unsealed.header.to {
-            return Err(silent("KVITT-3.1.d", format!("found sender {} and receiver {}, expected {} and {} as in the envelope", read.sender, read.receiver, unsealed.header.from, unsealed.header.to)));
+            let found = format!("sender {} and receiver {}", read.sender, read.receiver);
+            return Err(rejected("KVITT-3.1.d", &found, &format!("{} and {} as in the envelope", unsealed.header.from, unsealed.header.to)));
         }
         Ok(read)
     }
 
     /// The message that it answers takes its word; an unknown reference is logged, no more (C-03).
-    fn matched(&self, received: &Message, receipt: &receipt::MessageReceipt) -> Result<Handled, Problem> {
+    fn matched(&self, received: &Message, receipt: &MessageReceipt) -> Result<Handled, Problem> {
         let query = Query { direction: Some(Direction::Out), envelope_id: Some(receipt.reference.clone()), participant: Some(received.to.clone()), limit: 20, ..Query::default() };
         let found = self.store.list(&query).map_err(|error| store_problem(&error))?;
         let sent = found.into_iter().find(|sent| sent.from == received.to && sent.to == received.from && sent.carriage == Carriage::Own && sent.acknowledges.is_none());
-        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt(receipt.word().into())];
+        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt(receipt.outcome.word().into())];
         let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
         let Some(sent) = sent else {
             let event = Event::new(self.now, Some(received.id), Stage::Answered, format!("a message receipt for {}, which is no message of this message service", receipt.reference));
@@ -260,22 +256,32 @@ impl Desk {
     }
 
     /// What a message receipt means for the message that was sent.
-    fn answered(&self, sent: &Message, receipt: &receipt::MessageReceipt) -> (Settlement, Event) {
-        let event = Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.word())).fact("message_receipt_id", &receipt.id);
+    fn answered(&self, sent: &Message, receipt: &MessageReceipt) -> (Settlement, Event) {
+        let event = Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.outcome.word())).fact("message_receipt_id", &receipt.id);
         // C-12: a later REJECTED never takes an ACCEPTED back.
         let kept = sent.message_receipt.as_deref() == Some("ACCEPTED");
-        let (outcome, mut changes) = if receipt.accepted { (Outcome::Confirm, vec![Change::Error(None)]) } else { (Outcome::Reject, Vec::new()) };
+        let (outcome, mut changes) = if receipt.outcome == Word::Accepted { (Outcome::Confirm, vec![Change::Error(None)]) } else { (Outcome::Reject, Vec::new()) };
         if !kept {
-            changes.extend([Change::MessageReceipt(receipt.word().into()), Change::Due(None), Change::Packed(None)]);
+            changes.extend([Change::MessageReceipt(receipt.outcome.word().into()), Change::Due(None), Change::Packed(None)]);
         }
-        let rejection = (!receipt.accepted && !kept).then(|| {
-            let causes: Vec<String> = receipt.causes.iter().map(ToString::to_string).collect();
-            Problem::new(Fault::Refused, "rejected", "the recipient rejected the message", format!("{}; mend it and send it as a new message", causes.join("; "))).rule("KVITT-4.1.t01")
-        });
+        let rejection = (receipt.outcome != Word::Accepted && !kept).then(|| told(receipt));
         let event = rejection.iter().cloned().fold(event, Event::problem);
         changes.extend(rejection.map(|problem| Change::Error(Some(problem))));
         (Settlement { id: sent.id, claim: None, release: false, outcome: Some(outcome), changes }, event)
     }
+}
+
+/// What a recipient's rejection tells our own people.
+fn told(receipt: &MessageReceipt) -> Problem {
+    let causes: Vec<String> = receipt.outcome.causes().iter().map(|cause| format!("{} {} at {}: {}", cause.code.word(), cause.detail, cause.line, cause.reason)).collect();
+    Problem::new(Fault::Refused, "rejected", "the recipient rejected the message", format!("{}; mend it and send it as a new message", causes.join("; "))).rule("KVITT-4.1.t01")
+}
+
+/// What our own people are told of a message that we rejected.
+fn rejection(findings: &[Finding]) -> Problem {
+    let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
+    let detail: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Problem::new(Fault::Refused, "rejected", "it was rejected", detail.join("; ")).rule(errors.first().map_or("MSG-5.3", |finding| finding.rule.as_str()))
 }
 
 /// A message that our own people have to look at; nobody is answered.
@@ -286,14 +292,13 @@ fn failed(desk: &Desk, received: &Message, problem: Problem) -> Handled {
     Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }
 }
 
-fn unsigned(detail: &str) -> Refusal {
-    rejected(Code::Sig, "security", "NA", "Sender signature not validated", "MSG-5.3.t12", detail)
+fn unsigned(found: &str) -> Refusal {
+    rejected("MSG-5.3.t12", found, "a signature by the certificate that CertPub publishes for the sender")
 }
 
-/// A refusal that its sender is told of: what the message receipt says, and what our own people read.
-fn rejected(code: Code, reason: &str, location: &str, text: &str, rule: &str, detail: &str) -> Refusal {
-    let cause = Cause { code, reason: reason.to_owned(), text: text.to_owned(), location: location.to_owned() };
-    Refusal::Rejected(cause, Problem::new(Fault::Refused, "rejected", "the message was rejected", detail).rule(rule))
+/// A refusal that its sender is told of.
+fn rejected(rule: &str, found: &str, expected: &str) -> Refusal {
+    Refusal::Rejected(vec![Finding::error(rule, "NA", found, expected)])
 }
 
 /// A writer that takes so many bytes and no more.

@@ -3,10 +3,9 @@
 use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, Spool, Submission, store_problem};
 use crate::crypto::SystemRandom;
-use crate::model::document::DocumentType;
-use crate::model::{BlobId, Carriage, Content, EnvelopeId, Fault, Message, ParticipantId, Problem, time};
+use crate::model::{BlobId, Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time};
 use crate::pki::Certificate;
-use crate::sdk::message::{self, CheckedMessage, NewFile, NewMessage};
+use crate::sdk::message::{self, BuildError, CheckedMessage, NewFile, NewMessage, Party};
 use crate::store::Store;
 use crate::xhe;
 use std::fs::File;
@@ -85,7 +84,7 @@ impl MessageService {
         let (store, access_point) = (Arc::clone(&self.store), Arc::clone(&self.access_point));
         let now = self.clock.now();
         let submission = blocking(move || {
-            let new = new_message(&draft, &keys, now);
+            let new = new_message(&draft, &keys, now)?;
             let payload = build(&*store, &new, draft.text.as_slice(), files, settings.message_bytes_max)?;
             let sealed = seal(&*store, &*access_point, &settings, &new, &payload, &keys, &certificate);
             let envelope = sealed.inspect_err(|_| discard(&*store, payload.blob))?;
@@ -123,20 +122,23 @@ fn check_draft(draft: &Draft, files: &[DraftFile]) -> Result<(), Problem> {
 }
 
 /// The header of the new message: its id is the envelope's as well (MSG-3.2.t01).
-fn new_message(draft: &Draft, keys: &Keys, now: crate::model::Timestamp) -> NewMessage {
-    let id = uuid::Uuid::new_v4().to_string();
-    NewMessage {
+fn new_message(draft: &Draft, keys: &Keys, now: Timestamp) -> Result<NewMessage, Problem> {
+    let id = uuid::Uuid::new_v4();
+    let ref_to = draft.in_reply_to.as_deref().map(uuid::Uuid::parse_str).transpose().map_err(|_| {
+        Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", format!("found in-reply-to {:?}, expected the messageId (a UUID) of the message that it answers", draft.in_reply_to.as_deref().unwrap_or_default())).rule("MSG-4.3.2.t04")
+    })?;
+    let party = |participant: &ParticipantId, address: Option<&String>| Party { participant: participant.clone(), functional_address: address.cloned().unwrap_or_else(|| default_address(participant)), label: None };
+    Ok(NewMessage {
         created: now,
-        message_id: id.clone(),
+        message_id: id,
         conversation_id: id,
-        ref_to_message_id: draft.in_reply_to.clone(),
+        ref_to,
         label: draft.label.clone(),
-        confidentiality: draft.confidential,
-        from: draft.from.clone(),
-        sender_address: keys.mailbox.functional_addresses.first().cloned().unwrap_or_else(|| default_address(&draft.from)),
-        to: draft.to.clone(),
-        recipient_address: draft.functional_address.clone().unwrap_or_else(|| default_address(&draft.to)),
-    }
+        confidential: draft.confidential,
+        generating_system: Some(concat!("Sluss ", env!("CARGO_PKG_VERSION")).to_owned()),
+        recipient: party(&draft.to, draft.functional_address.as_ref()),
+        sender: party(&draft.from, keys.mailbox.functional_addresses.first()),
+    })
 }
 
 /// The function address that every participant has where none was registered.
@@ -150,18 +152,27 @@ fn build(store: &dyn Store, new: &NewMessage, texts: &[String], mut files: Vec<D
     let mut contents: Vec<NewFile<'_>> = files.iter_mut().map(|file| NewFile { name: file.name.clone(), mime: file.mime.clone(), content: &mut file.file }).collect();
     {
         let mut buffered = BufWriter::new(&mut writer);
-        message::build(new, texts, &mut contents, &mut buffered).and_then(|_| buffered.flush()).map_err(|error| file_problem(&error))?;
+        message::build(new, texts, &mut contents, &mut buffered).map_err(|error| unbuilt(&error))?;
+        buffered.flush().map_err(|error| file_problem(&error))?;
     }
     if writer.bytes() > bytes_max {
         return Err(too_large(&format!("{} bytes", writer.bytes()), bytes_max));
     }
     let written = writer.reopen().map_err(|error| file_problem(&error))?;
     let checked = message::check(BufReader::new(written)).map_err(|error| Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule("MSG-5.p1"))?;
-    if let Some(finding) = checked.findings.first() {
-        return Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", format!("{}: found {}, expected {}", finding.path, finding.found, finding.expected)).rule(finding.rule.clone()));
+    if let Some(finding) = checked.findings.iter().find(|finding| finding.is_error()) {
+        return Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", finding.to_string()).rule(finding.rule.clone()));
     }
     let blob = writer.commit().map_err(|error| store_problem(&error))?;
     Ok(Payload { blob, checked })
+}
+
+fn unbuilt(error: &BuildError) -> Problem {
+    match error {
+        BuildError::Io(error) => file_problem(error),
+        BuildError::Invalid { rule, .. } => Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule(*rule),
+        other => Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", other.to_string()),
+    }
 }
 
 fn too_large(found: &str, bytes_max: u64) -> Problem {
@@ -170,7 +181,7 @@ fn too_large(found: &str, bytes_max: u64) -> Problem {
 
 /// Encrypts the payload to the recipient's certificate, and signs the envelope (XHE-3.2.p1).
 fn seal(store: &dyn Store, access_point: &dyn AccessPoint, settings: &Settings, new: &NewMessage, payload: &Payload, keys: &Keys, to: &Certificate) -> Result<Spool, Problem> {
-    let header = envelope_header(settings, new)?;
+    let header = envelope_header(settings, new);
     let mut clear = BufReader::new(store.blobs().open(payload.blob).map_err(|error| store_problem(&error))?);
     let spool = access_point.spool(None)?;
     let sealed = xhe::seal(&header, &mut clear, &keys.identity, to, &SystemRandom, BufWriter::new(spool));
@@ -179,19 +190,19 @@ fn seal(store: &dyn Store, access_point: &dyn AccessPoint, settings: &Settings, 
 }
 
 /// The envelope's header: what it says must equal what the message says (MSG-3.2).
-fn envelope_header(settings: &Settings, new: &NewMessage) -> Result<xhe::Header, Problem> {
-    let id = new.message_id.parse::<EnvelopeId>().map_err(|error| Problem::new(Fault::Temporary, "internal", "no envelope id", error.to_string()))?;
-    let header = xhe::Header::new(id, time::millis(new.created), DocumentType::sdk_message(), &settings.federation, new.from.clone(), new.to.clone());
-    Ok(header.handling_service(&new.recipient_address))
+fn envelope_header(settings: &Settings, new: &NewMessage) -> xhe::Header {
+    let id = EnvelopeId::from_uuid(new.message_id);
+    let header = xhe::Header::new(id, time::millis(new.created), DocumentType::sdk_message(), &settings.federation, new.sender.participant.clone(), new.recipient.participant.clone());
+    header.handling_service(&new.recipient.functional_address)
 }
 
 fn content(draft: &Draft, new: &NewMessage, payload: Payload) -> Content {
     Content {
         label: draft.label.clone(),
-        functional_address: Some(new.recipient_address.clone()),
-        sender_address: Some(new.sender_address.clone()),
+        functional_address: Some(new.recipient.functional_address.clone()),
+        sender_address: Some(new.sender.functional_address.clone()),
         confidential: draft.confidential,
-        conversation_id: Some(new.conversation_id.clone()),
+        conversation_id: Some(new.conversation_id.to_string()),
         in_reply_to: draft.in_reply_to.clone(),
         documents: payload.checked.documents,
         payload: Some(payload.blob),
