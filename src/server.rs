@@ -2,12 +2,13 @@
 
 use crate::access_point::{Router, inbound};
 use crate::limits;
-use crate::net::inbound::{BodyLimits, BodyReader};
+use crate::net::inbound::{BodyLimits, reader};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::post;
 use std::sync::Arc;
+use tokio_util::io::SyncIoBridge;
 
 /// The path at which other access points reach us.
 pub const AS4_PATH: &str = "/as4";
@@ -25,8 +26,8 @@ async fn probe() -> &'static str {
 /// Takes one AS4 request, whatever its size, and answers it.
 async fn receive(State(router): State<Arc<Router>>, headers: HeaderMap, body: Body) -> Response<Body> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let (reader, remains) = BodyReader::new(body, BodyLimits::bytes(router.settings().as4_bytes_max));
-    let answer = inbound::receive(&router, content_type, reader).await;
+    let (body, remains) = reader(body, BodyLimits::bytes(router.settings().as4_bytes_max));
+    let answer = inbound::receive(&router, content_type, SyncIoBridge::new(body)).await;
     // A client that is still writing would not see the answer to what was refused at its header.
     remains.drain(limits::SERVER_DRAIN_BYTES_MAX).await;
     response(answer)

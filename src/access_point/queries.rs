@@ -71,7 +71,7 @@ impl Router {
         if message.taken_at.is_some() {
             return Ok(message);
         }
-        let router = Self::clone(self);
+        let router = Arc::clone(self);
         blocking(move || {
             let now = router.now();
             let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);

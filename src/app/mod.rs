@@ -191,9 +191,9 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
 async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data_dir, chain_hash, clock)).await;
     match opened {
-        Ok(Ok(opened)) => {
-            tracing::info!(report = ?opened.report, "the store is open");
-            Ok(Arc::new(opened.store))
+        Ok(Ok((store, opening))) => {
+            tracing::info!(?opening, "the store is open");
+            Ok(Arc::new(store))
         }
         Ok(Err(error)) => Err(access_point::store_problem(&error)),
         Err(error) => Err(Problem::new(Fault::Temporary, "store", "the store could not be opened", error.to_string())),
@@ -202,7 +202,10 @@ async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn 
 
 /// The hash that chains the journal's records.
 fn chain_hash(bytes: &[u8]) -> [u8; 32] {
-    crate::pki::digest_sha256(bytes)
+    let digest = crate::crypto::Digest::of(crate::crypto::HashFunction::Sha256, bytes);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(&digest);
+    hash
 }
 
 fn client(config: &Config, materials: &Materials) -> Result<Client, String> {

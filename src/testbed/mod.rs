@@ -6,6 +6,7 @@
 
 pub mod ca;
 mod dns;
+pub mod demo;
 pub mod fault;
 pub mod federation;
 mod folder;

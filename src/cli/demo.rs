@@ -1,0 +1,50 @@
+//! `sluss demo`.
+
+use super::args::DemoOptions;
+use super::output::Output;
+use super::{Ended, unprinted};
+use crate::model::{Fault, Problem};
+use crate::testbed::demo::{Demo, Options, Shown};
+
+/// Runs the federation, shows the exchange, and stays until it is interrupted.
+pub(super) async fn run(options: DemoOptions, out: &mut Output) -> Ended {
+    let one = |problem| vec![problem];
+    let demo = Demo::start(Options { dir: options.dir, document: options.document, messages: options.messages }).await?;
+    let shown = demo.exchange().await;
+    let result = match &shown {
+        Ok(shown) => show(shown, options.exit, out),
+        Err(problem) => Err(problem.clone()),
+    };
+    if !options.exit && result.is_ok() {
+        tokio::signal::ctrl_c().await.map_err(|error| one(Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string())))?;
+    }
+    demo.stop().await;
+    result.map_err(one)
+}
+
+fn show(shown: &Shown, exit: bool, out: &mut Output) -> Result<u8, Problem> {
+    out.record(shown, || text(shown, exit)).map_err(|error| unprinted(&error))?;
+    Ok(u8::from(!shown.messages.iter().all(|message| message.is_accepted())))
+}
+
+fn text(shown: &Shown, exit: bool) -> String {
+    let mut lines = vec![format!("federation ready after {} ms: DNS, SMP with CertPub, two access points with message services", shown.ready_ms)];
+    for message in shown.messages.iter().take(10) {
+        lines.push(String::new());
+        lines.push(format!("{} -> {}: {} bytes, {}", message.from, message.to, message.bytes, message.status.word()));
+        lines.push(format!("  SHA-256 sent    {}", message.sha256_sent));
+        lines.push(format!("  SHA-256 opened  {}", message.sha256_opened));
+        for step in &message.journey {
+            lines.push(format!("  {}  {}", crate::model::time::millis(step.at), step.detail));
+        }
+    }
+    if shown.messages.len() > 10 {
+        lines.push(format!("... and {} more", shown.messages.len() - 10));
+    }
+    lines.push(String::new());
+    lines.push(format!("{} messages in {:.2} s", shown.messages.len(), shown.exchange_seconds));
+    if !exit {
+        lines.push(format!("\nlook at both sides, and send a document of your own:\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.", shown.pages.ankeborg, shown.pages.storstad));
+    }
+    lines.join("\n")
+}
