@@ -8,7 +8,6 @@ mod materials;
 use crate::access_point::{self, AccessPoint, HandOver, Router, worker};
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
 use crate::config::{Config, Role as ProcessRole};
-use crate::console::{self, ConsoleState};
 use crate::discovery::Discovery;
 use crate::message_service::MessageService;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
@@ -112,13 +111,12 @@ impl App {
     /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let state = ApiState { access_point: Arc::clone(&self.router), message_service: self.service.clone(), token: self.token.clone(), outlook: self.outlook.clone() };
-        let pages = ConsoleState::new(Arc::clone(&self.router), self.service.clone(), self.token.clone());
         let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
         let hand_over = self.service.map(|service| -> Arc<dyn HandOver> { service });
         tokio::join!(
             serve(self.listeners.as4, self.tls, server::as4_routes(Arc::clone(&self.router)), server_limits, stop.clone()),
             serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
-            serve(self.listeners.console, None, console::router(pages), server_limits, stop.clone()),
+            serve(self.listeners.console, None, axum::Router::new(), server_limits, stop.clone()),
             worker::run(self.router, hand_over, stop),
         );
     }

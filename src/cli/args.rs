@@ -327,9 +327,9 @@ pub(super) struct BuildOptions {
     /// The sender's function address. Default: sdk:inkorg: and its id.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) sender_address: Option<String>,
-    /// Subject.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub(super) label: String,
+    /// Subject. Default: the first file's name.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) label: Option<String>,
     /// A text.
     #[arg(long, value_name = "TEXT")]
     pub(super) text: Option<String>,
