@@ -232,7 +232,11 @@ pub struct Participant {
 impl Participant {
     /// Its function addresses, with the default where none is given.
     pub fn addresses(&self) -> Vec<String> {
-        if self.functional_addresses.is_empty() { vec![format!("sdk:inkorg:{}", self.id)] } else { self.functional_addresses.clone() }
+        if self.functional_addresses.is_empty() {
+            vec![format!("sdk:inkorg:{}", self.id)]
+        } else {
+            self.functional_addresses.clone()
+        }
     }
 
     /// Its document types, with the default where none is given.
@@ -258,10 +262,23 @@ impl Config {
     /// One problem for each mistake, each with key, value and remedy.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            vec![Problem::new(Fault::Usage, "configuration", "the configuration cannot be read", format!("{}: {error}; give another file with --config, or make one with `sluss init DIR`", path.display()))]
+            vec![Problem::new(
+                Fault::Usage,
+                "configuration",
+                "the configuration cannot be read",
+                format!(
+                    "{}: {error}; give another file with --config, or make one with `sluss init DIR`",
+                    path.display()
+                ),
+            )]
         })?;
         let mut config: Self = toml::from_str(&text).map_err(|error| {
-            vec![Problem::new(Fault::Usage, "configuration", "the configuration has a mistake", format!("{}: {}", path.display(), error.to_string().trim()))]
+            vec![Problem::new(
+                Fault::Usage,
+                "configuration",
+                "the configuration has a mistake",
+                format!("{}: {}", path.display(), error.to_string().trim()),
+            )]
         })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -320,7 +337,11 @@ impl Config {
         }
         for (key, address) in [("listen.api", self.listen.api), ("listen.console", self.listen.console)] {
             if !address.ip().is_loopback() {
-                found.push(mistake(key, address, "accounts and TLS for this door are not available yet; use a loopback address such as 127.0.0.1"));
+                found.push(mistake(
+                    key,
+                    address,
+                    "accounts and TLS for this door are not available yet; use a loopback address such as 127.0.0.1",
+                ));
             }
         }
     }
@@ -328,7 +349,11 @@ impl Config {
     fn check_federation(&self, found: &mut Vec<Problem>) {
         let federation = &self.federation;
         if !["testbed", "open-test", "qa", "prod"].contains(&federation.environment.as_str()) {
-            found.push(mistake("federation.environment", &federation.environment, "expected testbed, open-test, qa or prod"));
+            found.push(mistake(
+                "federation.environment",
+                &federation.environment,
+                "expected testbed, open-test, qa or prod",
+            ));
         }
         let testbed = federation.environment == "testbed";
         match federation.revocation {
@@ -337,7 +362,11 @@ impl Config {
             Revocation::Unchecked => {}
         }
         if self.discovery.smp_plain_http && !testbed {
-            found.push(mistake("discovery.smp_plain_http", "true", "only a testbed asks its SMP by plain HTTP; remove the line"));
+            found.push(mistake(
+                "discovery.smp_plain_http",
+                "true",
+                "only a testbed asks its SMP by plain HTTP; remove the line",
+            ));
         }
         let anchors = [
             ("federation.access_point_anchor_files", &federation.access_point_anchor_files),
@@ -346,11 +375,19 @@ impl Config {
         ];
         for (key, files) in anchors {
             if files.is_empty() {
-                found.push(mistake(key, "[]", "nobody would be trusted; name the certificate files of this environment (see certs/README.md)"));
+                found.push(mistake(
+                    key,
+                    "[]",
+                    "nobody would be trusted; name the certificate files of this environment (see certs/README.md)",
+                ));
             }
         }
         if self.discovery.dns_servers.is_empty() {
-            found.push(mistake("discovery.dns_servers", "[]", "nobody could be found; name at least one DNS server, as \"127.0.0.1:53\""));
+            found.push(mistake(
+                "discovery.dns_servers",
+                "[]",
+                "nobody could be found; name at least one DNS server, as \"127.0.0.1:53\"",
+            ));
         }
     }
 
@@ -358,7 +395,11 @@ impl Config {
         for (index, participant) in self.participants.iter().enumerate() {
             let key = format!("participant[{index}] ({})", participant.id);
             if participant.key_file.is_some() != participant.certificate_file.is_some() {
-                found.push(mistake(&key, "key_file without certificate_file or the reverse", "give both, or neither for a participant whose message service is elsewhere"));
+                found.push(mistake(
+                    &key,
+                    "key_file without certificate_file or the reverse",
+                    "give both, or neither for a participant whose message service is elsewhere",
+                ));
             }
             if participant.key_file.is_some() && !self.roles.contains(&Role::MessageService) {
                 found.push(mistake(&key, "key_file", "an access point alone holds no participant's key; add \"message-service\" to roles, or remove key_file and certificate_file"));
@@ -372,16 +413,35 @@ impl Config {
     fn check_sizes(&self, found: &mut Vec<Problem>) {
         let sizes = &self.limits;
         if sizes.envelope_bytes_max < 100_000_000 {
-            found.push(mistake("limits.envelope_bytes_max", sizes.envelope_bytes_max, "an access point takes at least 100 MB (AS4-2.8.a); use 100000000 or more"));
+            found.push(mistake(
+                "limits.envelope_bytes_max",
+                sizes.envelope_bytes_max,
+                "an access point takes at least 100 MB (AS4-2.8.a); use 100000000 or more",
+            ));
         }
         if sizes.envelope_bytes_max > limits::ENVELOPE_BYTES_MAX {
-            found.push(mistake("limits.envelope_bytes_max", sizes.envelope_bytes_max, &format!("at most {} is possible", limits::ENVELOPE_BYTES_MAX)));
+            found.push(mistake(
+                "limits.envelope_bytes_max",
+                sizes.envelope_bytes_max,
+                &format!("at most {} is possible", limits::ENVELOPE_BYTES_MAX),
+            ));
         }
         if sizes.as4_bytes_max > limits::AS4_BODY_BYTES_MAX || sizes.as4_bytes_max < 100_000_000 {
-            found.push(mistake("limits.as4_bytes_max", sizes.as4_bytes_max, &format!("use 100000000 to {}", limits::AS4_BODY_BYTES_MAX)));
+            found.push(mistake(
+                "limits.as4_bytes_max",
+                sizes.as4_bytes_max,
+                &format!("use 100000000 to {}", limits::AS4_BODY_BYTES_MAX),
+            ));
         }
         if self.retry.first_pause_seconds == 0 || self.retry.longest_pause_seconds < self.retry.first_pause_seconds {
-            found.push(mistake("retry", format!("first_pause_seconds {} and longest_pause_seconds {}", self.retry.first_pause_seconds, self.retry.longest_pause_seconds), "the first pause is at least 1 and not longer than the longest"));
+            found.push(mistake(
+                "retry",
+                format!(
+                    "first_pause_seconds {} and longest_pause_seconds {}",
+                    self.retry.first_pause_seconds, self.retry.longest_pause_seconds
+                ),
+                "the first pause is at least 1 and not longer than the longest",
+            ));
         }
     }
 }

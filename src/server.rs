@@ -25,7 +25,8 @@ async fn probe() -> &'static str {
 
 /// Takes one AS4 request, whatever its size, and answers it.
 async fn receive(State(router): State<Arc<Router>>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (body, remains) = reader(body, BodyLimits::bytes(router.settings().as4_bytes_max));
     let answer = inbound::receive(&router, content_type, SyncIoBridge::new(body)).await;
     // A client that is still writing would not see the answer to what was refused at its header.

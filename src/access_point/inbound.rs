@@ -4,9 +4,14 @@
 //! [`outcome`] decides what that meant.
 
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
-use crate::as4::{self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Received, Refusal, error, pmode, receipt};
+use crate::as4::{
+    self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Refusal, error, pmode, receipt,
+};
 use crate::crypto;
-use crate::model::{As4MessageId, BlobId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome, ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp};
+use crate::model::{
+    As4MessageId, BlobId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId,
+    Outcome, ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
+};
 use crate::pki::Certificate;
 use crate::store::{Answered, BlobWriter, Blobs, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -67,13 +72,26 @@ impl From<StoreError> for Failure {
     }
 }
 
-async fn take(router: &Arc<Router>, content_type: String, body: impl Read + Send + 'static, claimed: &mut Option<Claimed>) -> Result<Answer, Failure> {
+async fn take(
+    router: &Arc<Router>,
+    content_type: String,
+    body: impl Read + Send + 'static,
+    claimed: &mut Option<Claimed>,
+) -> Result<Answer, Failure> {
     let received = apart(move || Ok(as4::read(&content_type, body)?)).await?;
     *claimed = Some(received.claimed());
     if received.kind() != Kind::UserMessage {
-        return Err(Refusal::Feature(Finding::new(format!("a {} as a request", received.kind().word()), "a user message: AS4 receipts and errors come in answers here").rule("AS4-2.3.1.i")).into());
+        return Err(Refusal::Feature(
+            Finding::new(
+                format!("a {} as a request", received.kind().word()),
+                "a user message: AS4 receipts and errors come in answers here",
+            )
+            .rule("AS4-2.3.1.i"),
+        )
+        .into());
     }
-    let candidates = candidates(router, &received).await;
+    let (reference, sender) = (received.signer_reference().cloned(), received.claimed().original_sender);
+    let candidates = candidates(router, reference, sender).await;
     let router = Arc::clone(router);
     apart(move || {
         let settings = router.settings();
@@ -91,19 +109,21 @@ async fn take(router: &Arc<Router>, content_type: String, body: impl Read + Send
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Failure::Own(Problem::new(Fault::Temporary, "internal", "the work was broken off", error.to_string()))),
+        Err(error) => {
+            Err(Failure::Own(Problem::new(Fault::Temporary, "internal", "the work was broken off", error.to_string())))
+        }
     }
 }
 
 /// Certificates that the signature may mean where the message does not carry its own: those of known
 /// partners, and that of the original sender's access point in SMP. They are then trusted like any other.
-async fn candidates<R: Read>(router: &Arc<Router>, received: &Received<R>) -> Vec<Certificate> {
-    let Some(reference) = received.signer_reference().filter(|reference| reference.certificates().is_empty()) else { return Vec::new() };
+async fn candidates(router: &Arc<Router>, reference: Option<KeyReference>, sender: Option<String>) -> Vec<Certificate> {
+    let Some(reference) = reference.filter(|reference| reference.certificates().is_empty()) else { return Vec::new() };
     let known = router.known_partners();
     if known.iter().any(|certificate| reference.names(certificate)) {
         return known;
     }
-    let Some(sender) = received.claimed().original_sender.as_deref().and_then(|id| id.parse::<ParticipantId>().ok()) else { return known };
+    let Some(sender) = sender.and_then(|id| id.parse::<ParticipantId>().ok()) else { return known };
     match router.discovery.route(&sender, &DocumentType::message_receipt(), &ProcessId::default()).await {
         Ok(route) => vec![route.certificate.certificate().clone()],
         Err(error) => {
@@ -117,7 +137,9 @@ async fn candidates<R: Read>(router: &Arc<Router>, received: &Received<R>) -> Ve
 fn addressed<R: Read>(settings: &Settings, attributed: &Attributed<R>) -> Result<DuplicateKey, Refusal> {
     let message = attributed.message();
     if message.to.id != settings.party.as_str() {
-        return Err(Refusal::Mismatch(Finding::new(format!("eb:To/eb:PartyId {}", message.to.id), settings.party.as_str()).rule("AS4-2.3.1.m")));
+        return Err(Refusal::Mismatch(
+            Finding::new(format!("eb:To/eb:PartyId {}", message.to.id), settings.party.as_str()).rule("AS4-2.3.1.m"),
+        ));
     }
     let from = message.from.id.parse::<PartyId>().map_err(|error| invalid("eb:From/eb:PartyId", &error.to_string()))?;
     if !pmode::is_test(message) {
@@ -128,7 +150,9 @@ fn addressed<R: Read>(settings: &Settings, attributed: &Attributed<R>) -> Result
 
 /// A header value that is none.
 fn invalid(element: &str, what: &str) -> Refusal {
-    Refusal::Header(Finding::new(format!("{element}: {what}"), "a value as the transport profile has it").rule("AS4-2.3.1.p1"))
+    Refusal::Header(
+        Finding::new(format!("{element}: {what}"), "a value as the transport profile has it").rule("AS4-2.3.1.p1"),
+    )
 }
 
 fn serviced(settings: &Settings, message: &as4::UserMessage) -> Result<(), Refusal> {
@@ -141,34 +165,77 @@ fn serviced(settings: &Settings, message: &as4::UserMessage) -> Result<(), Refus
 }
 
 /// The answer that this message got the first time. The same id with another content is no duplicate.
-fn answered_before<R: Read>(router: &Router, attributed: &Attributed<R>, key: &DuplicateKey) -> Result<Option<Answer>, Failure> {
+fn answered_before<R: Read>(
+    router: &Router,
+    attributed: &Attributed<R>,
+    key: &DuplicateKey,
+) -> Result<Option<Answer>, Failure> {
     let Some(answered) = router.store.answered(key)? else { return Ok(None) };
     again(router, answered, &attributed.fingerprint(), key).map(Some)
 }
 
 fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
     if answered.fingerprint != fingerprint {
-        return Err(Refusal::Reused(Finding::new(format!("another content under message id {}", key.id), "the content of the first time, or a new id").rule("SAD-5.3.7.1")).into());
+        return Err(Refusal::Reused(
+            Finding::new(
+                format!("another content under message id {}", key.id),
+                "the content of the first time, or a new id",
+            )
+            .rule("SAD-5.3.7.1"),
+        )
+        .into());
     }
-    let event = Event::new(router.now(), answered.message, Stage::Duplicate, "the same AS4 message came again and got the first AS4 receipt again").fact("as4_message_id", &key.id).fact("partner", &key.from);
+    let event = Event::new(
+        router.now(),
+        answered.message,
+        Stage::Duplicate,
+        "the same AS4 message came again and got the first AS4 receipt again",
+    )
+    .fact("as4_message_id", &key.id)
+    .fact("partner", &key.from);
     router.commit(Transaction { events: vec![event], ..Transaction::default() })?;
     Ok(Answer { content_type: answered.content_type, body: answered.body })
 }
 
 /// Opens the parts into payloads, builds the AS4 receipt, and makes all of it durable at once.
-fn opened<R: Read>(router: &Router, settings: &Settings, attributed: Attributed<R>, key: DuplicateKey) -> Result<Answer, Failure> {
+fn opened<R: Read>(
+    router: &Router,
+    settings: &Settings,
+    attributed: Attributed<R>,
+    key: DuplicateKey,
+) -> Result<Answer, Failure> {
     let mut parts = Parts { blobs: router.store.blobs(), files: Vec::new(), failed: None };
     let fingerprint = attributed.fingerprint();
-    let opened = attributed.open(std::slice::from_ref(&settings.identity), &mut parts).map_err(|refusal| parts.failure(refusal))?;
+    let opened = attributed
+        .open(std::slice::from_ref(&settings.identity), &mut parts)
+        .map_err(|refusal| parts.failure(refusal))?;
     let now = router.now();
     let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
     let answer = receipt::build(&opened.message.message_id, &opened.reference_elements, &settings.identity, &id, now);
-    let answer = answer.map_err(|error| Failure::Own(Problem::new(Fault::Temporary, "receipt", "the AS4 receipt could not be signed", error.to_string())))?;
-    let message = if pmode::is_test(&opened.message) { None } else { Some(new_message(settings, &opened, parts, now)?) };
-    let answered = Answered { message: message.as_ref().map(|message| message.id), content_type: answer.content_type.clone(), body: answer.body.clone(), fingerprint: fingerprint.clone() };
+    let answer = answer.map_err(|error| {
+        Failure::Own(Problem::new(
+            Fault::Temporary,
+            "receipt",
+            "the AS4 receipt could not be signed",
+            error.to_string(),
+        ))
+    })?;
+    let message =
+        if pmode::is_test(&opened.message) { None } else { Some(new_message(settings, &opened, parts, now)?) };
+    let answered = Answered {
+        message: message.as_ref().map(|message| message.id),
+        content_type: answer.content_type.clone(),
+        body: answer.body.clone(),
+        fingerprint: fingerprint.clone(),
+    };
     let event = received_event(&opened, message.as_ref(), now);
     let envelope = message.as_ref().and_then(|message| message.envelope);
-    let transaction = Transaction { inserts: message.into_iter().collect(), answered: Some((key.clone(), answered)), settlements: Vec::new(), events: vec![event] };
+    let transaction = Transaction {
+        inserts: message.into_iter().collect(),
+        answered: Some((key.clone(), answered)),
+        settlements: Vec::new(),
+        events: vec![event],
+    };
     if let Some(signer) = &opened.signer {
         router.remember(signer.certificate());
     }
@@ -186,13 +253,20 @@ fn opened<R: Read>(router: &Router, settings: &Settings, attributed: Attributed<
 fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Timestamp) -> Result<Message, Failure> {
     let header = &opened.message;
     let [part] = opened.parts.as_slice() else { return Err(one_part(opened.parts.len()).into()) };
-    let participant = |name, value: Option<&str>| value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| invalid(name, &error.to_string()));
+    let participant = |name, value: Option<&str>| {
+        value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| invalid(name, &error.to_string()))
+    };
     let to = participant("finalRecipient", header.final_recipient())?;
     let from = participant("originalSender", header.original_sender())?;
-    let document_type = DocumentType::from_action(&header.action).ok_or_else(|| invalid("eb:Action", "expected a scheme, :: and an identifier"))?;
+    let document_type = DocumentType::from_action(&header.action)
+        .ok_or_else(|| invalid("eb:Action", "expected a scheme, :: and an identifier"))?;
     let carriage = settings.participants.get(&to).map_or(Carriage::Carried, |served| served.carriage);
     // The id that the header claims, until the step reads the envelope's own.
-    let envelope_id = header.conversation_id.parse::<EnvelopeId>().or_else(|_| header.message_id.as_str().parse()).map_err(|error| invalid("eb:ConversationId", &error.to_string()))?;
+    let envelope_id = header
+        .conversation_id
+        .parse::<EnvelopeId>()
+        .or_else(|_| header.message_id.as_str().parse())
+        .map_err(|error| invalid("eb:ConversationId", &error.to_string()))?;
     Ok(Message {
         id: MessageId::now(),
         direction: Direction::In,
@@ -201,7 +275,10 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
         from,
         to,
         document_type,
-        process: ProcessId { scheme: header.service_type.clone().unwrap_or_else(|| pmode::SERVICE_TYPE.to_owned()), value: header.service.clone() },
+        process: ProcessId {
+            scheme: header.service_type.clone().unwrap_or_else(|| pmode::SERVICE_TYPE.to_owned()),
+            value: header.service.clone(),
+        },
         envelope_id,
         envelope: Some(parts.keep()?),
         envelope_bytes: part.bytes,
@@ -232,7 +309,11 @@ fn one_part(found: usize) -> Refusal {
 /// The row of the event log (AP-3.4.1.t08 to t14).
 fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) -> Event {
     let header = &opened.message;
-    let detail = if message.is_some() { "received, opened and durable; the AS4 receipt follows" } else { "a test message was received; it is not delivered" };
+    let detail = if message.is_some() {
+        "received, opened and durable; the AS4 receipt follows"
+    } else {
+        "a test message was received; it is not delivered"
+    };
     let certificate = opened.signer.as_ref().map(|signer| signer.certificate());
     Event::new(now, message.map(|message| message.id), Stage::Received, detail)
         .fact("partner", &header.from.id)
@@ -260,11 +341,16 @@ async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&Claimed
         if let Err(error) = keeper.commit(Transaction { events: vec![event], ..Transaction::default() }) {
             tracing::error!(%error, "a refusal could not be recorded");
         }
-        error::build(&refusal, in_reply_to.as_ref(), &settings.identity, &id, keeper.now()).map_err(|error| Problem::new(Fault::Temporary, "error-signal", "the ebMS error could not be signed", error.to_string()))
+        error::build(&refusal, in_reply_to.as_ref(), &settings.identity, &id, keeper.now()).map_err(|error| {
+            Problem::new(Fault::Temporary, "error-signal", "the ebMS error could not be signed", error.to_string())
+        })
     })
     .await;
     match built {
-        Ok(answer) => Response { status: if claimed.is_some() { 200 } else { 400 }, body: Some((answer.content_type, answer.body)) },
+        Ok(answer) => Response {
+            status: if claimed.is_some() { 200 } else { 400 },
+            body: Some((answer.content_type, answer.body)),
+        },
         Err(problem) => {
             tracing::error!(problem = %problem, "a refusal could not be answered");
             Response { status: 500, body: None }
@@ -303,7 +389,11 @@ enum Undelivered {
 }
 
 /// Checks the envelope and its agreement with the AS4 header, and hands it over.
-async fn step(router: &Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut message: Message) -> Result<Delivered, Undelivered> {
+async fn step(
+    router: &Arc<Router>,
+    hand_over: Option<Arc<dyn HandOver>>,
+    mut message: Message,
+) -> Result<Delivered, Undelivered> {
     let header = checked(router, &message).await?;
     agrees(&message, &header, &router.settings().federation).map_err(Undelivered::Nonconforming)?;
     message.envelope_id = header.id.clone();
@@ -318,7 +408,14 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
     let router = Arc::clone(router);
     let envelope = message.envelope;
     let checked = blocking(move || {
-        let blob = envelope.ok_or_else(|| Problem::new(Fault::Temporary, "store", "the envelope is no longer there", "look at data_dir, and restore it from a backup if it is damaged"))?;
+        let blob = envelope.ok_or_else(|| {
+            Problem::new(
+                Fault::Temporary,
+                "store",
+                "the envelope is no longer there",
+                "look at data_dir, and restore it from a backup if it is damaged",
+            )
+        })?;
         let file = router.store.blobs().open(blob).map_err(|error| store_problem(&error))?;
         Ok(xhe::check(BufReader::new(file), xhe::Level::Text))
     })
@@ -327,7 +424,10 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
     match checked.map(xhe::Checked::accepted) {
         Ok(Ok(header)) => Ok(header),
         Ok(Err(findings)) => {
-            let all: Vec<String> = findings.iter().map(|f| format!("{} {}: found {}, expected {}", f.rule, f.path, f.found, f.expected)).collect();
+            let all: Vec<String> = findings
+                .iter()
+                .map(|f| format!("{} {}: found {}, expected {}", f.rule, f.path, f.found, f.expected))
+                .collect();
             let rule = findings.first().map_or("XHE-2.5.b", |finding| finding.rule.as_str());
             Err(Undelivered::Nonconforming(nonconforming(rule, &all.join("; "))))
         }
@@ -336,7 +436,13 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
 }
 
 fn nonconforming(rule: &str, detail: &str) -> Problem {
-    Problem::new(Fault::Refused, "nonconforming-envelope", "the envelope does not conform and was deleted", format!("{detail}; report it to the platform owner (APOP-4.1.1.a)")).rule(rule)
+    Problem::new(
+        Fault::Refused,
+        "nonconforming-envelope",
+        "the envelope does not conform and was deleted",
+        format!("{detail}; report it to the platform owner (APOP-4.1.1.a)"),
+    )
+    .rule(rule)
 }
 
 /// Whether AS4 header and envelope say the same (AP-3.1.6).
@@ -350,7 +456,10 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
     ];
     for (rule, what, of_header, of_envelope) in pairs {
         if of_header != of_envelope {
-            return Err(nonconforming(rule, &format!("the envelope disagrees with {what}: found {of_envelope}, expected {of_header}")));
+            return Err(nonconforming(
+                rule,
+                &format!("the envelope disagrees with {what}: found {of_envelope}, expected {of_header}"),
+            ));
         }
     }
     Ok(())
@@ -360,7 +469,13 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
 
 /// What the look meant: the one transaction that is written.
 fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Timestamp) -> Transaction {
-    let settle = |outcome, changes| Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes };
+    let settle = |outcome, changes| Settlement {
+        id: message.id,
+        claim: message.lease_until,
+        release: true,
+        outcome: Some(outcome),
+        changes,
+    };
     match result {
         Ok(Delivered::Handled(handled)) => {
             let Handled { hold: _, mut settlement, inserts, mut settlements, events } = handled;
@@ -371,26 +486,51 @@ fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Times
             Transaction { inserts, settlements, events, answered: None }
         }
         Ok(Delivered::Held(envelope_id)) => {
-            let event = Event::new(now, Some(message.id), Stage::Held, "the envelope conforms and waits for its participant").fact("envelope_id", &envelope_id);
+            let event =
+                Event::new(now, Some(message.id), Stage::Held, "the envelope conforms and waits for its participant")
+                    .fact("envelope_id", &envelope_id);
             let changes = vec![Change::EnvelopeId(envelope_id), Change::Due(None), Change::Error(None)];
-            Transaction { settlements: vec![settle(Outcome::Hold, changes)], events: vec![event], ..Transaction::default() }
+            Transaction {
+                settlements: vec![settle(Outcome::Hold, changes)],
+                events: vec![event],
+                ..Transaction::default()
+            }
         }
         Err(Undelivered::Nonconforming(problem)) => {
             let event = refused_event(message, &problem, now);
             let changes = vec![Change::EnvelopeGone, Change::Due(None), Change::Error(Some(problem))];
-            Transaction { settlements: vec![settle(Outcome::Discard, changes)], events: vec![event], ..Transaction::default() }
+            Transaction {
+                settlements: vec![settle(Outcome::Discard, changes)],
+                events: vec![event],
+                ..Transaction::default()
+            }
         }
         Err(Undelivered::Temporary(problem)) => {
-            let event = Event::new(now, Some(message.id), Stage::AttemptFailed, "the envelope could not be handed over and is tried again").problem(problem.clone());
+            let event = Event::new(
+                now,
+                Some(message.id),
+                Stage::AttemptFailed,
+                "the envelope could not be handed over and is tried again",
+            )
+            .problem(problem.clone());
             let next = now.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
-            let changes = vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
-            Transaction { settlements: vec![settle(Outcome::Defer, changes)], events: vec![event], ..Transaction::default() }
+            let changes =
+                vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
+            Transaction {
+                settlements: vec![settle(Outcome::Defer, changes)],
+                events: vec![event],
+                ..Transaction::default()
+            }
         }
     }
 }
 
 fn refused_event(message: &Message, problem: &Problem, now: Timestamp) -> Event {
-    let mut event = Event::new(now, Some(message.id), Stage::Discarded, "the envelope was refused and deleted; the row stays").fact("from", &message.from).fact("to", &message.to).problem(problem.clone());
+    let mut event =
+        Event::new(now, Some(message.id), Stage::Discarded, "the envelope was refused and deleted; the row stays")
+            .fact("from", &message.from)
+            .fact("to", &message.to)
+            .problem(problem.clone());
     if let Some(partner) = &message.partner {
         event = event.fact("partner", partner);
     }
@@ -398,7 +538,11 @@ fn refused_event(message: &Message, problem: &Problem, now: Timestamp) -> Event 
 }
 
 /// One look from claim to settlement: the step, its outcome, and the one transaction that writes it.
-pub(super) async fn attempt(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, message: Message) -> Result<(), Problem> {
+pub(super) async fn attempt(
+    router: Arc<Router>,
+    hand_over: Option<Arc<dyn HandOver>>,
+    message: Message,
+) -> Result<(), Problem> {
     let mut result = step(&router, hand_over, message.clone()).await;
     let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
     let transaction = outcome(&message, result, router.now());
@@ -430,7 +574,9 @@ impl Parts<'_> {
     fn failure(&mut self, refusal: Refusal) -> Failure {
         match (self.failed.take(), refusal) {
             (Some(error), _) => error.into(),
-            (None, Refusal::Temporary(detail)) => Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail)),
+            (None, Refusal::Temporary(detail)) => {
+                Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail))
+            }
             (None, refusal) => refusal.into(),
         }
     }
@@ -446,6 +592,9 @@ impl as4::Spool for Parts<'_> {
                 return Err(told);
             }
         }
-        self.files.last_mut().map(|file| -> Box<dyn Write + '_> { Box::new(file) }).ok_or_else(|| io::Error::other("no file"))
+        self.files
+            .last_mut()
+            .map(|file| -> Box<dyn Write + '_> { Box::new(file) })
+            .ok_or_else(|| io::Error::other("no file"))
     }
 }

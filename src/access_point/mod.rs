@@ -112,8 +112,22 @@ pub struct Router {
 
 impl Router {
     /// An access point over a store.
-    pub fn new(store: Arc<dyn Store>, discovery: Arc<Discovery>, client: Client, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        Self { store, discovery, client, clock, settings: RwLock::new(Arc::new(settings)), partners: Mutex::default(), due: Notify::new() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        discovery: Arc<Discovery>,
+        client: Client,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            discovery,
+            client,
+            clock,
+            settings: RwLock::new(Arc::new(settings)),
+            partners: Mutex::default(),
+            due: Notify::new(),
+        }
     }
 
     /// The settings in force.
@@ -173,16 +187,38 @@ impl AccessPoint for Arc<Router> {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Problem::new(Fault::Temporary, "internal", "the work was broken off", format!("{error}; try again, and report it if it comes back"))),
+        Err(error) => Err(Problem::new(
+            Fault::Temporary,
+            "internal",
+            "the work was broken off",
+            format!("{error}; try again, and report it if it comes back"),
+        )),
     }
 }
 
 /// A failure of the store as its caller sees it: temporary for whoever asked, since nothing was lost.
 pub fn store_problem(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unknown(id) => Problem::new(Fault::Refused, "unknown-message", "no such message", format!("found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are")),
-        StoreError::Illegal(step) => Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string()),
-        StoreError::Full { .. } => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
-        _ => Problem::new(Fault::Temporary, "store", "the store did not take it", format!("{error}; nothing was kept; try again when the cause is mended")),
+        StoreError::Unknown(id) => Problem::new(
+            Fault::Refused,
+            "unknown-message",
+            "no such message",
+            format!("found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are"),
+        ),
+        StoreError::Illegal(step) => {
+            Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string())
+        }
+        StoreError::Full { .. } => Problem::new(
+            Fault::Temporary,
+            "disk-full",
+            "the disk is full",
+            format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again"),
+        ),
+        _ => Problem::new(
+            Fault::Temporary,
+            "store",
+            "the store did not take it",
+            format!("{error}; nothing was kept; try again when the cause is mended"),
+        ),
     }
 }

@@ -4,12 +4,18 @@
 
 use super::queries::reread;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
-use crate::as4::{self, Compression, EbmsError, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, Party, Property, ReceiptError, UserMessage, pmode, receipt};
+use crate::as4::{
+    self, Compression, EbmsError, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, Party, Property,
+    ReceiptError, UserMessage, pmode, receipt,
+};
 use crate::crypto::SystemRandom;
 use crate::discovery::{DiscoveryError, Route};
-use crate::model::{As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message, MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp};
-use crate::net::NetError;
+use crate::model::{
+    As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message,
+    MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp,
+};
 use crate::net::Body;
+use crate::net::NetError;
 use crate::pki::Certificate;
 use crate::store::{Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -45,7 +51,8 @@ pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message,
     if let Some(earlier) = sent_before(router, &message)? {
         return Ok(earlier);
     }
-    let transaction = Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
+    let transaction =
+        Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
     router.commit(transaction).map_err(|error| store_problem(&error))?;
     Ok(message)
 }
@@ -73,10 +80,16 @@ pub fn accepted(message: &Message) -> Event {
 
 /// The header of an envelope that conforms to the text of the profile (R1 to R14).
 fn checked(envelope: &Spool) -> Result<xhe::Header, Problem> {
-    let checked = xhe::check(reread(envelope)?, xhe::Level::Text).map_err(|error| refused_envelope("XHE-2.5.a", &error.to_string()))?;
+    let checked = xhe::check(reread(envelope)?, xhe::Level::Text)
+        .map_err(|error| refused_envelope("XHE-2.5.a", &error.to_string()))?;
     checked.accepted().map_err(|findings| {
-        let first = findings.first().map_or(("XHE-2.5.b".to_owned(), String::new()), |f| (f.rule.clone(), format!("{}: found {}, expected {}", f.path, f.found, f.expected)));
-        refused_envelope(&first.0, &format!("{} ({} findings; `sluss envelope check` lists them)", first.1, findings.len()))
+        let first = findings.first().map_or(("XHE-2.5.b".to_owned(), String::new()), |f| {
+            (f.rule.clone(), format!("{}: found {}, expected {}", f.path, f.found, f.expected))
+        });
+        refused_envelope(
+            &first.0,
+            &format!("{} ({} findings; `sluss envelope check` lists them)", first.1, findings.len()),
+        )
     })
 }
 
@@ -86,15 +99,29 @@ fn refused_envelope(rule: &str, detail: &str) -> Problem {
 
 /// Whether `participant` is ours, and the envelope is its own and of our federation.
 fn may_send(settings: &Settings, participant: &ParticipantId, header: &xhe::Header) -> Result<(), Problem> {
-    let refuse = |rule: &str, detail: String| Err(Problem::new(Fault::Refused, "not-yours", "the envelope is not this participant's to send here", detail).rule(rule));
+    let refuse = |rule: &str, detail: String| {
+        Err(Problem::new(Fault::Refused, "not-yours", "the envelope is not this participant's to send here", detail)
+            .rule(rule))
+    };
     if !settings.participants.contains_key(participant) {
-        return refuse("APOP-3.3.b", format!("found participant {participant}, expected one that this access point serves; add a [[participant]] table"));
+        return refuse(
+            "APOP-3.3.b",
+            format!(
+                "found participant {participant}, expected one that this access point serves; add a [[participant]] table"
+            ),
+        );
     }
     if header.from != *participant {
-        return refuse("APOP-3.3.b", format!("found FromParty {}, expected {participant}, who hands it in", header.from));
+        return refuse(
+            "APOP-3.3.b",
+            format!("found FromParty {}, expected {participant}, who hands it in", header.from),
+        );
     }
     if header.federation != settings.federation {
-        return refuse("XHE-2.1.t01", format!("found FEDERATIONID {}, expected {}", header.federation, settings.federation));
+        return refuse(
+            "XHE-2.1.t01",
+            format!("found FEDERATIONID {}, expected {}", header.federation, settings.federation),
+        );
     }
     Ok(())
 }
@@ -135,7 +162,13 @@ fn new_message(now: Timestamp, submission: Submission, header: xhe::Header) -> R
 
 /// The message that this envelope already made, if its bytes are the same.
 fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Problem> {
-    let query = Query { direction: Some(Direction::Out), envelope_id: Some(message.envelope_id.clone()), participant: Some(message.from.clone()), limit: 10, ..Query::default() };
+    let query = Query {
+        direction: Some(Direction::Out),
+        envelope_id: Some(message.envelope_id.clone()),
+        participant: Some(message.from.clone()),
+        limit: 10,
+        ..Query::default()
+    };
     let earlier = router.store.list(&query).map_err(|error| store_problem(&error))?;
     let Some(earlier) = earlier.into_iter().find(|earlier| earlier.from == message.from) else { return Ok(None) };
     if let Some(blob) = message.envelope {
@@ -144,7 +177,16 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
     if earlier.envelope_sha256 == message.envelope_sha256 {
         return Ok(Some(earlier));
     }
-    Err(Problem::new(Fault::Refused, "duplicate-envelope", "an envelope with this id was sent already", format!("found other bytes under envelope id {}, which is message {}; give a new envelope a new id", message.envelope_id, earlier.id)).rule("XHE-2.2.t03"))
+    Err(Problem::new(
+        Fault::Refused,
+        "duplicate-envelope",
+        "an envelope with this id was sent already",
+        format!(
+            "found other bytes under envelope id {}, which is message {}; give a new envelope a new id",
+            message.envelope_id, earlier.id
+        ),
+    )
+    .rule("XHE-2.2.t03"))
 }
 
 // === Step ===
@@ -192,8 +234,17 @@ impl SendError {
         match self {
             Self::Answer(error) => error.problem(),
             Self::Discovery(error) => error.problem(),
-            Self::Net(error) => Problem::new(Fault::Temporary, "access-point-unreachable", "the receiving access point cannot be reached", format!("{error}; it is tried again by itself")).rule("AP-3.2.5.a").ebms("EBMS:0005"),
-            Self::Pack(error) => Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", error.to_string()),
+            Self::Net(error) => Problem::new(
+                Fault::Temporary,
+                "access-point-unreachable",
+                "the receiving access point cannot be reached",
+                format!("{error}; it is tried again by itself"),
+            )
+            .rule("AP-3.2.5.a")
+            .ebms("EBMS:0005"),
+            Self::Pack(error) => {
+                Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", error.to_string())
+            }
             Self::Own(problem) => problem.clone(),
         }
     }
@@ -201,7 +252,8 @@ impl SendError {
 
 /// Whether an ebMS error of a peer is about the message itself, so that the same bytes meet it again.
 fn is_final(error: &EbmsError) -> bool {
-    const MAY_PASS: [&str; 7] = ["EBMS:0004", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"];
+    const MAY_PASS: [&str; 7] =
+        ["EBMS:0004", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"];
     error.is_not_serviced() || (error.severity == "failure" && !MAY_PASS.contains(&error.code.as_str()))
 }
 
@@ -216,11 +268,34 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
-    let answer = router.client.post(&packing.url, &packing.content_type, body, crate::limits::AS4_ANSWER_BYTES_MAX, crate::limits::AS4_EXCHANGE_MAX).await?;
-    let certificate = Certificate::from_pem(packing.certificate.as_bytes()).map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let receipt = receipt::check(answer.content_type.as_deref(), &answer.body, &packing.references, sent_id, &certificate, router.now(), &Allowed::new())?;
+    let answer = router
+        .client
+        .post(
+            &packing.url,
+            &packing.content_type,
+            body,
+            crate::limits::AS4_ANSWER_BYTES_MAX,
+            crate::limits::AS4_EXCHANGE_MAX,
+        )
+        .await?;
+    let certificate = Certificate::from_pem(packing.certificate.as_bytes())
+        .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
+    let receipt = receipt::check(
+        answer.content_type.as_deref(),
+        &answer.body,
+        &packing.references,
+        sent_id,
+        &certificate,
+        router.now(),
+        &Allowed::new(),
+    )?;
     router.remember(&certificate);
-    Ok(As4ReceiptSummary { signed_by: certificate.subject().to_owned(), certificate_sha256: certificate.sha256(), references_matched: true, soap: receipt.soap })
+    Ok(As4ReceiptSummary {
+        signed_by: certificate.subject().to_owned(),
+        certificate_sha256: certificate.sha256(),
+        references_matched: true,
+        soap: receipt.soap,
+    })
 }
 
 /// Packs the message for `route`, and keeps the result under the message's claim.
@@ -232,13 +307,23 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
         let header = header(&settings, &message, &id, &route, router.now());
         let packing = pack(&router, &settings, &message, header, &route)?;
         let events = vec![
-            Event::new(router.now(), Some(message.id), Stage::Routed, format!("the route leads to {}", route.party)).fact("url", &route.url).fact("certificate_sha256", route.certificate.certificate().sha256()),
-            Event::new(router.now(), Some(message.id), Stage::Packed, "signed, encrypted and packed").fact("as4_message_id", &id).fact("bytes", packing.bytes),
+            Event::new(router.now(), Some(message.id), Stage::Routed, format!("the route leads to {}", route.party))
+                .fact("url", &route.url)
+                .fact("certificate_sha256", route.certificate.certificate().sha256()),
+            Event::new(router.now(), Some(message.id), Stage::Packed, "signed, encrypted and packed")
+                .fact("as4_message_id", &id)
+                .fact("bytes", packing.bytes),
         ];
-        let changes = vec![Change::Addressed(id, message.envelope_id.to_string(), route.party.clone()), Change::Packed(Some(Box::new(packing)))];
+        let changes = vec![
+            Change::Addressed(id, message.envelope_id.to_string(), route.party.clone()),
+            Change::Packed(Some(Box::new(packing))),
+        ];
         changes.iter().cloned().for_each(|change| message.apply(change));
-        let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
-        router.commit(Transaction { settlements: vec![settlement], events, ..Transaction::default() }).map_err(|error| SendError::Own(store_problem(&error)))?;
+        let settlement =
+            Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
+        router
+            .commit(Transaction { settlements: vec![settlement], events, ..Transaction::default() })
+            .map_err(|error| SendError::Own(store_problem(&error)))?;
         Ok(message)
     };
     match tokio::task::spawn_blocking(work).await {
@@ -261,21 +346,41 @@ fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Rou
         service_type: Some(message.process.scheme.clone()),
         action: message.document_type.action(),
         conversation_id: message.envelope_id.to_string(),
-        properties: vec![Property::participant(pmode::ORIGINAL_SENDER, message.from.as_str()), Property::participant(pmode::FINAL_RECIPIENT, message.to.as_str())],
+        properties: vec![
+            Property::participant(pmode::ORIGINAL_SENDER, message.from.as_str()),
+            Property::participant(pmode::FINAL_RECIPIENT, message.to.as_str()),
+        ],
         parts: Vec::new(),
     }
 }
 
 /// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
-fn pack(router: &Router, settings: &Settings, message: &Message, header: UserMessage, route: &Route) -> Result<Packing, SendError> {
+fn pack(
+    router: &Router,
+    settings: &Settings,
+    message: &Message,
+    header: UserMessage,
+    route: &Route,
+) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
     let envelope = message.envelope.ok_or_else(|| SendError::Own(store_damaged("the envelope is no longer there")))?;
     let mut content = BufReader::new(router.store.blobs().open(envelope).map_err(own)?);
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
-    let compression = if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
-    let part = OutgoingPart { content_id: pmode::ENVELOPE_CONTENT_ID, mime: pmode::ENVELOPE_MIME, charset: None, compression, content: &mut content, cipher: &mut cipher };
-    let packed = as4::pack(Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate }, &SystemRandom)?;
+    let compression =
+        if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
+    let part = OutgoingPart {
+        content_id: pmode::ENVELOPE_CONTENT_ID,
+        mime: pmode::ENVELOPE_MIME,
+        charset: None,
+        compression,
+        content: &mut content,
+        cipher: &mut cipher,
+    };
+    let packed = as4::pack(
+        Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
+        &SystemRandom,
+    )?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -286,7 +391,14 @@ fn packing(packed: Packed, cipher: crate::model::BlobId, route: &Route) -> Packi
         PackedPiece::Text(text) => Piece::Text(text),
         PackedPiece::Part(_) => Piece::File(cipher),
     });
-    Packing { content_type: packed.content_type, pieces: pieces.collect(), bytes, references: packed.references, url: route.url.clone(), certificate: route.certificate.certificate().to_pem() }
+    Packing {
+        content_type: packed.content_type,
+        pieces: pieces.collect(),
+        bytes,
+        references: packed.references,
+        url: route.url.clone(),
+        certificate: route.certificate.certificate().to_pem(),
+    }
 }
 
 /// The packed message as a streaming body.
@@ -301,24 +413,42 @@ fn body(router: &Router, packing: &Packing) -> Result<Body, Problem> {
 }
 
 fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {
-    message.packed.as_ref().zip(message.as4_message_id.as_ref()).ok_or_else(|| SendError::Own(store_damaged("the packed message is no longer there")))
+    message
+        .packed
+        .as_ref()
+        .zip(message.as4_message_id.as_ref())
+        .ok_or_else(|| SendError::Own(store_damaged("the packed message is no longer there")))
 }
 
 fn store_damaged(detail: &str) -> Problem {
-    Problem::new(Fault::Temporary, "store", "the store did not have what it should", format!("{detail}; look at data_dir, and restore it from a backup if it is damaged"))
+    Problem::new(
+        Fault::Temporary,
+        "store",
+        "the store did not have what it should",
+        format!("{detail}; look at data_dir, and restore it from a backup if it is damaged"),
+    )
 }
 
 // === Outcome ===
 
 /// What `result` means for `message`, whose `attempts` counts this one; and when to try again.
-pub(super) fn outcome(message: &Message, result: &Result<As4ReceiptSummary, SendError>, now: Timestamp, retry: &Retry) -> (Outcome, Option<Timestamp>) {
+pub(super) fn outcome(
+    message: &Message,
+    result: &Result<As4ReceiptSummary, SendError>,
+    now: Timestamp,
+    retry: &Retry,
+) -> (Outcome, Option<Timestamp>) {
     let awaits_message_receipt = message.carriage == Carriage::Own && message.acknowledges.is_none();
     match result {
         Ok(_) if awaits_message_receipt => (Outcome::Receipted, None),
         Ok(_) => (Outcome::Delivered, None),
-        Err(error) if error.says_delivered() && message.attempts > 1 => (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None),
+        Err(error) if error.says_delivered() && message.attempts > 1 => {
+            (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
+        }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
-        Err(_) if now > message.created_at.saturating_add(retry.give_up_after).unwrap_or(Timestamp::MAX) => (Outcome::GiveUp, None),
+        Err(_) if now > message.created_at.saturating_add(retry.give_up_after).unwrap_or(Timestamp::MAX) => {
+            (Outcome::GiveUp, None)
+        }
         Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),
     }
 }
@@ -340,16 +470,28 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
     let now = router.now();
     let (outcome, next) = outcome(&message, &result, now, &router.settings().retry);
     let mut events = vec![event(&message, outcome, &result, now)];
-    let mut changes = vec![Change::Attempts(message.attempts), Change::Due(next), Change::Error(result.as_ref().err().map(SendError::problem))];
+    let mut changes = vec![
+        Change::Attempts(message.attempts),
+        Change::Due(next),
+        Change::Error(result.as_ref().err().map(SendError::problem)),
+    ];
     if let Ok(receipt) = result {
         changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
     }
     blocking(move || {
-        let mut settlements = vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
+        let mut settlements = vec![Settlement {
+            id: message.id,
+            claim: message.lease_until,
+            release: true,
+            outcome: Some(outcome),
+            changes,
+        }];
         if outcome == Outcome::Delivered {
             settlements.extend(answered(&router, &message, &mut events)?);
         }
-        router.commit(Transaction { settlements, events, ..Transaction::default() }).map_err(|error| store_problem(&error))?;
+        router
+            .commit(Transaction { settlements, events, ..Transaction::default() })
+            .map_err(|error| store_problem(&error))?;
         Ok(())
     })
     .await
@@ -357,9 +499,17 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
 
 /// Nothing more is due for a message whose recipient has had the last word.
 async fn done(router: Arc<Router>, message: Message) -> Result<(), Problem> {
-    let settlement = Settlement { id: message.id, claim: message.lease_until, release: true, outcome: None, changes: vec![Change::Due(None), Change::Packed(None)] };
+    let settlement = Settlement {
+        id: message.id,
+        claim: message.lease_until,
+        release: true,
+        outcome: None,
+        changes: vec![Change::Due(None), Change::Packed(None)],
+    };
     blocking(move || {
-        router.commit(Transaction { settlements: vec![settlement], ..Transaction::default() }).map_err(|error| store_problem(&error))?;
+        router
+            .commit(Transaction { settlements: vec![settlement], ..Transaction::default() })
+            .map_err(|error| store_problem(&error))?;
         Ok(())
     })
     .await
@@ -368,11 +518,32 @@ async fn done(router: Arc<Router>, message: Message) -> Result<(), Problem> {
 /// The received message that this message receipt answers: its status follows (API-ST.t02).
 fn answered(router: &Router, message: &Message, events: &mut Vec<Event>) -> Result<Option<Settlement>, Problem> {
     let Some(acknowledged) = message.acknowledges.clone() else { return Ok(None) };
-    let query = Query { direction: Some(Direction::In), envelope_id: Some(acknowledged), participant: Some(message.from.clone()), limit: 10, ..Query::default() };
+    let query = Query {
+        direction: Some(Direction::In),
+        envelope_id: Some(acknowledged),
+        participant: Some(message.from.clone()),
+        limit: 10,
+        ..Query::default()
+    };
     let found = router.store.list(&query).map_err(|error| store_problem(&error))?;
-    let Some(received) = found.into_iter().find(|received| received.status == Status::Retrieved && received.to == message.from) else { return Ok(None) };
-    events.push(Event::new(router.now(), Some(received.id), Stage::Answered, "the message receipt reached the sender's access point"));
-    Ok(Some(Settlement { id: received.id, claim: None, release: false, outcome: Some(Outcome::Answered), changes: Vec::new() }))
+    let Some(received) =
+        found.into_iter().find(|received| received.status == Status::Retrieved && received.to == message.from)
+    else {
+        return Ok(None);
+    };
+    events.push(Event::new(
+        router.now(),
+        Some(received.id),
+        Stage::Answered,
+        "the message receipt reached the sender's access point",
+    ));
+    Ok(Some(Settlement {
+        id: received.id,
+        claim: None,
+        release: false,
+        outcome: Some(Outcome::Answered),
+        changes: Vec::new(),
+    }))
 }
 
 /// The row of the event log (AP-3.4.1.t01 to t07).
@@ -380,17 +551,30 @@ fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary,
     let (stage, detail) = match outcome {
         Outcome::GiveUp => (Stage::GivenUp, "given up"),
         Outcome::Defer => (Stage::AttemptFailed, "the attempt failed and is made again"),
-        _ if result.is_err() => (Stage::Receipted, "the receiving access point says that it has the message already; its AS4 receipt was lost"),
+        _ if result.is_err() => (
+            Stage::Receipted,
+            "the receiving access point says that it has the message already; its AS4 receipt was lost",
+        ),
         _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
     };
-    let mut event = Event::new(now, Some(message.id), stage, detail).fact("attempt", message.attempts).fact("from", &message.from).fact("to", &message.to);
-    for (name, value) in [("partner", message.partner.as_ref().map(ToString::to_string)), ("as4_message_id", message.as4_message_id.as_ref().map(ToString::to_string)), ("conversation_id", message.conversation_id.clone())] {
+    let mut event = Event::new(now, Some(message.id), stage, detail)
+        .fact("attempt", message.attempts)
+        .fact("from", &message.from)
+        .fact("to", &message.to);
+    for (name, value) in [
+        ("partner", message.partner.as_ref().map(ToString::to_string)),
+        ("as4_message_id", message.as4_message_id.as_ref().map(ToString::to_string)),
+        ("conversation_id", message.conversation_id.clone()),
+    ] {
         if let Some(value) = value {
             event = event.fact(name, value);
         }
     }
     match result {
-        Ok(receipt) => event.fact("signed_by", &receipt.signed_by).fact("certificate_sha256", &receipt.certificate_sha256).fact("references_matched", receipt.references_matched),
+        Ok(receipt) => event
+            .fact("signed_by", &receipt.signed_by)
+            .fact("certificate_sha256", &receipt.certificate_sha256)
+            .fact("references_matched", receipt.references_matched),
         Err(error) => event.problem(error.problem()),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::spool::spool_problem;
 use super::{AccessPoint, Router, Submission, blocking, store_problem};
-use crate::model::{Carriage, Change, Counts, Direction, Event, Fault, Message, MessageId, Outcome, ParticipantId, Problem, Query, Stage, Status};
+use crate::model::{
+    Carriage, Change, Counts, Direction, Event, Fault, Message, MessageId, Outcome, ParticipantId, Problem, Query,
+    Stage, Status,
+};
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
 use std::io::Read;
@@ -20,7 +23,12 @@ impl Router {
     ///
     /// Refused with the rule when the envelope does not conform, is not this participant's, or is too
     /// large; temporary when the store cannot keep it. Nothing is kept then.
-    pub async fn submit(self: &Arc<Self>, participant: &ParticipantId, envelope: impl AsyncRead + Send + Unpin + 'static, expected_bytes: Option<u64>) -> Result<Message, Problem> {
+    pub async fn submit(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        envelope: impl AsyncRead + Send + Unpin + 'static,
+        expected_bytes: Option<u64>,
+    ) -> Result<Message, Problem> {
         let mut spool = self.spool(expected_bytes)?;
         let bytes_max = self.settings().envelope_bytes_max;
         let mut envelope = SyncIoBridge::new(envelope);
@@ -29,7 +37,17 @@ impl Router {
             Ok(spool)
         })
         .await?;
-        AccessPoint::submit(self, Submission { participant: participant.clone(), envelope: spool, carriage: Carriage::Carried, content: None, acknowledges: None }).await
+        AccessPoint::submit(
+            self,
+            Submission {
+                participant: participant.clone(),
+                envelope: spool,
+                carriage: Carriage::Carried,
+                content: None,
+                acknowledges: None,
+            },
+        )
+        .await
     }
 
     /// Envelopes that wait for `participant` to take them, oldest first.
@@ -39,7 +57,12 @@ impl Router {
     /// Refused when the participant is not served here.
     pub async fn waiting(self: &Arc<Self>, participant: &ParticipantId) -> Result<Vec<Message>, Problem> {
         self.serving(participant)?;
-        let query = Query { direction: Some(Direction::In), participant: Some(participant.clone()), limit: WAITING_MAX, ..Query::default() };
+        let query = Query {
+            direction: Some(Direction::In),
+            participant: Some(participant.clone()),
+            limit: WAITING_MAX,
+            ..Query::default()
+        };
         let mut messages = self.list(query).await?;
         messages.retain(|message| message.to == *participant && may_be_taken(message));
         messages.reverse();
@@ -51,7 +74,11 @@ impl Router {
     /// # Errors
     ///
     /// Refused when it is not this participant's, or is no longer there.
-    pub async fn envelope(self: &Arc<Self>, participant: &ParticipantId, id: MessageId) -> Result<(Message, File), Problem> {
+    pub async fn envelope(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        id: MessageId,
+    ) -> Result<(Message, File), Problem> {
         let message = self.own(participant, id).await?;
         let store = Arc::clone(&self.store);
         blocking(move || {
@@ -75,10 +102,17 @@ impl Router {
         blocking(move || {
             let now = router.now();
             let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
-            let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
+            let settlement =
+                Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
             let event = Event::new(now, Some(id), Stage::Taken, "the participant took the sealed envelope");
-            router.commit(Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }).map_err(|error| store_problem(&error))?;
-            router.store.message(id).map_err(|error| store_problem(&error))?.ok_or_else(|| store_problem(&StoreError::Unknown(id)))
+            router
+                .commit(Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() })
+                .map_err(|error| store_problem(&error))?;
+            router
+                .store
+                .message(id)
+                .map_err(|error| store_problem(&error))?
+                .ok_or_else(|| store_problem(&StoreError::Unknown(id)))
         })
         .await
     }
@@ -128,7 +162,10 @@ impl Router {
         self.read(|store| store.counts()).await
     }
 
-    async fn read<T: Send + 'static>(self: &Arc<Self>, question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static) -> Result<T, Problem> {
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
         let store = Arc::clone(&self.store);
         blocking(move || question(&*store).map_err(|error| store_problem(&error))).await
     }
@@ -156,10 +193,22 @@ fn may_be_taken(message: &Message) -> bool {
 }
 
 fn gone(id: MessageId) -> Problem {
-    Problem::new(Fault::Refused, "gone", "the envelope is no longer there", format!("message {id} was deleted; its events say why: `sluss queue show {id}`"))
+    Problem::new(
+        Fault::Refused,
+        "gone",
+        "the envelope is no longer there",
+        format!("message {id} was deleted; its events say why: `sluss queue show {id}`"),
+    )
 }
 
 /// Reads a spooled envelope from its start.
 pub(super) fn reread(envelope: &super::Spool) -> Result<impl Read + use<>, Problem> {
-    envelope.reopen().map(std::io::BufReader::new).map_err(|error| Problem::new(Fault::Temporary, "store", "the envelope cannot be read back", format!("{error}; nothing was kept; try again")))
+    envelope.reopen().map(std::io::BufReader::new).map_err(|error| {
+        Problem::new(
+            Fault::Temporary,
+            "store",
+            "the envelope cannot be read back",
+            format!("{error}; nothing was kept; try again"),
+        )
+    })
 }

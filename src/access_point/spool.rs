@@ -44,7 +44,10 @@ impl Spool {
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.writer.bytes() + bytes.len() as u64 > self.bytes_max {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than the limit of {} bytes", self.bytes_max)));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("larger than the limit of {} bytes", self.bytes_max),
+            ));
         }
         let written = self.writer.write(bytes)?;
         self.digest.update(&bytes[..written]);
@@ -58,7 +61,13 @@ impl Write for Spool {
 
 /// The answer to an envelope over the limit.
 fn too_large(bytes: u64, bytes_max: u64) -> Problem {
-    Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("found {bytes} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts")).rule("AS4-2.8.a")
+    Problem::new(
+        Fault::Refused,
+        "too-large",
+        "the envelope is too large",
+        format!("found {bytes} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts"),
+    )
+    .rule("AS4-2.8.a")
 }
 
 /// A failure while an envelope was spooled, as its sender sees it.

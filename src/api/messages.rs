@@ -98,7 +98,7 @@ fn served_here(service: &MessageService, participant: &ParticipantId) -> Result<
     if service.mailboxes().iter().any(|mailbox| mailbox.participant == *participant) {
         return Ok(());
     }
-    let known: Vec<&str> = service.mailboxes().iter().map(|mailbox| mailbox.participant.as_str()).collect();
+    let known: Vec<String> = service.mailboxes().iter().map(|mailbox| mailbox.participant.to_string()).collect();
     let detail = format!("{participant} has no mailbox here; expected one of {}", known.join(", "));
     Err(Problem::new(Fault::Refused, "mailbox-not-found", "no such mailbox", detail))
 }

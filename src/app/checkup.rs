@@ -43,19 +43,27 @@ fn warning(what: impl Into<String>, detail: impl Into<String>) -> Check {
 pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     let config = match Config::load(path) {
         Ok(config) => config,
-        Err(mistakes) => return mistakes.iter().map(|problem| wrong("configuration", problem.detail.clone())).collect(),
+        Err(mistakes) => {
+            return mistakes.iter().map(|problem| wrong("configuration", problem.detail.clone())).collect();
+        }
     };
     let mut found = vec![well("configuration", path.display().to_string()), clock(now)];
     match Materials::read(&config) {
         Ok(materials) => found.extend(certificates(&materials, now)),
-        Err(mistakes) => found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone()))),
+        Err(mistakes) => {
+            found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
+        }
     }
     found.extend(private_files(&config).iter().map(|file| mode(file)));
     found.push(data_dir(&config.data_dir));
     for server in &config.discovery.dns_servers {
         found.push(reachable("discovery.dns_servers", *server).await);
     }
-    for (key, address) in [("listen.as4", config.listen.as4), ("listen.api", config.listen.api), ("listen.console", config.listen.console)] {
+    for (key, address) in [
+        ("listen.as4", config.listen.as4),
+        ("listen.api", config.listen.api),
+        ("listen.console", config.listen.console),
+    ] {
         found.push(free(key, address));
     }
     found
@@ -63,16 +71,31 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
 
 fn clock(now: Timestamp) -> Check {
     match CLOCK_LEAST.parse::<Timestamp>() {
-        Ok(least) if now < least => wrong("clock", format!("found {}, expected later than {CLOCK_LEAST}; set the clock (NTP)", time::millis(now))),
+        Ok(least) if now < least => wrong(
+            "clock",
+            format!("found {}, expected later than {CLOCK_LEAST}; set the clock (NTP)", time::millis(now)),
+        ),
         _ => well("clock", time::millis(now)),
     }
 }
 
 fn certificates(materials: &Materials, now: Timestamp) -> Vec<Check> {
-    let mut found = vec![one("access_point", &materials.identity.certificate, &materials.identity.chain, &materials.access_points, now)];
+    let mut found = vec![one(
+        "access_point",
+        &materials.identity.certificate,
+        &materials.identity.chain,
+        &materials.access_points,
+        now,
+    )];
     for (participant, identity) in &materials.served {
         if let Some(identity) = identity {
-            found.push(one(&format!("participant {}", participant.id), &identity.certificate, &identity.chain, &materials.participants, now));
+            found.push(one(
+                &format!("participant {}", participant.id),
+                &identity.certificate,
+                &identity.chain,
+                &materials.participants,
+                now,
+            ));
         }
     }
     found
@@ -81,11 +104,16 @@ fn certificates(materials: &Materials, now: Timestamp) -> Vec<Check> {
 /// Whether our own certificate would be trusted by those who trust as we do, and for how long.
 fn one(what: &str, certificate: &Certificate, chain: &[Certificate], trust: &Trust, now: Timestamp) -> Check {
     if let Err(error) = trust.check(certificate, chain, now) {
-        return wrong(what, format!("{error}; a certificate of another environment or a missing anchor is the usual cause"));
+        return wrong(
+            what,
+            format!("{error}; a certificate of another environment or a missing anchor is the usual cause"),
+        );
     }
     let end = certificate.not_after();
     match now.saturating_add(END_WARNING) {
-        Ok(soon) if end < soon => warning(what, format!("{} ends on {end}; order the next one now", certificate.subject())),
+        Ok(soon) if end < soon => {
+            warning(what, format!("{} ends on {end}; order the next one now", certificate.subject()))
+        }
         _ => well(what, format!("{} until {end}", certificate.subject())),
     }
 }
@@ -102,9 +130,13 @@ fn mode(file: &Path) -> Check {
     use std::os::unix::fs::PermissionsExt;
     let what = file.display().to_string();
     match std::fs::metadata(file) {
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-            warning(what, format!("found mode {:o}, expected 600: others on this machine may read the key; run chmod 600", metadata.permissions().mode() & 0o777))
-        }
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(
+            what,
+            format!(
+                "found mode {:o}, expected 600: others on this machine may read the key; run chmod 600",
+                metadata.permissions().mode() & 0o777
+            ),
+        ),
         Ok(_) => well(what, "only its owner may read it"),
         Err(error) => wrong(what, error.to_string()),
     }
@@ -117,7 +149,10 @@ fn data_dir(path: &Path) -> Check {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => well(what, "is made at the first start"),
         Err(error) => wrong(what, error.to_string()),
         Ok(metadata) if !metadata.is_dir() => wrong(what, "found a file, expected a folder"),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(what, format!("found mode {:o}, expected 700; run chmod 700", metadata.permissions().mode() & 0o777)),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(
+            what,
+            format!("found mode {:o}, expected 700; run chmod 700", metadata.permissions().mode() & 0o777),
+        ),
         Ok(_) => well(what, "only its owner may enter it"),
     }
 }
@@ -128,7 +163,9 @@ async fn reachable(key: &str, address: std::net::SocketAddr) -> Check {
     match tried {
         Ok(Ok(_)) => well(format!("{key} {address}"), "answers"),
         Ok(Err(error)) => warning(format!("{key} {address}"), format!("{error}; start it, or give another server")),
-        Err(_) => warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server"),
+        Err(_) => {
+            warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server")
+        }
     }
 }
 

@@ -25,16 +25,21 @@ pub(super) struct Materials {
 impl Materials {
     pub(super) fn read(config: &Config) -> Result<Self, Vec<Problem>> {
         let mut mistakes = Vec::new();
-        let mut keep = |result: Result<Vec<Certificate>, Problem>| result.unwrap_or_else(|problem| {
-            mistakes.push(problem);
-            Vec::new()
-        });
+        let mut keep = |result: Result<Vec<Certificate>, Problem>| {
+            result.unwrap_or_else(|problem| {
+                mistakes.push(problem);
+                Vec::new()
+            })
+        };
         let federation = &config.federation;
-        let access_points = keep(certificates("federation.access_point_anchor_files", &federation.access_point_anchor_files));
+        let access_points =
+            keep(certificates("federation.access_point_anchor_files", &federation.access_point_anchor_files));
         let smps = keep(certificates("federation.smp_anchor_files", &federation.smp_anchor_files));
-        let participants = keep(certificates("federation.participant_anchor_files", &federation.participant_anchor_files));
+        let participants =
+            keep(certificates("federation.participant_anchor_files", &federation.participant_anchor_files));
         let tls = keep(certificates("federation.tls_anchor_files", &federation.tls_anchor_files));
-        let own = identity("access_point", &config.access_point.key_file, &config.access_point.certificate_file).and_then(|identity| Ok((party(&identity)?, identity)));
+        let own = identity("access_point", &config.access_point.key_file, &config.access_point.certificate_file)
+            .and_then(|identity| Ok((party(&identity)?, identity)));
         let served = served(config, &mut mistakes);
         let revocation = match federation.revocation {
             RevocationSetting::Required => Revocation::Required,
@@ -93,10 +98,15 @@ impl Materials {
     }
 
     pub(super) fn message_service(&self, config: &Config) -> message_service::Settings {
-        let mailboxes: BTreeMap<ParticipantId, Keys> = self.served.iter().filter_map(|(participant, identity)| {
-            let mailbox = Mailbox { participant: participant.id.clone(), functional_addresses: participant.addresses() };
-            identity.clone().map(|identity| (participant.id.clone(), Keys { mailbox, identity }))
-        }).collect();
+        let mailboxes: BTreeMap<ParticipantId, Keys> = self
+            .served
+            .iter()
+            .filter_map(|(participant, identity)| {
+                let mailbox =
+                    Mailbox { participant: participant.id.clone(), functional_addresses: participant.addresses() };
+                identity.clone().map(|identity| (participant.id.clone(), Keys { mailbox, identity }))
+            })
+            .collect();
         message_service::Settings {
             mailboxes,
             federation: config.federation.id.clone(),
@@ -109,40 +119,71 @@ impl Materials {
     /// When our certificates end, for `sluss status`.
     pub(super) fn ends(&self) -> Vec<(String, String)> {
         let own = std::iter::once(&self.identity.certificate);
-        let theirs = self.served.iter().filter_map(|(_, identity)| identity.as_ref().map(|identity| &identity.certificate));
-        own.chain(theirs).map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string())).collect()
+        let theirs =
+            self.served.iter().filter_map(|(_, identity)| identity.as_ref().map(|identity| &identity.certificate));
+        own.chain(theirs)
+            .map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string()))
+            .collect()
     }
 }
 
 fn served(config: &Config, mistakes: &mut Vec<Problem>) -> Vec<(Participant, Option<Identity>)> {
-    config.participants.iter().map(|participant| {
-        let files = participant.key_file.as_ref().zip(participant.certificate_file.as_ref());
-        let read = files.map(|(key, certificate)| identity(&format!("participant {}", participant.id), key, certificate)).transpose();
-        let own = read.unwrap_or_else(|problem| {
-            mistakes.push(problem);
-            None
-        });
-        (participant.clone(), own)
-    }).collect()
+    config
+        .participants
+        .iter()
+        .map(|participant| {
+            let files = participant.key_file.as_ref().zip(participant.certificate_file.as_ref());
+            let read = files
+                .map(|(key, certificate)| identity(&format!("participant {}", participant.id), key, certificate))
+                .transpose();
+            let own = read.unwrap_or_else(|problem| {
+                mistakes.push(problem);
+                None
+            });
+            (participant.clone(), own)
+        })
+        .collect()
 }
 
 fn certificates(key: &str, files: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
     let mut found = Vec::new();
     for file in files {
-        let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "a certificate file cannot be used", format!("{key}, {}: {detail}; give a PEM or DER file", file.display()));
+        let fault = |detail: String| {
+            Problem::new(
+                Fault::Usage,
+                "configuration",
+                "a certificate file cannot be used",
+                format!("{key}, {}: {detail}; give a PEM or DER file", file.display()),
+            )
+        };
         let bytes = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
-        let read = Certificate::all_from_pem(&bytes).ok().filter(|all| !all.is_empty()).map_or_else(|| Certificate::from_der(&bytes).map(|one| vec![one]), Ok);
+        let read = Certificate::all_from_pem(&bytes)
+            .ok()
+            .filter(|all| !all.is_empty())
+            .map_or_else(|| Certificate::from_der(&bytes).map(|one| vec![one]), Ok);
         found.extend(read.map_err(|error| fault(error.to_string()))?);
     }
     Ok(found)
 }
 
 fn identity(key: &str, key_file: &Path, certificate_file: &Path) -> Result<Identity, Problem> {
-    Identity::from_files(key_file, certificate_file).map_err(|error| Problem::new(Fault::Usage, "configuration", "a key cannot be used", format!("{key}: {error}; give the key (PKCS#8 or PKCS#1) and the certificate that was issued for it")))
+    Identity::from_files(key_file, certificate_file).map_err(|error| {
+        Problem::new(
+            Fault::Usage,
+            "configuration",
+            "a key cannot be used",
+            format!("{key}: {error}; give the key (PKCS#8 or PKCS#1) and the certificate that was issued for it"),
+        )
+    })
 }
 
 fn party(identity: &Identity) -> Result<PartyId, Problem> {
-    let fault = |detail: String| Problem::new(Fault::Usage, "configuration", "the access point's certificate names no party", detail).rule("AS4-2.3.1.j");
-    let name = identity.certificate.common_name().ok_or_else(|| fault(format!("found subject {}, expected a common name, as AP0001-SDK-QA", identity.certificate.subject())))?;
+    let fault = |detail: String| {
+        Problem::new(Fault::Usage, "configuration", "the access point's certificate names no party", detail)
+            .rule("AS4-2.3.1.j")
+    };
+    let name = identity.certificate.common_name().ok_or_else(|| {
+        fault(format!("found subject {}, expected a common name, as AP0001-SDK-QA", identity.certificate.subject()))
+    })?;
     name.parse().map_err(|error: IdError| fault(error.to_string()))
 }

@@ -70,17 +70,55 @@ impl App {
         folder(&config.data_dir).map_err(one)?;
         let token = token(&config.data_dir).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
-        let tls = config.listen.tls.as_ref().map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new)).transpose();
-        let tls = tls.map_err(|error| one(Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())))?;
+        let tls = config
+            .listen
+            .tls
+            .as_ref()
+            .map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new))
+            .transpose();
+        let tls = tls.map_err(|error| {
+            one(Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string()))
+        })?;
         let store = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
-        let client = client(&config, &materials).map_err(|error| one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error)))?;
+        let client = client(&config, &materials).map_err(|error| {
+            one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
+        })?;
         let discovery = Arc::new(Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock)));
-        let router = Arc::new(Router::new(Arc::clone(&store), Arc::clone(&discovery), client, Arc::clone(&clock), materials.access_point(&config)));
+        let router = Arc::new(Router::new(
+            Arc::clone(&store),
+            Arc::clone(&discovery),
+            client,
+            Arc::clone(&clock),
+            materials.access_point(&config),
+        ));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
-        let service = config.roles.contains(&ProcessRole::MessageService).then(|| Arc::new(MessageService::new(access_point, store, Arc::clone(&discovery), clock, materials.message_service(&config))));
+        let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
+            Arc::new(MessageService::new(
+                access_point,
+                store,
+                Arc::clone(&discovery),
+                clock,
+                materials.message_service(&config),
+            ))
+        });
         let addresses = listeners.addresses(tls.is_some()).map_err(one)?;
-        let outlook = Arc::new(About { discovery, router: Arc::clone(&router), addresses: addresses.clone(), environment: config.federation.environment.clone(), anchors: materials.ends() });
-        Ok(Self { router, service, outlook, token, tls, listeners, addresses, grace: Duration::from_secs(config.shutdown_grace_seconds) })
+        let outlook = Arc::new(About {
+            discovery,
+            router: Arc::clone(&router),
+            addresses: addresses.clone(),
+            environment: config.federation.environment.clone(),
+            anchors: materials.ends(),
+        });
+        Ok(Self {
+            router,
+            service,
+            outlook,
+            token,
+            tls,
+            listeners,
+            addresses,
+            grace: Duration::from_secs(config.shutdown_grace_seconds),
+        })
     }
 
     /// Where the doors are.
@@ -110,11 +148,22 @@ impl App {
 
     /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let state = ApiState { access_point: Arc::clone(&self.router), message_service: self.service.clone(), token: self.token.clone(), outlook: self.outlook.clone() };
+        let state = ApiState {
+            access_point: Arc::clone(&self.router),
+            message_service: self.service.clone(),
+            token: self.token.clone(),
+            outlook: self.outlook.clone(),
+        };
         let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
         let hand_over = self.service.map(|service| -> Arc<dyn HandOver> { service });
         tokio::join!(
-            serve(self.listeners.as4, self.tls, server::as4_routes(Arc::clone(&self.router)), server_limits, stop.clone()),
+            serve(
+                self.listeners.as4,
+                self.tls,
+                server::as4_routes(Arc::clone(&self.router)),
+                server_limits,
+                stop.clone()
+            ),
             serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
             serve(self.listeners.console, None, axum::Router::new(), server_limits, stop.clone()),
             worker::run(self.router, hand_over, stop),
@@ -138,7 +187,9 @@ impl Reloader {
     pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
         let materials = Materials::read(config)?;
         if let Some(tls) = &self.tls {
-            tls.reload().map_err(|error| vec![Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())])?;
+            tls.reload().map_err(|error| {
+                vec![Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())]
+            })?;
         }
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {
@@ -158,21 +209,43 @@ impl Listeners {
     }
 
     fn addresses(&self, tls: bool) -> Result<Addresses, Problem> {
-        let of = |listener: &TcpListener| listener.local_addr().map_err(|error| Problem::new(Fault::Temporary, "listen", "a listener has no address", error.to_string()));
+        let of = |listener: &TcpListener| {
+            listener.local_addr().map_err(|error| {
+                Problem::new(Fault::Temporary, "listen", "a listener has no address", error.to_string())
+            })
+        };
         let scheme = if tls { "https" } else { "http" };
-        Ok(Addresses { as4: format!("{scheme}://{}{}", of(&self.as4)?, server::AS4_PATH), api: format!("http://{}/api/v1", of(&self.api)?), console: format!("http://{}/", of(&self.console)?) })
+        Ok(Addresses {
+            as4: format!("{scheme}://{}{}", of(&self.as4)?, server::AS4_PATH),
+            api: format!("http://{}/api/v1", of(&self.api)?),
+            console: format!("http://{}/", of(&self.console)?),
+        })
     }
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Problem> {
-    TcpListener::bind(address).await.map_err(|error| Problem::new(Fault::Temporary, "listen", "an address cannot be listened on", format!("{key} = {address}: {error}; end the other process there, or give another address")))
+    TcpListener::bind(address).await.map_err(|error| {
+        Problem::new(
+            Fault::Temporary,
+            "listen",
+            "an address cannot be listened on",
+            format!("{key} = {address}: {error}; end the other process there, or give another address"),
+        )
+    })
 }
 
 /// The folder for everything of ours, for us alone.
 fn folder(path: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Problem::new(Fault::Usage, "configuration", "the data folder cannot be made", format!("data_dir = {}: {error}; give a folder that this user may write", path.display())))
+    made.map_err(|error| {
+        Problem::new(
+            Fault::Usage,
+            "configuration",
+            "the data folder cannot be made",
+            format!("data_dir = {}: {error}; give a folder that this user may write", path.display()),
+        )
+    })
 }
 
 /// Where the token for API and pages is.
@@ -183,7 +256,14 @@ pub fn token_file(data_dir: &Path) -> PathBuf {
 /// The token, drawn at the first start and kept in a file that only this user reads.
 fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
     let path = token_file(data_dir);
-    AccessToken::from_file_or_new(&path).map_err(|error| Problem::new(Fault::Usage, "configuration", "the token file cannot be used", format!("{}: {error}; let this user alone write it, or remove it to have a new one drawn", path.display())))
+    AccessToken::from_file_or_new(&path).map_err(|error| {
+        Problem::new(
+            Fault::Usage,
+            "configuration",
+            "the token file cannot be used",
+            format!("{}: {error}; let this user alone write it, or remove it to have a new one drawn", path.display()),
+        )
+    })
 }
 
 async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
@@ -207,7 +287,11 @@ fn chain_hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
-    let settings = ClientSettings { roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(), identity: None, plain_http: config.discovery.smp_plain_http };
+    let settings = ClientSettings {
+        roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(),
+        identity: None,
+        plain_http: config.discovery.smp_plain_http,
+    };
     Client::new(&settings).map_err(|error| error.to_string())
 }
 
@@ -225,14 +309,20 @@ impl Outlook for About {
         Box::pin(async move {
             let document_type = question.document_type.unwrap_or_else(DocumentType::sdk_message);
             let trace = self.discovery.lookup(&question.participant, &document_type, question.fresh).await;
-            serde_json::to_value(trace).map_err(|error| Problem::new(Fault::Temporary, "internal", "the trace cannot be written", error.to_string()))
+            serde_json::to_value(trace).map_err(|error| {
+                Problem::new(Fault::Temporary, "internal", "the trace cannot be written", error.to_string())
+            })
         })
     }
 
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
         let settings = self.router.settings();
         let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
-        let certificates: Vec<serde_json::Value> = self.anchors.iter().map(|(subject, end)| serde_json::json!({ "subject": subject, "not_after": end })).collect();
+        let certificates: Vec<serde_json::Value> = self
+            .anchors
+            .iter()
+            .map(|(subject, end)| serde_json::json!({ "subject": subject, "not_after": end }))
+            .collect();
         let all = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "party": settings.party,

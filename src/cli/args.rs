@@ -5,7 +5,12 @@ use std::path::PathBuf;
 
 /// Access point and message service for Säker digital kommunikation (SDK).
 #[derive(Debug, Parser)]
-#[command(name = "sluss", version, about, after_help = "Example:\n  sluss demo\n\nA whole federation on this machine: two access points, a document each way, and pages to look at.")]
+#[command(
+    name = "sluss",
+    version,
+    about,
+    after_help = "Example:\n  sluss demo\n\nA whole federation on this machine: two access points, a document each way, and pages to look at."
+)]
 pub(super) struct Cli {
     /// One JSON object on standard output (JSON Lines for lists), and nothing else there.
     #[arg(long, global = true)]
@@ -124,7 +129,9 @@ pub(super) enum TestbedCommand {
         endpoint: Option<String>,
     },
     /// Register a participant, and issue its key.
-    #[command(after_help = "Example:\n  sluss testbed participant testbed 0203:alice.example.se --access-point AP0001-TESTBED")]
+    #[command(
+        after_help = "Example:\n  sluss testbed participant testbed 0203:alice.example.se --access-point AP0001-TESTBED"
+    )]
     Participant {
         /// The folder of the testbed.
         dir: PathBuf,
@@ -141,7 +148,9 @@ pub(super) enum TestbedCommand {
         functional_address: Vec<String>,
     },
     /// Make a fault, until --clear.
-    #[command(after_help = "Example:\n  sluss testbed fault testbed smp-down\n  sluss testbed fault testbed smp-down --clear")]
+    #[command(
+        after_help = "Example:\n  sluss testbed fault testbed smp-down\n  sluss testbed fault testbed smp-down --clear"
+    )]
     Fault {
         /// The folder of the testbed.
         dir: PathBuf,
@@ -164,10 +173,14 @@ pub(super) enum TestbedCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum As4Command {
     /// Open a recorded HTTP request or response.
-    #[command(after_help = "Example:\n  sluss as4 open --headers request.headers --body request.body --key ap.key.pem --cert ap.cert.pem --trust intermediate.pem --json")]
+    #[command(
+        after_help = "Example:\n  sluss as4 open --headers request.headers --body request.body --key ap.key.pem --cert ap.cert.pem --trust intermediate.pem --json"
+    )]
     Open(As4OpenOptions),
     /// Pack payloads into an AS4 message.
-    #[command(after_help = "Example:\n  sluss as4 pack --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem --from 0203:a.example.se --to 0203:b.example.se --payload envelope.xml --save packed")]
+    #[command(
+        after_help = "Example:\n  sluss as4 pack --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem --from 0203:a.example.se --to 0203:b.example.se --payload envelope.xml --save packed"
+    )]
     Pack(As4PackOptions),
 }
 
@@ -254,10 +267,14 @@ pub(super) enum EnvelopeCommand {
         file: PathBuf,
     },
     /// Encrypt and sign a payload.
-    #[command(after_help = "Example:\n  sluss envelope seal --from 0203:a.example.se --to 0203:b.example.se --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem message.xml > envelope.xml")]
+    #[command(
+        after_help = "Example:\n  sluss envelope seal --from 0203:a.example.se --to 0203:b.example.se --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem message.xml > envelope.xml"
+    )]
     Seal(SealOptions),
     /// Verify and decrypt an envelope.
-    #[command(after_help = "Example:\n  sluss envelope open --key b.key.pem --cert b.cert.pem envelope.xml > message.xml")]
+    #[command(
+        after_help = "Example:\n  sluss envelope open --key b.key.pem --cert b.cert.pem envelope.xml > message.xml"
+    )]
     Open {
         /// The recipient's private key.
         #[arg(long, value_name = "PEM")]
@@ -303,7 +320,9 @@ pub(super) struct SealOptions {
 #[derive(Debug, Subcommand)]
 pub(super) enum MessageCommand {
     /// Build an SDK message with files in it.
-    #[command(after_help = "Example:\n  sluss message build --from 0203:a.example.se --to 0203:b.example.se --functional-address sdk:inkorg:0203:b.example.se --label Beslut beslut.pdf > message.xml")]
+    #[command(
+        after_help = "Example:\n  sluss message build --from 0203:a.example.se --to 0203:b.example.se --functional-address sdk:inkorg:0203:b.example.se --label Beslut beslut.pdf > message.xml"
+    )]
     Build(BuildOptions),
     /// Check SDK messages, and say which message receipt would be sent.
     Check {
@@ -353,7 +372,9 @@ pub(super) enum ReceiptCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum SmpCommand {
     /// Check a SignedServiceMetadata.
-    #[command(after_help = "Example:\n  sluss smp check metadata.xml --trust smp-root.pem --participant iso6523-actorid-upis::0203:b.example.se --json")]
+    #[command(
+        after_help = "Example:\n  sluss smp check metadata.xml --trust smp-root.pem --participant iso6523-actorid-upis::0203:b.example.se --json"
+    )]
     Check {
         /// The answer of an SMP.
         file: PathBuf,

@@ -9,14 +9,17 @@ use crate::testbed::demo::{Demo, Options, Shown};
 /// Runs the federation, shows the exchange, and stays until it is interrupted.
 pub(super) async fn run(options: DemoOptions, out: &mut Output) -> Ended {
     let one = |problem| vec![problem];
-    let demo = Demo::start(Options { dir: options.dir, document: options.document, messages: options.messages }).await?;
+    let demo =
+        Demo::start(Options { dir: options.dir, document: options.document, messages: options.messages }).await?;
     let shown = demo.exchange().await;
     let result = match &shown {
         Ok(shown) => show(shown, options.exit, out),
         Err(problem) => Err(problem.clone()),
     };
     if !options.exit && result.is_ok() {
-        tokio::signal::ctrl_c().await.map_err(|error| one(Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string())))?;
+        tokio::signal::ctrl_c().await.map_err(|error| {
+            one(Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
+        })?;
     }
     demo.stop().await;
     result.map_err(one)
@@ -28,7 +31,10 @@ fn show(shown: &Shown, exit: bool, out: &mut Output) -> Result<u8, Problem> {
 }
 
 fn text(shown: &Shown, exit: bool) -> String {
-    let mut lines = vec![format!("federation ready after {} ms: DNS, SMP with CertPub, two access points with message services", shown.ready_ms)];
+    let mut lines = vec![format!(
+        "federation ready after {} ms: DNS, SMP with CertPub, two access points with message services",
+        shown.ready_ms
+    )];
     for message in shown.messages.iter().take(10) {
         lines.push(String::new());
         lines.push(format!("{} -> {}: {} bytes, {}", message.from, message.to, message.bytes, message.status.word()));
@@ -44,7 +50,10 @@ fn text(shown: &Shown, exit: bool) -> String {
     lines.push(String::new());
     lines.push(format!("{} messages in {:.2} s", shown.messages.len(), shown.exchange_seconds));
     if !exit {
-        lines.push(format!("\nlook at both sides, and send a document of your own:\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.", shown.pages.ankeborg, shown.pages.storstad));
+        lines.push(format!(
+            "\nlook at both sides, and send a document of your own:\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.",
+            shown.pages.ankeborg, shown.pages.storstad
+        ));
     }
     lines.join("\n")
 }

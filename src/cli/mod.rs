@@ -2,9 +2,9 @@
 
 mod args;
 mod demo;
+pub mod files;
 mod offline;
 mod online;
-pub mod files;
 pub mod output;
 pub mod remote;
 mod serve;
@@ -36,7 +36,9 @@ pub fn main() -> ExitCode {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.map_err(|error| vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())])
+    built.map_err(|error| {
+        vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())]
+    })
 }
 
 async fn run(cli: Cli, out: &mut Output) -> Ended {
@@ -70,7 +72,10 @@ fn config_path(given: Option<PathBuf>) -> PathBuf {
 
 /// A time that was given, or now.
 fn time_or_now(given: Option<&str>) -> Result<Timestamp, Problem> {
-    given.map_or_else(|| Ok(Timestamp::now()), |text| text.parse().map_err(|_| usage(&format!("--at {text}: expected a time as 2026-11-23T12:00:00Z"))))
+    given.map_or_else(
+        || Ok(Timestamp::now()),
+        |text| text.parse().map_err(|_| usage(&format!("--at {text}: expected a time as 2026-11-23T12:00:00Z"))),
+    )
 }
 
 /// Wrong usage.

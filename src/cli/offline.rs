@@ -1,12 +1,16 @@
 //! The commands that look at recorded bytes: no daemon, no configuration, no network.
 
-use super::args::{As4Command, As4OpenOptions, As4PackOptions, BuildOptions, C14nOptions, EnvelopeCommand, MessageCommand, ReceiptCommand, SealOptions, SmpCommand, XmlCommand};
+use super::args::{
+    As4Command, As4OpenOptions, As4PackOptions, BuildOptions, C14nOptions, EnvelopeCommand, MessageCommand,
+    ReceiptCommand, SealOptions, SmpCommand, XmlCommand,
+};
 use super::output::Output;
 use super::{time_or_now, unprinted, usage};
 use crate::crypto::SystemRandom;
-use crate::inspect::{as4, envelope, message, smp, xml};
+use crate::inspect::{Verdict, as4, envelope, message, smp, xml};
 use crate::model::{As4MessageId, DocumentType, ParticipantId, Problem, ProcessId, Timestamp};
 use crate::pki::{Certificate, Identity};
+use crate::xhe::Level;
 use crate::xml::algorithm::{Allowed, Profile};
 use crate::xml::c14n::Form;
 use serde::Serialize;
@@ -67,8 +71,8 @@ fn as4_pack(options: As4PackOptions, out: &mut Output) -> Result<u8, Problem> {
 pub(super) fn envelope(command: EnvelopeCommand, out: &mut Output) -> Result<u8, Problem> {
     match command {
         EnvelopeCommand::Check { files, level } => {
-            let level = if level == "schematron" { envelope::Level::Schematron } else { envelope::Level::Text };
-            each(&files, out, |file| envelope::check(file, level), |report| report.verdict == envelope::Verdict::Accept)
+            let level = if level == "schematron" { Level::Schematron } else { Level::Text };
+            each(&files, out, |file| envelope::check(file, level), |report| report.verdict == Verdict::Accept)
         }
         EnvelopeCommand::Show { file } => {
             pretty(&envelope::show(&file)?, out)?;
@@ -105,7 +109,9 @@ pub(super) fn message(command: MessageCommand, out: &mut Output) -> Result<u8, P
             message::build(&build(options)?, stdout()).and_then(flushed)?;
             Ok(0)
         }
-        MessageCommand::Check { files } => each(&files, out, message::check, |report| report.verdict == envelope::Verdict::Accept),
+        MessageCommand::Check { files } => {
+            each(&files, out, message::check, |report| report.verdict == Verdict::Accept)
+        }
     }
 }
 
@@ -126,7 +132,7 @@ fn build(options: BuildOptions) -> Result<message::Build, Problem> {
 
 pub(super) fn receipt(command: ReceiptCommand, out: &mut Output) -> Result<u8, Problem> {
     let ReceiptCommand::Check { files } = command;
-    each(&files, out, message::check_receipt, |report| report.verdict == envelope::Verdict::Accept)
+    each(&files, out, message::check_receipt, |report| report.verdict == Verdict::Accept)
 }
 
 pub(super) fn smp(command: SmpCommand, out: &mut Output) -> Result<u8, Problem> {
@@ -146,7 +152,13 @@ pub(super) fn xml(command: XmlCommand, out: &mut Output) -> Result<u8, Problem> 
         }
         XmlCommand::Verify { file: path, trust, at, show } => {
             file(&path)?;
-            let question = xml::Question { profile: Profile::Xhe, allowed: Allowed::new(), anchors: certificates(&trust)?, at: time_or_now(at.as_deref())?, show };
+            let question = xml::Question {
+                profile: Profile::Xhe,
+                allowed: Allowed::new(),
+                anchors: certificates(&trust)?,
+                at: time_or_now(at.as_deref())?,
+                show,
+            };
             let report = xml::verify(|| File::open(&path).map(BufReader::new), &question);
             pretty(&report, out)?;
             Ok(u8::from(report.verdict != xml::Verdict::Accept))
@@ -162,11 +174,21 @@ fn canonical(options: C14nOptions) -> xml::Canonical {
     } else {
         Form::Inclusive10
     };
-    xml::Canonical { form, comments: options.with_comments, prefixes: options.prefixes.unwrap_or_default(), id: options.id }
+    xml::Canonical {
+        form,
+        comments: options.with_comments,
+        prefixes: options.prefixes.unwrap_or_default(),
+        id: options.id,
+    }
 }
 
 /// Looks at each file, one line each; status 1 when any is refused. A file that cannot be looked at costs itself alone.
-fn each<R: Serialize>(files: &[PathBuf], out: &mut Output, look: impl Fn(&Path) -> Result<R, Problem>, accepted: impl Fn(&R) -> bool) -> Result<u8, Problem> {
+fn each<R: Serialize>(
+    files: &[PathBuf],
+    out: &mut Output,
+    look: impl Fn(&Path) -> Result<R, Problem>,
+    accepted: impl Fn(&R) -> bool,
+) -> Result<u8, Problem> {
     let mut status = 0;
     for file in files {
         match look(file) {
@@ -177,7 +199,10 @@ fn each<R: Serialize>(files: &[PathBuf], out: &mut Output, look: impl Fn(&Path) 
             Err(problem) if files.len() == 1 => return Err(problem),
             Err(problem) => {
                 status = status.max(problem.exit_status());
-                pretty(&serde_json::json!({ "file": file.display().to_string(), "verdict": "refuse", "findings": [], "error": problem }), out)?;
+                pretty(
+                    &serde_json::json!({ "file": file.display().to_string(), "verdict": "refuse", "findings": [], "error": problem }),
+                    out,
+                )?;
             }
         }
     }
@@ -207,7 +232,10 @@ fn whole(path: &Path) -> Result<Vec<u8>, Problem> {
     let read = io::Read::read_to_end(&mut io::Read::take(file(path)?, WHOLE_BYTES_MAX + 1), &mut bytes);
     read.map_err(|error| usage(&format!("{}: {error}", path.display())))?;
     if bytes.len() as u64 > WHOLE_BYTES_MAX {
-        return Err(usage(&format!("{}: found more than {WHOLE_BYTES_MAX} bytes, expected at most that", path.display())));
+        return Err(usage(&format!(
+            "{}: found more than {WHOLE_BYTES_MAX} bytes, expected at most that",
+            path.display()
+        )));
     }
     Ok(bytes)
 }

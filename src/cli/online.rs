@@ -21,13 +21,19 @@ const WAIT: &str = "10m";
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Send documents.
-    #[command(after_help = "Example:\n  sluss send --config testbed/access-points/AP0001-TESTBED/sluss.toml --from 0203:alice.example.se --to 0203:bob.example.se --label Beslut beslut.pdf --wait")]
+    #[command(
+        after_help = "Example:\n  sluss send --config testbed/access-points/AP0001-TESTBED/sluss.toml --from 0203:alice.example.se --to 0203:bob.example.se --label Beslut beslut.pdf --wait"
+    )]
     Send(SendArgs),
     /// Show what has come in, and save documents.
-    #[command(after_help = "Example:\n  sluss inbox --config testbed/access-points/AP0002-TESTBED/sluss.toml --participant 0203:bob.example.se --save documents")]
+    #[command(
+        after_help = "Example:\n  sluss inbox --config testbed/access-points/AP0002-TESTBED/sluss.toml --participant 0203:bob.example.se --save documents"
+    )]
     Inbox(InboxArgs),
     /// Hand in a sealed envelope.
-    #[command(after_help = "Example:\n  sluss submit --config testbed/access-points/AP0001-TESTBED/sluss.toml --as 0203:alice.example.se envelope.xml")]
+    #[command(
+        after_help = "Example:\n  sluss submit --config testbed/access-points/AP0001-TESTBED/sluss.toml --as 0203:alice.example.se envelope.xml"
+    )]
     Submit {
         /// The participant who hands it in.
         #[arg(long = "as", value_name = "PARTICIPANT")]
@@ -36,7 +42,9 @@ pub(super) enum Command {
         envelope: PathBuf,
     },
     /// Take the sealed envelopes that wait.
-    #[command(after_help = "Example:\n  sluss take --config testbed/access-points/AP0002-TESTBED/sluss.toml --as 0203:bob.example.se --save envelopes")]
+    #[command(
+        after_help = "Example:\n  sluss take --config testbed/access-points/AP0002-TESTBED/sluss.toml --as 0203:bob.example.se --save envelopes"
+    )]
     Take {
         /// The participant who takes them.
         #[arg(long = "as", value_name = "PARTICIPANT")]
@@ -46,7 +54,9 @@ pub(super) enum Command {
         save: Option<PathBuf>,
     },
     /// Look a participant up, and show each step.
-    #[command(after_help = "Example:\n  sluss lookup --config testbed/access-points/AP0001-TESTBED/sluss.toml 0203:bob.example.se")]
+    #[command(
+        after_help = "Example:\n  sluss lookup --config testbed/access-points/AP0001-TESTBED/sluss.toml 0203:bob.example.se"
+    )]
     Lookup {
         /// Whom.
         participant: String,
@@ -112,7 +122,9 @@ pub(super) struct InboxArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueCommand {
     /// Messages, newest first.
-    #[command(after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out")]
+    #[command(
+        after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out"
+    )]
     List {
         /// Which way.
         #[arg(long, value_parser = ["out", "in"])]
@@ -142,10 +154,23 @@ pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> 
     let remote = Remote::new(&address(config)?, Vec::new())?;
     match command {
         Command::Send(args) => send(&remote, &send_options(args)?, out).await,
-        Command::Inbox(args) => inbox(&remote, &InboxOptions { participant: args.participant, save: args.save, id: args.id.as_deref().map(message_id).transpose()? }, out).await,
+        Command::Inbox(args) => {
+            inbox(
+                &remote,
+                &InboxOptions {
+                    participant: args.participant,
+                    save: args.save,
+                    id: args.id.as_deref().map(message_id).transpose()?,
+                },
+                out,
+            )
+            .await
+        }
         Command::Submit { participant, envelope } => envelopes::submit(&remote, &participant, &envelope, out).await,
         Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
-        Command::Lookup { participant, document_type, fresh } => lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await,
+        Command::Lookup { participant, document_type, fresh } => {
+            lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await
+        }
         Command::Queue { command: QueueCommand::List { direction, status, participant, partner, older_than } } => {
             let older_than = older_than.as_deref().map(duration).transpose()?;
             queue::list(&remote, &QueueOptions { direction, status, participant, partner, older_than }, out).await
@@ -159,7 +184,12 @@ pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> 
 fn address(config: &Config) -> Result<ApiAddress, Problem> {
     let file = app::token_file(&config.data_dir);
     let token = AccessToken::from_file(&file).map_err(|error| {
-        Problem::new(Fault::Temporary, "daemon", "the daemon of this configuration is not there", format!("{}: {error}; start it with `sluss serve --config FILE`, as the same user", file.display()))
+        Problem::new(
+            Fault::Temporary,
+            "daemon",
+            "the daemon of this configuration is not there",
+            format!("{}: {error}; start it with `sluss serve --config FILE`, as the same user", file.display()),
+        )
     })?;
     Ok(ApiAddress { url: format!("http://{}", config.listen.api), token })
 }

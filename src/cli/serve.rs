@@ -36,20 +36,29 @@ pub(super) async fn serve(path: &Path, out: &mut Output) -> Ended {
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(app.run(stopped));
     let ready = Ready { ready: true, addresses: &addresses };
-    out.record(&ready, || format!("ready  as4 {}  api {}  console {}", addresses.as4, addresses.api, addresses.console)).map_err(|error| vec![unprinted(&error)])?;
+    out.record(&ready, || {
+        format!("ready  as4 {}  api {}  console {}", addresses.as4, addresses.api, addresses.console)
+    })
+    .map_err(|error| vec![unprinted(&error)])?;
     notify("READY=1");
     signals(path, &reloader).await.map_err(|problem| vec![problem])?;
     notify("STOPPING=1");
     // The receiver lives in the running application; an error means that it has ended already.
     let _ = stop.send(true);
-    running.await.map_err(|error| vec![Problem::new(Fault::Temporary, "stop", "the stop was not clean", error.to_string())])?;
+    running
+        .await
+        .map_err(|error| vec![Problem::new(Fault::Temporary, "stop", "the stop was not clean", error.to_string())])?;
     Ok(0)
 }
 
 /// Waits for the signal to stop; reads again on SIGHUP meanwhile.
 async fn signals(path: &Path, reloader: &Reloader) -> Result<(), Problem> {
-    let hear = |kind| signal(kind).map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()));
-    let (mut terminate, mut interrupt, mut hang_up) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?);
+    let hear = |kind| {
+        signal(kind)
+            .map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
+    };
+    let (mut terminate, mut interrupt, mut hang_up) =
+        (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?);
     loop {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
@@ -62,7 +71,9 @@ async fn signals(path: &Path, reloader: &Reloader) -> Result<(), Problem> {
 fn reload(path: &Path, reloader: &Reloader) {
     match Config::load(path).and_then(|config| reloader.reload(&config)) {
         Ok(()) => tracing::info!(file = %path.display(), "certificates and configuration were read again"),
-        Err(mistakes) => mistakes.iter().for_each(|problem| tracing::error!(%problem, "the configuration in force stays")),
+        Err(mistakes) => {
+            mistakes.iter().for_each(|problem| tracing::error!(%problem, "the configuration in force stays"))
+        }
     }
 }
 
@@ -72,7 +83,8 @@ fn notify(state: &str) {
     use std::os::unix::net::{SocketAddr, UnixDatagram};
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let name = name.to_string_lossy().into_owned();
-    let address = name.strip_prefix('@').map_or_else(|| SocketAddr::from_pathname(&name), SocketAddr::from_abstract_name);
+    let address =
+        name.strip_prefix('@').map_or_else(|| SocketAddr::from_pathname(&name), SocketAddr::from_abstract_name);
     let told = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
     if let Err(error) = told {
         tracing::warn!(%error, "systemd could not be told: {state}");
@@ -85,7 +97,13 @@ pub(super) async fn check(path: &Path, out: &mut Output) -> Result<u8, Problem> 
     let table = || {
         let mut table = Table::new(&["", "what", "found"]);
         for check in &checks {
-            let mark = if check.ok { "ok" } else if check.serious { "WRONG" } else { "warning" };
+            let mark = if check.ok {
+                "ok"
+            } else if check.serious {
+                "WRONG"
+            } else {
+                "warning"
+            };
             table.row([mark.to_owned(), check.what.clone(), check.detail.clone()]);
         }
         table
@@ -101,15 +119,21 @@ pub(super) fn init(options: &InitOptions, out: &mut Output) -> Result<u8, Proble
         return Err(usage(&format!("--role {role}: expected access-point, message-service, or both with a comma")));
     }
     let dir = &options.dir;
-    let fault = |error: std::io::Error| Problem::new(Fault::Usage, "init", "the configuration could not be made", format!("{}: {error}", dir.display()));
+    let fault = |error: std::io::Error| {
+        Problem::new(Fault::Usage, "init", "the configuration could not be made", format!("{}: {error}", dir.display()))
+    };
     if dir.join("sluss.toml").exists() {
         return Err(usage(&format!("{} is there already; nothing was changed", dir.join("sluss.toml").display())));
     }
     folder(dir).and_then(|()| folder(&dir.join("data"))).and_then(|()| folder(&dir.join("anchors"))).map_err(fault)?;
-    let made = request::make(&party).map_err(|error| Problem::new(Fault::Temporary, "init", "the key could not be made", error))?;
+    let made = request::make(&party)
+        .map_err(|error| Problem::new(Fault::Temporary, "init", "the key could not be made", error))?;
     let roles: Vec<String> = options.role.iter().map(|role| format!("\"{role}\"")).collect();
     let text = include_str!("sluss.toml").replace("@ROLES@", &roles.join(", ")).replace("@PARTY@", party.as_str());
-    file(&dir.join("key.pem"), &made.key_pem, 0o600).and_then(|()| file(&dir.join("request.csr.pem"), &made.request_pem, 0o644)).and_then(|()| file(&dir.join("sluss.toml"), &text, 0o640)).map_err(fault)?;
+    file(&dir.join("key.pem"), &made.key_pem, 0o600)
+        .and_then(|()| file(&dir.join("request.csr.pem"), &made.request_pem, 0o644))
+        .and_then(|()| file(&dir.join("sluss.toml"), &text, 0o640))
+        .map_err(fault)?;
     let said = serde_json::json!({ "configuration": dir.join("sluss.toml"), "key": dir.join("key.pem"), "request": dir.join("request.csr.pem"), "party": party });
     out.record(&said, || format!("made {0}/sluss.toml, {0}/key.pem and {0}/request.csr.pem\nnext: send the request to Digg, put the certificate into {0}/cert.pem, then run: sluss check --config {0}/sluss.toml", dir.display())).map_err(|error| unprinted(&error))?;
     Ok(0)

@@ -19,13 +19,19 @@ pub(super) async fn run(command: TestbedCommand, out: &mut Output) -> Result<u8,
         TestbedCommand::Serve { dir } => serve(&dir, out).await,
         TestbedCommand::AccessPoint { dir, name, endpoint } => {
             let made = testbed::access_point(&dir, &name, endpoint.as_deref(), now).map_err(|error| error.problem())?;
-            let next = if endpoint.is_none() { format!("; next: sluss serve --config {}", made.join("sluss.toml").display()) } else { String::new() };
+            let next = if endpoint.is_none() {
+                format!("; next: sluss serve --config {}", made.join("sluss.toml").display())
+            } else {
+                String::new()
+            };
             said(out, &made, format!("made {}{next}", made.display()))
         }
         TestbedCommand::Participant { dir, id, access_point, document_type, functional_address } => {
             let id: ParticipantId = id.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))?;
-            let document_types: Vec<DocumentType> = document_type.iter().map(|value| DocumentType::new(value)).collect();
-            let made = testbed::participant(&dir, &id, &access_point, &document_types, &functional_address, now).map_err(|error| error.problem())?;
+            let document_types: Vec<DocumentType> =
+                document_type.iter().map(|value| DocumentType::new(value)).collect();
+            let made = testbed::participant(&dir, &id, &access_point, &document_types, &functional_address, now)
+                .map_err(|error| error.problem())?;
             said(out, &made, format!("made {}, registered at {access_point}", made.display()))
         }
         TestbedCommand::Fault { dir, kind, subject, clear } => {
@@ -34,7 +40,9 @@ pub(super) async fn run(command: TestbedCommand, out: &mut Output) -> Result<u8,
             said(out, &dir, format!("{} {}", if clear { "mended" } else { "made" }, kind.word()))
         }
         TestbedCommand::Certificates { dir } => {
-            ca::demo_tree(&dir, now).map_err(|error| Problem::new(Fault::Temporary, "certificates", "the test keys were not made", error.to_string()))?;
+            ca::demo_tree(&dir, now).map_err(|error| {
+                Problem::new(Fault::Temporary, "certificates", "the test keys were not made", error.to_string())
+            })?;
             said(out, &dir, format!("made {}", dir.display()))
         }
     }
@@ -49,8 +57,12 @@ fn said(out: &mut Output, path: &Path, text: String) -> Result<u8, Problem> {
 async fn serve(dir: &Path, out: &mut Output) -> Result<u8, Problem> {
     let running = testbed::serve(dir, Arc::new(SystemClock)).await.map_err(|error| error.problem())?;
     let at = running.addresses.clone();
-    out.record(&at, || format!("ready  dns {}  smp {}  crl {}  ocsp {}", at.dns, at.smp, at.crl, at.ocsp)).map_err(|error| unprinted(&error))?;
-    let hear = |kind| signal(kind).map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()));
+    out.record(&at, || format!("ready  dns {}  smp {}  crl {}  ocsp {}", at.dns, at.smp, at.crl, at.ocsp))
+        .map_err(|error| unprinted(&error))?;
+    let hear = |kind| {
+        signal(kind)
+            .map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
+    };
     let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}

@@ -73,12 +73,25 @@ fn extract(store: &dyn Store, id: MessageId, index: usize) -> Result<(Document, 
     let message = store.message(id).map_err(|error| store_problem(&error))?.ok_or_else(unknown)?;
     let content = message.content.ok_or_else(unknown)?;
     let document = content.documents.get(index).cloned().ok_or_else(|| {
-        Problem::new(Fault::Refused, "unknown-document", "no such document", format!("found index {index}, expected less than {}", content.documents.len()))
+        Problem::new(
+            Fault::Refused,
+            "unknown-document",
+            "no such document",
+            format!("found index {index}, expected less than {}", content.documents.len()),
+        )
     })?;
-    let payload = content.payload.ok_or_else(|| Problem::new(Fault::Refused, "gone", "the content is no longer there", format!("message {id} was opened, but its content was deleted")))?;
+    let payload = content.payload.ok_or_else(|| {
+        Problem::new(
+            Fault::Refused,
+            "gone",
+            "the content is no longer there",
+            format!("message {id} was opened, but its content was deleted"),
+        )
+    })?;
     let payload = store.blobs().open(payload).map_err(|error| store_problem(&error))?;
     let mut file = tempfile::tempfile().map_err(|error| file_problem(&error))?;
-    sdk::message::extract(BufReader::new(payload), index, BufWriter::new(&mut file)).map_err(|error| Problem::new(Fault::Temporary, "store", "the content cannot be read", error.to_string()))?;
+    sdk::message::extract(BufReader::new(payload), index, BufWriter::new(&mut file))
+        .map_err(|error| Problem::new(Fault::Temporary, "store", "the content cannot be read", error.to_string()))?;
     file.rewind().map_err(|error| file_problem(&error))?;
     Ok((document, file))
 }

@@ -59,8 +59,21 @@ pub struct MessageService {
 
 impl MessageService {
     /// A message service that meets its access point at a trait.
-    pub fn new(access_point: Arc<dyn AccessPoint>, store: Arc<dyn Store>, discovery: Arc<Discovery>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        Self { access_point, store, discovery, clock, settings: RwLock::new(Arc::new(settings)), in_hand: InHand::default() }
+    pub fn new(
+        access_point: Arc<dyn AccessPoint>,
+        store: Arc<dyn Store>,
+        discovery: Arc<Discovery>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            access_point,
+            store,
+            discovery,
+            clock,
+            settings: RwLock::new(Arc::new(settings)),
+            in_hand: InHand::default(),
+        }
     }
 
     /// The settings in force.
@@ -83,7 +96,13 @@ impl Settings {
     /// The keys of a participant of ours.
     fn keys(&self, participant: &ParticipantId) -> Result<&Keys, Problem> {
         self.mailboxes.get(participant).ok_or_else(|| {
-            Problem::new(Fault::Refused, "not-served", "the participant's message service is not here", format!("found {participant}, expected one with key_file in its [[participant]] table")).rule("APOP-3.3.b")
+            Problem::new(
+                Fault::Refused,
+                "not-served",
+                "the participant's message service is not here",
+                format!("found {participant}, expected one with key_file in its [[participant]] table"),
+            )
+            .rule("APOP-3.3.b")
         })
     }
 }
@@ -116,14 +135,29 @@ impl Drop for OneInHand {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Problem::new(Fault::Temporary, "internal", "the work was broken off", format!("{error}; try again, and report it if it comes back"))),
+        Err(error) => Err(Problem::new(
+            Fault::Temporary,
+            "internal",
+            "the work was broken off",
+            format!("{error}; try again, and report it if it comes back"),
+        )),
     }
 }
 
 /// A file of ours that could not be written or read.
 fn file_problem(error: &std::io::Error) -> Problem {
     match error.kind() {
-        std::io::ErrorKind::StorageFull => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
-        _ => Problem::new(Fault::Temporary, "store", "a file could not be written or read", format!("{error}; nothing was kept; try again when the cause is mended")),
+        std::io::ErrorKind::StorageFull => Problem::new(
+            Fault::Temporary,
+            "disk-full",
+            "the disk is full",
+            format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again"),
+        ),
+        _ => Problem::new(
+            Fault::Temporary,
+            "store",
+            "a file could not be written or read",
+            format!("{error}; nothing was kept; try again when the cause is mended"),
+        ),
     }
 }

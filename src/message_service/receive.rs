@@ -4,7 +4,10 @@
 use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::outbound::accepted;
 use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem};
-use crate::model::{Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem, Query, Stage, Timestamp, time};
+use crate::model::{
+    Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem,
+    Query, Stage, Timestamp, time,
+};
 use crate::pki::Certificate;
 use crate::sdk::agreement::{self, Enveloped};
 use crate::sdk::message::{self, CheckedMessage};
@@ -45,17 +48,37 @@ impl MessageService {
     /// Finds the sender's certificates, then opens beside the asynchronous threads.
     async fn take_up(&self, received: Message) -> Result<Handled, Problem> {
         let hold = self.in_hand.take(format!("{} {}", received.from.folded(), received.envelope_id.folded()));
-        let hold = hold.ok_or_else(|| Problem::new(Fault::Temporary, "in-hand", "the same envelope is being opened", "it came in two AS4 messages at once; it is looked at again by itself"))?;
+        let hold = hold.ok_or_else(|| {
+            Problem::new(
+                Fault::Temporary,
+                "in-hand",
+                "the same envelope is being opened",
+                "it came in two AS4 messages at once; it is looked at again by itself",
+            )
+        })?;
         let settings = self.settings();
         let keys = settings.keys(&received.to)?.clone();
-        let desk = Desk { store: Arc::clone(&self.store), access_point: Arc::clone(&self.access_point), settings, keys, now: self.clock.now() };
+        let desk = Desk {
+            store: Arc::clone(&self.store),
+            access_point: Arc::clone(&self.access_point),
+            settings,
+            keys,
+            now: self.clock.now(),
+        };
         let published = match self.discovery.signing_certificates(&received.from).await {
             Ok(certificates) => certificates,
             Err(error) if error.is_temporary() => return Err(error.problem()),
             // MSG-5.3.t13: a sender that is not registered gets no message receipt.
             Err(error) => return Ok(failed(&desk, &received, error.problem())),
         };
-        let mut handled = blocking(move || if received.document_type.is_message_receipt() { desk.message_receipt(&received, &published) } else { desk.message(&received, &published) }).await?;
+        let mut handled = blocking(move || {
+            if received.document_type.is_message_receipt() {
+                desk.message_receipt(&received, &published)
+            } else {
+                desk.message(&received, &published)
+            }
+        })
+        .await?;
         handled.hold = Some(Box::new(hold));
         Ok(handled)
     }
@@ -105,19 +128,36 @@ impl Desk {
         let certificate = signed.certificate();
         if !published.contains(certificate) {
             let expected: Vec<&str> = published.iter().map(Certificate::subject).collect();
-            return Err(unsigned(&format!("a signature by {}, where CertPub publishes for {}: {}", certificate.subject(), received.from, expected.join("; "))));
+            return Err(unsigned(&format!(
+                "a signature by {}, where CertPub publishes for {}: {}",
+                certificate.subject(),
+                received.from,
+                expected.join("; ")
+            )));
         }
-        self.settings.trust.check(certificate, signed.others(), self.now).map_err(|error| unsigned(&error.to_string()))?;
+        self.settings
+            .trust
+            .check(certificate, signed.others(), self.now)
+            .map_err(|error| unsigned(&error.to_string()))?;
         Ok(signed)
     }
 
     /// The payload in clear, aside.
     fn decrypt(&self, received: &Message, signed: &Signed) -> Result<(BlobWriter, xhe::Unsealed), Refusal> {
         let temporary = |error: &io::Error| Refusal::Temporary(file_problem(error));
-        let mut payload = self.store.blobs().create(Some(received.envelope_bytes)).map_err(|error| Refusal::Temporary(store_problem(&error)))?;
+        let mut payload = self
+            .store
+            .blobs()
+            .create(Some(received.envelope_bytes))
+            .map_err(|error| Refusal::Temporary(store_problem(&error)))?;
         let envelope = self.envelope(received).map_err(|error| temporary(&error))?;
         let bytes_max = self.settings.received_message_bytes_max;
-        let opened = xhe::open(signed, envelope, std::slice::from_ref(&self.keys.identity), BufWriter::new(Bounded { inner: &mut payload, left: bytes_max }));
+        let opened = xhe::open(
+            signed,
+            envelope,
+            std::slice::from_ref(&self.keys.identity),
+            BufWriter::new(Bounded { inner: &mut payload, left: bytes_max }),
+        );
         match opened {
             Ok(unsealed) if !unsealed.encrypted => Err(rejected("MSG-5.3.t14", "a message in clear", "one that is encrypted to its recipient (UTB-2.11.a)")),
             Ok(unsealed) => Ok((payload, unsealed)),
@@ -132,9 +172,24 @@ impl Desk {
     /// Schema, rules, agreement with the envelope, and a function address of ours (MSG-5.3).
     fn validate(&self, payload: &BlobWriter, unsealed: &xhe::Unsealed) -> Result<CheckedMessage, Refusal> {
         let clear = payload.reopen().map_err(|error| Refusal::Temporary(file_problem(&error)))?;
-        let mut checked = message::check(BufReader::new(clear)).map_err(|error| Refusal::Silent(Problem::new(Fault::Refused, "not-xml", "the payload is no message", format!("{error}; no message receipt is sent")).rule("KVITT-2.1.2.p3")))?;
+        let mut checked = message::check(BufReader::new(clear)).map_err(|error| {
+            Refusal::Silent(
+                Problem::new(
+                    Fault::Refused,
+                    "not-xml",
+                    "the payload is no message",
+                    format!("{error}; no message receipt is sent"),
+                )
+                .rule("KVITT-2.1.2.p3"),
+            )
+        })?;
         let header = &unsealed.header;
-        let envelope = Enveloped { id: &header.id, from: &header.from, to: &header.to, handling_service_id: header.handling_service_id.as_deref() };
+        let envelope = Enveloped {
+            id: &header.id,
+            from: &header.from,
+            to: &header.to,
+            handling_service_id: header.handling_service_id.as_deref(),
+        };
         checked.findings.extend(agreement::check(&envelope, &checked.header));
         checked.findings.extend(self.unknown_address(&checked.header));
         if checked.is_refused() { Err(Refusal::Rejected(checked.findings)) } else { Ok(checked) }
@@ -144,11 +199,20 @@ impl Desk {
     fn unknown_address(&self, header: &message::MessageHeader) -> Option<Finding> {
         let address = &header.recipient_address.as_ref()?.extension;
         let known = &self.keys.mailbox.functional_addresses;
-        (!known.contains(address)).then(|| Finding::error("MSG-5.3.t09", "/messagePayload/message/messageHeader/recipient/attention/subOrganization/organizationId/extension", "a function address that is not known here", "one of the recipient's in the address book"))
+        (!known.contains(address)).then(|| {
+            Finding::error(
+                "MSG-5.3.t09",
+                "/messagePayload/message/messageHeader/recipient/attention/subOrganization/organizationId/extension",
+                "a function address that is not known here",
+                "one of the recipient's in the address book",
+            )
+        })
     }
 
     fn envelope(&self, received: &Message) -> io::Result<BufReader<File>> {
-        let blob = received.envelope.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the envelope is no longer there"))?;
+        let blob = received
+            .envelope
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the envelope is no longer there"))?;
         self.store.blobs().open(blob).map(BufReader::new).map_err(|error| io::Error::other(error.to_string()))
     }
 
@@ -156,20 +220,47 @@ impl Desk {
 
     fn accept(&self, received: &Message, content: Content) -> Result<Handled, Problem> {
         let answer = self.answer(received, content.sender_address.as_deref(), Word::Accepted)?;
-        let detail = format!("opened and validated: {} documents; the message receipt ACCEPTED is queued", content.documents.len());
-        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Content(Box::new(content)), Change::MessageReceipt("ACCEPTED".into()), Change::Error(None)];
-        Ok(self.handled(received, Outcome::Open, changes, Event::new(self.now, Some(received.id), Stage::Opened, detail), answer))
+        let detail = format!(
+            "opened and validated: {} documents; the message receipt ACCEPTED is queued",
+            content.documents.len()
+        );
+        let changes = vec![
+            Change::EnvelopeId(received.envelope_id.clone()),
+            Change::Content(Box::new(content)),
+            Change::MessageReceipt("ACCEPTED".into()),
+            Change::Error(None),
+        ];
+        Ok(self.handled(
+            received,
+            Outcome::Open,
+            changes,
+            Event::new(self.now, Some(received.id), Stage::Opened, detail),
+            answer,
+        ))
     }
 
     fn reject(&self, received: &Message, findings: &[Finding]) -> Result<Handled, Problem> {
         let answer = self.answer(received, None, Word::of(findings))?;
         let problem = rejection(findings);
-        let event = Event::new(self.now, Some(received.id), Stage::Failed, "rejected; the message receipt REJECTED is queued").problem(problem.clone());
-        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("REJECTED".into()), Change::Error(Some(problem))];
+        let event =
+            Event::new(self.now, Some(received.id), Stage::Failed, "rejected; the message receipt REJECTED is queued")
+                .problem(problem.clone());
+        let changes = vec![
+            Change::EnvelopeId(received.envelope_id.clone()),
+            Change::MessageReceipt("REJECTED".into()),
+            Change::Error(Some(problem)),
+        ];
         Ok(self.handled(received, Outcome::Fail, changes, event, answer))
     }
 
-    fn handled(&self, received: &Message, outcome: Outcome, changes: Vec<Change>, event: Event, answer: Message) -> Handled {
+    fn handled(
+        &self,
+        received: &Message,
+        outcome: Outcome,
+        changes: Vec<Change>,
+        event: Event,
+        answer: Message,
+    ) -> Handled {
         let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(outcome), changes };
         let events = vec![event, accepted(&answer)];
         Handled { hold: None, settlement, inserts: vec![answer], settlements: Vec::new(), events }
@@ -178,37 +269,91 @@ impl Desk {
     /// The message receipt, signed and not encrypted (UTB-2.1.p2), as a message to send.
     fn answer(&self, received: &Message, sender_address: Option<&str>, outcome: Word) -> Result<Message, Problem> {
         let id = EnvelopeId::from_uuid(uuid::Uuid::new_v4());
-        let body = receipt::build(&NewReceipt { id: id.clone(), issued: self.now, sender: received.to.clone(), receiver: received.from.clone(), reference: received.envelope_id.clone(), outcome });
-        let mut header = xhe::Header::new(id, time::millis(self.now), DocumentType::message_receipt(), &self.settings.federation, received.to.clone(), received.from.clone());
+        let body = receipt::build(&NewReceipt {
+            id: id.clone(),
+            issued: self.now,
+            sender: received.to.clone(),
+            receiver: received.from.clone(),
+            reference: received.envelope_id.clone(),
+            outcome,
+        });
+        let mut header = xhe::Header::new(
+            id,
+            time::millis(self.now),
+            DocumentType::message_receipt(),
+            &self.settings.federation,
+            received.to.clone(),
+            received.from.clone(),
+        );
         // C-26: the address of the one who gets it, where it is known.
         header.handling_service_id = sender_address.map(str::to_owned);
         header.encrypted = false;
         let spool = self.access_point.spool(None)?;
         let signed = xhe::sign(&header, body.as_bytes(), &self.keys.identity, spool);
-        let envelope = signed.map_err(|error| Problem::new(Fault::Temporary, "seal", "the message receipt could not be signed", error.to_string()))?;
-        self.access_point.prepare(Submission { participant: received.to.clone(), envelope, carriage: Carriage::Own, content: None, acknowledges: Some(received.envelope_id.clone()) })
+        let envelope = signed.map_err(|error| {
+            Problem::new(Fault::Temporary, "seal", "the message receipt could not be signed", error.to_string())
+        })?;
+        self.access_point.prepare(Submission {
+            participant: received.to.clone(),
+            envelope,
+            carriage: Carriage::Own,
+            content: None,
+            acknowledges: Some(received.envelope_id.clone()),
+        })
     }
 
     // === The same again (C-12) ===
 
     /// An envelope of this sender with the same id that was taken up before.
     fn opened_before(&self, received: &Message) -> Result<Option<Message>, Problem> {
-        let query = Query { direction: Some(Direction::In), envelope_id: Some(received.envelope_id.clone()), participant: Some(received.to.clone()), limit: 20, ..Query::default() };
+        let query = Query {
+            direction: Some(Direction::In),
+            envelope_id: Some(received.envelope_id.clone()),
+            participant: Some(received.to.clone()),
+            limit: 20,
+            ..Query::default()
+        };
         let found = self.store.list(&query).map_err(|error| store_problem(&error))?;
-        Ok(found.into_iter().find(|earlier| earlier.id != received.id && earlier.from == received.from && earlier.to == received.to && earlier.message_receipt.is_some()))
+        Ok(found.into_iter().find(|earlier| {
+            earlier.id != received.id
+                && earlier.from == received.from
+                && earlier.to == received.to
+                && earlier.message_receipt.is_some()
+        }))
     }
 
     /// The same bytes get the same answer, and are not delivered again; other bytes are a duplicate.
     fn came_again(&self, received: &Message, first: &Message) -> Result<Handled, Problem> {
         let accepted_first = first.message_receipt.as_deref() == Some("ACCEPTED");
         if first.envelope_sha256 == received.envelope_sha256 && accepted_first {
-            let answer = self.answer(received, first.content.as_ref().and_then(|content| content.sender_address.as_deref()), Word::Accepted)?;
-            let event = Event::new(self.now, Some(received.id), Stage::Duplicate, format!("the same envelope came in another AS4 message; it is message {} already, and is answered again", first.id));
-            let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("ACCEPTED".into())];
+            let answer = self.answer(
+                received,
+                first.content.as_ref().and_then(|content| content.sender_address.as_deref()),
+                Word::Accepted,
+            )?;
+            let event = Event::new(
+                self.now,
+                Some(received.id),
+                Stage::Duplicate,
+                format!(
+                    "the same envelope came in another AS4 message; it is message {} already, and is answered again",
+                    first.id
+                ),
+            );
+            let changes =
+                vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt("ACCEPTED".into())];
             return Ok(self.handled(received, Outcome::Take, changes, event, answer));
         }
         let expected = format!("a new id: this one is message {}", first.id);
-        self.reject(received, &[Finding::error("MSG-5.3.t06", "/XHE/Header/ID", format!("another envelope under id {}", received.envelope_id), expected)])
+        self.reject(
+            received,
+            &[Finding::error(
+                "MSG-5.3.t06",
+                "/XHE/Header/ID",
+                format!("another envelope under id {}", received.envelope_id),
+                expected,
+            )],
+        )
     }
 
     // === A message receipt ===
@@ -226,43 +371,102 @@ impl Desk {
     fn read_receipt(&self, received: &Message, published: &[Certificate]) -> Result<MessageReceipt, Refusal> {
         let signed = self.verify(received, published)?;
         let envelope = self.envelope(received).map_err(|error| Refusal::Temporary(file_problem(&error)))?;
-        let invalid = |error: &dyn std::fmt::Display| Refusal::Silent(Problem::new(Fault::Refused, "message-receipt", "the message receipt is not valid", error.to_string()).rule("KVITT-3.4.a"));
+        let invalid = |error: &dyn std::fmt::Display| {
+            Refusal::Silent(
+                Problem::new(Fault::Refused, "message-receipt", "the message receipt is not valid", error.to_string())
+                    .rule("KVITT-3.4.a"),
+            )
+        };
         let mut body = Vec::new();
         let bounded = Bounded { inner: &mut body, left: crate::limits::MESSAGE_RECEIPT_BYTES_MAX };
-        let unsealed = xhe::open(&signed, envelope, std::slice::from_ref(&self.keys.identity), bounded).map_err(|error| invalid(&error))?;
+        let unsealed = xhe::open(&signed, envelope, std::slice::from_ref(&self.keys.identity), bounded)
+            .map_err(|error| invalid(&error))?;
         let checked = receipt::check(&body).map_err(|error| invalid(&error))?;
-        let Some(read) = checked.receipt.filter(|_| !checked.findings.iter().any(Finding::is_error)) else { return Err(Refusal::Rejected(checked.findings)) };
+        let Some(read) = checked.receipt.filter(|_| !checked.findings.iter().any(Finding::is_error)) else {
+            return Err(Refusal::Rejected(checked.findings));
+        };
         if read.sender != unsealed.header.from || read.receiver != unsealed.header.to {
             let found = format!("sender {} and receiver {}", read.sender, read.receiver);
-            return Err(rejected("KVITT-3.1.d", &found, &format!("{} and {} as in the envelope", unsealed.header.from, unsealed.header.to)));
+            return Err(rejected(
+                "KVITT-3.1.d",
+                &found,
+                &format!("{} and {} as in the envelope", unsealed.header.from, unsealed.header.to),
+            ));
         }
         Ok(read)
     }
 
     /// The message that it answers takes its word; an unknown reference is logged, no more (C-03).
     fn matched(&self, received: &Message, receipt: &MessageReceipt) -> Result<Handled, Problem> {
-        let query = Query { direction: Some(Direction::Out), envelope_id: Some(receipt.reference.clone()), participant: Some(received.to.clone()), limit: 20, ..Query::default() };
+        let query = Query {
+            direction: Some(Direction::Out),
+            envelope_id: Some(receipt.reference.clone()),
+            participant: Some(received.to.clone()),
+            limit: 20,
+            ..Query::default()
+        };
         let found = self.store.list(&query).map_err(|error| store_problem(&error))?;
-        let sent = found.into_iter().find(|sent| sent.from == received.to && sent.to == received.from && sent.carriage == Carriage::Own && sent.acknowledges.is_none());
-        let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::MessageReceipt(receipt.outcome.word().into())];
-        let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
+        let sent = found.into_iter().find(|sent| {
+            sent.from == received.to
+                && sent.to == received.from
+                && sent.carriage == Carriage::Own
+                && sent.acknowledges.is_none()
+        });
+        let changes = vec![
+            Change::EnvelopeId(received.envelope_id.clone()),
+            Change::MessageReceipt(receipt.outcome.word().into()),
+        ];
+        let settlement =
+            Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
         let Some(sent) = sent else {
-            let event = Event::new(self.now, Some(received.id), Stage::Answered, format!("a message receipt for {}, which is no message of this message service", receipt.reference));
-            return Ok(Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] });
+            let event = Event::new(
+                self.now,
+                Some(received.id),
+                Stage::Answered,
+                format!("a message receipt for {}, which is no message of this message service", receipt.reference),
+            );
+            return Ok(Handled {
+                hold: None,
+                settlement,
+                inserts: Vec::new(),
+                settlements: Vec::new(),
+                events: vec![event],
+            });
         };
         let (settled, event) = self.answered(&sent, receipt);
-        let own = Event::new(self.now, Some(received.id), Stage::Answered, format!("the message receipt belongs to message {}", sent.id));
-        Ok(Handled { hold: None, settlement, inserts: Vec::new(), settlements: vec![settled], events: vec![own, event] })
+        let own = Event::new(
+            self.now,
+            Some(received.id),
+            Stage::Answered,
+            format!("the message receipt belongs to message {}", sent.id),
+        );
+        Ok(Handled {
+            hold: None,
+            settlement,
+            inserts: Vec::new(),
+            settlements: vec![settled],
+            events: vec![own, event],
+        })
     }
 
     /// What a message receipt means for the message that was sent.
     fn answered(&self, sent: &Message, receipt: &MessageReceipt) -> (Settlement, Event) {
-        let event = Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.outcome.word())).fact("message_receipt_id", &receipt.id);
+        let event =
+            Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.outcome.word()))
+                .fact("message_receipt_id", &receipt.id);
         // C-12: a later REJECTED never takes an ACCEPTED back.
         let kept = sent.message_receipt.as_deref() == Some("ACCEPTED");
-        let (outcome, mut changes) = if receipt.outcome == Word::Accepted { (Outcome::Confirm, vec![Change::Error(None)]) } else { (Outcome::Reject, Vec::new()) };
+        let (outcome, mut changes) = if receipt.outcome == Word::Accepted {
+            (Outcome::Confirm, vec![Change::Error(None)])
+        } else {
+            (Outcome::Reject, Vec::new())
+        };
         if !kept {
-            changes.extend([Change::MessageReceipt(receipt.outcome.word().into()), Change::Due(None), Change::Packed(None)]);
+            changes.extend([
+                Change::MessageReceipt(receipt.outcome.word().into()),
+                Change::Due(None),
+                Change::Packed(None),
+            ]);
         }
         let rejection = (receipt.outcome != Word::Accepted && !kept).then(|| told(receipt));
         let event = rejection.iter().cloned().fold(event, Event::problem);
@@ -273,20 +477,34 @@ impl Desk {
 
 /// What a recipient's rejection tells our own people.
 fn told(receipt: &MessageReceipt) -> Problem {
-    let causes: Vec<String> = receipt.outcome.causes().iter().map(|cause| format!("{} {} at {}: {}", cause.code.word(), cause.detail, cause.line, cause.reason)).collect();
-    Problem::new(Fault::Refused, "rejected", "the recipient rejected the message", format!("{}; mend it and send it as a new message", causes.join("; "))).rule("KVITT-4.1.t01")
+    let causes: Vec<String> = receipt
+        .outcome
+        .causes()
+        .iter()
+        .map(|cause| format!("{} {} at {}: {}", cause.code.word(), cause.detail, cause.line, cause.reason))
+        .collect();
+    Problem::new(
+        Fault::Refused,
+        "rejected",
+        "the recipient rejected the message",
+        format!("{}; mend it and send it as a new message", causes.join("; ")),
+    )
+    .rule("KVITT-4.1.t01")
 }
 
 /// What our own people are told of a message that we rejected.
 fn rejection(findings: &[Finding]) -> Problem {
     let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
     let detail: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Problem::new(Fault::Refused, "rejected", "it was rejected", detail.join("; ")).rule(errors.first().map_or("MSG-5.3", |finding| finding.rule.as_str()))
+    Problem::new(Fault::Refused, "rejected", "it was rejected", detail.join("; "))
+        .rule(errors.first().map_or("MSG-5.3", |finding| finding.rule.as_str()))
 }
 
 /// A message that our own people have to look at; nobody is answered.
 fn failed(desk: &Desk, received: &Message, problem: Problem) -> Handled {
-    let event = Event::new(desk.now, Some(received.id), Stage::Failed, "it could not be taken up; no message receipt is sent").problem(problem.clone());
+    let event =
+        Event::new(desk.now, Some(received.id), Stage::Failed, "it could not be taken up; no message receipt is sent")
+            .problem(problem.clone());
     let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Error(Some(problem))];
     let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Fail), changes };
     Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }

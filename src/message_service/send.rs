@@ -3,7 +3,9 @@
 use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, Spool, Submission, store_problem};
 use crate::crypto::SystemRandom;
-use crate::model::{BlobId, Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time};
+use crate::model::{
+    BlobId, Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time,
+};
 use crate::pki::Certificate;
 use crate::sdk::message::{self, BuildError, CheckedMessage, NewFile, NewMessage, Party};
 use crate::store::Store;
@@ -53,7 +55,12 @@ impl MessageService {
     /// # Errors
     ///
     /// Refused when the file alone is larger than a message may be; temporary when it cannot be kept.
-    pub async fn spool(&self, name: &str, mime: &str, bytes: impl AsyncRead + Send + Unpin + 'static) -> Result<DraftFile, Problem> {
+    pub async fn spool(
+        &self,
+        name: &str,
+        mime: &str,
+        bytes: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<DraftFile, Problem> {
         let bytes_max = self.settings().message_bytes_max;
         let (name, mime) = (name.to_owned(), mime.to_owned());
         let mut bytes = SyncIoBridge::new(bytes);
@@ -80,7 +87,11 @@ impl MessageService {
         let settings = self.settings();
         let keys = settings.keys(&draft.from)?.clone();
         check_draft(&draft, &files)?;
-        let certificate = self.discovery.sealing_certificate(&draft.to, &DocumentType::sdk_message()).await.map_err(|error| error.problem())?;
+        let certificate = self
+            .discovery
+            .sealing_certificate(&draft.to, &DocumentType::sdk_message())
+            .await
+            .map_err(|error| error.problem())?;
         let (store, access_point) = (Arc::clone(&self.store), Arc::clone(&self.access_point));
         let now = self.clock.now();
         let submission = blocking(move || {
@@ -88,7 +99,13 @@ impl MessageService {
             let payload = build(&*store, &new, draft.text.as_slice(), files, settings.message_bytes_max)?;
             let sealed = seal(&*store, &*access_point, &settings, &new, &payload, &keys, &certificate);
             let envelope = sealed.inspect_err(|_| discard(&*store, payload.blob))?;
-            Ok(Submission { participant: draft.from.clone(), envelope, carriage: Carriage::Own, content: Some(content(&draft, &new, payload)), acknowledges: None })
+            Ok(Submission {
+                participant: draft.from.clone(),
+                envelope,
+                carriage: Carriage::Own,
+                content: Some(content(&draft, &new, payload)),
+                acknowledges: None,
+            })
         })
         .await?;
         let payload = submission.content.as_ref().and_then(|content| content.payload);
@@ -107,16 +124,24 @@ struct Payload {
 }
 
 fn check_draft(draft: &Draft, files: &[DraftFile]) -> Result<(), Problem> {
-    let refuse = |rule: &str, detail: String| Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", detail).rule(rule));
+    let refuse = |rule: &str, detail: String| {
+        Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", detail).rule(rule))
+    };
     let label_chars = draft.label.chars().count();
     if label_chars == 0 || label_chars > LABEL_CHARS_MAX {
-        return refuse("MSG-4.3.2.t05", format!("found a subject of {label_chars} characters, expected 1 to {LABEL_CHARS_MAX}"));
+        return refuse(
+            "MSG-4.3.2.t05",
+            format!("found a subject of {label_chars} characters, expected 1 to {LABEL_CHARS_MAX}"),
+        );
     }
     if files.is_empty() && draft.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
         return refuse("MSG-4.3.3.t01", "found neither text nor file, expected at least one".into());
     }
     if let Some(file) = files.iter().find(|file| file.name.trim().is_empty()) {
-        return refuse("MSG-4.3.3.3.t01", format!("found a file of type {} without a name, expected a name", file.mime));
+        return refuse(
+            "MSG-4.3.3.3.t01",
+            format!("found a file of type {} without a name, expected a name", file.mime),
+        );
     }
     Ok(())
 }
@@ -125,9 +150,22 @@ fn check_draft(draft: &Draft, files: &[DraftFile]) -> Result<(), Problem> {
 fn new_message(draft: &Draft, keys: &Keys, now: Timestamp) -> Result<NewMessage, Problem> {
     let id = uuid::Uuid::new_v4();
     let ref_to = draft.in_reply_to.as_deref().map(uuid::Uuid::parse_str).transpose().map_err(|_| {
-        Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", format!("found in-reply-to {:?}, expected the messageId (a UUID) of the message that it answers", draft.in_reply_to.as_deref().unwrap_or_default())).rule("MSG-4.3.2.t04")
+        Problem::new(
+            Fault::Refused,
+            "draft",
+            "the message cannot be sent like this",
+            format!(
+                "found in-reply-to {:?}, expected the messageId (a UUID) of the message that it answers",
+                draft.in_reply_to.as_deref().unwrap_or_default()
+            ),
+        )
+        .rule("MSG-4.3.2.t04")
     })?;
-    let party = |participant: &ParticipantId, address: Option<&String>| Party { participant: participant.clone(), functional_address: address.cloned().unwrap_or_else(|| default_address(participant)), label: None };
+    let party = |participant: &ParticipantId, address: Option<&String>| Party {
+        participant: participant.clone(),
+        functional_address: address.cloned().unwrap_or_else(|| default_address(participant)),
+        label: None,
+    };
     Ok(NewMessage {
         created: now,
         message_id: id,
@@ -147,9 +185,18 @@ fn default_address(participant: &ParticipantId) -> String {
 }
 
 /// Writes the SDK message as a payload of the store, and validates it as its recipient will (MSG-5.p1).
-fn build(store: &dyn Store, new: &NewMessage, texts: &[String], mut files: Vec<DraftFile>, bytes_max: u64) -> Result<Payload, Problem> {
+fn build(
+    store: &dyn Store,
+    new: &NewMessage,
+    texts: &[String],
+    mut files: Vec<DraftFile>,
+    bytes_max: u64,
+) -> Result<Payload, Problem> {
     let mut writer = store.blobs().create(None).map_err(|error| store_problem(&error))?;
-    let mut contents: Vec<NewFile<'_>> = files.iter_mut().map(|file| NewFile { name: file.name.clone(), mime: file.mime.clone(), content: &mut file.file }).collect();
+    let mut contents: Vec<NewFile<'_>> = files
+        .iter_mut()
+        .map(|file| NewFile { name: file.name.clone(), mime: file.mime.clone(), content: &mut file.file })
+        .collect();
     {
         let mut buffered = BufWriter::new(&mut writer);
         message::build(new, texts, &mut contents, &mut buffered).map_err(|error| unbuilt(&error))?;
@@ -159,9 +206,13 @@ fn build(store: &dyn Store, new: &NewMessage, texts: &[String], mut files: Vec<D
         return Err(too_large(&format!("{} bytes", writer.bytes()), bytes_max));
     }
     let written = writer.reopen().map_err(|error| file_problem(&error))?;
-    let checked = message::check(BufReader::new(written)).map_err(|error| Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule("MSG-5.p1"))?;
+    let checked = message::check(BufReader::new(written)).map_err(|error| {
+        Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string())
+            .rule("MSG-5.p1")
+    })?;
     if let Some(finding) = checked.findings.iter().find(|finding| finding.is_error()) {
-        return Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", finding.to_string()).rule(finding.rule.clone()));
+        return Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", finding.to_string())
+            .rule(finding.rule.clone()));
     }
     let blob = writer.commit().map_err(|error| store_problem(&error))?;
     Ok(Payload { blob, checked })
@@ -170,7 +221,9 @@ fn build(store: &dyn Store, new: &NewMessage, texts: &[String], mut files: Vec<D
 fn unbuilt(error: &BuildError) -> Problem {
     match error {
         BuildError::Io(error) => file_problem(error),
-        BuildError::Invalid { rule, .. } => Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule(*rule),
+        BuildError::Invalid { rule, .. } => {
+            Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule(*rule)
+        }
         other => Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", other.to_string()),
     }
 }
@@ -180,19 +233,36 @@ fn too_large(found: &str, bytes_max: u64) -> Problem {
 }
 
 /// Encrypts the payload to the recipient's certificate, and signs the envelope (XHE-3.2.p1).
-fn seal(store: &dyn Store, access_point: &dyn AccessPoint, settings: &Settings, new: &NewMessage, payload: &Payload, keys: &Keys, to: &Certificate) -> Result<Spool, Problem> {
+fn seal(
+    store: &dyn Store,
+    access_point: &dyn AccessPoint,
+    settings: &Settings,
+    new: &NewMessage,
+    payload: &Payload,
+    keys: &Keys,
+    to: &Certificate,
+) -> Result<Spool, Problem> {
     let header = envelope_header(settings, new);
     let mut clear = BufReader::new(store.blobs().open(payload.blob).map_err(|error| store_problem(&error))?);
     let spool = access_point.spool(None)?;
     let sealed = xhe::seal(&header, &mut clear, &keys.identity, to, &SystemRandom, BufWriter::new(spool));
-    let buffered = sealed.map_err(|error| Problem::new(Fault::Temporary, "seal", "the envelope could not be sealed", error.to_string()))?;
+    let buffered = sealed.map_err(|error| {
+        Problem::new(Fault::Temporary, "seal", "the envelope could not be sealed", error.to_string())
+    })?;
     buffered.into_inner().map_err(|error| file_problem(error.error()))
 }
 
 /// The envelope's header: what it says must equal what the message says (MSG-3.2).
 fn envelope_header(settings: &Settings, new: &NewMessage) -> xhe::Header {
     let id = EnvelopeId::from_uuid(new.message_id);
-    let header = xhe::Header::new(id, time::millis(new.created), DocumentType::sdk_message(), &settings.federation, new.sender.participant.clone(), new.recipient.participant.clone());
+    let header = xhe::Header::new(
+        id,
+        time::millis(new.created),
+        DocumentType::sdk_message(),
+        &settings.federation,
+        new.sender.participant.clone(),
+        new.recipient.participant.clone(),
+    );
     header.handling_service(&new.recipient.functional_address)
 }
 

@@ -16,9 +16,11 @@ pub struct DocumentType {
 /// The scheme of all document types of the code list.
 pub const DOCUMENT_SCHEME: &str = "busdox-docid-qns";
 /// SDK message 3.0, transport model Utökad Bas.
-pub const SDK_MESSAGE: &str = "urn:riv:infrastructure:messaging:MessageWithAttachments:3::messagePayload##3.0::tm-base-ext-sigenc";
+pub const SDK_MESSAGE: &str =
+    "urn:riv:infrastructure:messaging:MessageWithAttachments:3::messagePayload##3.0::tm-base-ext-sigenc";
 /// SDK message 3.0, transport model Bas.
-pub const SDK_MESSAGE_BASE: &str = "urn:riv:infrastructure:messaging:MessageWithAttachments:3::messagePayload##3.0::tm-base";
+pub const SDK_MESSAGE_BASE: &str =
+    "urn:riv:infrastructure:messaging:MessageWithAttachments:3::messagePayload##3.0::tm-base";
 /// Message receipt, transport model Utökad Bas.
 pub const MESSAGE_RECEIPT: &str = "urn:oasis:names:specification:ubl:schema:xsd:ApplicationResponse-2::ApplicationResponse##fdc:digg.se:edelivery:messagetype:response:1::2.1::tm-base-ext-sigenc";
 /// Message receipt, transport model Bas.

@@ -191,7 +191,11 @@ impl EnvelopeId {
 impl As4MessageId {
     /// `uuid@party`, for a new user message or signal of `party`.
     pub fn new(id: uuid::Uuid, party: &PartyId) -> Self {
-        let host: String = party.as_str().chars().map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' }).collect();
+        let host: String = party
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
+            .collect();
         Self(format!("{id}@{}", host.to_lowercase()))
     }
 }

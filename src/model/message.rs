@@ -1,6 +1,9 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
-use super::{As4MessageId, BlobId, DocumentType, EnvelopeId, MessageId, ParticipantId, PartyId, ProcessId, Problem, Status, Timestamp};
+use super::{
+    As4MessageId, BlobId, DocumentType, EnvelopeId, MessageId, ParticipantId, PartyId, Problem, ProcessId, Status,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// Which way.

@@ -41,7 +41,15 @@ pub struct Problem {
 impl Problem {
     /// A problem of kind `urn:sluss:problem:{kind}`.
     pub fn new(fault: Fault, kind: &str, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind: format!("urn:sluss:problem:{kind}"), title: title.into(), detail: detail.into(), rule: None, code: None, severity: None, fault }
+        Self {
+            kind: format!("urn:sluss:problem:{kind}"),
+            title: title.into(),
+            detail: detail.into(),
+            rule: None,
+            code: None,
+            severity: None,
+            fault,
+        }
     }
 
     /// Names the rule.

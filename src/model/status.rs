@@ -102,8 +102,12 @@ impl Status {
             (S::Submitted | S::ScheduledForResend, O::GiveUp) => S::MessageExchangeError,
             // The recipient's word is final, and may overtake the AS4 receipt or come after we gave
             // up because that receipt was lost.
-            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Confirm) => S::Accepted,
-            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Reject) => S::Rejected,
+            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Confirm) => {
+                S::Accepted
+            }
+            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Reject) => {
+                S::Rejected
+            }
             // A later REJECTED (duplicate) never takes an ACCEPTED back (C-12), and a late AS4 receipt changes nothing.
             (S::Accepted, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Accepted,
             (S::Rejected, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Rejected,
@@ -125,7 +129,16 @@ impl Status {
 
     /// Whether nothing more is expected to happen by itself.
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt | Self::SendEnqueued | Self::WaitingForRetry | Self::Received | Self::Retrieved)
+        !matches!(
+            self,
+            Self::Submitted
+                | Self::ScheduledForResend
+                | Self::WaitingForReceipt
+                | Self::SendEnqueued
+                | Self::WaitingForRetry
+                | Self::Received
+                | Self::Retrieved
+        )
     }
 
     /// The word of the interface, as `WAITING_FOR_RECEIPT`.
@@ -153,9 +166,23 @@ impl Status {
 
     /// Every status, in the order of the enum.
     pub const ALL: [Self; 17] = [
-        Self::Submitted, Self::ScheduledForResend, Self::Acknowledge, Self::WaitingForReceipt, Self::Accepted, Self::Rejected,
-        Self::MessageExchangeError, Self::SendEnqueued, Self::WaitingForRetry, Self::Acknowledged, Self::SendFailure,
-        Self::Received, Self::Downloaded, Self::Deleted, Self::Retrieved, Self::New, Self::Error,
+        Self::Submitted,
+        Self::ScheduledForResend,
+        Self::Acknowledge,
+        Self::WaitingForReceipt,
+        Self::Accepted,
+        Self::Rejected,
+        Self::MessageExchangeError,
+        Self::SendEnqueued,
+        Self::WaitingForRetry,
+        Self::Acknowledged,
+        Self::SendFailure,
+        Self::Received,
+        Self::Downloaded,
+        Self::Deleted,
+        Self::Retrieved,
+        Self::New,
+        Self::Error,
     ];
 }
 

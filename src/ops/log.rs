@@ -41,7 +41,9 @@ pub fn event(event: &Event) {
     let problem = event.problem.as_ref().map(tracing::field::display);
     match event.stage {
         Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
-        Stage::AttemptFailed | Stage::Refused | Stage::Discarded => tracing::warn!(stage, message_id = message, facts, problem, "{detail}"),
+        Stage::AttemptFailed | Stage::Refused | Stage::Discarded => {
+            tracing::warn!(stage, message_id = message, facts, problem, "{detail}")
+        }
         _ => tracing::info!(stage, message_id = message, facts, problem, "{detail}"),
     }
 }

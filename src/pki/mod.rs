@@ -2,8 +2,8 @@
 
 pub mod certificate;
 pub mod keystore;
-pub mod request;
 mod name;
+pub mod request;
 pub mod trust;
 
 pub use certificate::{Certificate, CertificateError};

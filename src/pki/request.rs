@@ -22,6 +22,7 @@ pub fn make(party: &PartyId) -> Result<Made, String> {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CountryName, "SE");
     params.distinguished_name.push(DnType::CommonName, party.as_str());
-    let request = params.serialize_request(&key).and_then(|request| request.pem()).map_err(|error| error.to_string())?;
+    let request =
+        params.serialize_request(&key).and_then(|request| request.pem()).map_err(|error| error.to_string())?;
     Ok(Made { key_pem: key.serialize_pem(), request_pem: request })
 }

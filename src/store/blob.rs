@@ -54,7 +54,15 @@ impl Blobs {
         let path = self.aside().join(id.to_string());
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|source| StoreError::io(format!("create payload file {}", path.display()), source))?;
-        Ok(BlobWriter { blobs: self.clone(), id, path, file, bytes: 0, check_at: DISK_CHECK_EVERY_BYTES, committed: false })
+        Ok(BlobWriter {
+            blobs: self.clone(),
+            id,
+            path,
+            file,
+            bytes: 0,
+            check_at: DISK_CHECK_EVERY_BYTES,
+            committed: false,
+        })
     }
 
     /// Opens a payload for reading.
@@ -72,7 +80,9 @@ impl Blobs {
     /// power cut: what comes back is an orphan, and removed at the next start.
     pub fn remove(&self, id: BlobId) -> Result<(), StoreError> {
         match fs::remove_file(self.path(id)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(format!("remove payload {id}"), source)),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io(format!("remove payload {id}"), source))
+            }
             _ => Ok(()),
         }
     }
@@ -86,7 +96,9 @@ impl Blobs {
             for entry in fs::read_dir(&inner).map_err(failed)? {
                 let name = entry.map_err(failed)?.file_name();
                 // What is not named as a payload is not ours to remove.
-                let Some(id) = name.to_str().and_then(|name| uuid::Uuid::try_parse(name).ok()).map(BlobId) else { continue };
+                let Some(id) = name.to_str().and_then(|name| uuid::Uuid::try_parse(name).ok()).map(BlobId) else {
+                    continue;
+                };
                 if !referenced(id)? {
                     orphans.push(id);
                 }
@@ -185,7 +197,8 @@ impl Drop for BlobWriter {
 
 /// Bytes that an unprivileged process may still use on the file system of `folder`.
 pub(super) fn free_bytes(folder: &Path) -> Result<u64, StoreError> {
-    let found = rustix::fs::statvfs(folder).map_err(|source| StoreError::io(format!("free space of {}", folder.display()), source.into()))?;
+    let found = rustix::fs::statvfs(folder)
+        .map_err(|source| StoreError::io(format!("free space of {}", folder.display()), source.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 

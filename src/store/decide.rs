@@ -47,11 +47,22 @@ struct Version {
 impl<'a> Group<'a> {
     /// A group of no transactions yet.
     pub(super) fn new(index: &'a Index) -> Self {
-        Self { index, answered: HashMap::new(), messages: HashMap::new(), released: HashSet::new(), stage: Stage::default() }
+        Self {
+            index,
+            answered: HashMap::new(),
+            messages: HashMap::new(),
+            released: HashSet::new(),
+            stage: Stage::default(),
+        }
     }
 
     /// Decides one transaction. The group stays as it is until the record [joins](Self::join) it.
-    pub(super) fn decide(&self, queue: &Mutex<Queue>, transaction: Transaction, now: Timestamp) -> Result<Decision, StoreError> {
+    pub(super) fn decide(
+        &self,
+        queue: &Mutex<Queue>,
+        transaction: Transaction,
+        now: Timestamp,
+    ) -> Result<Decision, StoreError> {
         let mut record = Record::new(now);
         if let Some((key, _)) = &transaction.answered
             && let Some(first) = self.first_answer(key)?
@@ -110,7 +121,13 @@ impl<'a> Group<'a> {
         self.join(seq, record, draft)
     }
 
-    fn settle(&self, queue: &Queue, draft: &mut Draft, settlement: Settlement, now: Timestamp) -> Result<Settled, StoreError> {
+    fn settle(
+        &self,
+        queue: &Queue,
+        draft: &mut Draft,
+        settlement: Settlement,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
         let id = settlement.id;
         let current = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
         if let Some(claim) = settlement.claim {

@@ -65,7 +65,8 @@ impl EmbeddedStore {
         let blobs = Blobs::at(&folder.join("blobs"))?;
         fs::create_dir_all(folder.join("journal")).map_err(failed)?;
         sync_folder(folder).map_err(failed)?;
-        sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))).map_err(failed)?;
+        sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+            .map_err(failed)?;
         let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
         let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
         orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
@@ -80,7 +81,8 @@ impl EmbeddedStore {
         let syncs = journal.syncs();
         let writer = Writer { shared: Arc::clone(&shared), journal };
         let (commands, received) = sync_channel(STORE_QUEUE_MAX);
-        let writer = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received)).map_err(failed)?;
+        let writer =
+            std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received)).map_err(failed)?;
         Ok((Self { commands: Some(commands), writer: Some(writer), syncs, shared }, opening))
     }
 
@@ -181,7 +183,11 @@ impl Drop for EmbeddedStore {
 }
 
 /// Opens index and journal, and brings the index up to the journal's end.
-fn open_index(folder: &Path, hash: ChainHash, trusted: Result<(), String>) -> Result<(Index, Journal, Opening), StoreError> {
+fn open_index(
+    folder: &Path,
+    hash: ChainHash,
+    trusted: Result<(), String>,
+) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let mut opening = Opening::default();
     remove_leftovers(&index_folder)?;
@@ -212,7 +218,9 @@ fn open_index(folder: &Path, hash: ChainHash, trusted: Result<(), String>) -> Re
     };
     let journal = {
         let mut replay = Replay { index: &index, group: None, last: None, bytes: 0 };
-        let (journal, found) = Journal::open(&journal_folder, hash, from.as_ref(), &mut |position, payload| replay.record(position, payload))?;
+        let (journal, found) = Journal::open(&journal_folder, hash, from.as_ref(), &mut |position, payload| {
+            replay.record(position, payload)
+        })?;
         replay.publish()?;
         opening.journal = found;
         journal

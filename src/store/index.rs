@@ -117,7 +117,10 @@ impl Index {
 
     /// The events of a message, oldest first.
     pub(super) fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
-        self.db.scan_prefix(key(b'v', &[id.0.as_bytes()])).map(|entry| parse(&entry.map_err(failed)?.1, "event")).collect()
+        self.db
+            .scan_prefix(key(b'v', &[id.0.as_bytes()]))
+            .map(|entry| parse(&entry.map_err(failed)?.1, "event"))
+            .collect()
     }
 
     /// The latest events without message, newest first.
@@ -139,7 +142,11 @@ impl Index {
     }
 
     /// Keys of one kind below `before`, last first, each with the id at its end.
-    pub(super) fn newest(&self, prefix: &[u8], before: Option<&[u8]>) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
+    pub(super) fn newest(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
         let mut end = prefix.to_vec();
         match before {
             Some(before) => end.extend_from_slice(before),

@@ -18,7 +18,9 @@ pub(super) fn list(index: &Index, query: &Query) -> Result<Vec<Message>, StoreEr
     let mut found = Vec::new();
     for scan in scans(query) {
         let mut matches = 0;
-        for id in index.newest(&scan.prefix, bound.filter(|_| scan.by_time).map(|(at, id)| created_key(at, id)).as_deref()) {
+        for id in
+            index.newest(&scan.prefix, bound.filter(|_| scan.by_time).map(|(at, id)| created_key(at, id)).as_deref())
+        {
             // Between key and message another group may have been published: the message decides.
             let Some(message) = index.message(id?)?.filter(|message| holds(query, bound, message)) else { continue };
             found.push(message);
@@ -67,7 +69,8 @@ fn scans(query: &Query) -> Vec<Scan> {
         return vec![Scan { prefix: text_prefix(b'p', &participant.folded()), by_time: true }];
     }
     let Some(status) = query.status else { return vec![Scan { prefix: b"c".to_vec(), by_time: true }] };
-    let directions = [Direction::Out, Direction::In].into_iter().filter(|one| query.direction.is_none_or(|wanted| wanted == *one));
+    let directions =
+        [Direction::Out, Direction::In].into_iter().filter(|one| query.direction.is_none_or(|wanted| wanted == *one));
     directions.map(|direction| Scan { prefix: status_prefix(direction, status), by_time: true }).collect()
 }
 

@@ -59,5 +59,8 @@ impl Settled {
 
 /// JSON that is not what we write.
 pub(super) fn unreadable(what: &str, error: serde_json::Error) -> StoreError {
-    StoreError::Io { what: format!("a stored {what} is unreadable"), source: io::Error::new(io::ErrorKind::InvalidData, error) }
+    StoreError::Io {
+        what: format!("a stored {what} is unreadable"),
+        source: io::Error::new(io::ErrorKind::InvalidData, error),
+    }
 }

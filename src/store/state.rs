@@ -23,7 +23,8 @@ impl Closing {
     /// Locks the folder, and says whether its index may be trusted or why not.
     pub(super) fn open(folder: &Path) -> Result<(Self, Result<(), String>), StoreError> {
         let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(failed)?;
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(failed)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::Locked { folder: folder.display().to_string() },
             TryLockError::Error(source) => failed(source),

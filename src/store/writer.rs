@@ -86,7 +86,12 @@ impl Writer {
 }
 
 /// Decides one transaction and adds it to the group that is about to be written.
-fn accept(shared: &Shared, journal: &mut Journal, group: &mut Group<'_>, transaction: Transaction) -> Result<Committed, StoreError> {
+fn accept(
+    shared: &Shared,
+    journal: &mut Journal,
+    group: &mut Group<'_>,
+    transaction: Transaction,
+) -> Result<Committed, StoreError> {
     let (record, draft) = match group.decide(&shared.queue, transaction, shared.clock.now())? {
         Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
         Decision::Write(record, _) if record.is_empty() => return Ok(Committed::Done),

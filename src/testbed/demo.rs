@@ -3,15 +3,18 @@
 //! It starts with the committed test keys of `certs/test`, so that nothing has to be drawn first. They
 //! are public: nothing but a demo may ever trust them.
 
+use super::TestbedError;
 use super::federation::{AccessPoint, Federation, Participant, Registry};
 use super::services::{self, Running};
-use super::TestbedError;
 use crate::access_point::Router;
 use crate::app::{Addresses, App};
 use crate::config::Config;
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::message_service::{Draft, DraftFile, MessageService};
-use crate::model::{Clock, Direction, DocumentType, Event, Fault, Message, MessageId, ParticipantId, Problem, Query, Status, SystemClock, Timestamp};
+use crate::model::{
+    Clock, Direction, DocumentType, Event, Fault, Message, MessageId, ParticipantId, Problem, Query, Status,
+    SystemClock, Timestamp,
+};
 use crate::net::AccessToken;
 use crate::pki::Identity;
 use serde::Serialize;
@@ -165,7 +168,9 @@ pub struct Exchanged {
 impl Exchanged {
     /// Whether the document arrived whole and was accepted.
     pub fn is_accepted(&self) -> bool {
-        self.sha256_sent == self.sha256_opened && self.status == Status::Accepted && self.as4_receipt.as_ref().is_some_and(|receipt| receipt.references_matched)
+        self.sha256_sent == self.sha256_opened
+            && self.status == Status::Accepted
+            && self.as4_receipt.as_ref().is_some_and(|receipt| receipt.references_matched)
     }
 }
 
@@ -205,12 +210,22 @@ impl Demo {
         let (folder, root) = folder(options.dir.as_deref()).map_err(one)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let federation = Federation::in_memory(Registry::new());
-        let ports = federation.change(|registry| (0..6).map(|_| registry.take_port()).collect::<Result<Vec<u16>, TestbedError>>()).map_err(|error| one(error.problem()))?;
+        let ports = federation
+            .change(|registry| (0..6).map(|_| registry.take_port()).collect::<Result<Vec<u16>, TestbedError>>())
+            .map_err(|error| one(error.problem()))?;
         let signer = write_shared(&root).map_err(one)?;
-        let running = services::start(federation.clone(), signer, Vec::new(), Arc::clone(&clock)).await.map_err(|error| one(error.problem()))?;
+        let running = services::start(federation.clone(), signer, Vec::new(), Arc::clone(&clock))
+            .await
+            .map_err(|error| one(error.problem()))?;
         let first = site(&root, &ORGANISATIONS[0], &ports[..3], &federation, &running, &clock).await?;
         let second = site(&root, &ORGANISATIONS[1], &ports[3..], &federation, &running, &clock).await?;
-        Ok(Self { options, sites: [first, second], federation: running, ready_ms: begin.elapsed().as_millis(), _folder: folder })
+        Ok(Self {
+            options,
+            sites: [first, second],
+            federation: running,
+            ready_ms: begin.elapsed().as_millis(),
+            _folder: folder,
+        })
     }
 
     /// Sends the documents each way and waits for their message receipts.
@@ -235,13 +250,24 @@ impl Demo {
         }
         let seconds = begin.elapsed().as_secs_f64();
         let messages_per_second = f64::from(u32::try_from(messages.len()).unwrap_or(u32::MAX)) / seconds.max(0.001);
-        Ok(Shown { ready_ms: self.ready_ms, messages, exchange_seconds: seconds, messages_per_second, pages: self.pages() })
+        Ok(Shown {
+            ready_ms: self.ready_ms,
+            messages,
+            exchange_seconds: seconds,
+            messages_per_second,
+            pages: self.pages(),
+        })
     }
 
     /// One message from one site to the other, as a future of its own.
-    fn send(&self, (from, to): (usize, usize), number: u32) -> Result<impl Future<Output = Result<Exchanged, Problem>> + Send + 'static, Problem> {
+    fn send(
+        &self,
+        (from, to): (usize, usize),
+        number: u32,
+    ) -> Result<impl Future<Output = Result<Exchanged, Problem>> + Send + 'static, Problem> {
         let (sender, recipient) = (&self.sites[from], &self.sites[to]);
-        let (name, mime, mut file) = document(self.options.document.as_deref(), &sender.participant, number).map_err(|error| unreadable(&error))?;
+        let (name, mime, mut file) = document(self.options.document.as_deref(), &sender.participant, number)
+            .map_err(|error| unreadable(&error))?;
         let (bytes, sha256) = digest(&mut file).map_err(|error| unreadable(&error))?;
         let draft = Draft {
             from: sender.participant.clone(),
@@ -286,7 +312,9 @@ impl Demo {
     }
 }
 
-fn joined(ended: Option<Result<Result<Exchanged, Problem>, tokio::task::JoinError>>) -> Result<Option<Exchanged>, Problem> {
+fn joined(
+    ended: Option<Result<Result<Exchanged, Problem>, tokio::task::JoinError>>,
+) -> Result<Option<Exchanged>, Problem> {
     match ended {
         None => Ok(None),
         Some(Ok(result)) => result.map(Some),
@@ -295,7 +323,9 @@ fn joined(ended: Option<Result<Result<Exchanged, Problem>, tokio::task::JoinErro
 }
 
 fn folder(given: Option<&Path>) -> Result<(Option<tempfile::TempDir>, PathBuf), Problem> {
-    let fault = |error: io::Error| Problem::new(Fault::Temporary, "demo", "the demo's folder cannot be made", error.to_string());
+    let fault = |error: io::Error| {
+        Problem::new(Fault::Temporary, "demo", "the demo's folder cannot be made", error.to_string())
+    };
     match given {
         Some(dir) => {
             fs::create_dir_all(dir).map_err(fault)?;
@@ -314,7 +344,8 @@ fn write_shared(root: &Path) -> Result<Identity, Problem> {
     for (name, content) in SHARED.into_iter().chain([("tls/key.pem", TLS_KEY)]) {
         write(&root.join(name), content)?;
     }
-    Identity::from_files(&root.join("smp/key.pem"), &root.join("smp/cert.pem")).map_err(|error| Problem::new(Fault::Usage, "demo", "the test keys cannot be read", error.to_string()))
+    Identity::from_files(&root.join("smp/key.pem"), &root.join("smp/cert.pem"))
+        .map_err(|error| Problem::new(Fault::Usage, "demo", "the test keys cannot be read", error.to_string()))
 }
 
 fn write(path: &Path, content: &str) -> Result<(), Problem> {
@@ -323,13 +354,29 @@ fn write(path: &Path, content: &str) -> Result<(), Problem> {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(content.as_bytes())
     });
-    written.map_err(|error| Problem::new(Fault::Temporary, "demo", "a file of the demo cannot be written", format!("{}: {error}", path.display())))
+    written.map_err(|error| {
+        Problem::new(
+            Fault::Temporary,
+            "demo",
+            "a file of the demo cannot be written",
+            format!("{}: {error}", path.display()),
+        )
+    })
 }
 
 /// Writes one access point's folder, starts it from there, and registers it.
-async fn site(root: &Path, organisation: &Organisation, ports: &[u16], federation: &Federation, services: &Running, clock: &Arc<dyn Clock>) -> Result<Site, Vec<Problem>> {
+async fn site(
+    root: &Path,
+    organisation: &Organisation,
+    ports: &[u16],
+    federation: &Federation,
+    services: &Running,
+    clock: &Arc<dyn Clock>,
+) -> Result<Site, Vec<Problem>> {
     let one = |problem| vec![problem];
-    let participant: ParticipantId = organisation.participant.parse().map_err(|error: crate::model::IdError| one(Problem::new(Fault::Usage, "demo", "no participant", error.to_string())))?;
+    let participant: ParticipantId = organisation.participant.parse().map_err(|error: crate::model::IdError| {
+        one(Problem::new(Fault::Usage, "demo", "no participant", error.to_string()))
+    })?;
     let home = root.join("access-points").join(organisation.party);
     let keys = root.join("participants").join(participant.local());
     let files = [
@@ -342,7 +389,10 @@ async fn site(root: &Path, organisation: &Organisation, ports: &[u16], federatio
     files.iter().try_for_each(|(path, content)| write(path, content)).map_err(one)?;
     let app = App::build(Config::load(&home.join("sluss.toml"))?, Arc::clone(clock)).await?;
     register(federation, organisation, &participant, &app.addresses().as4).map_err(|error| one(error.problem()))?;
-    let service = app.message_service().cloned().ok_or_else(|| one(Problem::new(Fault::Usage, "demo", "no message service", "expected both roles")))?;
+    let service = app
+        .message_service()
+        .cloned()
+        .ok_or_else(|| one(Problem::new(Fault::Usage, "demo", "no message service", "expected both roles")))?;
     let (router, addresses, token) = (Arc::clone(app.access_point()), app.addresses().clone(), app.token().clone());
     let (stop, stopped) = watch::channel(false);
     Ok(Site { participant, router, service, addresses, token, stop, running: tokio::spawn(app.run(stopped)) })
@@ -399,9 +449,18 @@ certificate_file = "../../participants/{local}/cert.pem"
     )
 }
 
-fn register(federation: &Federation, organisation: &Organisation, participant: &ParticipantId, endpoint: &str) -> Result<(), TestbedError> {
+fn register(
+    federation: &Federation,
+    organisation: &Organisation,
+    participant: &ParticipantId,
+    endpoint: &str,
+) -> Result<(), TestbedError> {
     federation.change(|registry| {
-        let access_point = AccessPoint { endpoint: endpoint.to_owned(), certificate: organisation.certificate.to_owned(), sluss: true };
+        let access_point = AccessPoint {
+            endpoint: endpoint.to_owned(),
+            certificate: organisation.certificate.to_owned(),
+            sluss: true,
+        };
         registry.access_points.insert(organisation.party.to_owned(), access_point);
         registry.register(Participant {
             id: participant.clone(),
@@ -422,7 +481,9 @@ async fn settled(router: &Arc<Router>, id: MessageId) -> Result<Message, Problem
             return Ok(message);
         }
         if Instant::now() > end {
-            let last = message.error.map_or_else(|| format!("status {}", message.status.word()), |problem| problem.to_string());
+            let last = message
+                .error
+                .map_or_else(|| format!("status {}", message.status.word()), |problem| problem.to_string());
             return Err(Problem::new(Fault::Temporary, "demo", "a message did not come to its end", last));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -431,7 +492,12 @@ async fn settled(router: &Arc<Router>, id: MessageId) -> Result<Message, Problem
 
 /// The recipient's message for an envelope.
 async fn received(router: &Arc<Router>, sent: &Message) -> Result<Message, Problem> {
-    let query = Query { direction: Some(Direction::In), envelope_id: Some(sent.envelope_id.clone()), limit: 1, ..Query::default() };
+    let query = Query {
+        direction: Some(Direction::In),
+        envelope_id: Some(sent.envelope_id.clone()),
+        limit: 1,
+        ..Query::default()
+    };
     let missing = || {
         let last = sent.error.as_ref().map_or_else(|| sent.status.word().to_owned(), ToString::to_string);
         Problem::new(Fault::Refused, "demo", "a message did not arrive", last)
@@ -451,7 +517,10 @@ fn exchanged(sent: Message, bytes: u64, sha256_sent: String, sha256_opened: Stri
         bytes,
         sha256_sent,
         sha256_opened,
-        as4_receipt: sent.as4_receipt.map(|receipt| ReceiptShown { signed_by: receipt.signed_by, references_matched: receipt.references_matched }),
+        as4_receipt: sent.as4_receipt.map(|receipt| ReceiptShown {
+            signed_by: receipt.signed_by,
+            references_matched: receipt.references_matched,
+        }),
         message_receipt: sent.message_receipt,
         status: sent.status,
         journey,

@@ -5,8 +5,8 @@
 //! [`fault`] change it while they run. [`services::start`] runs the same services over a registry in memory.
 
 pub mod ca;
-mod dns;
 pub mod demo;
+mod dns;
 pub mod fault;
 pub mod federation;
 mod folder;

@@ -167,7 +167,9 @@ fn decrypt<R: Read, W: Write>(
     match start.attribute("", "Type") {
         None | Some(TYPE_ELEMENT | TYPE_CONTENT) => {}
         Some(other) => {
-            return Err(OpenError::Structure(format!("found EncryptedData of Type {other:?}; expected {TYPE_ELEMENT}")));
+            return Err(OpenError::Structure(format!(
+                "found EncryptedData of Type {other:?}; expected {TYPE_ELEMENT}"
+            )));
         }
     }
     let mut key = None;

@@ -2,7 +2,8 @@
 
 use crate::{duplicate, insert, message, open, settle, with_envelope};
 use sluss::model::{
-    As4ReceiptSummary, Change, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage, Status, Timestamp,
+    As4ReceiptSummary, Change, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage, Status,
+    Timestamp,
 };
 use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
@@ -84,7 +85,8 @@ fn a_duplicate_is_reported_and_nothing_of_it_happens(open: Open<'_>) {
             drop(store);
             store = open();
         }
-        let transaction = Transaction { answered: Some((key.clone(), other.clone())), events: vec![event.clone()], ..insert(&again) };
+        let transaction =
+            Transaction { answered: Some((key.clone(), other.clone())), events: vec![event.clone()], ..insert(&again) };
         match store.commit(transaction).unwrap() {
             Committed::Duplicate(found) => assert_eq!(found, answer),
             Committed::Done => panic!("a duplicate was taken for new"),
@@ -105,7 +107,10 @@ fn an_illegal_step_never_reaches_the_disk(open: Open<'_>) {
     let store = open();
     done(store.commit(insert(&sent)));
     let outcome = store.commit(settle(settlement(&sent, Some(Outcome::Take))));
-    assert!(matches!(outcome, Err(StoreError::Illegal(step)) if step.status == Status::Submitted && step.outcome == Outcome::Take), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(StoreError::Illegal(step)) if step.status == Status::Submitted && step.outcome == Outcome::Take),
+        "{outcome:?}"
+    );
     assert_eq!(store.message(sent.id).unwrap().as_ref(), Some(&sent));
     drop(store);
     assert_eq!(open().message(sent.id).unwrap().as_ref(), Some(&sent));
@@ -186,7 +191,8 @@ fn a_claim_does_not_outlive_the_process(open: Open<'_>) {
 
 fn the_longest_due_message_is_claimed_first(open: Open<'_>) {
     let now = Timestamp::now();
-    let at = |seconds: i64| Message { next_attempt_at: Some(now + jiff::SignedDuration::from_secs(seconds)), ..message() };
+    let at =
+        |seconds: i64| Message { next_attempt_at: Some(now + jiff::SignedDuration::from_secs(seconds)), ..message() };
     let (later, earliest, early, future) = (at(-10), at(-30), at(-20), at(600));
     let store = open();
     for one in [&later, &earliest, &early, &future] {
@@ -227,12 +233,24 @@ fn a_message_receipt_that_overtakes_the_as4_receipt_keeps_both(open: Open<'_>) {
     let claimed = take(&*store, 60).unwrap();
     let changes = vec![Change::MessageReceipt("ACCEPTED".into()), Change::Due(None)];
     done(store.commit(settle(Settlement { claim: None, changes, ..settlement(&sent, Some(Outcome::Confirm)) })));
-    assert_eq!(store.message(sent.id).unwrap().unwrap().lease_until, claimed.lease_until, "the claim of the worker stands");
-    let proof = As4ReceiptSummary { signed_by: "CN".into(), certificate_sha256: "0".into(), references_matched: true, soap: "<s/>".into() };
+    assert_eq!(
+        store.message(sent.id).unwrap().unwrap().lease_until,
+        claimed.lease_until,
+        "the claim of the worker stands"
+    );
+    let proof = As4ReceiptSummary {
+        signed_by: "CN".into(),
+        certificate_sha256: "0".into(),
+        references_matched: true,
+        soap: "<s/>".into(),
+    };
     let changes = vec![Change::As4Receipt(proof.clone()), Change::Due(Some(Timestamp::now()))];
     done(store.commit(settle(Settlement { changes, ..settlement(&claimed, Some(Outcome::Receipted)) })));
     let found = store.message(sent.id).unwrap().unwrap();
-    assert_eq!((found.status, found.message_receipt.as_deref(), found.as4_receipt), (Status::Accepted, Some("ACCEPTED"), Some(proof)));
+    assert_eq!(
+        (found.status, found.message_receipt.as_deref(), found.as4_receipt),
+        (Status::Accepted, Some("ACCEPTED"), Some(proof))
+    );
     assert_eq!(found.next_attempt_at, None);
 }
 
@@ -268,22 +286,42 @@ fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
     done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
     sent.reverse();
     let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
-    let expected = |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
+    let expected =
+        |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
     assert_eq!(list(Query::default()), expected(&|_| true));
     assert_eq!(list(Query { limit: 3, ..Query::default() }), expected(&|_| true)[..3]);
     assert_eq!(list(Query { limit: 3, after: Some(sent[2].id), ..Query::default() }), expected(&|_| true)[3..6]);
-    assert_eq!(list(Query { direction: Some(Direction::In), ..Query::default() }), expected(&|m| m.direction == Direction::In));
-    assert_eq!(list(Query { status: Some(Status::Received), limit: 4, ..Query::default() }), expected(&|m| m.status == Status::Received)[..4]);
+    assert_eq!(
+        list(Query { direction: Some(Direction::In), ..Query::default() }),
+        expected(&|m| m.direction == Direction::In)
+    );
+    assert_eq!(
+        list(Query { status: Some(Status::Received), limit: 4, ..Query::default() }),
+        expected(&|m| m.status == Status::Received)[..4]
+    );
     let bob = "0203:BOB.example.se".parse().unwrap();
     let bobs = expected(&|m| m.to == bob);
     assert_eq!(list(Query { participant: Some(bob.clone()), limit: 2, ..Query::default() }), bobs[..2]);
     assert_eq!(list(Query { participant: Some(bob), after: Some(bobs[1]), ..Query::default() }), bobs[2..]);
-    assert_eq!(list(Query { partner: Some("AP0009".parse().unwrap()), ..Query::default() }), expected(&|m| m.partner.as_ref().unwrap().as_str() == "AP0009"));
+    assert_eq!(
+        list(Query { partner: Some("AP0009".parse().unwrap()), ..Query::default() }),
+        expected(&|m| m.partner.as_ref().unwrap().as_str() == "AP0009")
+    );
     assert_eq!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), ..Query::default() }), [sent[4].id]);
-    assert!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), direction: Some(Direction::Out), ..Query::default() }).is_empty());
+    assert!(
+        list(Query {
+            as4_message_id: sent[4].as4_message_id.clone(),
+            direction: Some(Direction::Out),
+            ..Query::default()
+        })
+        .is_empty()
+    );
     let shouted = sent[5].envelope_id.as_str().to_uppercase().parse().unwrap();
     assert_eq!(list(Query { envelope_id: Some(shouted), ..Query::default() }), [sent[5].id]);
-    assert_eq!(list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }), expected(&|m| m.created_at < start + Duration::from_secs(5)));
+    assert_eq!(
+        list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }),
+        expected(&|m| m.created_at < start + Duration::from_secs(5))
+    );
 }
 
 fn events_come_in_order_and_refusals_latest_first(open: Open<'_>) {
@@ -291,7 +329,10 @@ fn events_come_in_order_and_refusals_latest_first(open: Open<'_>) {
     let sent = message();
     let at = Timestamp::now();
     let event = |message, n: u32| Event::new(at, message, Stage::Routed, format!("{n}")).fact("n", n);
-    done(store.commit(Transaction { events: vec![event(Some(sent.id), 1), event(Some(sent.id), 2), event(None, 3)], ..insert(&sent) }));
+    done(store.commit(Transaction {
+        events: vec![event(Some(sent.id), 1), event(Some(sent.id), 2), event(None, 3)],
+        ..insert(&sent)
+    }));
     done(store.commit(Transaction { events: vec![event(None, 4), event(Some(sent.id), 5)], ..Transaction::default() }));
     let details = |events: Vec<Event>| events.into_iter().map(|event| event.detail).collect::<Vec<_>>();
     assert_eq!(details(store.events(sent.id).unwrap()), ["1", "2", "5"]);
@@ -310,7 +351,11 @@ fn counts_follow_every_step(open: Open<'_>) {
     let counts = |store: &dyn Store| {
         let found = store.counts().unwrap();
         assert!(found.free_bytes > 0 && found.journal_records == 3);
-        found.by_status.into_iter().map(|count| (count.direction, count.status, count.messages, count.oldest)).collect::<Vec<_>>()
+        found
+            .by_status
+            .into_iter()
+            .map(|count| (count.direction, count.status, count.messages, count.oldest))
+            .collect::<Vec<_>>()
     };
     let expected = vec![
         (Direction::Out, Status::Submitted, 1, Some(sent[2].created_at)),
@@ -349,9 +394,19 @@ fn a_payload_is_removed_with_its_last_reference(open: Open<'_>) {
     let id = store.blobs().create(None).unwrap().commit().unwrap();
     let (one, two) = (with_envelope(id), with_envelope(id));
     done(store.commit(Transaction { inserts: vec![one.clone(), two.clone()], ..Transaction::default() }));
-    done(store.commit(settle(Settlement { changes: vec![Change::EnvelopeGone], ..settlement(&one, Some(Outcome::GiveUp)) })));
+    done(
+        store.commit(settle(Settlement {
+            changes: vec![Change::EnvelopeGone],
+            ..settlement(&one, Some(Outcome::GiveUp))
+        })),
+    );
     assert!(store.blobs().open(id).is_ok(), "another message still refers to it");
-    done(store.commit(settle(Settlement { changes: vec![Change::EnvelopeGone], ..settlement(&two, Some(Outcome::GiveUp)) })));
+    done(
+        store.commit(settle(Settlement {
+            changes: vec![Change::EnvelopeGone],
+            ..settlement(&two, Some(Outcome::GiveUp))
+        })),
+    );
     assert!(store.blobs().open(id).is_err());
     store.blobs().remove(id).expect("removing what is gone is no error");
 }

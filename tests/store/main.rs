@@ -4,7 +4,8 @@
 mod contract;
 
 use sluss::model::{
-    BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock, Timestamp,
+    BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock,
+    Timestamp,
 };
 use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Opening, Settlement, StoreError, Transaction};
 use std::path::Path;
@@ -76,5 +77,13 @@ fn settle(settlement: Settlement) -> Transaction {
 
 fn duplicate(n: u32) -> (DuplicateKey, Answered) {
     let key = DuplicateKey { id: format!("{n}@peer").parse().unwrap(), from: "AP0002-TESTBED".parse().unwrap() };
-    (key, Answered { message: None, content_type: "application/soap+xml".into(), body: format!("<r n='{n}'/>"), fingerprint: "f".into() })
+    (
+        key,
+        Answered {
+            message: None,
+            content_type: "application/soap+xml".into(),
+            body: format!("<r n='{n}'/>"),
+            fingerprint: "f".into(),
+        },
+    )
 }

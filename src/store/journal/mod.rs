@@ -80,7 +80,12 @@ impl Journal {
     ///
     /// [`StoreError::Damaged`] when a record in the middle does not hold: its checksum, its number
     /// or its chain hash, or when a segment is missing or of another format version.
-    pub fn open(folder: &Path, hash: ChainHash, from: Option<&Position>, each: Each<'_>) -> Result<(Self, Found), StoreError> {
+    pub fn open(
+        folder: &Path,
+        hash: ChainHash,
+        from: Option<&Position>,
+        each: Each<'_>,
+    ) -> Result<(Self, Found), StoreError> {
         fs::create_dir_all(folder).map_err(|source| StoreError::io(format!("create {}", folder.display()), source))?;
         recovery::open(folder, hash, from, each)
     }
@@ -120,9 +125,17 @@ impl Journal {
             self.rotate(group.bytes.len() as u64).map_err(SyncError::Refused)?;
         }
         self.write(&group.bytes).map_err(|source| {
-            SyncError::Failed(StoreError::Io { what: format!("write {}", path(&self.folder, self.segment).display()), source })
+            SyncError::Failed(StoreError::Io {
+                what: format!("write {}", path(&self.folder, self.segment).display()),
+                source,
+            })
         })?;
-        let position = Position { segment: self.segment, offset: self.end + group.last_at as u64, seq: group.last.seq, chain: group.last.chain };
+        let position = Position {
+            segment: self.segment,
+            offset: self.end + group.last_at as u64,
+            seq: group.last.seq,
+            chain: group.last.chain,
+        };
         self.end += group.bytes.len() as u64;
         self.last = group.last;
         Ok(Some(position))

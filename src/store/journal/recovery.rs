@@ -2,7 +2,9 @@
 //! is named by its place. A group of records is written only after the group before it was synced,
 //! so a record of a later group behind a broken one proves that the broken one was once whole.
 
-use super::frame::{ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain};
+use super::frame::{
+    ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
+};
 use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path, preallocate};
 use crate::limits::JOURNAL_SEGMENT_BYTES;
 use crate::store::StoreError;
@@ -63,7 +65,8 @@ pub fn verify(folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
     let mut reader = Reader::new(folder, hash, &mut each);
     let numbers = numbers(folder)?;
     for number in &numbers {
-        let segment = fs::read(path(folder, *number)).map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        let segment =
+            fs::read(path(folder, *number)).map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
         let last = number == numbers.last().unwrap_or(number);
         if last && reader.half_created(&segment) {
             break;
@@ -74,7 +77,12 @@ pub fn verify(folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
     Ok(reader.last.seq)
 }
 
-pub(super) fn open(folder: &Path, hash: ChainHash, from: Option<&Position>, each: Each<'_>) -> Result<(Journal, Found), StoreError> {
+pub(super) fn open(
+    folder: &Path,
+    hash: ChainHash,
+    from: Option<&Position>,
+    each: Each<'_>,
+) -> Result<(Journal, Found), StoreError> {
     let mut numbers = numbers(folder)?;
     let mut reader = Reader::new(folder, hash, each);
     if let Some(from) = from {
@@ -87,7 +95,8 @@ pub(super) fn open(folder: &Path, hash: ChainHash, from: Option<&Position>, each
         let last = number == numbers.last().unwrap_or(number);
         let (file, segment) = read_durable(folder, *number)?;
         if last && reader.half_created(&segment) {
-            fs::remove_file(path(folder, *number)).map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
+            fs::remove_file(path(folder, *number))
+                .map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
             break;
         }
         let from = from.filter(|from| from.segment == *number);
@@ -144,7 +153,9 @@ impl<'a> Reader<'a> {
     fn segment(&mut self, number: u32, segment: &[u8], from: Option<&Position>) -> Result<u64, StoreError> {
         let header = SegmentHeader::decode(segment).map_err(|fault| match fault {
             HeaderFault::Unreadable => self.damaged(number, 0, "its header is unreadable".into()),
-            HeaderFault::Version(found) => self.damaged(number, 0, format!("format version {found}, expected {FORMAT_VERSION}")),
+            HeaderFault::Version(found) => {
+                self.damaged(number, 0, format!("format version {found}, expected {FORMAT_VERSION}"))
+            }
         })?;
         let mut at = match from {
             Some(from) => {
@@ -152,7 +163,11 @@ impl<'a> Reader<'a> {
                 begin + Frame::decode(&segment[begin..]).map_or(0, |frame| frame.bytes())
             }
             None if header.first != self.last.seq + 1 || header.chain != self.last.chain => {
-                let what = format!("it begins with record {}, expected {}, or does not continue the chain", header.first, self.last.seq + 1);
+                let what = format!(
+                    "it begins with record {}, expected {}, or does not continue the chain",
+                    header.first,
+                    self.last.seq + 1
+                );
                 return Err(self.damaged(number, 0, what));
             }
             None => SEGMENT_HEADER_BYTES,
@@ -167,7 +182,11 @@ impl<'a> Reader<'a> {
     fn record(&mut self, number: u32, at: usize, frame: &Frame<'_>) -> Result<(), StoreError> {
         let chain = next_chain(self.hash, &self.last.chain, frame.payload);
         if frame.seq != self.last.seq + 1 {
-            return Err(self.damaged(number, at, format!("found record {}, expected {}", frame.seq, self.last.seq + 1)));
+            return Err(self.damaged(
+                number,
+                at,
+                format!("found record {}, expected {}", frame.seq, self.last.seq + 1),
+            ));
         }
         if frame.chain != chain {
             return Err(self.damaged(number, at, format!("record {} does not continue the chain", frame.seq)));
@@ -183,7 +202,11 @@ impl<'a> Reader<'a> {
         let rest = &segment[at..];
         let Some(bytes) = rest.iter().rposition(|byte| *byte != 0).map(|last| last as u64 + 1) else { return Ok(None) };
         if !last || later_group(rest, self.last.seq + 1).is_some() {
-            return Err(self.damaged(number, at, format!("record {} is broken, and records after it are whole", self.last.seq + 1)));
+            return Err(self.damaged(
+                number,
+                at,
+                format!("record {} is broken, and records after it are whole", self.last.seq + 1),
+            ));
         }
         Ok(Some(Torn { place: place(self.folder, number, at), bytes }))
     }
@@ -214,7 +237,9 @@ fn numbers(folder: &Path) -> Result<Vec<u32>, StoreError> {
     numbers.sort_unstable();
     let missing = numbers.iter().zip(1..).find(|(found, expected)| **found != *expected);
     match missing {
-        Some((_, expected)) => Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0) }),
+        Some((_, expected)) => {
+            Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0) })
+        }
         None => Ok(numbers),
     }
 }
