@@ -26,7 +26,9 @@ pub(super) enum Encoding {
 pub(super) struct Source<R: Read> {
     inner: R,
     encoding: Option<Encoding>,
-    /// Octets that are not a whole character yet.
+    /// Where octets are read to.
+    piece: Box<[u8]>,
+    /// Octets that are not decoded yet.
     raw: Vec<u8>,
     text: String,
     from: usize,
@@ -48,6 +50,7 @@ impl<R: Read> Source<R> {
         Self {
             inner,
             encoding: None,
+            piece: vec![0; PIECE_BYTES].into_boxed_slice(),
             raw: Vec::new(),
             text: String::new(),
             from: 0,
@@ -119,12 +122,9 @@ impl<R: Read> Source<R> {
     }
 
     fn read_piece(&mut self) -> Result<(), XmlError> {
-        let kept = self.raw.len();
         let wanted = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(PIECE_BYTES);
-        self.raw.resize(kept + wanted, 0);
-        let read = read_once(&mut self.inner, &mut self.raw[kept..]);
-        self.raw.truncate(kept + *read.as_ref().unwrap_or(&0));
-        let read = read?;
+        let read = read_once(&mut self.inner, &mut self.piece[..wanted])?;
+        self.raw.extend_from_slice(&self.piece[..read]);
         if read as u64 > self.left {
             return Err(XmlError::Limit { what: "the document, in bytes,", limit: self.limit });
         }

@@ -1,6 +1,8 @@
 //! XML held against documents and programs of others: the samples of the specifications, the vectors
 //! of W3C and of merlin, libxml2 and xmlsec.
 
+mod generator;
+mod oracle;
 mod samples;
 
 use std::path::{Path, PathBuf};
@@ -21,4 +23,25 @@ fn shared(path: &str) -> Option<PathBuf> {
 fn key_of(der: &[u8]) -> Option<sluss::crypto::PublicKey> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
     sluss::crypto::PublicKey::from_spki(certificate.tbs_certificate.subject_pki.raw).ok()
+}
+
+/// A signer of ours with a certificate that rcgen made.
+struct Signer {
+    key: sluss::crypto::PrivateKey,
+    der: Vec<u8>,
+    pem: String,
+}
+
+impl Signer {
+    fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+fn signer() -> Signer {
+    let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec![String::from("signer.example")]).unwrap().self_signed(&pair).unwrap();
+    let key = sluss::crypto::PrivateKey::from_pem(pair.serialize_pem().as_bytes()).unwrap();
+    Signer { key, der: certificate.der().to_vec(), pem: certificate.pem() }
 }
