@@ -37,8 +37,7 @@ impl Chance {
 pub(super) const NAMES: [&str; 6] = ["a", "b", "c", "häll", "Body", "_x-1.y"];
 const PREFIXES: [&str; 5] = ["p", "q", "p1", "P", "å"];
 // No `&`: libxml2 2.9 leaves it as it is in canonical declarations, where it must be a reference.
-const URIS: [&str; 6] =
-    ["urn:a", "urn:b", "http://x/?a=1;b=2", "http://www.ietf.org", "urn:z:%C3%A5", "urn:it&#39;s"];
+const URIS: [&str; 6] = ["urn:a", "urn:b", "http://x/?a=1;b=2", "http://www.ietf.org", "urn:z:%C3%A5", "urn:it&#39;s"];
 const TEXTS: [&str; 16] = [
     "text",
     " ",

@@ -4,6 +4,7 @@
 mod generator;
 mod oracle;
 mod samples;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 
