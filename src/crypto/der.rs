@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which must be a SEQUENCE, as a reader.
-    pub(crate) fn sequence(&mut self) -> Option<Reader<'a>> {
+    pub(crate) fn sequence(&mut self) -> Option<Self> {
         self.expect(SEQUENCE).map(Reader)
     }
 

@@ -390,3 +390,114 @@ fn ciphers_move_between_threads() {
     moves::<CbcWriter<Vec<u8>>>();
     moves::<PrivateKey>();
 }
+
+fn shared(path: &str) -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("SLUSS_SHARED").map(std::path::PathBuf::from);
+    let path = folder.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into()).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
+/// The first value between two marks, without white space and character references of line ends.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start).unwrap().1.split_once(end).unwrap().0
+}
+
+#[test]
+fn session_keys_that_domibus_wrapped_are_unwrapped() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let (Some(keys), Some(envelopes)) = (shared("vectors/keys/domibus-gateway.p12"), shared("vectors/keyref")) else {
+        return;
+    };
+    let arguments = ["pkcs12", "-legacy", "-passin", "pass:test123", "-nodes", "-nocerts", "-in"];
+    let Ok(output) = Command::new("openssl").args(arguments).arg(keys).output() else {
+        return println!("skipped: openssl is not here");
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let key = PrivateKey::from_pem(text.split_once("friendlyName: red_gw").unwrap().1.as_bytes()).unwrap();
+    for (file, expected) in
+        [("bst_x509v3", "9c85a48fb2182e4f533b5e6d2b096f02"), ("ski", "f27c9ca65081e277e85987468b4f11de")]
+    {
+        let xml = fs::read_to_string(envelopes.join(file).with_extension("xml")).unwrap();
+        let encrypted = between(&xml, "EncryptedKey", "</xenc:EncryptedKey>");
+        let value = between(encrypted, "CipherValue>", "</xenc:CipherValue>").replace("&#xd;", "");
+        let wrapped = STANDARD.decode(value.split_whitespace().collect::<String>()).unwrap();
+        let mgf = if encrypted.contains("mgf1sha256") { SHA256 } else { SHA1 };
+        let secret = key.unwrap(Oaep { digest: SHA256, mgf }, &wrapped).unwrap();
+        assert_eq!(hex(&secret), expected, "{file}");
+    }
+}
+
+/// Any bytes may come; none may stop the program.
+#[test]
+fn damaged_keys_and_texts_are_refused_quietly() {
+    let Some((key, folder)) = openssl_key(1024) else { return };
+    let pem = fs::read(folder.path().join("key.pem")).unwrap();
+    let der = pem::sections(&pem).remove(0).content.unwrap();
+    for at in 0..der.len() {
+        for value in [0, 1, 0x7f, 0x80, 0x84, 0xff] {
+            let mut changed = der.to_vec();
+            changed[at] = value;
+            let _ = PrivateKey::from_der(&changed);
+            let _ = PublicKey::from_spki(&changed);
+            let _ = PrivateKey::from_der(&der[..at]);
+        }
+    }
+    let spki = key.public_key().spki();
+    for at in 0..spki.len() {
+        for value in [0, 1, 0x80, 0x82, 0xff] {
+            let mut changed = spki.clone();
+            changed[at] = value;
+            let _ = PublicKey::from_spki(&changed).map(|key| key.verify(SHA256, b"", &[0; 128]));
+        }
+    }
+    for text in
+        ["-----BEGIN PRIVATE KEY-----", "-----BEGIN -----", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"]
+    {
+        assert!(PrivateKey::from_pem(text.as_bytes()).is_err());
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let timed = |name: &str, amount: f64, unit: &str, run: &mut dyn FnMut()| {
+        let start = std::time::Instant::now();
+        run();
+        println!("{name}: {:.1} {unit}/s", amount / start.elapsed().as_secs_f64());
+    };
+    let plain = vec![7; 64 << 20];
+    timed("gcm seal", 64.0, "MiB", &mut || drop(seal_gcm(&[1; 16], &[2; 12], &plain)));
+    let sealed = seal_gcm(&[1; 16], &[2; 12], &plain);
+    timed("gcm open", 64.0, "MiB", &mut || {
+        let (mut opener, mut out) = (Opener::gcm(&[1; 16]).unwrap(), Vec::new());
+        for piece in sealed.chunks(64 << 10) {
+            out.clear();
+            opener.update(piece, &mut out).unwrap();
+        }
+        opener.finish(&mut out).unwrap();
+    });
+    timed("cbc seal", 64.0, "MiB", &mut || drop(seal_cbc(&[1; 32], &plain)));
+    let sealed = seal_cbc(&[1; 32], &plain);
+    timed("cbc open", 64.0, "MiB", &mut || drop(open(Opener::cbc(&[1; 32]).unwrap(), &sealed, 64 << 10)));
+    let Some((key, _folder)) = openssl_key(3072) else { return };
+    let signature = key.sign(SHA256, b"text").unwrap();
+    timed("sign 3072", 50.0, "", &mut || (0..50).for_each(|_| drop(key.sign(SHA256, b"text"))));
+    timed("verify 3072", 50.0, "", &mut || {
+        (0..50).for_each(|_| key.public_key().verify(SHA256, b"text", &signature).unwrap())
+    });
+    for mgf in [SHA256, SHA1] {
+        let oaep = Oaep { digest: SHA256, mgf };
+        let wrapped = key.public_key().wrap(oaep, &[5; 16]).unwrap();
+        timed(&format!("unwrap 3072 {mgf:?}"), 10.0, "", &mut || {
+            (0..10).for_each(|_| drop(key.unwrap(oaep, &wrapped).unwrap()))
+        });
+        timed(&format!("wrap 3072 {mgf:?}"), 10.0, "", &mut || {
+            (0..10).for_each(|_| drop(key.public_key().wrap(oaep, &[5; 16])))
+        });
+    }
+}

@@ -238,7 +238,7 @@ impl Parsed {
         let twice = |_| of("an extension is damaged or stands twice".into());
         let key = PublicKey::from_spki(certificate.public_key().raw).map_err(|error| of(error.to_string()))?;
         let constraints = certificate.basic_constraints().map_err(twice)?;
-        let usage = certificate.key_usage().map_err(twice)?.map(|usage| usage.value.clone());
+        let usage = certificate.key_usage().map_err(twice)?.map(|usage| *usage.value);
         let mut parsed = Self {
             der: der.to_vec(),
             issuer_text: issuer.to_text(),
