@@ -7,7 +7,7 @@ use aws_lc_rs::cipher::StreamingEncryptingKey;
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use std::io::{self, Write};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Encrypts what is written with AES-GCM (key of 16 or 32 bytes): IV (12 bytes), ciphertext, tag
 /// (16 bytes) go to the inner writer. After an error nothing more may be written.
@@ -115,9 +115,11 @@ struct State {
 
 impl State {
     fn new(key: &[u8], iv: [u8; IV]) -> Result<Self, CryptoError> {
-        let mut hash_key = Zeroizing::new(Vec::new());
-        run(&mut aes_ctr(key, [0; BLOCK])?, &[0; BLOCK], &mut hash_key)?;
-        let hash_key = ghash::Key::try_from(hash_key.as_slice()).map_err(|_| CryptoError::Decryption)?;
+        let mut zero = Zeroizing::new(Vec::new());
+        run(&mut aes_ctr(key, [0; BLOCK])?, &[0; BLOCK], &mut zero)?;
+        let mut hash_key = ghash::Key::try_from(zero.as_slice()).map_err(|_| CryptoError::Decryption)?;
+        let hash = GHash::new(&hash_key);
+        hash_key.as_mut_slice().zeroize();
 
         let mut first = [0; BLOCK];
         first[..IV].copy_from_slice(&iv);
@@ -128,7 +130,7 @@ impl State {
         let mut mask = Zeroizing::new(Vec::new());
         run(&mut counter, &[0; BLOCK], &mut mask)?;
         let mask = <[u8; BLOCK]>::try_from(mask.as_slice()).map_err(|_| CryptoError::Decryption)?;
-        Ok(Self { counter, hash: GHash::new(&hash_key), partial: Vec::new(), mask: mask.into(), length: 0 })
+        Ok(Self { counter, hash, partial: Vec::new(), mask: mask.into(), length: 0 })
     }
 
     /// Counts content, and refuses more than one IV may protect.

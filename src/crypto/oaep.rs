@@ -59,7 +59,7 @@ pub(super) fn decrypt(
     let unblind = Option::<BoxedMontyForm>::from(blind.invert()).ok_or(CryptoError::Decryption)?;
     let blinded = cipher.mul(&blind.pow(&exponent));
     let private = Zeroizing::new(number(d, &params)?);
-    let plain = blinded.pow(&private).mul(&unblind);
+    let plain = Zeroizing::new(blinded.pow(&private).mul(&unblind));
 
     // A fault of the processor in the exponentiation would give the key away: check the result.
     if plain.pow(&exponent).retrieve() != cipher.retrieve() {

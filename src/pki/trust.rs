@@ -262,3 +262,43 @@ static SIGNATURES: [&dyn SignatureVerificationAlgorithm; 3] =
     [RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512];
 const SIGN: &str = "digitalSignature";
 const ENCRYPT: &str = "keyEncipherment";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pem: &str) -> Certificate {
+        Certificate::from_pem(pem.as_bytes()).unwrap()
+    }
+
+    /// Any byte of a certificate may be changed by whoever sends it: then it is no certificate, or not trusted.
+    #[test]
+    fn a_certificate_with_a_changed_byte_is_never_trusted() {
+        let leaf = read(include_str!("../../certs/test/access-points/AP0001-DEMO/cert.pem"));
+        let issuing = read(include_str!("../../certs/test/ca/ap.cert.pem"));
+        let root = read(include_str!("../../certs/test/ca/ap-root.cert.pem"));
+        let now = "2026-11-23T12:00:00Z".parse().unwrap();
+        let trust = |anchor: &Certificate| Trust {
+            role: Role::AccessPoint,
+            anchors: vec![anchor.clone()],
+            revocation: Revocation::Unchecked,
+            bits_least: 3072,
+            validity: false,
+        };
+        trust(&issuing).check(&leaf, &[], now).unwrap();
+        trust(&root).check(&leaf, std::slice::from_ref(&issuing), now).unwrap();
+        let changed = |certificate: &Certificate, at: usize| {
+            let mut der = certificate.der().to_vec();
+            der[at] ^= [1, 0x80, 0x20][at % 3];
+            Certificate::from_der(&der)
+        };
+        for at in 0..leaf.der().len() {
+            let Ok(changed) = changed(&leaf, at) else { continue };
+            assert!(trust(&issuing).check(&changed, &[], now).is_err(), "byte {at}");
+        }
+        for at in 0..issuing.der().len() {
+            let Ok(changed) = changed(&issuing, at) else { continue };
+            assert!(trust(&root).check(&leaf, &[changed], now).is_err(), "byte {at} of the issuer");
+        }
+    }
+}
