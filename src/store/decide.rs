@@ -26,7 +26,7 @@ pub(super) struct Group<'a> {
 #[derive(Debug)]
 pub(super) enum Decision {
     /// It is to be written, and then to join the group.
-    Write(Record, Draft),
+    Write(Box<(Record, Draft)>),
     /// Nothing of it happens: this was answered the first time.
     Duplicate(Answered),
 }
@@ -87,7 +87,7 @@ impl<'a> Group<'a> {
         drop(queue);
         record.answered = transaction.answered;
         record.events = transaction.events;
-        Ok(Decision::Write(record, draft))
+        Ok(Decision::Write(Box::new((record, draft))))
     }
 
     /// Takes a decided transaction, written as record `seq`, into the group.

@@ -78,7 +78,7 @@ impl Index {
 
     /// The journal record up to which the index goes. `None`: it is new, or of another format.
     pub(super) fn position(&self) -> Result<Option<Position>, StoreError> {
-        let head: Option<Head> = self.value(b"z", "position").or_else(|_| Ok::<_, StoreError>(None))?;
+        let head: Option<Head> = self.value(b"z", "position")?;
         Ok(head.filter(|head| head.format == FORMAT).map(|head| head.position))
     }
 

@@ -94,9 +94,11 @@ fn accept(
 ) -> Result<Committed, StoreError> {
     let (record, draft) = match group.decide(&shared.queue, transaction, shared.clock.now())? {
         Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
-        Decision::Write(record, _) if record.is_empty() => return Ok(Committed::Done),
-        Decision::Write(record, draft) => (record, draft),
+        Decision::Write(decided) => *decided,
     };
+    if record.is_empty() {
+        return Ok(Committed::Done);
+    }
     let payload = serde_json::to_vec(&record).map_err(|error| unreadable("transaction", error))?;
     let seq = journal.append(&payload)?;
     if let Err(error) = group.join(seq, record, draft) {

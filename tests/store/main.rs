@@ -2,6 +2,7 @@
 //! the embedded one: its journal, its index, its process.
 
 mod contract;
+mod damage;
 
 use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock,

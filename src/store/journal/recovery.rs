@@ -200,7 +200,11 @@ impl<'a> Reader<'a> {
     fn tail(&self, number: u32, segment: &[u8], end: u64, last: bool) -> Result<Option<Torn>, StoreError> {
         let at = usize::try_from(end).unwrap_or(usize::MAX).min(segment.len());
         let rest = &segment[at..];
-        let Some(bytes) = rest.iter().rposition(|byte| *byte != 0).map(|last| last as u64 + 1) else { return Ok(None) };
+        let bytes = written(rest);
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let rest = &rest[..bytes];
         if !last || later_group(rest, self.last.seq + 1).is_some() {
             return Err(self.damaged(
                 number,
@@ -208,17 +212,27 @@ impl<'a> Reader<'a> {
                 format!("record {} is broken, and records after it are whole", self.last.seq + 1),
             ));
         }
-        Ok(Some(Torn { place: place(self.folder, number, at), bytes }))
+        Ok(Some(Torn { place: place(self.folder, number, at), bytes: bytes as u64 }))
     }
 
     /// Whether a crash came between creating a segment and syncing its header: then it holds no record.
     fn half_created(&self, segment: &[u8]) -> bool {
-        SegmentHeader::decode(segment) == Err(HeaderFault::Unreadable) && later_group(segment, self.last.seq).is_none()
+        SegmentHeader::decode(segment) == Err(HeaderFault::Unreadable)
+            && later_group(&segment[..written(segment)], self.last.seq).is_none()
     }
 
     fn damaged(&self, number: u32, at: usize, what: String) -> StoreError {
         StoreError::Damaged { what, place: place(self.folder, number, at) }
     }
+}
+
+/// Length without the zeros at the end, give or take a block: preallocated space is compared by blocks.
+fn written(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes
+        .chunks(ZEROS.len())
+        .rposition(|block| *block != ZEROS[..block.len()])
+        .map_or(0, |last| bytes.len().min((last + 1) * ZEROS.len()))
 }
 
 fn place(folder: &Path, number: u32, at: usize) -> String {

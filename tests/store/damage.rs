@@ -1,0 +1,346 @@
+//! Broken disks: a journal with a torn tail or a damaged middle, an index that is gone, cut short,
+//! garbled, behind or ahead.
+
+use crate::{duplicate, insert, message, open, settle, try_open};
+use sluss::limits::JOURNAL_SEGMENT_BYTES;
+use sluss::model::{Change, Event, Message, Outcome, Query, Stage, Timestamp};
+use sluss::store::journal::Journal;
+use sluss::store::{Settlement, Store, StoreError, Transaction};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be asked of a store, as one text.
+fn everything(store: &dyn Store) -> String {
+    let messages = store.list(&Query::default()).unwrap();
+    let events: Vec<Vec<Event>> = messages.iter().map(|message| store.events(message.id).unwrap()).collect();
+    let answers: Vec<_> = (0..40).map(|n| store.answered(&duplicate(n).0).unwrap()).collect();
+    let counts = store.counts().unwrap();
+    let due = store.next_due().unwrap();
+    let refusals = store.refusals(100).unwrap();
+    format!(
+        "{messages:#?}\n{events:#?}\n{answers:#?}\n{:#?} {}\n{due:?}\n{refusals:#?}",
+        counts.by_status, counts.journal_records
+    )
+}
+
+/// A store with something of everything in it.
+fn fill(store: &dyn Store) -> Vec<Message> {
+    let mut all = Vec::new();
+    for n in 0..30 {
+        let one = message();
+        let events = vec![Event::new(Timestamp::now(), Some(one.id), Stage::Accepted, format!("accepted {n}"))];
+        store.commit(Transaction { answered: Some(duplicate(n)), events, ..insert(&one) }).unwrap();
+        if n % 3 == 0 {
+            let changes = vec![Change::Attempts(1), Change::Due(None)];
+            let outcome = Some(Outcome::Receipted);
+            store.commit(settle(Settlement { id: one.id, claim: None, release: true, outcome, changes })).unwrap();
+        }
+        all.push(one);
+    }
+    let refusal = Event::new(Timestamp::now(), None, Stage::Refused, "refused");
+    store.commit(Transaction { events: vec![refusal], ..Transaction::default() }).unwrap();
+    all
+}
+
+fn first_segment(folder: &Path) -> PathBuf {
+    folder.join("journal/00000001.log")
+}
+
+/// Where the records end, and where the last of them begins.
+fn last_record(segment: &Path) -> (u64, u64) {
+    let bytes = fs::read(segment).unwrap();
+    let (mut at, mut last) = (64, 64);
+    loop {
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        if length == 0 {
+            return (last as u64, at as u64);
+        }
+        last = at;
+        at += 56 + length;
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_every_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let kept = message();
+    store.commit(insert(&kept)).unwrap();
+    let refusal = Event::new(Timestamp::now(), None, Stage::Refused, "last");
+    store.commit(Transaction { events: vec![refusal], ..Transaction::default() }).unwrap();
+    drop(store);
+    let segment = first_segment(folder.path());
+    let whole = fs::read(&segment).unwrap();
+    let (begin, end) = last_record(&segment);
+    let zeros = vec![0; 4096];
+    type Hurt<'a> = &'a dyn Fn(&File, u64);
+    let garble: Hurt<'_> = &|file, at| file.write_all_at(&[whole[at as usize] ^ 0x5a], at).unwrap();
+    let truncate: Hurt<'_> = &|file, at| file.set_len(at).unwrap();
+    let lose_end: Hurt<'_> = &|file, at| file.write_all_at(&zeros[..(end - at) as usize], at).unwrap();
+    let lose_begin: Hurt<'_> = &|file, at| file.write_all_at(&zeros[..=(at - begin) as usize], begin).unwrap();
+    for (how, hurt) in
+        [("garbled", garble), ("truncated", truncate), ("end lost", lose_end), ("begin lost", lose_begin)]
+    {
+        for at in begin..end {
+            let file = OpenOptions::new().write(true).open(&segment).unwrap();
+            file.set_len(JOURNAL_SEGMENT_BYTES).unwrap();
+            file.write_all_at(&whole[..end as usize], 0).unwrap();
+            hurt(&file, at);
+            let (last, torn) = reread(folder.path());
+            assert_eq!(last, 1, "{how} at {at}");
+            assert!(
+                torn || (how != "garbled" && at == begin) || (how == "begin lost" && at == end - 1),
+                "{how} at {at}"
+            );
+            assert_eq!(fs::metadata(&segment).unwrap().len(), JOURNAL_SEGMENT_BYTES);
+            assert_eq!(reread(folder.path()), (1, false), "a cut tail stays cut");
+        }
+    }
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let (store, _) = open(folder.path());
+    assert_eq!(store.message(kept.id).unwrap().as_ref(), Some(&kept));
+    assert!(store.refusals(1).unwrap().is_empty());
+    // What comes after goes on where the cut was.
+    store.commit(insert(&message())).unwrap();
+    drop(store);
+    assert_eq!(open(folder.path()).1.journal.last, 2);
+}
+
+/// The last record of the journal, and whether a tail was cut.
+fn reread(folder: &Path) -> (u64, bool) {
+    let (_, found) = Journal::open(&folder.join("journal"), crate::hash, None, &mut |_, _| Ok(())).unwrap();
+    (found.last, found.torn.is_some())
+}
+
+#[test]
+fn a_damaged_middle_is_reported_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    fill(&store);
+    drop(store);
+    let segment = first_segment(folder.path());
+    let whole = fs::read(&segment).unwrap();
+    let (begin, end) = last_record(&segment);
+    for at in [3_u64, 70, 64 + 56 + 10, begin / 2, begin - 1] {
+        fs::remove_dir_all(folder.path().join("index")).unwrap();
+        let file = OpenOptions::new().write(true).open(&segment).unwrap();
+        file.write_all_at(&[whole[at as usize] ^ 0x5a], at).unwrap();
+        match try_open(folder.path()) {
+            Err(StoreError::Damaged { what, place }) => {
+                let offset: u64 = place.rsplit(' ').next().unwrap().parse().unwrap();
+                assert!(place.contains("journal/00000001.log offset "), "{place}");
+                assert!(offset <= at && at < offset + 3000, "damage at {at} was reported as {what} at {place}");
+            }
+            other => panic!("damage at {at} of {end} was not noticed: {other:?}"),
+        }
+        fs::write(&segment, &whole).unwrap();
+        fs::create_dir_all(folder.path().join("index")).unwrap();
+    }
+    open(folder.path());
+}
+
+#[test]
+fn a_journal_of_another_format_is_refused_by_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&open(folder.path()).0);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let segment = first_segment(folder.path());
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[8] = 9;
+    let crc = crc32fast::hash(&bytes[..52]);
+    bytes[52..56].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&segment, &bytes).unwrap();
+    let refused = try_open(folder.path()).unwrap_err();
+    assert!(refused.to_string().contains("format version 9, expected 1"), "{refused}");
+}
+
+#[test]
+fn a_forged_record_breaks_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&open(folder.path()).0);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let segment = first_segment(folder.path());
+    let mut bytes = fs::read(&segment).unwrap();
+    // A forger who knows CRC-32, but not how to make the chain hold: he changes one word of the first record.
+    let length = u32::from_le_bytes(bytes[64..68].try_into().unwrap()) as usize;
+    let record = 64..64 + 56 + length;
+    let word = bytes[record.clone()].windows(5).position(|word| word == b"alice").unwrap() + 64;
+    bytes[word] = b'A';
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&bytes[64..68]);
+    crc.update(&bytes[72..record.end]);
+    let crc = crc.finalize();
+    bytes[68..72].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&segment, &bytes).unwrap();
+    let refused = try_open(folder.path()).unwrap_err();
+    assert!(matches!(&refused, StoreError::Damaged { what, .. } if what.contains("chain")), "{refused}");
+}
+
+#[test]
+fn an_index_that_is_lost_or_garbled_is_built_again_with_the_same_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    fill(&store);
+    let expected = everything(&store);
+    drop(store);
+    let index = folder.path().join("index");
+    let hurts: Vec<(&str, Box<dyn Fn()>)> = vec![
+        ("deleted", Box::new(|| fs::remove_dir_all(&index).unwrap())),
+        ("emptied", Box::new(|| files(&index).iter().for_each(|file| fs::write(file, b"").unwrap()))),
+        (
+            "filled with garbage",
+            Box::new(|| {
+                for file in files(&index) {
+                    let garbage: Vec<u8> =
+                        (0..fs::metadata(&file).unwrap().len()).map(|n| (n * 7919 % 251) as u8).collect();
+                    fs::write(file, garbage).unwrap();
+                }
+            }),
+        ),
+        ("one file replaced by a text", Box::new(|| fs::write(index.join("db"), "no database").unwrap())),
+        ("without its configuration", Box::new(|| fs::remove_file(index.join("conf")).unwrap())),
+        (
+            "a file instead of a folder",
+            Box::new(|| {
+                fs::remove_dir_all(&index).unwrap();
+                fs::write(&index, "index").unwrap();
+            }),
+        ),
+        (
+            "an interrupted snapshot",
+            Box::new(|| fs::write(index.join("snap.0000000000000BAD.generating"), "half").unwrap()),
+        ),
+    ];
+    for (how, hurt) in &hurts {
+        hurt();
+        let (store, opening) = open(folder.path());
+        println!("{how}: {:?}", opening.rebuilt);
+        assert_eq!(everything(&store), expected, "{how}");
+        assert_eq!(opening.lost, 0, "{how}");
+    }
+    let size = fs::metadata(index.join("db")).unwrap().len();
+    for part in 0..16 {
+        let file = OpenOptions::new().write(true).open(index.join("db")).unwrap();
+        file.set_len(size * part / 16).unwrap();
+        let (store, opening) = open(folder.path());
+        println!("cut to {part}/16: {:?}", opening.rebuilt);
+        assert_eq!(everything(&store), expected, "cut to {part}/16");
+    }
+    for part in 0..32 {
+        let file = OpenOptions::new().write(true).open(index.join("db")).unwrap();
+        let size = fs::metadata(index.join("db")).unwrap().len();
+        file.write_all_at(&[0xa5; 512], size * part / 32).unwrap();
+        let (store, opening) = open(folder.path());
+        println!("garbled at {part}/32: {:?}", opening.rebuilt);
+        assert_eq!(everything(&store), expected, "garbled at {part}/32");
+    }
+}
+
+#[test]
+fn an_index_that_is_behind_catches_up() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&open(folder.path()).0);
+    let (index, old) = (folder.path().join("index"), folder.path().join("old"));
+    copy(&index, &old);
+    let (store, _) = open(folder.path());
+    store.commit(insert(&message())).unwrap();
+    let expected = everything(&store);
+    drop(store);
+    fs::remove_dir_all(&index).unwrap();
+    fs::rename(&old, &index).unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!(everything(&store), expected);
+    assert_eq!((opening.rebuilt, opening.journal.read), (None, 1), "only what was missing was read");
+}
+
+#[test]
+fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let kept = message();
+    store.commit(insert(&kept)).unwrap();
+    store.commit(insert(&message())).unwrap();
+    drop(store);
+    let segment = first_segment(folder.path());
+    let (begin, _) = last_record(&segment);
+    OpenOptions::new().write(true).open(&segment).unwrap().set_len(begin).unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!(opening.lost, 1);
+    assert_eq!(store.list(&Query::default()).unwrap(), [kept]);
+    assert!(folder.path().join("index.aside").is_dir());
+}
+
+#[test]
+fn an_index_of_a_machine_that_stopped_is_built_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    fill(&store);
+    let expected = everything(&store);
+    drop(store);
+    assert_eq!(open(folder.path()).1.rebuilt, None, "it was closed in order");
+    fs::write(folder.path().join("index.state"), "another run of the machine").unwrap();
+    let (store, opening) = open(folder.path());
+    assert!(opening.rebuilt.is_some());
+    assert_eq!(everything(&store), expected);
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = try_open(folder.path()).unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    drop(store);
+    open(folder.path());
+}
+
+#[test]
+fn the_journal_goes_on_in_new_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let mut first = None;
+    let large = "x".repeat(3 * 1024 * 1024);
+    for n in 0..14 {
+        let one = message();
+        let detail = if n == 7 { large.repeat(7) } else { large.clone() };
+        let events = vec![Event::new(Timestamp::now(), Some(one.id), Stage::Accepted, detail)];
+        store.commit(Transaction { events, ..insert(&one) }).unwrap();
+        first.get_or_insert(one);
+    }
+    drop(store);
+    let mut segments = files(&folder.path().join("journal"));
+    segments.sort();
+    let sizes: Vec<u64> = segments.iter().map(|segment| fs::metadata(segment).unwrap().len()).collect();
+    assert!(segments.len() >= 4 && sizes.iter().any(|size| *size > JOURNAL_SEGMENT_BYTES), "{sizes:?}");
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!((opening.journal.last, opening.journal.read), (14, 14));
+    assert_eq!(store.message(first.as_ref().unwrap().id).unwrap(), first);
+    drop(store);
+    // A crash between creating a segment and its header leaves an empty file.
+    let next = folder.path().join(format!("journal/{:08}.log", segments.len() + 1));
+    File::create(&next).unwrap().set_len(JOURNAL_SEGMENT_BYTES).unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!((opening.journal.last, next.exists()), (14, false));
+    drop(store);
+    // A segment that is gone is no torn tail.
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    fs::remove_file(&segments[1]).unwrap();
+    let refused = try_open(folder.path()).unwrap_err();
+    assert!(matches!(&refused, StoreError::Damaged { place, .. } if place.contains("00000002.log")), "{refused}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
+    }
+}
