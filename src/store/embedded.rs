@@ -126,7 +126,7 @@ impl Store for EmbeddedStore {
         self.running()?;
         let mut queue = self.queue();
         let Some(id) = queue.longest_due(now) else { return Ok(None) };
-        let message = self.shared.index.message(id)?.ok_or(StoreError::Unknown(id))?;
+        let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
         // It names the claim, so no two claims on one message may have the same.
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
@@ -141,27 +141,32 @@ impl Store for EmbeddedStore {
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self.shared.index.message(id)?.map(|message| self.with_lease(message)))
+        Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.with_lease(message)))
     }
 
     fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
-        Ok(query::list(&self.shared.index, query)?.into_iter().map(|message| self.with_lease(message)).collect())
+        Ok(self
+            .shared
+            .heed(query::list(&self.shared.index, query))?
+            .into_iter()
+            .map(|message| self.with_lease(message))
+            .collect())
     }
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
-        self.shared.index.events(id)
+        self.shared.heed(self.shared.index.events(id))
     }
 
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.shared.index.refusals(limit)
+        self.shared.heed(self.shared.index.refusals(limit))
     }
 
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
-        self.shared.index.answered(key)
+        self.shared.heed(self.shared.index.answered(key))
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {
-        let by_status = query::counts(&self.shared.index)?;
+        let by_status = self.shared.heed(query::counts(&self.shared.index))?;
         let journal_records = self.shared.records.load(Ordering::Relaxed);
         Ok(Counts { by_status, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
     }
@@ -175,8 +180,9 @@ impl Drop for EmbeddedStore {
     /// Waits for what was sent, then closes the index so that the next start may trust it.
     fn drop(&mut self) {
         drop(self.commands.take());
-        let ended = self.writer.take().is_none_or(|writer| writer.join().is_ok());
-        if ended && self.shared.stopped.get().is_none() && self.shared.index.flush().is_ok() {
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            self.shared.closing.distrust();
+        } else if self.shared.index.flush().is_ok() {
             self.shared.closing.in_order();
         }
     }

@@ -7,6 +7,7 @@ use crate::store::StoreError;
 use crate::store::blob::sync_folder;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct Closing {
     folder: PathBuf,
     in_order: AtomicBool,
+    distrusted: AtomicBool,
     _lock: File,
 }
 
@@ -29,11 +31,20 @@ impl Closing {
             TryLockError::WouldBlock => StoreError::Locked { folder: folder.display().to_string() },
             TryLockError::Error(source) => failed(source),
         })?;
-        let closing = Self { folder: folder.to_owned(), in_order: AtomicBool::new(false), _lock: lock };
+        let closing = Self {
+            folder: folder.to_owned(),
+            in_order: AtomicBool::new(false),
+            distrusted: AtomicBool::new(false),
+            _lock: lock,
+        };
         let (before, boot) = (fs::read_to_string(closing.path()).unwrap_or_default(), boot());
         let trusted = match before.trim() {
-            "closed" => Ok(()),
             open if open == boot && !boot.is_empty() => Ok(()),
+            _ if before.starts_with(CLOSED) => {
+                let unchanged = files(&closing.index()).is_ok_and(|files| before == format!("{CLOSED}{files}"));
+                if unchanged { Ok(()) } else { Err("its files were changed since it was closed".to_owned()) }
+            }
+            DISTRUSTED => Err("it failed while it was open".to_owned()),
             _ => Err("the machine stopped while it was open".to_owned()),
         };
         closing.mark(&boot).map_err(failed)?;
@@ -48,7 +59,8 @@ impl Closing {
     /// The index is not to be trusted at the next start.
     pub(super) fn distrust(&self) {
         // Where even this cannot be written, the next start will find the disk at fault, too.
-        drop(self.mark("distrusted"));
+        self.distrusted.store(true, Ordering::Relaxed);
+        drop(self.mark(DISTRUSTED));
     }
 
     fn mark(&self, state: &str) -> io::Result<()> {
@@ -60,6 +72,10 @@ impl Closing {
         sync_folder(&self.folder)
     }
 
+    fn index(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
     fn path(&self) -> PathBuf {
         self.folder.join("index.state")
     }
@@ -67,8 +83,9 @@ impl Closing {
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        if self.in_order.load(Ordering::Relaxed) && sync_all(&self.folder.join("index")).is_ok() {
-            drop(self.mark("closed"));
+        if self.in_order.load(Ordering::Relaxed) && !self.distrusted.load(Ordering::Relaxed) {
+            // Without the mark, the next start decides by the run of the machine.
+            drop(sync_all(&self.index()).and_then(|()| self.mark(&format!("{CLOSED}{}", files(&self.index())?))));
         }
     }
 }
@@ -112,7 +129,27 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Names, sizes and times of the files below `folder`, in order.
+fn files(folder: &Path) -> io::Result<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (name, found) = (entry.file_name(), entry.metadata()?);
+        lines.push(match found.is_dir() {
+            true => files(&entry.path())?,
+            false => format!("{} {} {}.{:09}\n", name.display(), found.len(), found.mtime(), found.mtime_nsec()),
+        });
+    }
+    lines.sort();
+    Ok(lines.concat())
+}
+
 /// Names the present run of the operating system; empty where it cannot be told.
 fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
+
+/// The mark of an index that was closed in order; the list of its files follows.
+const CLOSED: &str = "closed\n";
+/// The mark of an index that failed.
+const DISTRUSTED: &str = "distrusted";

@@ -29,6 +29,17 @@ pub(super) struct Shared {
     pub(super) closing: Closing,
 }
 
+impl Shared {
+    /// Hands on what the index said; one that failed is built again at the next start.
+    pub(super) fn heed<T>(&self, said: Result<T, StoreError>) -> Result<T, StoreError> {
+        said.inspect_err(|error| {
+            if matches!(error, StoreError::Io { .. }) {
+                self.closing.distrust();
+            }
+        })
+    }
+}
+
 /// A transaction, and who waits for its end.
 pub(super) struct Command {
     pub(super) transaction: Transaction,
@@ -92,7 +103,7 @@ fn accept(
     group: &mut Group<'_>,
     transaction: Transaction,
 ) -> Result<Committed, StoreError> {
-    let (record, draft) = match group.decide(&shared.queue, transaction, shared.clock.now())? {
+    let (record, draft) = match shared.heed(group.decide(&shared.queue, transaction, shared.clock.now()))? {
         Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
         Decision::Write(decided) => *decided,
     };

@@ -2,6 +2,7 @@
 //! the embedded one: its journal, its index, its process.
 
 mod contract;
+mod crash;
 mod damage;
 
 use sluss::model::{
