@@ -58,8 +58,16 @@ async fn parts(service: &MessageService, form: &mut FormReader) -> Result<Form, 
             }
         }
     }
-    Ok(Form { draft: draft(fields)?, files })
+    let mut draft = draft(fields)?;
+    if draft.label.is_empty() {
+        // A message needs a subject (MSG-4.3.2.t05); people who send one file name it by its file.
+        draft.label = files.first().map_or("Meddelande", |file| &file.name).chars().take(LABEL_CHARS).collect();
+    }
+    Ok(Form { draft, files })
 }
+
+/// Longest subject made of a file name, in characters.
+const LABEL_CHARS: usize = 100;
 
 fn draft(mut fields: BTreeMap<String, String>) -> Result<Draft, Problem> {
     let mut required = |name: &str| fields.remove(name).ok_or_else(|| usage(format!("the field {name:?} is missing")));

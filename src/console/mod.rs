@@ -1,1 +1,82 @@
-//! (to come)
+//! The pages: operators see queues, journeys and refusals, never contents; participants read and send
+//! in their mailboxes. Rendered here, without a script, in Swedish and English.
+
+mod access;
+mod compose;
+mod frame;
+mod mailbox;
+mod operator;
+#[cfg(test)]
+mod tests;
+mod text;
+mod view;
+
+pub use text::{Lang, Texts};
+
+use crate::access_point::Router as AccessPoint;
+use crate::message_service::MessageService;
+use crate::model::Clock;
+use crate::net::AccessToken;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use http::header;
+use std::sync::Arc;
+
+/// What the pages stand on.
+#[derive(Clone)]
+pub struct ConsoleState {
+    /// The access point of this process.
+    pub access_point: Arc<AccessPoint>,
+    /// The message service, where this process has that role.
+    pub message_service: Option<Arc<MessageService>>,
+    /// What lets people in.
+    pub token: AccessToken,
+    /// The time for ages and for the end of a log-in.
+    pub clock: Arc<dyn Clock>,
+    /// Party id of the access point, shown on every page.
+    pub party: String,
+    /// Name of the environment, shown on every page: `testbed`, `qa`, `prod`.
+    pub environment: String,
+    /// Host names besides those of loopback by which the pages may be called.
+    pub hosts: Vec<String>,
+}
+
+/// Largest form without files, in bytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// All pages.
+pub fn router(state: ConsoleState) -> Router {
+    let pages = Router::new()
+        .route("/", get(operator::overview))
+        .route("/queue", get(operator::queue))
+        .route("/messages/{id}", get(operator::message))
+        .route("/refusals", get(operator::refusals))
+        .route("/mailbox", get(mailbox::mailboxes))
+        .route("/mailbox/{participant}", get(mailbox::inbox))
+        .route("/mailbox/{participant}/sent", get(mailbox::outbox))
+        .route("/mailbox/{participant}/messages/{id}", get(mailbox::message))
+        .route("/mailbox/{participant}/messages/{id}/documents/{index}", get(mailbox::document))
+        .route(
+            "/mailbox/{participant}/write",
+            get(compose::form).post(compose::send).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/logout", post(access::log_out))
+        .fallback(frame::no_such_page)
+        .layer(from_fn_with_state(state.clone(), access::only_with_session));
+    Router::new()
+        .merge(pages)
+        .route("/login", get(access::login_page).post(access::log_in))
+        .route("/style.css", get(style))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(state.clone(), access::visit))
+        .layer(from_fn(access::protect))
+        .with_state(state)
+}
+
+/// The style sheet of all pages.
+async fn style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, include_str!("style.css"))
+}

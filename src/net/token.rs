@@ -1,6 +1,6 @@
 //! The access token of API and console: a file that only its owner reads.
 
-use crate::crypto::{Random, SystemRandom, hex};
+use crate::crypto::{Random, SystemRandom, hex, sha256_hex};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -75,6 +75,14 @@ impl AccessToken {
     /// Whether `claimed` is this token. Takes equally long wherever they differ.
     pub fn matches(&self, claimed: &str) -> bool {
         same(self.0.as_bytes(), claimed.as_bytes())
+    }
+
+    /// A value that only a holder of this token can make: for cookies and forms of one `purpose`.
+    /// Whoever sees it learns nothing of the token, and cannot make one for other `data`.
+    pub fn derived(&self, purpose: &str, data: &str) -> String {
+        // The outer digest keeps anybody from lengthening the data of the inner one.
+        let inner = sha256_hex(format!("{}\0{purpose}\0{data}", self.0).as_bytes());
+        sha256_hex(format!("{}\0{inner}", self.0).as_bytes())
     }
 }
 

@@ -1,0 +1,204 @@
+//! What is around every page, and the pages that any of them may end in.
+
+use super::ConsoleState;
+use super::text::{Lang, Texts};
+use crate::model::{Fault, Problem, Timestamp};
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::response::{Html, IntoResponse, Response};
+use http::request::Parts;
+use http::{StatusCode, Uri};
+use std::sync::Arc;
+
+/// One visit of one person: language, time, where, and the secret of its forms.
+#[derive(Clone)]
+pub(super) struct Visit {
+    lang: Lang,
+    csrf: Option<String>,
+    other_language: String,
+    party: Arc<str>,
+    environment: Arc<str>,
+    has_mailboxes: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Visit {
+    pub(super) fn new(state: &ConsoleState, lang: Lang, uri: &Uri, csrf: Option<String>) -> Self {
+        Self {
+            lang,
+            csrf,
+            other_language: in_language(uri, lang.other()),
+            party: state.party.as_str().into(),
+            environment: state.environment.as_str().into(),
+            has_mailboxes: state.message_service.is_some(),
+            now: state.clock.now(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn made_up(lang: Lang, now: Timestamp) -> Self {
+        let other_language = format!("?lang={}", lang.other().code());
+        let (party, environment) = ("AP0001-TESTBED".into(), "testbed".into());
+        Self { lang, csrf: Some("c5f".into()), other_language, party, environment, has_mailboxes: true, now }
+    }
+
+    /// The language.
+    pub(super) fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// Its texts.
+    pub(super) fn text(&self) -> &'static Texts {
+        self.lang.texts()
+    }
+
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.csrf.is_some()
+    }
+
+    /// Whether a form comes from a page of this log-in.
+    pub(super) fn is_own_form(&self, claimed: &str) -> bool {
+        self.csrf.as_ref().is_some_and(|csrf| crate::net::token::same(csrf.as_bytes(), claimed.as_bytes()))
+    }
+
+    /// The frame of a page in a section: `overview`, `queue`, `refusals`, `mailbox` or none of these.
+    pub(super) fn frame(&self, section: &'static str) -> Frame {
+        Frame { t: self.text(), section, local_time: section == "mailbox", visit: self.clone() }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The same address in another language.
+fn in_language(uri: &Uri, lang: Lang) -> String {
+    let rest = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let kept = rest.filter(|pair| !pair.starts_with("lang=") && !pair.starts_with("token="));
+    let lang = format!("lang={}", lang.code());
+    let query: Vec<&str> = kept.chain([lang.as_str()]).collect();
+    format!("{}?{}", uri.path(), query.join("&"))
+}
+
+/// What the base template shows.
+pub(super) struct Frame {
+    pub(super) t: &'static Texts,
+    pub(super) section: &'static str,
+    pub(super) local_time: bool,
+    visit: Visit,
+}
+
+impl Frame {
+    pub(super) fn lang(&self) -> &'static str {
+        self.visit.lang.code()
+    }
+    pub(super) fn other_lang(&self) -> &'static str {
+        self.visit.lang.other().code()
+    }
+    pub(super) fn other_language(&self) -> &str {
+        &self.visit.other_language
+    }
+    pub(super) fn party(&self) -> &str {
+        &self.visit.party
+    }
+    pub(super) fn environment(&self) -> &str {
+        &self.visit.environment
+    }
+    pub(super) fn has_mailboxes(&self) -> bool {
+        self.visit.has_mailboxes
+    }
+    pub(super) fn csrf(&self) -> &str {
+        self.visit.csrf.as_deref().unwrap_or_default()
+    }
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.visit.is_logged_in()
+    }
+    /// ` aria-current` for the link of this section.
+    pub(super) fn current(&self, section: &str) -> &'static str {
+        if self.section == section { "page" } else { "false" }
+    }
+}
+
+/// Renders a page.
+pub(super) fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(fault) => {
+            tracing::error!(%fault, "a page was not rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The log-in page.
+#[derive(Template)]
+#[template(path = "login.html", config = ".config/askama.toml")]
+pub(super) struct LoginPage {
+    pub(super) next: String,
+    pub(super) wrong: bool,
+    pub(super) frame: Frame,
+}
+
+/// A page that says what went wrong.
+#[derive(Template)]
+#[template(path = "failure.html", config = ".config/askama.toml")]
+struct FailurePage<'a> {
+    failure: &'a Failure,
+    frame: Frame,
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    pub(super) text: String,
+    pub(super) problem: Option<Problem>,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, text: &str) -> Self {
+        Self { status, text: text.into(), problem: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn render(&self, visit: &Visit) -> askama::Result<String> {
+        FailurePage { failure: self, frame: visit.frame("") }.render()
+    }
+
+    /// The page that says it.
+    pub(super) fn page(&self, visit: &Visit) -> Response {
+        (self.status, page(&FailurePage { failure: self, frame: visit.frame("") })).into_response()
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let missing = problem.kind.contains("not-found") || problem.kind.contains("unknown-message");
+        let status = match problem.fault {
+            _ if missing => StatusCode::NOT_FOUND,
+            Fault::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Usage => StatusCode::BAD_REQUEST,
+            Fault::Temporary => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, text: String::new(), problem: Some(problem) }
+    }
+}
+
+/// A page that may not come about.
+pub(super) fn or_failure(visit: &Visit, outcome: Result<Response, Failure>) -> Response {
+    outcome.unwrap_or_else(|failure| failure.page(visit))
+}
+
+/// Answers every address that is no page.
+pub(super) async fn no_such_page(visit: Visit) -> Response {
+    not_found(&visit).page(&visit)
+}
+
+/// The page or the message is not there.
+pub(super) fn not_found(visit: &Visit) -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, visit.text().not_found_text)
+}

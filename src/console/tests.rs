@@ -1,0 +1,289 @@
+//! Pages rendered with made-up messages: what strangers write stays text, what is secret stays out.
+//! With `SLUSS_PAGES=DIR` the pages are written there, to be looked at.
+
+use super::compose;
+use super::frame::{Failure, LoginPage, Visit};
+use super::mailbox;
+use super::operator;
+use super::{Lang, access};
+use crate::message_service::Mailbox;
+use crate::model::{
+    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Event, Fault, Message, MessageId, Problem,
+    ProcessId, Stage, Status, Timestamp,
+};
+use askama::Template;
+
+const NOW: &str = "2026-11-23T02:41:07Z";
+const ATTACK: &str = "<script>alert('1')</script>";
+
+fn at(minutes: i64) -> Timestamp {
+    NOW.parse::<Timestamp>().unwrap() - jiff::SignedDuration::from_mins(minutes)
+}
+
+fn visit(lang: Lang) -> Visit {
+    Visit::made_up(lang, NOW.parse().unwrap())
+}
+
+fn id(n: u8) -> MessageId {
+    format!("01936a3e-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
+}
+
+fn message(n: u8, direction: Direction, status: Status, minutes: i64) -> Message {
+    let (from, to) = ("0203:alvesta.example.se", "0203:region-kronoberg.example.se");
+    let (from, to) = if direction == Direction::Out { (from, to) } else { (to, from) };
+    Message {
+        id: id(n),
+        direction,
+        carriage: Carriage::Own,
+        status,
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        document_type: DocumentType::sdk_message(),
+        process: ProcessId::default(),
+        envelope_id: format!("8f6b1c52-5ad1-4b7f-9d2e-6f1a2b3c4d{n:02x}").parse().unwrap(),
+        envelope: None,
+        envelope_bytes: 1_482_133,
+        envelope_sha256: String::new(),
+        taken_at: None,
+        as4_message_id: Some(format!("5c9d6e{n:02x}@ap0001-testbed").parse().unwrap()),
+        conversation_id: Some("3f0d7f0e-4d56-41a2-9d3c-0f8f4b7a9e11".into()),
+        partner: Some("AP0002-TESTBED".parse().unwrap()),
+        packed: None,
+        attempts: 1,
+        next_attempt_at: None,
+        lease_until: None,
+        created_at: at(minutes),
+        updated_at: at(minutes - 1),
+        error: None,
+        as4_receipt: None,
+        message_receipt: None,
+        acknowledges: None,
+        content: Some(content(n)),
+    }
+}
+
+fn content(n: u8) -> Content {
+    let labels = [
+        ATTACK,
+        "Orosanmälan, kompletterande uppgifter",
+        "Utskrivningsklar patient",
+        "Begäran om handlingar i ärende 2026-0481",
+    ];
+    let document =
+        |name: &str, mime: &str, bytes| Document { name: name.into(), mime: mime.into(), bytes, sha256: String::new() };
+    Content {
+        label: labels[usize::from(n) % labels.len()].into(),
+        functional_address: Some("sdk:inkorg:0203:alvesta.example.se".into()),
+        sender_address: Some("sdk:inkorg:0203:region-kronoberg.example.se".into()),
+        confidential: n % 2 == 1,
+        documents: vec![
+            document("text-1.md", "text/markdown", 400),
+            document("Bilaga 1 – journalutdrag.pdf", "application/pdf", 812_455),
+            document(ATTACK, "text/html", 12),
+        ],
+        ..Content::default()
+    }
+}
+
+fn problem() -> Problem {
+    let detail = "found HTTP status 503 from the SMP at https://smp.example.se, expected the signed metadata of 0203:region-kronoberg.example.se; the message is tried again by itself, nobody has to do anything yet";
+    Problem::new(Fault::Temporary, "smp-unreachable", "the SMP did not answer", detail)
+        .rule("SMP-REST-2.1.b")
+        .ebms("EBMS:0202")
+}
+
+fn messages() -> Vec<Message> {
+    let mut retried = message(2, Direction::Out, Status::ScheduledForResend, 11);
+    retried.attempts = 3;
+    retried.next_attempt_at = Some(at(-3));
+    retried.error = Some(problem());
+    let mut failed = message(5, Direction::Out, Status::MessageExchangeError, 60 * 27);
+    failed.error = Some(Problem::new(Fault::Refused, "receipt", "no message receipt in time", "x"));
+    vec![
+        message(1, Direction::Out, Status::WaitingForReceipt, 2),
+        retried,
+        message(3, Direction::In, Status::New, 48),
+        message(4, Direction::Out, Status::Accepted, 130),
+        failed,
+        message(6, Direction::In, Status::Received, 60 * 50),
+    ]
+}
+
+fn journey() -> Vec<Event> {
+    let event = |minutes, stage, detail: &str| Event::new(at(minutes), Some(id(2)), stage, detail);
+    vec![
+        event(
+            11,
+            Stage::Sealed,
+            "3 documents sealed to the certificate that CertPub publishes for 0203:region-kronoberg.example.se",
+        )
+        .fact("envelope_id", "8f6b1c52-5ad1-4b7f-9d2e-6f1a2b3c4d02")
+        .fact("bytes", 1_482_133),
+        event(11, Stage::Accepted, "taken for sending, durably"),
+        event(10, Stage::AttemptFailed, "attempt 1 failed: the SMP did not answer").problem(problem()),
+        event(7, Stage::Routed, "the route leads to AP0002-TESTBED")
+            .fact("partner", "AP0002-TESTBED")
+            .fact("certificate_sha256", "9b1f0e6a55c2d4b89b1f0e6a55c2d4b89b1f0e6a55c2d4b89b1f0e6a55c2d4b8")
+            .fact("url", "https://ap0002.example.se/as4"),
+        event(7, Stage::Packed, ATTACK),
+        event(6, Stage::Receipted, "AP0002-TESTBED has it and signed for it"),
+        event(1, Stage::Answered, "0203:region-kronoberg.example.se accepted the content"),
+    ]
+}
+
+fn counts() -> Counts {
+    let count = |direction, status, messages, minutes| Count { direction, status, messages, oldest: Some(at(minutes)) };
+    Counts {
+        by_status: vec![
+            count(Direction::Out, Status::ScheduledForResend, 3, 11),
+            count(Direction::Out, Status::WaitingForReceipt, 1, 2),
+            count(Direction::Out, Status::Accepted, 1204, 60 * 24 * 30),
+            count(Direction::Out, Status::MessageExchangeError, 1, 60 * 27),
+            count(Direction::In, Status::New, 987, 60 * 24 * 29),
+        ],
+        free_bytes: 41_200_000_000,
+        journal_records: 18_440,
+    }
+}
+
+fn mailbox_of_alvesta() -> Mailbox {
+    let participant = "0203:alvesta.example.se";
+    Mailbox {
+        participant: participant.parse().unwrap(),
+        functional_addresses: vec![format!("sdk:inkorg:{participant}")],
+    }
+}
+
+fn refusals() -> Vec<Event> {
+    let problem = Problem::new(
+        Fault::Refused,
+        "signature",
+        "the signature does not hold",
+        "found a digest of cid:payload that differs from the signed one, expected equal digests",
+    )
+    .rule("AS4-2.5.c")
+    .ebms("EBMS:0101");
+    let mut event = Event::new(at(95), None, Stage::Refused, "an AS4 message from AP0009-TESTBED was refused")
+        .problem(problem)
+        .fact("partner", "AP0009-TESTBED")
+        .fact("from", ATTACK);
+    event.message = None;
+    vec![event]
+}
+
+/// Every page, by name.
+fn pages(lang: Lang) -> Vec<(&'static str, String)> {
+    let visit = visit(lang);
+    let all = messages();
+    let texts = [(
+        format!(
+            "Hej!\n\nVi behöver journalutdrag för perioden 2026-09-01 till 2026-11-15.\nSvara helst före fredag.\n\n{ATTACK}\n\nMed vänlig hälsning\nSocialkontoret"
+        ),
+        false,
+    )];
+    let inbound: Vec<Message> = (1..6)
+        .map(|n| message(n, Direction::In, if n == 4 { Status::Error } else { Status::New }, i64::from(n) * 95))
+        .collect();
+    let mut rendered = vec![
+        ("overview", operator::render_overview(&counts(), &refusals(), &visit).render()),
+        ("queue", operator::render_queue(operator::Filter::default(), "", &all, None, &visit).render()),
+        ("message", operator::render_message(&all[1], &journey(), &visit).render()),
+        ("refusals", operator::render_refusals(&refusals(), &visit).render()),
+        ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
+        ("inbox", mailbox::render_list(mailbox_of_alvesta(), true, &inbound, &visit).render()),
+        ("sent", mailbox::render_list(mailbox_of_alvesta(), false, &all, &visit).render()),
+        ("mail", mailbox::render_message(mailbox_of_alvesta(), &inbound[0], &texts, &visit).render()),
+        ("compose", compose::render(mailbox_of_alvesta(), None, Some(problem()), &visit).render()),
+        ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
+        ("login", LoginPage { next: ATTACK.into(), wrong: true, frame: visit.frame("login") }.render()),
+        ("failure", Failure::from(problem()).render(&visit)),
+        ("empty", operator::render_overview(&Counts::default(), &[], &visit).render()),
+    ];
+    rendered.drain(..).map(|(name, html)| (name, html.unwrap())).collect()
+}
+
+#[test]
+fn what_strangers_write_is_shown_and_never_run() {
+    for lang in [Lang::Sv, Lang::En] {
+        for (name, html) in pages(lang) {
+            assert!(!html.contains("<script"), "{name}");
+            assert!(html.contains(&format!("<html lang=\"{}\">", lang.code())), "{name}");
+        }
+    }
+    let (_, mail) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "mail").unwrap();
+    assert!(mail.contains("&#60;script&#62;alert(&#39;1&#39;)&#60;/script&#62;"), "{mail}");
+}
+
+#[test]
+fn operators_pages_hold_nothing_of_any_content() {
+    let operators = ["overview", "queue", "message", "refusals"];
+    for (name, html) in pages(Lang::Sv).into_iter().filter(|(name, _)| operators.contains(name)) {
+        for secret in ["Orosanmälan", "Utskrivningsklar", "journalutdrag", "Begäran", "Sekretess"] {
+            assert!(!html.contains(secret), "{name} holds {secret}");
+        }
+    }
+}
+
+#[test]
+fn a_journey_shows_every_event_with_its_rule_and_facts() {
+    let (_, html) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "message").unwrap();
+    assert_eq!(html.matches("<h3>").count(), journey().len());
+    for part in [
+        "SMP-REST-2.1.b",
+        "EBMS:0202",
+        "found HTTP status 503",
+        "certificate_sha256",
+        "2026-11-23T02:31:07.000Z",
+        "Försök misslyckades",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+/// Labels, one first heading, landmarks: what a reader of the screen needs.
+#[test]
+fn pages_have_one_heading_a_main_part_and_labelled_fields() {
+    for (name, html) in pages(Lang::En) {
+        for (mark, times) in
+            [("<h1", 1), ("<main id=\"main\"", 1), ("<header", 1), ("<footer", 1), ("class=\"skip\"", 1)]
+        {
+            assert_eq!(html.matches(mark).count(), times, "{name}: {mark}");
+        }
+        assert_eq!(html.matches("<table").count(), html.matches("<caption").count(), "{name}");
+        for tag in
+            html.split('<').filter(|tag| ["input ", "select ", "textarea "].iter().any(|field| tag.starts_with(field)))
+        {
+            let id = tag.split("id=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let labelled = id.is_some_and(|id| html.contains(&format!("for=\"{id}\"")));
+            assert!(tag.contains("type=\"hidden\"") || labelled, "{name}: {tag}");
+        }
+        let attributes = || html.split('<').filter_map(|tag| tag.split('>').next()).flat_map(str::split_whitespace);
+        let active =
+            attributes().find(|word| word.starts_with("style=") || (word.starts_with("on") && word.contains('=')));
+        assert_eq!(active, None, "{name}");
+    }
+}
+
+#[test]
+fn addresses_lead_nowhere_else() {
+    for (path, place) in [
+        ("/queue", "/queue"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ] {
+        assert_eq!(access::local(path), place);
+    }
+}
+
+#[test]
+fn pages_can_be_looked_at() {
+    let Ok(folder) = std::env::var("SLUSS_PAGES") else { return };
+    for lang in [Lang::Sv, Lang::En] {
+        for (name, html) in pages(lang) {
+            std::fs::write(format!("{folder}/{name}-{}.html", lang.code()), html).unwrap();
+        }
+    }
+    std::fs::copy("src/console/style.css", format!("{folder}/style.css")).unwrap();
+}

@@ -1,0 +1,384 @@
+//! Every text of the pages, in Swedish and English side by side: a text without its translation does
+//! not compile.
+
+use crate::model::{Stage, Status};
+
+/// A language of the pages.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Lang {
+    /// Swedish: what clerks read.
+    #[default]
+    Sv,
+    /// English.
+    En,
+}
+
+/// Declares the table: a field for each text, and one value of the struct for each language.
+macro_rules! texts {
+    ($($name:ident: $sv:literal, $en:literal;)*) => {
+        /// The texts of one language.
+        #[derive(Debug)]
+        pub struct Texts { $(
+            #[doc = $en]
+            pub $name: &'static str,
+        )* }
+        static SV: Texts = Texts { $($name: $sv,)* };
+        static EN: Texts = Texts { $($name: $en,)* };
+    };
+}
+
+texts! {
+    // Frame
+    skip: "Hoppa till innehållet", "Skip to the content";
+    access_point: "Accesspunkt", "Access point";
+    operations: "Drift", "Operations";
+    overview: "Översikt", "Overview";
+    queue: "Kö", "Queue";
+    refusals: "Avvisade", "Refusals";
+    mailboxes: "Brevlådor", "Mailboxes";
+    navigation: "Huvudmeny", "Main menu";
+    language: "Språk", "Language";
+    other_language: "In English", "På svenska";
+    log_out: "Logga ut", "Log out";
+    times_utc: "Tider visas i UTC.", "Times are shown in UTC.";
+    times_local: "Tider visas i svensk tid.", "Times are shown in Swedish time.";
+    back: "Tillbaka", "Back";
+    refresh: "Uppdatera", "Refresh";
+    as_of: "Läget kl.", "As of";
+
+    // Login
+    login: "Logga in", "Log in";
+    login_text: "Ange åtkomstnyckeln till den här accesspunkten. Den står i filen api.token i accesspunktens datamapp.",
+        "Enter the access token of this access point. It is in the file api.token in the data folder of the access point.";
+    token: "Åtkomstnyckel", "Access token";
+    login_wrong: "Nyckeln stämmer inte. Kontrollera att hela raden är med, utan mellanslag.",
+        "That is not the token. Check that you have the whole line, without spaces.";
+
+    // Overview
+    all_well: "Allt är i sin ordning.", "All is well.";
+    needs_care: "Meddelanden som någon behöver se till", "Messages that need somebody's attention";
+    under_way: "På väg ut", "On their way out";
+    retrying: "Försöks igen", "Being retried";
+    awaiting: "Väntar på kvittens", "Await a message receipt";
+    waiting_in: "Inkomna, inte hämtade", "Come in, not taken";
+    given_up: "Misslyckade", "Failed";
+    oldest: "Äldsta", "Oldest";
+    none: "inga", "none";
+    by_status: "Meddelanden per status", "Messages by status";
+    by_status_empty: "Inga meddelanden har passerat ännu.", "No message has passed yet.";
+    count: "Antal", "Count";
+    disk_free: "Ledigt diskutrymme", "Free disk space";
+    events_kept: "Händelser i loggen", "Events in the log";
+    latest_refusals: "Senast avvisade", "Latest refusals";
+    see_all: "Visa alla", "Show all";
+
+    // Queue
+    direction: "Riktning", "Direction";
+    outbound: "Ut", "Out";
+    inbound: "In", "In";
+    status: "Status", "Status";
+    participant: "Deltagare", "Participant";
+    partner: "Motpart (accesspunkt)", "Partner (access point)";
+    older_than: "Äldre än (timmar)", "Older than (hours)";
+    any: "Alla", "All";
+    filter: "Filtrera", "Filter";
+    clear: "Rensa", "Clear";
+    filter_wrong: "Filtret kunde inte användas", "The filter could not be used";
+    messages: "Meddelanden", "Messages";
+    queue_caption: "Meddelanden, nyaste först", "Messages, newest first";
+    queue_empty: "Inga meddelanden stämmer med filtret.", "No message matches the filter.";
+    created: "Skapat", "Created";
+    from: "Från", "From";
+    to: "Till", "To";
+    attempts: "Försök", "Attempts";
+    next_attempt: "Nästa försök", "Next attempt";
+    fault: "Fel", "Fault";
+    show: "Visa", "Show";
+    older: "Äldre meddelanden", "Older messages";
+    newest: "Till de nyaste", "Back to the newest";
+
+    // Message, for operators
+    message: "Meddelande", "Message";
+    journey: "Händelser", "Journey";
+    journey_empty: "Inga händelser är sparade.", "No events are kept.";
+    facts: "Uppgifter", "Facts";
+    identifiers: "Identiteter", "Identifiers";
+    message_id: "Id här", "Id here";
+    envelope_id: "Kuvertets id", "Envelope id";
+    as4_message_id: "AS4-id", "AS4 message id";
+    conversation: "Konversation", "Conversation";
+    document_type: "Dokumenttyp", "Document type";
+    size: "Storlek", "Size";
+    updated: "Ändrat", "Updated";
+    endpoint: "Mottagarens adress", "Receiving address";
+    as4_receipt: "AS4-kvittens", "AS4 receipt";
+    signed_by: "signerad av", "signed by";
+    message_receipt: "Meddelandekvittens", "Message receipt";
+    rule: "Regel", "Rule";
+    code: "Felkod", "Error code";
+    what_now: "Vad hände", "What happened";
+    carried: "Bärs åt deltagare med egen meddelandetjänst", "Carried for a participant with a message service of its own";
+    own: "Egen meddelandetjänst", "Own message service";
+    carriage: "Hantering", "Handling";
+
+    // Refusals
+    refusals_text: "Avvisade AS4-meddelanden lämnar inget efter sig: avsändaren fick felet, och raden här är allt som finns kvar.",
+        "Refused AS4 messages leave nothing behind: the sender got the error, and the line here is all that remains.";
+    refusals_empty: "Inget har avvisats.", "Nothing has been refused.";
+
+    // Mailboxes
+    mailbox: "Brevlåda", "Mailbox";
+    mailboxes_none: "Den här processen har ingen meddelandetjänst. Deltagarna hämtar sina kuvert själva.",
+        "This process has no message service. Participants take their envelopes themselves.";
+    functional_addresses: "Funktionsadresser", "Function addresses";
+    inbox: "Inkorg", "Inbox";
+    sent: "Skickat", "Sent";
+    write: "Skriv nytt", "Write";
+    inbox_caption: "Inkomna meddelanden, nyaste först", "Messages that came in, newest first";
+    sent_caption: "Skickade meddelanden, nyaste först", "Messages sent, newest first";
+    inbox_empty: "Inkorgen är tom.", "The inbox is empty.";
+    sent_empty: "Inget är skickat ännu.", "Nothing has been sent yet.";
+    received: "Inkom", "Received";
+    sent_at: "Skickat", "Sent";
+    label: "Rubrik", "Subject";
+    no_label: "(utan rubrik)", "(no subject)";
+    secrecy: "Sekretess", "Secrecy";
+    secrecy_text: "Avsändaren anger att innehållet omfattas av sekretess.", "The sender says that the content is covered by secrecy.";
+    documents: "Handlingar", "Documents";
+    document: "Handling", "Document";
+    download: "Hämta", "Download";
+    text_of_message: "Meddelandetext", "Text of the message";
+    text_long: "Texten är lång. Hämta den som fil för att läsa allt.", "The text is long. Download it as a file to read it all.";
+    unreadable: "Innehållet kan inte visas", "The content cannot be shown";
+    reply: "Svara", "Reply";
+    to_address: "Till funktionsadress", "To function address";
+    from_address: "Från funktionsadress", "From function address";
+    sent_notice: "Meddelandet är mottaget för sändning. Det skickas om tills det är framme.",
+        "The message has been taken for sending. It is sent again until it is there.";
+    technical: "Teknisk information", "Technical information";
+    follow: "Följ händelserna", "Follow the journey";
+
+    // Compose
+    compose: "Skicka handling", "Send a document";
+    recipient: "Mottagare (deltagarens id)", "Recipient (participant id)";
+    recipient_hint: "Till exempel 0203:digg.se", "For example 0203:digg.se";
+    address: "Funktionsadress hos mottagaren", "Function address at the recipient";
+    address_hint: "Lämna tomt om mottagaren bara har en", "Leave empty if the recipient has only one";
+    label_hint: "Syns för mottagaren innan meddelandet öppnas. Skriv inga känsliga uppgifter här.",
+        "The recipient sees it before the message is opened. Write nothing sensitive here.";
+    text_field: "Text", "Text";
+    files: "Filer", "Files";
+    files_hint: "En eller flera. Filerna krypteras till mottagaren innan de lämnar den här datorn.",
+        "One or more. The files are encrypted to the recipient before they leave this machine.";
+    secrecy_field: "Innehållet omfattas av sekretess", "The content is covered by secrecy";
+    send: "Skicka", "Send";
+    not_sent: "Meddelandet skickades inte", "The message was not sent";
+    files_again: "Välj filerna igen: webbläsaren glömmer dem.", "Choose the files again: the browser forgets them.";
+    in_reply_to: "Svar på", "In reply to";
+    nothing_to_send: "Skriv en text eller välj minst en fil.", "Write a text or choose at least one file.";
+    label_missing: "Rubriken saknas.", "The subject is missing.";
+
+    // Errors
+    failed: "Det gick inte", "That did not work";
+    not_found: "Sidan finns inte", "There is no such page";
+    not_found_text: "Adressen leder ingenstans. Den kan vara felskriven, eller så är meddelandet borta.",
+        "The address leads nowhere. It may be mistyped, or the message is gone.";
+    form_stale: "Formuläret är för gammalt. Ladda sidan igen och försök en gång till.",
+        "The form is too old. Load the page again and try once more.";
+    wrong_host: "Adressen i webbläsaren är inte den här konsolens. Använd 127.0.0.1 eller localhost.",
+        "The address in the browser is not that of this console. Use 127.0.0.1 or localhost.";
+}
+
+impl Lang {
+    /// The texts of this language.
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Self::Sv => &SV,
+            Self::En => &EN,
+        }
+    }
+
+    /// The code for HTML and cookies.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Sv => "sv",
+            Self::En => "en",
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sv => Self::En,
+            Self::En => Self::Sv,
+        }
+    }
+
+    /// By its code.
+    pub fn of_code(code: &str) -> Option<Self> {
+        match code {
+            "sv" => Some(Self::Sv),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The first of an Accept-Language header that we have. Weights are left out: browsers write the
+    /// languages in their order.
+    pub fn of_header(header: &str) -> Option<Self> {
+        let tags = header.split(',').filter_map(|tag| tag.trim().get(..2));
+        tags.filter_map(|tag| Self::of_code(&tag.to_ascii_lowercase())).next()
+    }
+
+    fn pick<T>(self, sv: T, en: T) -> T {
+        match self {
+            Self::Sv => sv,
+            Self::En => en,
+        }
+    }
+
+    /// What a status is called, and what it means.
+    pub fn status(self, status: Status) -> (&'static str, &'static str) {
+        let (sv, en, sv_meaning, en_meaning) = match status {
+            Status::Submitted => (
+                "Redo att skickas",
+                "Ready to send",
+                "Förseglat och sparat. Skickas strax.",
+                "Sealed and kept. Will be sent at once.",
+            ),
+            Status::ScheduledForResend => (
+                "Försöks igen",
+                "Will be retried",
+                "Förra försöket misslyckades. Ett nytt görs av sig självt.",
+                "The last attempt failed. Another one follows by itself.",
+            ),
+            Status::Acknowledge => (
+                "Framme",
+                "Delivered",
+                "Kvittensen är framme hos mottagarens accesspunkt.",
+                "The receipt is at the recipient's access point.",
+            ),
+            Status::WaitingForReceipt => (
+                "Väntar på kvittens",
+                "Awaits receipt",
+                "Framme hos mottagarens accesspunkt. Mottagaren har inte kvitterat än.",
+                "At the recipient's access point. The recipient has not acknowledged it yet.",
+            ),
+            Status::Accepted => (
+                "Kvitterat",
+                "Accepted",
+                "Mottagaren har öppnat och godkänt meddelandet.",
+                "The recipient has opened and accepted the message.",
+            ),
+            Status::Rejected => (
+                "Avvisat av mottagaren",
+                "Rejected by recipient",
+                "Mottagaren kunde inte ta emot innehållet. Skicka inte om samma sak utan att ha rättat felet.",
+                "The recipient could not take the content. Do not send the same again before the fault is mended.",
+            ),
+            Status::MessageExchangeError => (
+                "Misslyckat",
+                "Failed",
+                "Försöken är slut. Meddelandet kom inte fram, eller kvitterades aldrig.",
+                "No attempts are left. The message did not arrive, or was never acknowledged.",
+            ),
+            Status::SendEnqueued => (
+                "Redo att skickas",
+                "Ready to send",
+                "Kuvertet är sparat. Skickas strax.",
+                "The envelope is kept. Will be sent at once.",
+            ),
+            Status::WaitingForRetry => (
+                "Försöks igen",
+                "Will be retried",
+                "Förra försöket misslyckades. Ett nytt görs av sig självt.",
+                "The last attempt failed. Another one follows by itself.",
+            ),
+            Status::Acknowledged => (
+                "Framme",
+                "Delivered",
+                "Mottagarens accesspunkt har kuvertet.",
+                "The recipient's access point has the envelope.",
+            ),
+            Status::SendFailure => (
+                "Misslyckat",
+                "Failed",
+                "Försöken är slut. Kuvertet kom inte fram.",
+                "No attempts are left. The envelope did not arrive.",
+            ),
+            Status::Received => (
+                "Mottaget",
+                "Received",
+                "Sparat och kvitterat till avsändarens accesspunkt.",
+                "Kept, and receipted to the sender's access point.",
+            ),
+            Status::Downloaded => {
+                ("Hämtat", "Taken", "Deltagaren har hämtat kuvertet.", "The participant has taken the envelope.")
+            }
+            Status::Deleted => (
+                "Avvisat och borttaget",
+                "Refused and deleted",
+                "Kuvertet följde inte reglerna och är borttaget.",
+                "The envelope did not follow the rules and is deleted.",
+            ),
+            Status::Retrieved => (
+                "Öppnat",
+                "Opened",
+                "Öppnat. Meddelandekvittensen är på väg.",
+                "Opened. The message receipt is on its way.",
+            ),
+            Status::New => {
+                ("Nytt", "New", "Öppnat och kvitterat till avsändaren.", "Opened, and acknowledged to the sender.")
+            }
+            Status::Error => (
+                "Kunde inte öppnas",
+                "Could not be opened",
+                "Meddelandet kunde inte öppnas eller avvisades. Någon behöver se på det.",
+                "The message could not be opened, or was rejected. Somebody has to look at it.",
+            ),
+        };
+        self.pick((sv, sv_meaning), (en, en_meaning))
+    }
+
+    /// What a stage of the journey is called.
+    pub fn stage(self, stage: Stage) -> &'static str {
+        let (sv, en) = match stage {
+            Stage::Sealed => ("Förseglat", "Sealed"),
+            Stage::Accepted => ("Mottaget för sändning", "Accepted for sending"),
+            Stage::Routed => ("Väg funnen", "Route found"),
+            Stage::Packed => ("Packat", "Packed"),
+            Stage::Receipted => ("AS4-kvittens", "AS4 receipt"),
+            Stage::AttemptFailed => ("Försök misslyckades", "Attempt failed"),
+            Stage::GivenUp => ("Uppgivet", "Given up"),
+            Stage::Received => ("Inkommet", "Received"),
+            Stage::Duplicate => ("Dubblett", "Duplicate"),
+            Stage::Refused => ("Avvisat", "Refused"),
+            Stage::Discarded => ("Kuvert avvisat", "Envelope refused"),
+            Stage::Held => ("Väntar på deltagaren", "Held for the participant"),
+            Stage::Taken => ("Hämtat", "Taken"),
+            Stage::Opened => ("Öppnat", "Opened"),
+            Stage::Failed => ("Kunde inte öppnas", "Could not be opened"),
+            Stage::Answered => ("Meddelandekvittens", "Message receipt"),
+        };
+        self.pick(sv, en)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lang;
+
+    #[test]
+    fn the_first_known_language_of_the_browser_is_taken() {
+        for (header, lang) in [
+            ("de-DE,de;q=0.9,en;q=0.8,sv;q=0.7", Some(Lang::En)),
+            ("sv-SE", Some(Lang::Sv)),
+            ("EN", Some(Lang::En)),
+            ("å", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(Lang::of_header(header), lang, "{header}");
+        }
+    }
+}
