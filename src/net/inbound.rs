@@ -113,7 +113,7 @@ pub(super) fn lend(
     limits: BodyLimits,
 ) -> (impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static, Remains) {
     let left = Arc::new(Mutex::new(Left::default()));
-    let stream: PieceStream = Box::pin(pieces(body, limits));
+    let stream: PieceStream = Box::pin(pieces(body, limits).fuse());
     let lent = Lent { stream: Some(stream), left: left.clone() };
     (lent, Remains { left })
 }

@@ -477,7 +477,8 @@ async fn settled(router: &Arc<Router>, id: MessageId) -> Result<Message, Problem
     let end = Instant::now() + EXCHANGE_MAX;
     loop {
         let message = router.message(id).await?;
-        if message.status.is_final() {
+        // The message receipt may overtake the AS4 receipt.
+        if message.status.is_final() && (message.as4_receipt.is_some() || message.status != Status::Accepted) {
             return Ok(message);
         }
         if Instant::now() > end {
