@@ -88,10 +88,11 @@ impl<R: Read> QuotedPrintableReader<R> {
     fn byte(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.bytes.next().transpose()? {
-                Some(b'=') => match self.escaped()? {
-                    Some(byte) => return Ok(Some(byte)),
-                    None => {}
-                },
+                Some(b'=') => {
+                    if let Some(byte) = self.escaped()? {
+                        return Ok(Some(byte));
+                    }
+                }
                 other => return Ok(other),
             }
         }

@@ -1,5 +1,8 @@
 //! AS4 held against messages of others (phase4, Holodeck, AS4.NET, RSSBus), and against hostile ones of our own.
 
+mod exchange;
+mod hostile;
+mod pack;
 mod phase4;
 mod vectors;
 
