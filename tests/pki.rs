@@ -1,5 +1,7 @@
 //! Certificates that others issued, and key stores that others read.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
 use sluss::crypto::hex;
 use sluss::model::Timestamp;
 use sluss::pki::keystore::{KeystoreError, pkcs12_key, pkcs12_trust};
