@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-pub use outbound::Submission;
+pub use outbound::{Submission, accepted};
 pub use spool::Spool;
 
 /// What a message service asks of an access point, in the same process or elsewhere.

@@ -6,13 +6,10 @@ use super::args::{
 };
 use super::output::Output;
 use super::{time_or_now, unprinted, usage};
-use crate::crypto::SystemRandom;
-use crate::inspect::{Verdict, as4, envelope, message, smp, xml};
+use crate::inspect::{
+    Allowed, Certificate, Form, Identity, Level, Profile, SystemRandom, Verdict, as4, envelope, message, smp, xml,
+};
 use crate::model::{As4MessageId, DocumentType, ParticipantId, Problem, ProcessId, Timestamp};
-use crate::pki::{Certificate, Identity};
-use crate::xhe::Level;
-use crate::xml::algorithm::{Allowed, Profile};
-use crate::xml::c14n::Form;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};

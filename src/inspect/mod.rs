@@ -7,6 +7,12 @@ pub mod smp;
 pub mod xml;
 
 pub use smp::Verdict;
+// What questions are made of, so that a command line needs no other module for them.
+pub use crate::crypto::SystemRandom;
+pub use crate::pki::{Certificate, Identity};
+pub use crate::xhe::Level;
+pub use crate::xml::algorithm::{Allowed, Profile};
+pub use crate::xml::c14n::Form;
 
 use crate::model::{Fault, Problem};
 use std::fs::File;

@@ -2,8 +2,7 @@
 //! before its signature holds and is the sender's (XHE-3.2.p2, p3).
 
 use super::{Keys, MessageService, Settings, blocking, file_problem};
-use crate::access_point::outbound::accepted;
-use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem};
+use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem, accepted};
 use crate::model::{
     Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem,
     Query, Stage, Timestamp, time,
