@@ -100,9 +100,7 @@ pub struct Report {
     pub action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpc: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyView>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerView>,
