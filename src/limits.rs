@@ -143,7 +143,11 @@ pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// The free space is looked up again after so many bytes of one payload.
 pub const DISK_CHECK_EVERY_BYTES: u64 = 16 * 1024 * 1024;
 
-const _: () = assert!(DISK_RESERVE_BYTES >= 2 * JOURNAL_SEGMENT_BYTES);
+/// Free space that a new journal segment leaves to the index, in bytes: an index that cannot write stops the store.
+pub const INDEX_RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+// Payloads have to be refused before the journal is.
+const _: () = assert!(DISK_RESERVE_BYTES > JOURNAL_SEGMENT_BYTES + INDEX_RESERVE_BYTES);
 /// Partners whose certificates are kept in memory, for signatures that name their key by reference only.
 pub const KNOWN_PARTNERS_MAX: usize = 4096;
 

@@ -196,3 +196,118 @@ impl std::str::FromStr for Status {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTCOMES: [Outcome; 12] = [
+        Outcome::Receipted,
+        Outcome::Delivered,
+        Outcome::Defer,
+        Outcome::GiveUp,
+        Outcome::Confirm,
+        Outcome::Reject,
+        Outcome::Hold,
+        Outcome::Take,
+        Outcome::Discard,
+        Outcome::Open,
+        Outcome::Fail,
+        Outcome::Answered,
+    ];
+
+    /// Statuses that can be reached from `start`, with it.
+    fn reachable(start: Status) -> Vec<Status> {
+        let mut found = vec![start];
+        let mut next = 0;
+        while next < found.len() {
+            let status: Status = found[next];
+            for after in OUTCOMES.iter().filter_map(|outcome| status.after(*outcome).ok()) {
+                if !found.contains(&after) {
+                    found.push(after);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+
+    #[test]
+    fn a_sent_message_never_turns_into_a_received_one() {
+        use Status as S;
+        let own = reachable(S::Submitted);
+        let carried = reachable(S::SendEnqueued);
+        let received = reachable(S::Received);
+        assert_eq!(
+            own.len() + carried.len() + received.len(),
+            S::ALL.len(),
+            "the three lives share no status and leave none out"
+        );
+        for status in S::ALL {
+            assert_eq!(
+                [&own, &carried, &received].into_iter().filter(|life| life.contains(&status)).count(),
+                1,
+                "{status:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_unfinished_message_can_still_come_to_an_end() {
+        for status in Status::ALL.into_iter().filter(|status| !status.is_final()) {
+            assert!(reachable(status).iter().any(|after| after.is_final()), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_final_leaves_only_by_the_recipients_word() {
+        for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
+            for outcome in OUTCOMES {
+                match status.after(outcome) {
+                    Err(step) => assert_eq!(step, IllegalStep { status, outcome }),
+                    Ok(after) if after == status => {}
+                    Ok(after) => {
+                        let late_word = matches!(outcome, Outcome::Confirm | Outcome::Reject);
+                        assert!(
+                            status == Status::MessageExchangeError && late_word,
+                            "{status:?} {outcome:?} {after:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_rejected_never_takes_an_accepted_back() {
+        assert_eq!(Status::Accepted.after(Outcome::Reject), Ok(Status::Accepted));
+        assert_eq!(Status::Rejected.after(Outcome::Confirm), Ok(Status::Rejected));
+    }
+
+    #[test]
+    fn the_recipients_word_may_overtake_the_as4_receipt() {
+        for status in [Status::Submitted, Status::ScheduledForResend, Status::WaitingForReceipt] {
+            assert_eq!(status.after(Outcome::Confirm), Ok(Status::Accepted));
+            assert_eq!(status.after(Outcome::Reject), Ok(Status::Rejected));
+        }
+        for late in [Outcome::Receipted, Outcome::Defer, Outcome::GiveUp] {
+            assert_eq!(Status::Accepted.after(late), Ok(Status::Accepted));
+        }
+    }
+
+    #[test]
+    fn taking_or_answering_twice_is_once() {
+        assert_eq!(Status::Downloaded.after(Outcome::Take), Ok(Status::Downloaded));
+        assert_eq!(Status::New.after(Outcome::Answered), Ok(Status::New));
+    }
+
+    #[test]
+    fn words_are_those_of_the_stored_form_and_are_read_back() {
+        for status in Status::ALL {
+            assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{}\"", status.word()));
+            assert_eq!(status.word().to_lowercase().parse(), Ok(status));
+        }
+        let refused = "SENT".parse::<Status>().unwrap_err();
+        assert!(refused.contains("\"SENT\"") && refused.contains("SUBMITTED, SCHEDULED_FOR_RESEND"), "{refused}");
+    }
+}

@@ -170,6 +170,15 @@ impl BlobWriter {
     }
 }
 
+#[cfg(test)]
+impl BlobWriter {
+    /// As if the disk had filled since it was begun.
+    pub(super) fn fill_disk(mut self) -> Self {
+        self.blobs.reserve_bytes = u64::MAX;
+        self
+    }
+}
+
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes >= self.check_at {

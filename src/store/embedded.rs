@@ -59,31 +59,18 @@ impl EmbeddedStore {
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
     /// journal does not hold. An index that does not is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
-        let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
-        fs::create_dir_all(folder).map_err(failed)?;
-        let (closing, trusted) = Closing::open(folder)?;
-        let blobs = Blobs::at(&folder.join("blobs"))?;
-        fs::create_dir_all(folder.join("journal")).map_err(failed)?;
-        sync_folder(folder).map_err(failed)?;
-        sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-            .map_err(failed)?;
-        let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
-        let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
-        orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
-        opening.orphans = orphans.len() as u64;
-        let mut queue = Queue::default();
-        for due in index.due() {
-            let (id, at) = due?;
-            queue.schedule(id, Some(at));
-        }
-        let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
-        let shared = Arc::new(Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing });
-        let syncs = journal.syncs();
-        let writer = Writer { shared: Arc::clone(&shared), journal };
+        let (shared, journal, opening) = open_files(folder, hash, clock)?;
+        Ok((Self::start(shared, journal)?, opening))
+    }
+
+    /// Starts the writer.
+    pub(super) fn start(shared: Shared, journal: Journal) -> Result<Self, StoreError> {
+        let (shared, syncs) = (Arc::new(shared), journal.syncs());
         let (commands, received) = sync_channel(STORE_QUEUE_MAX);
-        let writer =
-            std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received)).map_err(failed)?;
-        Ok((Self { commands: Some(commands), writer: Some(writer), syncs, shared }, opening))
+        let writer = Writer { shared: Arc::clone(&shared), journal };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
+        let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
+        Ok(Self { commands: Some(commands), writer: Some(thread), syncs, shared })
     }
 
     /// How often the journal was synced since the start: once for each group of transactions.
@@ -186,6 +173,33 @@ impl Drop for EmbeddedStore {
             self.shared.closing.in_order();
         }
     }
+}
+
+/// Locks and opens everything, and puts it in order.
+pub(super) fn open_files(
+    folder: &Path,
+    hash: ChainHash,
+    clock: Arc<dyn Clock>,
+) -> Result<(Shared, Journal, Opening), StoreError> {
+    let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
+    fs::create_dir_all(folder.join("journal")).map_err(failed)?;
+    let (closing, trusted) = Closing::open(folder)?;
+    let blobs = Blobs::at(&folder.join("blobs"))?;
+    sync_folder(folder).map_err(failed)?;
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
+    let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
+    orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
+    opening.orphans = orphans.len() as u64;
+    let mut queue = Queue::default();
+    for due in index.due() {
+        let (id, at) = due?;
+        queue.schedule(id, Some(at));
+    }
+    let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
+    let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };
+    Ok((shared, journal, opening))
 }
 
 /// Opens index and journal, and brings the index up to the journal's end.

@@ -12,6 +12,8 @@ mod query;
 mod queue;
 mod record;
 mod state;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crate::model::{As4MessageId, Change, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};

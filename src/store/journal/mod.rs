@@ -53,8 +53,7 @@ pub struct Journal {
     last: Last,
     group: Group,
     syncs: Arc<AtomicU64>,
-    #[cfg(test)]
-    pub(super) fault: Option<io::ErrorKind>,
+    reserve_bytes: u64,
 }
 
 /// The last record: its number and chain hash, zeros before the first.
@@ -152,10 +151,6 @@ impl Journal {
     }
 
     fn write(&self, group: &[u8]) -> io::Result<()> {
-        #[cfg(test)]
-        if let Some(kind) = self.fault {
-            return Err(kind.into());
-        }
         self.file.write_all_at(group, self.end)?;
         self.file.sync_data()?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -165,9 +160,22 @@ impl Journal {
     fn rotate(&mut self, room: u64) -> Result<(), StoreError> {
         let header = SegmentHeader { first: self.last.seq + 1, chain: self.last.chain };
         let number = self.segment + 1;
-        let (file, bytes) = create_segment(&self.folder, number, header, room)?;
+        let (file, bytes) = create_segment(&self.folder, number, header, room, self.reserve_bytes)?;
         (self.file, self.bytes, self.segment, self.end) = (file, bytes, number, SEGMENT_HEADER_BYTES as u64);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// From now on no write succeeds.
+    pub(super) fn break_file(&mut self) {
+        self.file = File::open(path(&self.folder, self.segment)).unwrap();
+    }
+
+    /// From now on there is no room for another segment.
+    pub(super) fn fill_disk(&mut self) {
+        self.reserve_bytes = u64::MAX;
     }
 }
 
@@ -175,11 +183,17 @@ impl Journal {
 pub type Each<'a> = &'a mut dyn FnMut(&Position, &[u8]) -> Result<(), StoreError>;
 
 /// Creates a durable segment with room for a group of `room` bytes, or leaves nothing behind.
-fn create_segment(folder: &Path, number: u32, header: SegmentHeader, room: u64) -> Result<(File, u64), StoreError> {
+fn create_segment(
+    folder: &Path,
+    number: u32,
+    header: SegmentHeader,
+    room: u64,
+    reserve: u64,
+) -> Result<(File, u64), StoreError> {
     let bytes = JOURNAL_SEGMENT_BYTES.max(SEGMENT_HEADER_BYTES as u64 + room + RECORD_HEADER_BYTES as u64);
-    let free = free_bytes(folder)?;
-    if free < bytes {
-        return Err(StoreError::Full { folder: folder.display().to_string(), free_bytes: free, needed_bytes: bytes });
+    let (free_bytes, needed_bytes) = (free_bytes(folder)?, bytes.saturating_add(reserve));
+    if free_bytes < needed_bytes {
+        return Err(StoreError::Full { folder: folder.display().to_string(), free_bytes, needed_bytes });
     }
     let path = path(folder, number);
     let create = || {

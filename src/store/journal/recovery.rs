@@ -6,7 +6,7 @@ use super::frame::{
     ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
 };
 use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path, preallocate};
-use crate::limits::JOURNAL_SEGMENT_BYTES;
+use crate::limits::{INDEX_RESERVE_BYTES, JOURNAL_SEGMENT_BYTES};
 use crate::store::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -115,7 +115,13 @@ pub(super) fn open(
             (number, file, end, bytes)
         }
         None => {
-            let (file, bytes) = create_segment(folder, 1, SegmentHeader { first: last.seq + 1, chain: last.chain }, 0)?;
+            let (file, bytes) = create_segment(
+                folder,
+                1,
+                SegmentHeader { first: last.seq + 1, chain: last.chain },
+                0,
+                INDEX_RESERVE_BYTES,
+            )?;
             (1, file, SEGMENT_HEADER_BYTES as u64, bytes)
         }
     };
@@ -129,8 +135,7 @@ pub(super) fn open(
         last,
         group: Group::default(),
         syncs: Arc::default(),
-        #[cfg(test)]
-        fault: None,
+        reserve_bytes: INDEX_RESERVE_BYTES,
     };
     Ok((journal, found))
 }

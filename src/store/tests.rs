@@ -1,0 +1,143 @@
+//! What only shows with a hand inside: writes and syncs that fail.
+
+use crate::limits::JOURNAL_SEGMENT_BYTES;
+use crate::model::{Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, Timestamp};
+use crate::store::embedded::open_files;
+use crate::store::journal::Journal;
+use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Fixed;
+
+impl crate::model::Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash[..4].copy_from_slice(&crc32fast::hash(bytes).to_le_bytes());
+    hash
+}
+
+fn open(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder, hash, Arc::new(Fixed)).unwrap().0
+}
+
+fn open_with(folder: &Path, change: impl FnOnce(&mut Journal)) -> EmbeddedStore {
+    let (shared, mut journal, _) = open_files(folder, hash, Arc::new(Fixed)).unwrap();
+    change(&mut journal);
+    EmbeddedStore::start(shared, journal).unwrap()
+}
+
+fn insert() -> (MessageId, Transaction) {
+    let (id, at) = (MessageId::now(), Timestamp::UNIX_EPOCH);
+    let message = Message {
+        id,
+        direction: Direction::In,
+        carriage: Carriage::Carried,
+        status: Status::Received,
+        from: "0203:alice.example.se".parse().unwrap(),
+        to: "0203:bob.example.se".parse().unwrap(),
+        document_type: DocumentType::sdk_message(),
+        process: serde_json::from_str::<ProcessId>(r#"{"scheme":"s","value":"p"}"#).unwrap(),
+        envelope_id: EnvelopeId::from_uuid(id.0),
+        envelope: None,
+        envelope_bytes: 0,
+        envelope_sha256: String::new(),
+        as4_message_id: None,
+        conversation_id: None,
+        partner: None,
+        packed: None,
+        attempts: 0,
+        next_attempt_at: Some(at),
+        lease_until: None,
+        taken_at: None,
+        created_at: at,
+        updated_at: at,
+        error: None,
+        as4_receipt: None,
+        message_receipt: None,
+        acknowledges: None,
+        content: None,
+    };
+    (id, Transaction { inserts: vec![message], ..Transaction::default() })
+}
+
+#[test]
+fn a_failed_sync_stops_the_store_and_nobody_is_told_that_it_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, transaction) = insert();
+    open(folder.path()).commit(transaction).unwrap();
+    let store = open_with(folder.path(), Journal::break_file);
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (id, transaction) = insert();
+                    (id, store.commit(transaction))
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    for (id, outcome) in &outcomes {
+        assert!(matches!(outcome, Err(StoreError::Stopped(_))), "{outcome:?}");
+        assert!(store.message(*id).unwrap().is_none(), "a reader was shown what may not be there tomorrow");
+    }
+    assert!(store.stopped().is_some());
+    assert!(matches!(store.claim(Timestamp::MAX, Duration::ZERO), Err(StoreError::Stopped(_))));
+    assert!(matches!(store.commit(insert().1), Err(StoreError::Stopped(_))));
+    drop(store);
+    let store = open(folder.path());
+    assert!(store.message(before).unwrap().is_some());
+    store.commit(insert().1).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_with(folder.path(), Journal::fill_disk);
+    let (id, mut transaction) = insert();
+    transaction.inserts[0].envelope_sha256 = "0".repeat(usize::try_from(JOURNAL_SEGMENT_BYTES).unwrap());
+    for _ in 0..2 {
+        let refused = store.commit(transaction.clone()).unwrap_err();
+        assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+        assert!(store.message(id).unwrap().is_none() && store.stopped().is_none());
+        assert_eq!(store.next_due().unwrap(), None);
+    }
+    // What fits into the segment at hand still goes.
+    let (id, transaction) = insert();
+    store.commit(transaction).unwrap();
+    drop(store);
+    assert_eq!(open(folder.path()).claim(Timestamp::MAX, Duration::ZERO).unwrap().map(|found| found.id), Some(id));
+}
+
+#[test]
+fn free_space_is_looked_up_again_while_a_payload_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let mut writer = blobs.create(None).unwrap().fill_disk();
+    let block = vec![0; 1024 * 1024];
+    let full = (0..64).find_map(|_| io::Write::write_all(&mut writer, &block).err()).unwrap();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    assert!(writer.bytes() <= crate::limits::DISK_CHECK_EVERY_BYTES + block.len() as u64);
+    drop(writer);
+    assert!(std::fs::read_dir(folder.path().join("tmp")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_transaction_larger_than_any_record_is_refused_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (id, mut transaction) = insert();
+    transaction.inserts[0].envelope_sha256 = "0".repeat(crate::limits::JOURNAL_RECORD_BYTES_MAX);
+    let refused = store.commit(transaction).unwrap_err();
+    assert!(matches!(refused, StoreError::Io { .. }), "{refused}");
+    assert!(store.message(id).unwrap().is_none());
+    store.commit(insert().1).unwrap();
+}
