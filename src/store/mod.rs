@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+pub mod bench;
 pub mod blob;
 mod decide;
 pub mod embedded;

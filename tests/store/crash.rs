@@ -1,13 +1,14 @@
 //! Processes that die, writers that share a sync, disks that are full.
 
 use crate::{insert, message, open, settle, with_envelope};
-use sluss::model::{BlobId, Change, Message, MessageId, Outcome, Query, Status, Timestamp};
+use sluss::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Query, Status, SystemClock, Timestamp};
+use sluss::store::bench::measure;
 use sluss::store::{Blobs, Settlement, Store, StoreError, Transaction};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Names the folder of the store for the process that is to be killed.
@@ -122,6 +123,18 @@ fn many_writers_share_a_sync() {
     println!("{commits} commits, {syncs} syncs");
     assert_eq!(store.counts().unwrap().journal_records, commits);
     assert!(syncs > 0 && syncs <= commits / 4, "{commits} commits took {syncs} syncs");
+}
+
+#[test]
+fn the_benchmark_measures_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    for writers in [1, 32] {
+        let measured = measure(folder.path(), writers, Duration::from_millis(500), crate::hash, &clock).unwrap();
+        println!("{}", serde_json::to_string(&measured).unwrap());
+        assert!(measured.commits > 0 && measured.syncs <= measured.commits && measured.bare_appends_per_second > 0.0);
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! How fast the store is: durable commits a second beside what the disk gives to a bare file.
+
+use crate::model::{
+    Carriage, Clock, Direction, DocumentType, EnvelopeId, Event, IdError, Message, MessageId, ParticipantId, ProcessId,
+    Stage, Status,
+};
+use crate::store::journal::ChainHash;
+use crate::store::{EmbeddedStore, Store, StoreError, Transaction};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// Threads that committed at once.
+    pub writers: usize,
+    /// Transactions made durable: one new message and its event each.
+    pub commits: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Durable transactions a second.
+    pub commits_per_second: f64,
+    /// Syncs of the journal, each for a group of transactions.
+    pub syncs: u64,
+    /// Half of the transactions took at most so long, in milliseconds.
+    pub half_within_ms: f64,
+    /// Of a hundred transactions, ninety-nine took at most so long, in milliseconds.
+    pub most_within_ms: f64,
+    /// Bytes of the journal for one transaction.
+    pub bytes_per_commit: u64,
+    /// The same bytes appended to a bare file and synced one by one, a second.
+    pub bare_appends_per_second: f64,
+}
+
+/// Commits with `writers` threads for `time` into a new store below `folder`, then appends to a bare
+/// file beside it for as long. What it wrote is removed.
+///
+/// # Errors
+///
+/// Those of the store; also when `folder` holds a `bench` already.
+pub fn measure(
+    folder: &Path,
+    writers: usize,
+    time: Duration,
+    hash: ChainHash,
+    clock: &Arc<dyn Clock>,
+) -> Result<Measured, StoreError> {
+    let failed = |source| StoreError::io(format!("benchmark in {}", folder.display()), source);
+    let place = folder.join("bench");
+    fs::create_dir(&place).map_err(failed)?;
+    let measured = measure_in(&place, writers, time, hash, clock);
+    fs::remove_dir_all(&place).map_err(failed)?;
+    measured
+}
+
+fn measure_in(
+    folder: &Path,
+    writers: usize,
+    time: Duration,
+    hash: ChainHash,
+    clock: &Arc<dyn Clock>,
+) -> Result<Measured, StoreError> {
+    let (store, _) = EmbeddedStore::open(folder, hash, Arc::clone(clock))?;
+    let begin = Instant::now();
+    let results: Vec<Result<Vec<Duration>, StoreError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..writers).map(|_| scope.spawn(|| commit_for(&store, time, &**clock))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Ok(Vec::new()))).collect()
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    let mut took = Vec::new();
+    for result in results {
+        took.extend(result?);
+    }
+    took.sort_unstable();
+    let commits = took.len() as u64;
+    let sample = serde_json::to_vec(&sample(&**clock).map_err(unsound)?).map_err(unsound)?;
+    let bare = append_for(&folder.join("bare"), &sample, time);
+    Ok(Measured {
+        writers,
+        commits,
+        seconds,
+        commits_per_second: commits as f64 / seconds,
+        syncs: store.syncs(),
+        half_within_ms: within(&took, 50),
+        most_within_ms: within(&took, 99),
+        bytes_per_commit: sample.len() as u64,
+        bare_appends_per_second: bare.map_err(|source| StoreError::io("append to a bare file", source))?,
+    })
+}
+
+fn commit_for(store: &EmbeddedStore, time: Duration, clock: &dyn Clock) -> Result<Vec<Duration>, StoreError> {
+    let (begin, mut took) = (Instant::now(), Vec::new());
+    while begin.elapsed() < time {
+        let transaction = sample(clock).map_err(unsound)?;
+        let start = Instant::now();
+        store.commit(transaction)?;
+        took.push(start.elapsed());
+    }
+    Ok(took)
+}
+
+fn append_for(path: &Path, bytes: &[u8], time: Duration) -> io::Result<f64> {
+    let mut file = File::create_new(path)?;
+    let (begin, mut appends) = (Instant::now(), 0_u32);
+    while begin.elapsed() < time {
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        appends += 1;
+    }
+    Ok(f64::from(appends) / begin.elapsed().as_secs_f64())
+}
+
+/// A carried envelope as it is accepted for sending.
+fn sample(clock: &dyn Clock) -> Result<Transaction, IdError> {
+    let (id, now) = (MessageId::now(), clock.now());
+    let participant = |name: &str| name.parse::<ParticipantId>();
+    let message = Message {
+        id,
+        direction: Direction::Out,
+        carriage: Carriage::Carried,
+        status: Status::SendEnqueued,
+        from: participant("0203:one.example.se")?,
+        to: participant("0203:two.example.se")?,
+        document_type: DocumentType::sdk_message(),
+        process: ProcessId::default(),
+        envelope_id: EnvelopeId::from_uuid(id.0),
+        envelope: None,
+        envelope_bytes: 0,
+        envelope_sha256: String::new(),
+        as4_message_id: None,
+        conversation_id: None,
+        partner: None,
+        packed: None,
+        attempts: 0,
+        next_attempt_at: Some(now),
+        lease_until: None,
+        taken_at: None,
+        created_at: now,
+        updated_at: now,
+        error: None,
+        as4_receipt: None,
+        message_receipt: None,
+        acknowledges: None,
+        content: None,
+    };
+    let event = Event::new(now, Some(id), Stage::Accepted, "accepted for sending")
+        .fact("from", &message.from)
+        .fact("to", &message.to)
+        .fact("envelope_id", &message.envelope_id);
+    Ok(Transaction { inserts: vec![message], events: vec![event], ..Transaction::default() })
+}
+
+fn unsound(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::io("the benchmark's message", io::Error::other(error))
+}
+
+/// What this share of the transactions did not exceed, in milliseconds. `took` is in order.
+fn within(took: &[Duration], percent: usize) -> f64 {
+    took.get(took.len() * percent / 100).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+}
