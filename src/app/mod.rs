@@ -8,6 +8,7 @@ mod materials;
 use crate::access_point::{self, AccessPoint, HandOver, Router, worker};
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
 use crate::config::{Config, Role as ProcessRole};
+use crate::console::{self, ConsoleState};
 use crate::discovery::Discovery;
 use crate::message_service::MessageService;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
@@ -45,6 +46,7 @@ pub struct App {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     outlook: Arc<About>,
+    console: ConsoleState,
     token: AccessToken,
     tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
@@ -97,7 +99,7 @@ impl App {
                 access_point,
                 store,
                 Arc::clone(&discovery),
-                clock,
+                Arc::clone(&clock),
                 materials.message_service(&config),
             ))
         });
@@ -109,10 +111,20 @@ impl App {
             environment: config.federation.environment.clone(),
             anchors: materials.ends(),
         });
+        let console = ConsoleState {
+            access_point: Arc::clone(&router),
+            message_service: service.clone(),
+            token: token.clone(),
+            clock,
+            party: router.settings().party.to_string(),
+            environment: config.federation.environment.clone(),
+            hosts: Vec::new(),
+        };
         Ok(Self {
             router,
             service,
             outlook,
+            console,
             token,
             tls,
             listeners,
@@ -165,7 +177,7 @@ impl App {
                 stop.clone()
             ),
             serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
-            serve(self.listeners.console, None, axum::Router::new(), server_limits, stop.clone()),
+            serve(self.listeners.console, None, console::router(self.console), server_limits, stop.clone()),
             worker::run(self.router, hand_over, stop),
         );
     }

@@ -215,7 +215,7 @@ pub(super) fn render_message(mailbox: Mailbox, message: &Message, texts: &[(Stri
         envelope_id: message.envelope_id.to_string(),
         message_receipt: message.message_receipt.clone(),
         texts: texts.iter().map(text).collect(),
-        documents: content.documents.iter().enumerate().map(DocumentRow::new).collect(),
+        documents: offered(&content.documents, texts).map(DocumentRow::new).collect(),
         problem: message.error.clone(),
         unreadable: None,
         just_sent: false,
@@ -228,6 +228,12 @@ impl DocumentRow {
     fn new((index, document): (usize, &Document)) -> Self {
         Self { index, name: document.name.clone(), mime: document.mime.clone(), size: size(document.bytes) }
     }
+}
+
+/// The documents to download: all but the texts that the page shows whole.
+fn offered<'a>(documents: &'a [Document], texts: &[(String, bool)]) -> impl Iterator<Item = (usize, &'a Document)> {
+    let shown_whole = !texts.is_empty() && texts.iter().all(|(_, cut)| !cut);
+    documents.iter().enumerate().filter(move |(_, document)| !(shown_whole && is_text(document)))
 }
 
 /// The texts of a message, each with whether it was cut.

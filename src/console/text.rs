@@ -78,7 +78,7 @@ texts! {
     inbound: "In", "In";
     status: "Status", "Status";
     participant: "Deltagare", "Participant";
-    partner: "Motpart (accesspunkt)", "Partner (access point)";
+    partner: "Motpart", "Partner";
     older_than: "Äldre än (timmar)", "Older than (hours)";
     any: "Alla", "All";
     filter: "Filtrera", "Filter";
