@@ -1,5 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 #![forbid(unsafe_code)]
+// A module's front names the private stages behind it: links with `--document-private-items`, plain text without.
+#![allow(rustdoc::private_intra_doc_links)]
 
 // Ground: no module here knows what a message is for.
 pub mod limits;

@@ -1,6 +1,6 @@
 //! One AS4 exchange: eDelivery AS4 1.15 under Digg's transport profile.
 //!
-//! Out: [`pack`] makes the body of an HTTP request, [`receipt::check`] reads the answer. In: [`read`], [`Received::verify`] and
+//! Out: [`pack()`] makes the body of an HTTP request, [`receipt::check`] reads the answer. In: [`read`], [`Received::verify`] and
 //! [`Attributed::open`] take a request apart, [`receipt::build`] and [`error::build`] make the signed answer. Everything here is
 //! synchronous and pure: time, random numbers, keys and places for large content are arguments.
 

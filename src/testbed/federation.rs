@@ -46,7 +46,7 @@ pub struct Participant {
     pub certificate: String,
 }
 
-/// Something that is broken until it is cleared; see [`super::fault`].
+/// Something that is broken until it is cleared; see [`super::fault()`].
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Broken {
     /// Which fault.

@@ -2,7 +2,7 @@
 //! folders from which access points start.
 //!
 //! [`init`] makes the folder, [`serve`] runs the services over it, [`access_point`], [`participant`] and
-//! [`fault`] change it while they run. [`services::start`] runs the same services over a registry in memory.
+//! [`fault()`] change it while they run. [`services::start`] runs the same services over a registry in memory.
 
 pub mod ca;
 pub mod demo;
