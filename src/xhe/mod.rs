@@ -11,6 +11,7 @@ mod open;
 mod rules;
 mod schema;
 mod seal;
+mod sign;
 mod signature_schema;
 mod verify;
 
@@ -18,5 +19,6 @@ pub use crate::model::{Finding, Severity};
 pub use check::{Checked, Level, XheError, check};
 pub use header::Header;
 pub use open::{OpenError, Unsealed, open};
-pub use seal::{SealError, seal, sign};
+pub use seal::{SealError, seal};
+pub use sign::sign;
 pub use verify::{Signed, VerifyError, verify};

@@ -6,10 +6,9 @@
 use super::header::{AFTER_PAYLOAD, AFTER_SIGNATURE, Header, faults};
 use crate::crypto::{CbcWriter, CryptoError, Digest, HashFunction, Oaep, Random};
 use crate::pki::{Certificate, Identity};
-use crate::xml::c14n::{self, Canonicalizer, Form, Method};
+use crate::xml::XmlError;
 use crate::xml::dsig;
 use crate::xml::ns::{DS, XENC, XHA, XHB, XHE};
-use crate::xml::{Event, Reader, XmlError};
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::write::EncoderWriter;
@@ -82,57 +81,11 @@ pub fn seal<W: Write>(
     finish(out, signer)
 }
 
-/// Envelopes a payload in clear and signs the whole: message receipts (UTB-2.1.p2).
-///
-/// # Errors
-///
-/// [`SealError`]; among others where `payload` is not one element that declares its own namespaces.
-pub fn sign<W: Write>(header: &Header, payload: &[u8], signer: &Identity, out: W) -> Result<W, SealError> {
-    if let Some(fault) = faults(header) {
-        return Err(SealError::Header(fault));
-    }
-    let mut text = header.frame(false).into_bytes();
-    text = canonical(payload, text)?;
-    text.extend_from_slice(AFTER_PAYLOAD.as_bytes());
-    // The payload may bind again what the envelope binds already, so the digest is taken of the canonical
-    // form of what is written.
-    let whole = text.as_slice().chain(AFTER_SIGNATURE.as_bytes());
-    let digest =
-        c14n::document(Reader::new(whole), &canonical_form(), |_, _| false, Digest::new(HashFunction::Sha256))?;
-    let mut out = out;
-    out.write_all(&text)?;
-    finish(Digesting { inner: out, digest }, signer)
-}
-
 /// The bindings of the envelope's root: they are in scope of the signature.
 const FRAME: [(&str, &str); 3] = [("x", XHE), ("xha", XHA), ("xhb", XHB)];
 
-/// Canonical XML 1.0 without comments.
-fn canonical_form() -> Method {
-    Method { form: Form::Inclusive10, comments: false, prefixes: Vec::new() }
-}
-
-/// Writes the one element of a payload, without what stands around it.
-fn canonical<W: Write>(payload: &[u8], out: W) -> Result<W, SealError> {
-    let mut reader = Reader::new(payload);
-    let mut writer = Canonicalizer::new(&canonical_form(), out);
-    let mut depth = 0_usize;
-    loop {
-        let event = reader.next()?;
-        match event {
-            Event::Start(_) => depth += 1,
-            Event::End => depth -= 1,
-            Event::Eof => return Ok(writer.finish()?),
-            _ => {}
-        }
-        if depth > 0 || event == Event::End {
-            writer.event(&event)?;
-        }
-    }
-}
-
 /// The signature over a digest that is complete, and the end.
-fn finish<W: Write>(out: Digesting<W>, signer: &Identity) -> Result<W, SealError> {
+pub(super) fn finish<W: Write>(out: Digesting<W>, signer: &Identity) -> Result<W, SealError> {
     let Digesting { mut inner, digest } = out;
     let signature = dsig::enveloped_element(&digest.finish(), &signer.key, signer.certificate.der(), &FRAME)?;
     inner.write_all(signature.as_bytes())?;
@@ -216,9 +169,9 @@ fn finish_base64<W: Write>(mut encoder: EncoderWriter<'static, GeneralPurpose, W
 }
 
 /// Writes to both.
-struct Digesting<W> {
-    inner: W,
-    digest: Digest,
+pub(super) struct Digesting<W> {
+    pub(super) inner: W,
+    pub(super) digest: Digest,
 }
 
 impl<W: Write> Write for Digesting<W> {
