@@ -2,9 +2,9 @@
 
 use sluss::crypto::SystemRandom;
 use sluss::model::{DocumentType, EnvelopeId, Timestamp};
-use sluss::pki::{Certificate, Identity};
+use sluss::pki::Identity;
 use sluss::xhe::{self, Header, Level};
-use std::io::Write;
+use sluss::xml::dsig::DsigError;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -104,12 +104,13 @@ fn xmlsec_verifies_and_decrypts_what_seal_makes() {
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let out = Command::new("xmlsec1")
-        .args(["--decrypt", "--lax-key-search", "--privkey-pem"])
+        .args(["--decrypt", "--enabled-key-data", "enc-key,rsa", "--privkey-pem"])
         .arg(scene.folder.path().join("recipient.key.pem"))
         .arg(&file)
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    // Without an encoding declared, xmlsec1 writes characters beyond ASCII as references.
+    let text = String::from_utf8_lossy(&out.stdout).replace("&#xE5;", "å");
     assert!(text.contains("&amp; å") && text.contains("<m:messagePayload"), "{}", String::from_utf8_lossy(&out.stderr));
 }
 
@@ -188,8 +189,9 @@ fn published_envelopes_verify_as_they_do_elsewhere() {
     for name in ["xhe_encrypted_payload.xml", "xhe_unencrypted_payload.xml"] {
         let envelope = std::fs::read(spec.join("message/examples").join(name)).unwrap();
         let refused = xhe::verify(|| Ok(&envelope[..]));
-        let digest = matches!(refused, Err(xhe::VerifyError::Signature(sluss::xml::dsig::DsigError::Digest { .. })));
-        assert!(digest, "{name}: {refused:?}");
+        // Indented after signing: neither SignedInfo nor the document is what was signed.
+        let Err(xhe::VerifyError::Signature(fault)) = refused else { panic!("{name}: {refused:?}") };
+        assert!(matches!(fault, DsigError::Digest { .. } | DsigError::Value), "{name}: {fault}");
     }
 }
 
@@ -225,6 +227,4 @@ fn a_declaration_before_the_payload_is_left_out() {
         Vec::new(),
     );
     assert!(matches!(refused, Err(xhe::SealError::Payload(_))));
-    std::io::sink().flush().unwrap();
-    let _: &Certificate = &scene.recipient.certificate;
 }
