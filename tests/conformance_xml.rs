@@ -1,6 +1,8 @@
 //! Runs `conformance/xml/{c14n,dsig,enc}/*.case`: one scenario a file, and each must end as it says,
 //! for the reason it says.
 
+#![allow(clippy::unwrap_used, reason = "in tests a failed assumption is a failed test")]
+
 use sluss::crypto::{PublicKey, sha256_hex};
 use sluss::xml::algorithm::{Allowed, Profile};
 use sluss::xml::c14n::{self, Form, Method};

@@ -489,12 +489,14 @@ impl<R: Read> Reader<R> {
     fn check_encoding(&mut self, declared: Option<&str>) -> Result<(), XmlError> {
         let found = self.source().encoding();
         let declared = declared.map(str::to_ascii_uppercase);
-        let agrees = match (declared.as_deref(), found) {
-            (None, _) | (Some("UTF-8" | "US-ASCII"), Encoding::Utf8) => true,
-            (Some("UTF-16"), Encoding::Utf16Be | Encoding::Utf16Le) => true,
-            (Some("UTF-16BE"), Encoding::Utf16Be) | (Some("UTF-16LE"), Encoding::Utf16Le) => true,
-            _ => false,
-        };
+        let agrees = matches!(
+            (declared.as_deref(), found),
+            (None, _)
+                | (Some("UTF-8" | "US-ASCII"), Encoding::Utf8)
+                | (Some("UTF-16"), Encoding::Utf16Be | Encoding::Utf16Le)
+                | (Some("UTF-16BE"), Encoding::Utf16Be)
+                | (Some("UTF-16LE"), Encoding::Utf16Le)
+        );
         if agrees {
             return Ok(());
         }

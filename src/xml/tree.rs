@@ -202,7 +202,7 @@ impl<'t> Node<'t> {
 
     /// Parent element.
     #[must_use]
-    pub fn parent(&self) -> Option<Node<'t>> {
+    pub fn parent(&self) -> Option<Self> {
         let parent = self.tree.entries.get(self.id.0)?.parent?;
         Some(self.tree.node(NodeId(parent)))
     }
@@ -225,7 +225,7 @@ impl<'t> Node<'t> {
 
     /// The first child element of this name.
     #[must_use]
-    pub fn child(&self, ns: &str, local: &str) -> Option<Node<'t>> {
+    pub fn child(&self, ns: &str, local: &str) -> Option<Self> {
         self.children().find(|child| child.is(ns, local))
     }
 
@@ -279,7 +279,7 @@ impl<'t> Node<'t> {
     }
 
     /// One step of a path, with a number where several siblings have the name.
-    fn step(&self, parent: Option<Node<'t>>) -> String {
+    fn step(&self, parent: Option<Self>) -> String {
         let same = |node: &Node<'t>| node.local() == self.local();
         let siblings: Vec<_> =
             parent.iter().flat_map(|parent| parent.children()).filter(same).map(|node| node.id).collect();
