@@ -1,5 +1,7 @@
 //! Look-ups against servers: the testbed's own, and foreign ones where they are installed.
 
+mod peers;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
     RsaKeySize,
@@ -7,6 +9,7 @@ use rcgen::{
 use sluss::discovery::bdxl::{BdxlError, Resolver};
 use sluss::discovery::{Discovery, DiscoveryError, Settings, Step};
 use sluss::model::{DocumentType, ParticipantId, ProcessId, SystemClock};
+use sluss::net::body::Body;
 use sluss::net::client::{Client, ClientSettings};
 use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
 use sluss::testbed::fault::Kind;
@@ -15,6 +18,8 @@ use sluss::testbed::services::{self, Running};
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
 
 /// An authority's certificate, and key and certificate of what it issued, in PEM.
 struct Made {
@@ -247,7 +252,7 @@ async fn an_answer_is_remembered_for_as_long_as_configured_and_failures_are_not(
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_unreachable_and_not_an_unknown_participant() {
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = Resolver { servers: vec![socket.local_addr().unwrap()] };
     let mut asked = Vec::new();
     let found = resolver.smp_address(&alice(), "sml.test", &mut asked).await;
@@ -259,4 +264,117 @@ async fn a_server_that_does_not_answer_is_unreachable_and_not_an_unknown_partici
 async fn without_configured_servers_nothing_is_asked() {
     let found = Resolver { servers: Vec::new() }.smp_address(&alice(), "sml.test", &mut Vec::new()).await;
     assert!(matches!(found, Err(BdxlError::Unreachable { .. })), "{found:?}");
+}
+
+/// An access point that takes one request and answers it; gives what it took.
+async fn receiver() -> (SocketAddr, tokio::task::JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"the message") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request broke off");
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nreceipt").await.unwrap();
+        request
+    });
+    (address, taken)
+}
+
+#[tokio::test]
+async fn a_lost_receipt_is_one_whose_message_arrived() {
+    let (federation, running, discovery) = testbed().await;
+    let (address, taken) = receiver().await;
+    let endpoint = format!("http://{address}/as4");
+    federation
+        .change(|registry| Ok(registry.access_points.get_mut("AP0001-TESTBED").unwrap().endpoint.clone_from(&endpoint)))
+        .unwrap();
+    make(&federation, Kind::ReceiptLost, Some("AP0001-TESTBED"), None);
+    let url = route(&discovery).await.unwrap().url;
+    assert!(url.ends_with("/as4") && url != endpoint, "{url}");
+    let client = Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap();
+    let body = Body::empty().memory(b"the message".to_vec());
+    let answer = client.post(&url, "text/plain", body, 1000, Duration::from_secs(10)).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(taken.await.unwrap().ends_with(b"the message"));
+    running.stop().await;
+}
+
+/// A DNS server of one test, in a thread of its own: answers each packet with what `answer` makes of it.
+fn server(answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+            for packet in answer(&buffer[..length]) {
+                socket.send_to(&packet, peer).unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_to_other_questions_are_passed_over() {
+    let (_federation, running, _) = testbed().await;
+    let dns = running.addresses.dns;
+    // Says first, in the name of the server: no such name, with another id; then for another name; then the truth.
+    let lying = server(move |question| {
+        let mut no_such_name = question.to_vec();
+        no_such_name[2..4].copy_from_slice(&[0x84, 0x03]);
+        let mut other_id = no_such_name.clone();
+        other_id[0] ^= 0xff;
+        let mut other_name = no_such_name.clone();
+        other_name[13] ^= 0x01;
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(question, dns).unwrap();
+        let mut truth = vec![0; 1500];
+        let length = socket.recv(&mut truth).unwrap();
+        truth.truncate(length);
+        vec![b"no DNS at all".to_vec(), other_id, other_name, truth]
+    });
+    let mut asked = Vec::new();
+    let found = Resolver { servers: vec![lying] }.smp_address(&alice(), "sml.testbed.example", &mut asked).await;
+    assert_eq!(found.as_deref(), Ok(running.addresses.smp.as_str()), "{asked:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_next_server_is_asked_when_one_fails() {
+    let (_federation, running, _) = testbed().await;
+    let failing = server(|question| {
+        let mut answer = question.to_vec();
+        answer[2..4].copy_from_slice(&[0x80, 0x02]);
+        vec![answer]
+    });
+    let mut asked = Vec::new();
+    let resolver = Resolver { servers: vec![failing, running.addresses.dns] };
+    let found = resolver.smp_address(&alice(), "sml.testbed.example", &mut asked).await;
+    assert!(found.is_ok(), "{asked:?}");
+    assert_eq!(asked.len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_asked_for_over_tcp() {
+    let (_federation, running, _) = testbed().await;
+    let dns = running.addresses.dns;
+    let cut_off = server(|question| {
+        let mut answer = question.to_vec();
+        answer[2..4].copy_from_slice(&[0x86, 0x00]);
+        vec![answer]
+    });
+    let listener = TcpListener::bind(cut_off).await.unwrap();
+    tokio::spawn(async move {
+        let (mut here, _) = listener.accept().await.unwrap();
+        let mut there = tokio::net::TcpStream::connect(dns).await.unwrap();
+        tokio::io::copy_bidirectional(&mut here, &mut there).await.unwrap();
+    });
+    let mut asked = Vec::new();
+    let found = Resolver { servers: vec![cut_off] }.smp_address(&alice(), "sml.testbed.example", &mut asked).await;
+    assert!(found.is_ok(), "{asked:?}");
+    assert_eq!(asked[0].transport, "tcp");
+    running.stop().await;
 }
