@@ -409,7 +409,7 @@ pub(super) enum XmlCommand {
         /// Whose signature is trusted.
         #[arg(long, value_name = "PEM", required = true)]
         trust: Vec<PathBuf>,
-        /// The time at which it is judged. Default: now.
+        /// Judge also whether the certificates are valid at this time.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
         /// Show the canonical form of SignedInfo as well.

@@ -153,7 +153,7 @@ pub(super) fn xml(command: XmlCommand, out: &mut Output) -> Result<u8, Problem> 
                 profile: Profile::Xhe,
                 allowed: Allowed::new(),
                 anchors: certificates(&trust)?,
-                at: time_or_now(at.as_deref())?,
+                at: at.as_deref().map(|at| time_or_now(Some(at))).transpose()?,
                 show,
             };
             let report = xml::verify(|| File::open(&path).map(BufReader::new), &question);

@@ -137,6 +137,7 @@ impl Desk {
         self.settings
             .trust
             .check(certificate, signed.others(), self.now)
+            .and_then(|trusted| trusted.may_sign())
             .map_err(|error| unsigned(&error.to_string()))?;
         Ok(signed)
     }
