@@ -17,7 +17,7 @@ fn signed(signer: &Signer, text: &str) -> String {
 }
 
 fn question(anchors: Vec<Certificate>) -> Question {
-    let at = "2026-11-23T12:00:00Z".parse().unwrap();
+    let at = Some("2026-11-23T12:00:00Z".parse().unwrap());
     Question { profile: Profile::Smp, allowed: Allowed::new(), anchors, at, show: true }
 }
 
