@@ -40,7 +40,7 @@ pub(super) fn attribute_entity(byte: u8) -> Option<&'static str> {
 
 /// `value` with the bytes replaced that `entity` has a reference for. All of them are ASCII, so no
 /// character is cut.
-pub(super) fn escaped(value: &str, entity: fn(u8) -> Option<&'static str>) -> Cow<'_, str> {
+pub(super) fn escaped(value: &str, entity: impl Fn(u8) -> Option<&'static str>) -> Cow<'_, str> {
     let Some(first) = value.bytes().position(|byte| entity(byte).is_some()) else {
         return Cow::Borrowed(value);
     };
