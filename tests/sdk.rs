@@ -1,5 +1,7 @@
 //! SDK messages and message receipts, and the independent oracle on what is built and on mutants.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
 use sluss::crypto::{Digest, HashFunction, SystemRandom, hex};
 use sluss::inspect;
 use sluss::model::{DocumentType, EnvelopeId, ParticipantId, Timestamp};

@@ -1,6 +1,9 @@
 //! Envelopes from end to end, and against foreign implementations where those are installed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
 use sluss::crypto::SystemRandom;
+use sluss::inspect;
 use sluss::model::{DocumentType, EnvelopeId, Timestamp};
 use sluss::pki::Identity;
 use sluss::xhe::{self, Header, Level};
@@ -227,4 +230,79 @@ fn a_declaration_before_the_payload_is_left_out() {
         Vec::new(),
     );
     assert!(matches!(refused, Err(xhe::SealError::Payload(_))));
+}
+
+#[test]
+fn the_header_of_a_message_names_its_payload_and_media_type() {
+    let header = header();
+    let code = "Q{urn:riv:infrastructure:messaging:MessageWithAttachments:3}messagePayload";
+    assert_eq!((header.document_type_code.as_str(), header.content_type_code.as_str()), (code, "application/xml"));
+}
+
+#[test]
+fn a_payload_that_is_not_xml_is_encrypted_as_content() {
+    let scene = scene();
+    let mut header = header();
+    header.content_type_code = "application/EDIFACT".to_owned();
+    let payload = b"VU5CK1VOT0E6MQ==";
+    let to = &scene.recipient.certificate;
+    let sealed = xhe::seal(&header, &mut &payload[..], &scene.sender, to, &SystemRandom, Vec::new()).unwrap();
+    let text = String::from_utf8(sealed).unwrap();
+    assert!(text.contains("Type=\"http://www.w3.org/2001/04/xmlenc#Content\""));
+    let signed = xhe::verify(|| Ok(text.as_bytes())).unwrap();
+    let mut plain = Vec::new();
+    xhe::open(&signed, text.as_bytes(), &[scene.recipient.clone()], &mut plain).unwrap();
+    assert_eq!(plain, payload);
+}
+
+#[test]
+fn a_message_is_built_sealed_and_opened_by_files_alone() {
+    let scene = scene();
+    let at = |name: &str| scene.folder.path().join(name);
+    std::fs::write(at("a.pdf"), b"%PDF-1.7").unwrap();
+    let (from, to) = ("0203:a.example.se".parse().unwrap(), "0203:b.example.se".parse().unwrap());
+    let asked = inspect::message::Build {
+        from,
+        to,
+        functional_address: "sdk:inkorg:0203:b.example.se".to_owned(),
+        sender_address: None,
+        label: None,
+        text: Some("Hej!".to_owned()),
+        confidential: false,
+        in_reply_to: None,
+        files: vec![at("a.pdf")],
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let message = inspect::message::build(&asked, Vec::new()).unwrap();
+    std::fs::write(at("message.xml"), &message).unwrap();
+    let seal = inspect::envelope::Seal {
+        from: asked.from,
+        to: asked.to,
+        document_type: None,
+        federation: None,
+        key: at("sender.key.pem"),
+        certificate: at("sender.cert.pem"),
+        to_certificate: at("recipient.cert.pem"),
+        payload: at("message.xml"),
+        at: Timestamp::UNIX_EPOCH,
+    };
+    std::fs::write(at("sealed.xml"), inspect::envelope::seal(&seal, Vec::new()).unwrap()).unwrap();
+    let shown = inspect::envelope::show(&at("sealed.xml")).unwrap();
+    assert_eq!((shown.verdict, shown.signature), (inspect::Verdict::Accept, inspect::envelope::SignatureState::Valid));
+    let mut open = inspect::envelope::Open {
+        file: at("sealed.xml"),
+        key: at("recipient.key.pem"),
+        certificate: at("recipient.cert.pem"),
+        from_certificate: Some(at("sender.cert.pem")),
+    };
+    let mut plain = Vec::new();
+    let header = inspect::envelope::open(&open, &mut plain).unwrap();
+    assert!(plain == message);
+    let checked = sluss::sdk::message::check(&plain[..]).unwrap();
+    assert_eq!(checked.header.message_id, header.id.as_str());
+    assert_eq!(header.handling_service_id.as_deref(), Some("sdk:inkorg:0203:b.example.se"));
+    open.from_certificate = Some(at("recipient.cert.pem"));
+    plain.clear();
+    let refused = inspect::envelope::open(&open, &mut plain).unwrap_err();
+    assert_eq!((refused.rule.as_deref(), plain.len()), (Some("XHE-3.5.b"), 0));
 }

@@ -110,3 +110,39 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, CauseCode, Outcome};
+    use crate::model::Finding;
+
+    #[test]
+    fn each_rule_gives_the_cause_and_detail_of_the_specification() {
+        for (rule, code, detail) in [
+            ("MSG-5.3.t02", CauseCode::Sv, "structure"),
+            ("MSG-5.3.t04", CauseCode::Bv, "too-long"),
+            ("MSG-5.3.t06", CauseCode::Bv, "duplicate"),
+            ("MSG-5.3.t09", CauseCode::Bv, "not-found"),
+            ("MSG-5.3.t12", CauseCode::Sig, "security"),
+            ("MSG-5.3.t13", CauseCode::Bv, "security"),
+            ("MSG-5.3.t14", CauseCode::Sig, "security"),
+            ("MSG-SCH-4", CauseCode::Bv, "invariant"),
+            ("MSG-SCH-6", CauseCode::Bv, "structure"),
+        ] {
+            let cause = Cause::of(&Finding::error(rule, "", "x", "y"));
+            assert_eq!((cause.code, cause.detail.as_str(), cause.line.as_str()), (code, detail, "NA"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_valid_gets_no_business_rule_violations() {
+        let findings =
+            [Finding::error("MSG-SCH-4", "/a/b", "x", "y"), Finding::error("MSG-5.3.t02", "/a/b[2]", "x", "y")];
+        let Outcome::Rejected(causes) = Outcome::of(&findings) else { panic!("accepted") };
+        assert_eq!(
+            causes.iter().map(|c| (c.code, c.line.as_str())).collect::<Vec<_>>(),
+            [(CauseCode::Sv, "/*:a/*:b[2]")]
+        );
+        assert_eq!(Outcome::of(&[Finding::warning("MSG-SCH-4", "", "x", "y")]), Outcome::Accepted);
+    }
+}

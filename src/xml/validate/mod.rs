@@ -375,7 +375,7 @@ impl Validator {
             if let Some((found, expected)) = reading.fault() {
                 self.report(found, expected);
             } else if let Model::Typed { kind: Type { content: Content::Simple(Value::Id), .. }, .. } = frame.model {
-                self.id(&reading.text().to_owned());
+                self.id(reading.text());
             }
         }
         if let (Model::Typed { kind, at, count }, false) = (&frame.model, frame.faulty)
