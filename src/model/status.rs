@@ -94,35 +94,36 @@ impl Status {
     /// [`IllegalStep`] for every pair that is not listed.
     pub fn after(self, outcome: Outcome) -> Result<Self, IllegalStep> {
         use Outcome as O;
-        use Status as S;
         Ok(match (self, outcome) {
-            (S::Submitted | S::ScheduledForResend, O::Receipted) => S::WaitingForReceipt,
-            (S::Submitted | S::ScheduledForResend, O::Delivered) => S::Acknowledge,
-            (S::Submitted | S::ScheduledForResend, O::Defer) => S::ScheduledForResend,
-            (S::Submitted | S::ScheduledForResend, O::GiveUp) => S::MessageExchangeError,
+            (Self::Submitted | Self::ScheduledForResend, O::Receipted) => Self::WaitingForReceipt,
+            (Self::Submitted | Self::ScheduledForResend, O::Delivered) => Self::Acknowledge,
+            (Self::Submitted | Self::ScheduledForResend, O::Defer) => Self::ScheduledForResend,
+            (Self::Submitted | Self::ScheduledForResend, O::GiveUp) => Self::MessageExchangeError,
             // The recipient's word is final, and may overtake the AS4 receipt or come after we gave
             // up because that receipt was lost.
-            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Confirm) => {
-                S::Accepted
-            }
-            (S::Submitted | S::ScheduledForResend | S::WaitingForReceipt | S::MessageExchangeError, O::Reject) => {
-                S::Rejected
-            }
+            (
+                Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt | Self::MessageExchangeError,
+                O::Confirm,
+            ) => Self::Accepted,
+            (
+                Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt | Self::MessageExchangeError,
+                O::Reject,
+            ) => Self::Rejected,
             // A later REJECTED (duplicate) never takes an ACCEPTED back (C-12), and a late AS4 receipt changes nothing.
-            (S::Accepted, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Accepted,
-            (S::Rejected, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => S::Rejected,
-            (S::SendEnqueued | S::WaitingForRetry, O::Delivered) => S::Acknowledged,
-            (S::SendEnqueued | S::WaitingForRetry, O::Defer) => S::WaitingForRetry,
-            (S::SendEnqueued | S::WaitingForRetry, O::GiveUp) => S::SendFailure,
-            (S::Received, O::Hold | O::Defer) => S::Received,
-            (S::Received, O::Take) => S::Downloaded,
-            (S::Received, O::Discard) => S::Deleted,
-            (S::Received, O::Open) => S::Retrieved,
-            (S::Received, O::Fail) => S::Error,
-            (S::Retrieved, O::Answered) => S::New,
+            (Self::Accepted, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => Self::Accepted,
+            (Self::Rejected, O::Confirm | O::Reject | O::Receipted | O::Defer | O::GiveUp) => Self::Rejected,
+            (Self::SendEnqueued | Self::WaitingForRetry, O::Delivered) => Self::Acknowledged,
+            (Self::SendEnqueued | Self::WaitingForRetry, O::Defer) => Self::WaitingForRetry,
+            (Self::SendEnqueued | Self::WaitingForRetry, O::GiveUp) => Self::SendFailure,
+            (Self::Received, O::Hold | O::Defer) => Self::Received,
+            (Self::Received, O::Take) => Self::Downloaded,
+            (Self::Received, O::Discard) => Self::Deleted,
+            (Self::Received, O::Open) => Self::Retrieved,
+            (Self::Received, O::Fail) => Self::Error,
+            (Self::Retrieved, O::Answered) => Self::New,
             // Taking twice is one taking: the confirmation may be lost on its way to the participant.
-            (S::Downloaded, O::Take) => S::Downloaded,
-            (S::New, O::Answered) => S::New,
+            (Self::Downloaded, O::Take) => Self::Downloaded,
+            (Self::New, O::Answered) => Self::New,
             (status, outcome) => return Err(IllegalStep { status, outcome }),
         })
     }

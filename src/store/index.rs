@@ -62,9 +62,10 @@ impl Index {
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let config = sled::Config::new().path(folder).cache_capacity(INDEX_CACHE_BYTES);
         let config = config.mode(sled::Mode::LowSpace).flush_every_ms(Some(500));
+        // A damaged file makes sled panic as often as fail.
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
-        let opened = opened.unwrap_or_else(|_| Err(sled::Error::ReportableBug("it panicked on opening".into())));
-        let index = Self { db: opened.map_err(failed)?, tally: Mutex::default() };
+        let panicked = |_| StoreError::io("the index", std::io::Error::other("it could not be read"));
+        let index = Self { db: opened.map_err(panicked)?.map_err(failed)?, tally: Mutex::default() };
         let mut tally = Tally::new();
         for entry in index.db.scan_prefix(b"n") {
             let (key, value) = entry.map_err(failed)?;
