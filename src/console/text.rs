@@ -178,6 +178,60 @@ texts! {
     nothing_to_send: "Skriv en text eller välj minst en fil.", "Write a text or choose at least one file.";
     label_missing: "Rubriken saknas.", "The subject is missing.";
 
+    // Statuses: what they are called, and what they mean
+    status_submitted: "Redo att skickas", "Ready to send";
+    status_submitted_means: "Förseglat och sparat. Skickas strax.",
+        "Sealed and kept. Will be sent at once.";
+    status_scheduled_for_resend: "Försöks igen", "Will be retried";
+    status_scheduled_for_resend_means: "Förra försöket misslyckades. Ett nytt görs av sig självt.",
+        "The last attempt failed. Another one follows by itself.";
+    status_acknowledge: "Framme", "Delivered";
+    status_acknowledge_means: "Kvittensen är framme hos mottagarens accesspunkt.",
+        "The receipt is at the recipient's access point.";
+    status_waiting_for_receipt: "Väntar på kvittens", "Awaits receipt";
+    status_waiting_for_receipt_means: "Framme hos mottagarens accesspunkt. Mottagaren har inte kvitterat än.",
+        "At the recipient's access point. The recipient has not acknowledged it yet.";
+    status_accepted: "Kvitterat", "Accepted";
+    status_accepted_means: "Mottagaren har öppnat och godkänt meddelandet.",
+        "The recipient has opened and accepted the message.";
+    status_rejected: "Avvisat av mottagaren", "Rejected by recipient";
+    status_rejected_means: "Mottagaren kunde inte ta emot innehållet. Skicka inte om samma sak utan att ha rättat felet.",
+        "The recipient could not take the content. Do not send the same again before the fault is mended.";
+    status_message_exchange_error: "Misslyckat", "Failed";
+    status_message_exchange_error_means: "Försöken är slut. Meddelandet kom inte fram, eller kvitterades aldrig.",
+        "No attempts are left. The message did not arrive, or was never acknowledged.";
+    status_send_enqueued: "Redo att skickas", "Ready to send";
+    status_send_enqueued_means: "Kuvertet är sparat. Skickas strax.",
+        "The envelope is kept. Will be sent at once.";
+    status_waiting_for_retry: "Försöks igen", "Will be retried";
+    status_waiting_for_retry_means: "Förra försöket misslyckades. Ett nytt görs av sig självt.",
+        "The last attempt failed. Another one follows by itself.";
+    status_acknowledged: "Framme", "Delivered";
+    status_acknowledged_means: "Mottagarens accesspunkt har kuvertet.",
+        "The recipient's access point has the envelope.";
+    status_send_failure: "Misslyckat", "Failed";
+    status_send_failure_means: "Försöken är slut. Kuvertet kom inte fram.",
+        "No attempts are left. The envelope did not arrive.";
+    status_received: "Mottaget", "Received";
+    status_received_means: "Sparat och kvitterat till avsändarens accesspunkt.",
+        "Kept, and receipted to the sender's access point.";
+    status_deleted: "Avvisat och borttaget", "Refused and deleted";
+    status_deleted_means: "Kuvertet följde inte reglerna och är borttaget.",
+        "The envelope did not follow the rules and is deleted.";
+    status_retrieved: "Öppnat", "Opened";
+    status_retrieved_means: "Öppnat. Meddelandekvittensen är på väg.",
+        "Opened. The message receipt is on its way.";
+    status_error: "Kunde inte öppnas", "Could not be opened";
+    status_error_means: "Meddelandet kunde inte öppnas eller avvisades. Någon behöver se på det.",
+        "The message could not be opened, or was rejected. Somebody has to look at it.";
+
+    status_downloaded: "Hämtat", "Taken";
+    status_downloaded_means: "Deltagaren har hämtat kuvertet.",
+        "The participant has taken the envelope.";
+    status_new: "Nytt", "New";
+    status_new_means: "Öppnat och kvitterat till avsändaren.",
+        "Opened, and acknowledged to the sender.";
+
     // Errors
     failed: "Det gick inte", "That did not work";
     not_found: "Sidan finns inte", "There is no such page";
@@ -239,105 +293,26 @@ impl Lang {
 
     /// What a status is called, and what it means.
     pub fn status(self, status: Status) -> (&'static str, &'static str) {
-        let (sv, en, sv_meaning, en_meaning) = match status {
-            Status::Submitted => (
-                "Redo att skickas",
-                "Ready to send",
-                "Förseglat och sparat. Skickas strax.",
-                "Sealed and kept. Will be sent at once.",
-            ),
-            Status::ScheduledForResend => (
-                "Försöks igen",
-                "Will be retried",
-                "Förra försöket misslyckades. Ett nytt görs av sig självt.",
-                "The last attempt failed. Another one follows by itself.",
-            ),
-            Status::Acknowledge => (
-                "Framme",
-                "Delivered",
-                "Kvittensen är framme hos mottagarens accesspunkt.",
-                "The receipt is at the recipient's access point.",
-            ),
-            Status::WaitingForReceipt => (
-                "Väntar på kvittens",
-                "Awaits receipt",
-                "Framme hos mottagarens accesspunkt. Mottagaren har inte kvitterat än.",
-                "At the recipient's access point. The recipient has not acknowledged it yet.",
-            ),
-            Status::Accepted => (
-                "Kvitterat",
-                "Accepted",
-                "Mottagaren har öppnat och godkänt meddelandet.",
-                "The recipient has opened and accepted the message.",
-            ),
-            Status::Rejected => (
-                "Avvisat av mottagaren",
-                "Rejected by recipient",
-                "Mottagaren kunde inte ta emot innehållet. Skicka inte om samma sak utan att ha rättat felet.",
-                "The recipient could not take the content. Do not send the same again before the fault is mended.",
-            ),
-            Status::MessageExchangeError => (
-                "Misslyckat",
-                "Failed",
-                "Försöken är slut. Meddelandet kom inte fram, eller kvitterades aldrig.",
-                "No attempts are left. The message did not arrive, or was never acknowledged.",
-            ),
-            Status::SendEnqueued => (
-                "Redo att skickas",
-                "Ready to send",
-                "Kuvertet är sparat. Skickas strax.",
-                "The envelope is kept. Will be sent at once.",
-            ),
-            Status::WaitingForRetry => (
-                "Försöks igen",
-                "Will be retried",
-                "Förra försöket misslyckades. Ett nytt görs av sig självt.",
-                "The last attempt failed. Another one follows by itself.",
-            ),
-            Status::Acknowledged => (
-                "Framme",
-                "Delivered",
-                "Mottagarens accesspunkt har kuvertet.",
-                "The recipient's access point has the envelope.",
-            ),
-            Status::SendFailure => (
-                "Misslyckat",
-                "Failed",
-                "Försöken är slut. Kuvertet kom inte fram.",
-                "No attempts are left. The envelope did not arrive.",
-            ),
-            Status::Received => (
-                "Mottaget",
-                "Received",
-                "Sparat och kvitterat till avsändarens accesspunkt.",
-                "Kept, and receipted to the sender's access point.",
-            ),
-            Status::Downloaded => {
-                ("Hämtat", "Taken", "Deltagaren har hämtat kuvertet.", "The participant has taken the envelope.")
-            }
-            Status::Deleted => (
-                "Avvisat och borttaget",
-                "Refused and deleted",
-                "Kuvertet följde inte reglerna och är borttaget.",
-                "The envelope did not follow the rules and is deleted.",
-            ),
-            Status::Retrieved => (
-                "Öppnat",
-                "Opened",
-                "Öppnat. Meddelandekvittensen är på väg.",
-                "Opened. The message receipt is on its way.",
-            ),
-            Status::New => {
-                ("Nytt", "New", "Öppnat och kvitterat till avsändaren.", "Opened, and acknowledged to the sender.")
-            }
-            Status::Error => (
-                "Kunde inte öppnas",
-                "Could not be opened",
-                "Meddelandet kunde inte öppnas eller avvisades. Någon behöver se på det.",
-                "The message could not be opened, or was rejected. Somebody has to look at it.",
-            ),
-        };
-        self.pick((sv, sv_meaning), (en, en_meaning))
+        let t = self.texts();
+        match status {
+            Status::Submitted => (t.status_submitted, t.status_submitted_means),
+            Status::ScheduledForResend => (t.status_scheduled_for_resend, t.status_scheduled_for_resend_means),
+            Status::Acknowledge => (t.status_acknowledge, t.status_acknowledge_means),
+            Status::WaitingForReceipt => (t.status_waiting_for_receipt, t.status_waiting_for_receipt_means),
+            Status::Accepted => (t.status_accepted, t.status_accepted_means),
+            Status::Rejected => (t.status_rejected, t.status_rejected_means),
+            Status::MessageExchangeError => (t.status_message_exchange_error, t.status_message_exchange_error_means),
+            Status::SendEnqueued => (t.status_send_enqueued, t.status_send_enqueued_means),
+            Status::WaitingForRetry => (t.status_waiting_for_retry, t.status_waiting_for_retry_means),
+            Status::Acknowledged => (t.status_acknowledged, t.status_acknowledged_means),
+            Status::SendFailure => (t.status_send_failure, t.status_send_failure_means),
+            Status::Received => (t.status_received, t.status_received_means),
+            Status::Downloaded => (t.status_downloaded, t.status_downloaded_means),
+            Status::New => (t.status_new, t.status_new_means),
+            Status::Deleted => (t.status_deleted, t.status_deleted_means),
+            Status::Retrieved => (t.status_retrieved, t.status_retrieved_means),
+            Status::Error => (t.status_error, t.status_error_means),
+        }
     }
 
     /// What a stage of the journey is called.

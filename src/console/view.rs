@@ -46,7 +46,7 @@ impl Wall {
     /// How long ago, in the two largest units.
     pub(super) fn age(&self, at: Timestamp) -> String {
         let seconds = self.now.as_second().saturating_sub(at.as_second());
-        let span = spoken(seconds.unsigned_abs(), self.lang);
+        let span = spoken(seconds.unsigned_abs());
         match (seconds >= 0, self.lang) {
             (true, Lang::Sv) => format!("för {span} sedan"),
             (true, Lang::En) => format!("{span} ago"),
@@ -56,12 +56,11 @@ impl Wall {
     }
 }
 
-fn spoken(seconds: u64, lang: Lang) -> String {
+fn spoken(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
-    let day = if lang == Lang::Sv { "d" } else { "d" };
     match () {
-        () if days >= 2 => format!("{days} {day}"),
-        () if days == 1 => format!("1 {day} {} h", hours % 24),
+        () if days >= 2 => format!("{days} d"),
+        () if days == 1 => format!("1 d {} h", hours % 24),
         () if hours >= 1 => format!("{hours} h {} min", minutes % 60),
         () if minutes >= 1 => format!("{minutes} min"),
         () => format!("{seconds} s"),

@@ -1,0 +1,147 @@
+//! The HTTP interface of two access points, from outside: what it takes, what it refuses, and how it says so.
+
+#![allow(clippy::unwrap_used, reason = "in a test a failed assumption is a failed test")]
+
+mod doors;
+
+use doors::{Door, FormPart, Site, form, running};
+use http::Method;
+use serde_json::Value;
+use sluss::net::Body;
+
+const ALICE: &str = "0203:ankeborg.example.se";
+const BOB: &str = "0203:storstad.example.se";
+
+fn message(label: &str, document: &[u8]) -> Vec<FormPart> {
+    vec![
+        ("from", ALICE.into(), None),
+        ("to", BOB.into(), None),
+        ("label", label.into(), None),
+        ("document", String::new(), Some(("../å \"1\".bin", document.to_vec()))),
+    ]
+}
+
+/// Asks for something until it is so.
+async fn until(site: &Site, path: &str, so: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..300 {
+        let (_, answer) = site.json(path).await;
+        if so(&answer) {
+            return answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{path} did not come to be as expected: {}", site.json(path).await.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_goes_in_at_one_door_and_comes_out_at_the_other() {
+    let federation = running().await;
+    let [one, two] = &federation.sites;
+    let document: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let (kind, body) = form(message("Ärende <7>", &document));
+    let sent = one.api(Method::POST, "/messages", Some(&kind), body).await;
+    assert_eq!(sent.status, 202, "{}", sent.text());
+    let id = sent.value()["id"].as_str().unwrap().to_owned();
+    assert_eq!(sent.value()["status"], "SUBMITTED");
+
+    let inbox =
+        until(two, &format!("/inbox?participant={BOB}"), |inbox| inbox["messages"][0]["label"].is_string()).await;
+    let received = &inbox["messages"][0];
+    assert_eq!(received["label"], "Ärende <7>");
+    assert_eq!(received["documents"][0]["bytes"], 3_000_000);
+    let path = format!("/messages/{}/documents/0", received["id"].as_str().unwrap());
+    let fetched = two.api(Method::GET, &path, None, Body::empty()).await;
+    assert!(fetched.status == 200 && fetched.body == document, "{} {}", fetched.status, fetched.body.len());
+    assert!(fetched.header("content-disposition").starts_with("attachment;"));
+    assert_eq!(fetched.header("x-content-type-options"), "nosniff");
+
+    until(one, &format!("/messages/{id}"), |message| message["status"] == "ACCEPTED").await;
+    let (_, shown) = one.json(&format!("/queue/{id}")).await;
+    let stages: Vec<&str> = shown["journey"].as_array().unwrap().iter().filter_map(|e| e["stage"].as_str()).collect();
+    for stage in ["accepted", "routed", "packed", "receipted", "answered"] {
+        assert!(stages.contains(&stage), "{stage} in {stages:?}");
+    }
+    assert!(!shown.to_string().contains("Ärende"), "an operator's view holds the label");
+    let (_, status) = one.json("/status").await;
+    assert!(status["queues"].as_array().unwrap().iter().any(|queue| queue["status"] == "ACCEPTED"));
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_door_opens_with_the_token_only() {
+    let federation = running().await;
+    let [one, two] = &federation.sites;
+    for (path, method) in
+        [("/queue", Method::GET), ("/status", Method::GET), ("/inbox", Method::GET), ("/messages", Method::POST)]
+    {
+        for token in [None, Some(two.token.as_str()), Some("")] {
+            let answer =
+                one.api_with(method.clone(), path, token, None, Body::empty().memory(vec![0; 1_000_000])).await;
+            assert_eq!(answer.status, 401, "{path}");
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert!(answer.header("www-authenticate").starts_with("Bearer"));
+            assert_eq!(answer.value()["type"], "urn:sluss:problem:unauthorized");
+        }
+    }
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(one.api_with(Method::GET, path, None, None, Body::empty()).await.status, 200, "{path}");
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_is_refused_with_the_reason() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let nobody = "/messages/01936a3e-0000-7000-8000-000000000001";
+    for (path, status, part) in [
+        ("/queue?direktion=out", 400, "direktion"),
+        ("/queue?status=LOST", 400, "WAITING_FOR_RECEIPT"),
+        ("/queue?participant=digg.se", 400, "0203:digg.se"),
+        ("/queue?older_than_seconds=-1", 400, "older_than_seconds"),
+        ("/status?verbose=1", 400, "verbose"),
+        ("/queue/7", 400, "UUID"),
+        (nobody, 404, ""),
+        ("/inbox?participant=0203:nobody.example.se", 404, ALICE),
+        ("/nothing", 404, "/api/v1"),
+        ("/lookup?participant=0203:b.se&document-type=x", 400, "document-type"),
+    ] {
+        let answer = one.api(Method::GET, path, None, Body::empty()).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert!(answer.text().contains(part), "{path}: {part:?} in {}", answer.text());
+        assert_eq!(answer.value()["status"], status, "{path}");
+    }
+    assert_eq!(one.api(Method::DELETE, "/queue", None, Body::empty()).await.status, 405);
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_sent_leaves_nothing_and_says_why() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let mut unknown_field = message("x", b"x");
+    unknown_field.insert(0, ("form", "x".into(), None));
+    let mut stranger = message("x", b"x");
+    stranger[0].1 = "0203:stranger.example.se".into();
+    let mut nowhere = message("x", b"x");
+    nowhere[1].1 = "0203:nowhere.example.se".into();
+    for (parts, status, part) in [
+        (unknown_field, 400, "functional_address"),
+        (stranger, 422, "stranger"),
+        (nowhere, 422, "nowhere"),
+        (message("x", b"x")[..2].to_vec(), 422, "neither text nor file"),
+    ] {
+        let (kind, body) = form(parts);
+        let answer = one.api(Method::POST, "/messages", Some(&kind), body).await;
+        assert!(answer.text().contains(part), "{part:?} in {}", answer.text());
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let large = Body::empty().memory(vec![b'x'; 20_000_000]);
+    let answer =
+        one.api(Method::POST, &format!("/participants/{ALICE}/envelopes"), Some("application/xml"), large).await;
+    assert_eq!(answer.status, 422, "an envelope that is none is refused after it was sent: {}", answer.text());
+    let (_, queue) = one.json("/queue").await;
+    assert_eq!(queue["messages"], serde_json::json!([]));
+    federation.stop().await;
+}

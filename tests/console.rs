@@ -1,0 +1,203 @@
+//! The pages of two access points, from outside: who is let in, what is shown to whom, and sending from them.
+
+#![allow(clippy::unwrap_used, reason = "in a test a failed assumption is a failed test")]
+
+mod doors;
+
+use doors::{Answered, Door, Federation, Site, form, running};
+use http::{Method, header};
+use sluss::net::Body;
+
+const ALICE: &str = "0203:ankeborg.example.se";
+const BOB: &str = "0203:storstad.example.se";
+const LABEL: &str = "<script>alert(1)</script> Ärende";
+
+/// Logs in with the token of the site and returns the cookie.
+async fn logged_in(site: &Site) -> String {
+    let answer = site.page(Method::GET, &format!("/?token={}", site.token), &[], Body::empty()).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/"));
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains(&site.token), "the cookie is not the token");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn get(site: &Site, cookie: &str, path: &str) -> Answered {
+    site.page(Method::GET, path, &[(header::COOKIE, cookie)], Body::empty()).await
+}
+
+/// The secret of the forms of a page.
+fn form_secret(page: &str) -> String {
+    page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+}
+
+/// Sends one message from the page of the first site, and returns where the browser is led.
+async fn send(federation: &Federation, cookie: &str) -> String {
+    let site = &federation.sites[0];
+    let path = format!("/mailbox/{ALICE}/write");
+    let secret = form_secret(&get(site, cookie, &path).await.text());
+    let (kind, body) = form(vec![
+        ("csrf", secret, None),
+        ("to", BOB.into(), None),
+        ("label", LABEL.into(), None),
+        ("text", "Rad ett\n\n<b>Rad två</b>".into(), None),
+        ("confidential", "true".into(), None),
+        ("document", String::new(), Some(("a.pdf", b"%PDF-1.7".to_vec()))),
+    ]);
+    let answer = site.page(Method::POST, &path, &[(header::COOKIE, cookie), (header::CONTENT_TYPE, &kind)], body).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    answer.header("location").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_sent_from_a_page_is_read_on_a_page() {
+    let federation = running().await;
+    let [one, two] = &federation.sites;
+    let cookie = logged_in(one).await;
+    let place = send(&federation, &cookie).await;
+    let sent = get(one, &cookie, &place).await.text();
+    assert!(sent.contains("role=\"status\"") && sent.contains("&#60;script&#62;"), "{sent}");
+
+    let theirs = logged_in(two).await;
+    let mut inbox = String::new();
+    for _ in 0..200 {
+        inbox = get(two, &theirs, &format!("/mailbox/{BOB}")).await.text();
+        if inbox.contains("title=\"NEW\"") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let path = inbox
+        .split("href=\"")
+        .map(|rest| rest.split('"').next().unwrap_or_default())
+        .find(|path| path.contains("/messages/"))
+        .unwrap();
+    let mail = get(two, &theirs, path).await.text();
+    for part in ["<p>Rad ett</p>", "&#60;b&#62;Rad två", "Sekretess", "a.pdf", "/documents/1\" download"] {
+        assert!(mail.contains(part), "{part} in {mail}");
+    }
+    assert!(!mail.contains("<script") && !inbox.contains("<script"));
+    let document = get(two, &theirs, &format!("{path}/documents/1")).await;
+    assert_eq!((document.status, document.body.as_slice()), (200, b"%PDF-1.7".as_slice()));
+    assert!(document.header("content-disposition").starts_with("attachment;"));
+
+    // What operators see of the same message holds nothing of it.
+    let id = path.rsplit('/').next().unwrap();
+    for path in ["/".to_owned(), "/queue".to_owned(), format!("/messages/{id}")] {
+        let page = get(two, &theirs, &path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text().contains("Ärende") && !page.text().contains("a.pdf"), "{path}");
+    }
+    // The mailbox of one participant does not open messages of another.
+    assert_eq!(get(one, &cookie, &format!("/mailbox/{ALICE}/messages/{id}")).await.status, 404);
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_stay_outside() {
+    let federation = running().await;
+    let [one, two] = &federation.sites;
+    for path in ["/", "/queue", "/refusals", "/mailbox", "/messages/x", "/no/such/page"] {
+        let answer = one.page(Method::GET, path, &[], Body::empty()).await;
+        assert_eq!(answer.status, 303, "{path}");
+        assert!(answer.header("location").starts_with("/login?next="), "{path}");
+    }
+    let cookie = logged_in(one).await;
+    let foreign = logged_in(two).await;
+    let (name, value) = cookie.split_once('=').unwrap();
+    let (end, proof) = value.split_once('.').unwrap();
+    let later = format!("{name}={}.{proof}", end.parse::<u64>().unwrap() + 1);
+    let other = format!("{name}={}", foreign.split_once('=').unwrap().1);
+    for bad in [foreign.as_str(), &later, &other, &format!("{name}=x"), &format!("{name}=")] {
+        assert_eq!(get(one, bad, "/").await.status, 303, "{bad}");
+    }
+    assert_eq!(get(one, &cookie, "/").await.status, 200);
+    assert_eq!(get(one, &cookie, "/no/such/page").await.status, 404);
+    assert_eq!(one.page(Method::GET, "/?token=wrong", &[], Body::empty()).await.header("location"), "/login");
+    let login = |token: &str| Body::empty().memory(format!("token={token}&next=%2F%2Fevil.example"));
+    let kind = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
+    assert_eq!(one.page(Method::POST, "/login", &kind, login("wrong")).await.status, 403);
+    let entered = one.page(Method::POST, "/login", &kind, login(&one.token)).await;
+    assert_eq!((entered.status, entered.header("location")), (303, "/"));
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_host_name_or_a_foreign_form_does_nothing() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example"] {
+        let headers = [(header::COOKIE, cookie.as_str()), (header::HOST, host)];
+        assert_eq!(one.page(Method::GET, "/", &headers, Body::empty()).await.status, 421, "{host}");
+    }
+    for host in ["localhost:1", "127.0.0.1", "[::1]:80", "LOCALHOST"] {
+        let headers = [(header::COOKIE, cookie.as_str()), (header::HOST, host)];
+        assert_eq!(one.page(Method::GET, "/", &headers, Body::empty()).await.status, 200, "{host}");
+    }
+    for secret in [None, Some("wrong")] {
+        let mut parts =
+            vec![("to", BOB.to_owned(), None), ("label", "x".to_owned(), None), ("text", "y".to_owned(), None)];
+        if let Some(secret) = secret {
+            parts.insert(0, ("csrf", secret.to_owned(), None));
+        }
+        let (kind, body) = form(parts);
+        let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind.as_str())];
+        assert_eq!(one.page(Method::POST, &format!("/mailbox/{ALICE}/write"), &headers, body).await.status, 403);
+    }
+    let (_, queue) = one.json("/queue").await;
+    assert_eq!(queue["messages"], serde_json::json!([]));
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_cannot_be_sent_comes_back_filled_in() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    let path = format!("/mailbox/{ALICE}/write");
+    let secret = form_secret(&get(one, &cookie, &path).await.text());
+    for (to, text, part) in
+        [("0203:nowhere.example.se", "Hej", "nowhere"), ("digg.se", "Hej", "digg.se"), (BOB, "", "välj minst en fil")]
+    {
+        let (kind, body) = form(vec![
+            ("csrf", secret.clone(), None),
+            ("to", to.into(), None),
+            ("label", "Ärende \"7\"".into(), None),
+            ("text", text.into(), None),
+            ("document", String::new(), Some(("", Vec::new()))),
+        ]);
+        let headers = [
+            (header::COOKIE, cookie.as_str()),
+            (header::CONTENT_TYPE, kind.as_str()),
+            (header::ACCEPT_LANGUAGE, "sv-SE,en;q=0.5"),
+        ];
+        let answer = one.page(Method::POST, &path, &headers, body).await;
+        assert_eq!(answer.status, 422, "{to}");
+        assert!(answer.text().contains(part), "{part} in {}", answer.text());
+        assert!(answer.text().contains("value=\"Ärende &#34;7&#34;\""), "{}", answer.text());
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_speak_the_language_asked_for_and_keep_scripts_out() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    let chosen = get(one, &cookie, "/queue?lang=en&status=ACCEPTED").await;
+    assert!(chosen.text().contains("<html lang=\"en\">") && chosen.text().contains("<h1>Queue</h1>"));
+    let kept = format!("{cookie}; {}", chosen.header("set-cookie").split(';').next().unwrap());
+    assert!(get(one, &kept, "/").await.text().contains("<html lang=\"en\">"));
+    assert!(get(one, &cookie, "/").await.text().contains("<html lang=\"sv\">"));
+    let policy = chosen.header("content-security-policy");
+    for part in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert_eq!(chosen.header("cache-control"), "no-store");
+    let style = one.page(Method::GET, "/style.css", &[], Body::empty()).await;
+    assert!(style.header("content-type").starts_with("text/css"));
+    let wrong = get(one, &cookie, "/queue?status=LOST&older=x").await;
+    assert!(wrong.text().contains("role=\"alert\""));
+    federation.stop().await;
+}
