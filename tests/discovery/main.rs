@@ -1,5 +1,6 @@
 //! Look-ups against servers: the testbed's own, and foreign ones where they are installed.
 
+mod cases;
 mod peers;
 
 use rcgen::{
