@@ -1,0 +1,203 @@
+//! An access point with its message service against a peer that sends what it likes: what is delivered, what is refused, by which
+//! rule, and what is left behind.
+
+#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
+
+mod site;
+
+use site::{PEER, Sent, Site, fact, id};
+use sluss::message_service::Draft;
+use sluss::model::{DocumentType, Fault, Stage, Status};
+use std::sync::LazyLock;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+#[test]
+fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for() {
+    at_site(async |site| {
+        let sent = site.sent(site.envelope(|_| {}, |text| text));
+        let answer = site.post(&site.pack(&sent)).await;
+        assert_eq!(answer.status, 200);
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(text.contains("NonRepudiationInformation") && text.contains(sent.message_id.as_str()), "{text}");
+
+        let received = site.arrived(&sent).await;
+        let opened = site.wait(received, |message| message.status == Status::Retrieved).await;
+        assert_eq!(opened.message_receipt.as_deref(), Some("ACCEPTED"));
+        let events = site.router.journey(received).await.unwrap();
+        for (name, expected) in [
+            ("partner", PEER),
+            ("from", site.bob.as_str()),
+            ("to", site.alice.as_str()),
+            ("as4_message_id", sent.message_id.as_str()),
+            ("conversation_id", &sent.conversation),
+        ] {
+            assert_eq!(fact(&events, Stage::Received, name).as_deref(), Some(expected), "{name}");
+        }
+        for name in ["certificate_sha256", "soap_sha256"] {
+            assert_eq!(fact(&events, Stage::Received, name).map(|value| value.len()), Some(64), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_participant_or_document_type_that_is_not_served_gets_not_serviced_and_leaves_no_message() {
+    at_site(async |site| {
+        let envelope = site.envelope(|_| {}, |text| text);
+        let nobody = Sent { to: id("0203:nobody.example.se"), ..site.sent(envelope.clone()) };
+        let other_type = DocumentType::new("urn:example:other::tm-base-ext-sigenc");
+        let other = Sent { action: other_type, ..site.sent(envelope) };
+        for sent in [nobody, other] {
+            let answer = site.post(&site.pack(&sent)).await;
+            let text = String::from_utf8_lossy(&answer.body);
+            assert!(text.contains("EBMS:0004") && text.contains("NOT_SERVICED") && text.contains("failure"), "{text}");
+            let problem = site.refusal(&sent).await;
+            assert_eq!(problem.rule.as_deref(), Some("AS4-2.5.a"));
+            assert_eq!(problem.code.as_deref(), Some("EBMS:0004"));
+        }
+    });
+}
+
+#[test]
+fn a_message_that_a_stranger_signed_or_that_was_changed_is_refused_and_leaves_no_message() {
+    at_site(async |site| {
+        let envelope = || site.envelope(|_| {}, |text| text);
+        let strange = Sent { by_a_stranger: true, ..site.sent(envelope()) };
+        let changed = site.sent(envelope());
+        let flipped = site.sent(envelope());
+        let mut requests = [site.pack(&strange), site.pack(&changed), site.pack(&flipped)];
+        let place = requests[1].body.windows(5).rposition(|five| five == b"alice").unwrap();
+        requests[1].body[place] = b'b';
+        let middle = requests[2].body.len() - 400;
+        requests[2].body[middle] ^= 1;
+        for (sent, request) in [strange, changed, flipped].iter().zip(&requests) {
+            let answer = site.post(request).await;
+            assert!(
+                String::from_utf8_lossy(&answer.body).contains("EBMS:010"),
+                "{}",
+                String::from_utf8_lossy(&answer.body)
+            );
+            let problem = site.refusal(sent).await;
+            assert!(problem.rule.is_some() && problem.detail.contains("found"), "{problem:?}");
+        }
+    });
+}
+
+#[test]
+fn an_envelope_that_disagrees_with_the_as4_header_is_deleted_and_its_row_stays() {
+    at_site(async |site| {
+        let carol = id("0203:carol.example.se");
+        let cases = [
+            ("AP-3.1.6.b", Sent { from: carol.clone(), ..site.sent(site.envelope(|_| {}, |text| text)) }),
+            ("AP-3.1.6.a", site.sent(site.envelope(|header| header.to = carol.clone(), |text| text))),
+            (
+                "AP-3.1.6.c",
+                Sent { action: DocumentType::message_receipt(), ..site.sent(site.envelope(|_| {}, |text| text)) },
+            ),
+        ];
+        for (rule, sent) in cases {
+            let answer = site.post(&site.pack(&sent)).await;
+            assert!(String::from_utf8_lossy(&answer.body).contains("NonRepudiationInformation"), "receipted first");
+            let message = site.arrived(&sent).await;
+            let deleted = site.wait(message, |message| message.status.is_final()).await;
+            assert_eq!((deleted.status, deleted.envelope), (Status::Deleted, None), "{rule}");
+            assert_eq!(site.rules(message).await, [rule]);
+            assert!(site.service.inbox(None).await.unwrap().iter().all(|shown| shown.id != message));
+        }
+    });
+}
+
+#[test]
+fn an_envelope_that_does_not_conform_is_deleted_after_its_as4_receipt() {
+    at_site(async |site| {
+        let envelope = String::from_utf8(site.envelope(|_| {}, |text| text)).unwrap();
+        let wrong = envelope.replace("FEDERATIONID", "FEDERATION");
+        let sent = site.sent(wrong.into_bytes());
+        site.post(&site.pack(&sent)).await;
+        let message = site.arrived(&sent).await;
+        let deleted = site.wait(message, |message| message.status.is_final()).await;
+        assert_eq!((deleted.status, deleted.envelope), (Status::Deleted, None));
+    });
+}
+
+#[test]
+fn the_same_message_again_gets_the_first_as4_receipt_and_is_not_delivered_twice() {
+    at_site(async |site| {
+        let sent = site.sent(site.envelope(|_| {}, |text| text));
+        let request = site.pack(&sent);
+        let first = site.post(&request).await;
+        let (second, third) = tokio::join!(site.post(&request), site.post(&request));
+        assert_eq!(first.body, second.body);
+        assert_eq!(first.body, third.body);
+        site.arrived(&sent).await;
+    });
+}
+
+#[test]
+fn a_message_whose_envelope_was_changed_is_not_opened_and_gets_rejected_for_its_signature() {
+    at_site(async |site| {
+        let envelope = String::from_utf8(site.envelope(|_| {}, |text| text)).unwrap();
+        let changed = envelope.replace("sdk:inkorg:0203:alice", "sdk:annan0:0203:alice");
+        let sent = site.sent(changed.into_bytes());
+        site.post(&site.pack(&sent)).await;
+        let message = site.arrived(&sent).await;
+        let failed = site.wait(message, |message| message.status == Status::Error).await;
+        assert_eq!(failed.message_receipt.as_deref(), Some("REJECTED"));
+        assert!(failed.content.is_none(), "nothing of it was opened");
+        assert_eq!(site.rules(message).await, ["MSG-5.3.t12"]);
+    });
+}
+
+#[test]
+fn a_message_that_breaks_a_rule_is_rejected_by_its_recipient() {
+    at_site(async |site| {
+        let cases = [
+            ("MSG-SCH-8", "messaging:functionalAddress", "messaging:other"),
+            ("MSG-5.3.t02", "confidentiality>", "secrecy>"),
+        ];
+        for (rule, from, to) in cases {
+            let sent = site.sent(site.envelope(|_| {}, |text| text.replace(from, to)));
+            site.post(&site.pack(&sent)).await;
+            let message = site.arrived(&sent).await;
+            let failed = site.wait(message, |message| message.status == Status::Error).await;
+            assert_eq!(failed.message_receipt.as_deref(), Some("REJECTED"), "{rule}");
+            assert!(site.rules(message).await.contains(&rule.to_owned()), "{rule}: {:?}", site.rules(message).await);
+        }
+    });
+}
+
+#[test]
+fn a_receiver_that_is_unknown_is_said_at_once_and_one_that_is_unreachable_is_tried_again() {
+    at_site(async |site| {
+        let draft = |to: &str| Draft {
+            from: site.alice.clone(),
+            to: id(to),
+            functional_address: None,
+            label: "Ärende 12".into(),
+            text: Some("Hej".into()),
+            confidential: false,
+            in_reply_to: None,
+        };
+        let refused = site.service.send(draft("0203:nobody.example.se"), Vec::new()).await.unwrap_err();
+        assert_eq!(refused.fault, Fault::Refused, "{refused:?}");
+        assert!(
+            site.messages().await.iter().all(|kept| kept.to.as_str() != "0203:nobody.example.se"),
+            "nothing is kept of it"
+        );
+
+        let message = site.service.send(draft(site.bob.as_str()), Vec::new()).await.unwrap();
+        let waiting = site.wait(message.id, |message| message.status == Status::ScheduledForResend).await;
+        assert_eq!(waiting.error.unwrap().rule.as_deref(), Some("AP-3.2.5.a"));
+        assert!(waiting.packed.is_some() && waiting.next_attempt_at.is_some(), "the same bytes go again");
+        let events = site.router.journey(message.id).await.unwrap();
+        assert_eq!(fact(&events, Stage::AttemptFailed, "partner").as_deref(), Some(PEER));
+        assert_eq!(fact(&events, Stage::AttemptFailed, "conversation_id"), Some(message.envelope_id.to_string()));
+    });
+}
+
+/// Runs a test at the one site that all of them share: making its authorities takes longest.
+fn at_site(test: impl AsyncFnOnce(&Site)) {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    static SITE: OnceCell<Site> = OnceCell::const_new();
+    RUNTIME.block_on(async { test(SITE.get_or_init(Site::start).await).await });
+}

@@ -1,0 +1,268 @@
+//! One Sluss access point in a federation of its own, and a hand-made peer that sends it what it likes.
+
+use sluss::access_point::Router;
+use sluss::app::App;
+use sluss::as4::{self, Compression, OutgoingPart, PackedPiece, Party, Property, UserMessage, pmode};
+use sluss::config::Config;
+use sluss::crypto::SystemRandom;
+use sluss::message_service::MessageService;
+use sluss::model::{
+    As4MessageId, Clock, DocumentType, EnvelopeId, Event, Message, MessageId, ParticipantId, Problem, ProcessId, Query,
+    SystemClock,
+};
+use sluss::net::body::Body;
+use sluss::net::client::{Client, ClientSettings, Fetched};
+use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
+use sluss::testbed::{self, Running};
+use sluss::{sdk, xhe};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+pub(crate) const OURS: &str = "AP0001-TESTBED";
+pub(crate) const PEER: &str = "AP0002-TESTBED";
+pub(crate) const FEDERATION: &str = "urn:fdc:digg.se:edelivery:federation:test";
+
+/// Everything that runs, and the keys of the peer.
+pub(crate) struct Site {
+    pub(crate) router: Arc<Router>,
+    pub(crate) service: Arc<MessageService>,
+    pub(crate) alice: ParticipantId,
+    pub(crate) bob: ParticipantId,
+    pub(crate) bobs: Identity,
+    alices: Certificate,
+    peer: Identity,
+    stranger: Identity,
+    ours: Trusted,
+    address: String,
+    client: Client,
+    _stop: watch::Sender<bool>,
+    _running: Running,
+    _folder: tempfile::TempDir,
+}
+
+/// What the peer sends: by default everything is right.
+pub(crate) struct Sent {
+    pub(crate) message_id: As4MessageId,
+    pub(crate) envelope: Vec<u8>,
+    pub(crate) conversation: String,
+    pub(crate) from: ParticipantId,
+    pub(crate) to: ParticipantId,
+    pub(crate) action: DocumentType,
+    pub(crate) by_a_stranger: bool,
+}
+
+/// A packed request.
+pub(crate) struct Request {
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let now = SystemClock.now();
+        testbed::init(dir, now).unwrap();
+        let ours = testbed::access_point(dir, OURS, None, now).unwrap();
+        // Nobody listens there: what is sent to the peer stays on its way.
+        let peer = testbed::access_point(dir, PEER, Some("http://127.0.0.1:9/as4"), now).unwrap();
+        let (alice, bob) = (id("0203:alice.example.se"), id("0203:bob.example.se"));
+        let alices = testbed::participant(dir, &alice, OURS, &[], &[], now).unwrap();
+        let bobs = testbed::participant(dir, &bob, PEER, &[], &[], now).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
+        let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
+        let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
+        let address = app.addresses().as4.clone();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(app.run(stopped));
+        let bobs = identity(&bobs);
+        Self {
+            router,
+            service,
+            alice,
+            bob,
+            alices: certificate(&alices),
+            peer: identity(&peer),
+            // A certificate of the same federation, but of a participant.
+            stranger: bobs.clone(),
+            ours: trusted(&ours),
+            bobs,
+            address,
+            client: Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap(),
+            _stop: stop,
+            _running: running,
+            _folder: folder,
+        }
+    }
+
+    /// A message of Bob to Alice, as it should be.
+    pub(crate) fn sent(&self, envelope: Vec<u8>) -> Sent {
+        Sent {
+            message_id: As4MessageId::new(uuid::Uuid::new_v4(), &PEER.parse().unwrap()),
+            envelope,
+            conversation: uuid::Uuid::new_v4().to_string(),
+            from: self.bob.clone(),
+            to: self.alice.clone(),
+            action: DocumentType::sdk_message(),
+            by_a_stranger: false,
+        }
+    }
+
+    /// Bob's SDK message to Alice, changed by `change` before it is sealed.
+    pub(crate) fn envelope(
+        &self,
+        header: impl FnOnce(&mut xhe::Header),
+        change: impl FnOnce(String) -> String,
+    ) -> Vec<u8> {
+        let uuid = uuid::Uuid::new_v4();
+        let id: EnvelopeId = uuid.to_string().parse().unwrap();
+        let party = |id: &ParticipantId| sdk::message::Party {
+            participant: id.clone(),
+            label: None,
+            functional_address: format!("sdk:inkorg:{id}"),
+        };
+        let new = sdk::message::NewMessage {
+            created: SystemClock.now(),
+            message_id: uuid,
+            conversation_id: uuid,
+            ref_to: None,
+            label: "Ärende 12".into(),
+            confidential: true,
+            generating_system: None,
+            recipient: party(&self.alice),
+            sender: party(&self.bob),
+        };
+        let message = sdk::message::build(&new, &["Se bilagan.".into()], &mut [], Vec::new()).unwrap();
+        let message = change(String::from_utf8(message).unwrap());
+        let created = sluss::model::time::millis(SystemClock.now());
+        let mut head = xhe::Header::new(
+            id,
+            created,
+            DocumentType::sdk_message(),
+            FEDERATION,
+            self.bob.clone(),
+            self.alice.clone(),
+        );
+        head.handling_service_id = Some(format!("sdk:inkorg:{}", self.alice));
+        header(&mut head);
+        xhe::seal(&head, &mut message.as_bytes(), &self.bobs, &self.alices, &SystemRandom, Vec::new()).unwrap()
+    }
+
+    /// Packs by the peer's key, or by a stranger's.
+    pub(crate) fn pack(&self, sent: &Sent) -> Request {
+        let message = UserMessage {
+            mpc: None,
+            message_id: sent.message_id.clone(),
+            ref_to: None,
+            timestamp: SystemClock.now(),
+            from: Party::initiator(PEER),
+            to: Party::responder(OURS),
+            agreement: None,
+            service: ProcessId::default().value,
+            service_type: Some(pmode::SERVICE_TYPE.to_owned()),
+            action: sent.action.action(),
+            conversation_id: sent.conversation.clone(),
+            properties: vec![
+                Property::participant("originalSender", sent.from.as_str()),
+                Property::participant("finalRecipient", sent.to.as_str()),
+            ],
+            parts: Vec::new(),
+        };
+        let (mut content, mut cipher) = (&sent.envelope[..], Vec::new());
+        let part = OutgoingPart {
+            content_id: "message",
+            mime: "text/xml",
+            charset: None,
+            compression: Compression::Deflate,
+            content: &mut content,
+            cipher: &mut cipher,
+        };
+        let identity = if sent.by_a_stranger { &self.stranger } else { &self.peer };
+        let outgoing = as4::Outgoing { message, parts: vec![part], identity, to: &self.ours };
+        let packed = as4::pack(outgoing, &SystemRandom).unwrap();
+        let mut body = Vec::new();
+        for piece in &packed.pieces {
+            match piece {
+                PackedPiece::Text(text) => body.extend_from_slice(text.as_bytes()),
+                PackedPiece::Part(_) => body.extend_from_slice(&cipher),
+            }
+        }
+        Request { content_type: packed.content_type, body }
+    }
+
+    pub(crate) async fn post(&self, request: &Request) -> Fetched {
+        let body = Body::empty().memory(request.body.clone());
+        let answer = self.client.post(&self.address, &request.content_type, body, 1_000_000, Duration::from_secs(30));
+        answer.await.unwrap()
+    }
+
+    pub(crate) async fn messages(&self) -> Vec<Message> {
+        self.router.list(Query { limit: 100, ..Query::default() }).await.unwrap()
+    }
+
+    /// The message once `enough` says so.
+    pub(crate) async fn wait(&self, id: MessageId, enough: impl Fn(&Message) -> bool) -> Message {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let message = self.router.message(id).await.unwrap();
+            if enough(&message) {
+                return message;
+            }
+            assert!(Instant::now() < end, "{:?} {:?}", message.status, message.error);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The problems of a message's events, by rule.
+    pub(crate) async fn rules(&self, id: MessageId) -> Vec<String> {
+        let events = self.router.journey(id).await.unwrap();
+        events.into_iter().filter_map(|event| event.problem).filter_map(|problem| problem.rule).collect()
+    }
+
+    /// The one message that this became.
+    pub(crate) async fn arrived(&self, sent: &Sent) -> MessageId {
+        let messages = self.messages().await;
+        let found: Vec<_> = messages.iter().filter(|m| m.as4_message_id.as_ref() == Some(&sent.message_id)).collect();
+        assert_eq!(found.len(), 1);
+        found[0].id
+    }
+
+    /// Why this was refused; no message may be left of it.
+    pub(crate) async fn refusal(&self, sent: &Sent) -> Problem {
+        assert!(self.messages().await.iter().all(|m| m.as4_message_id.as_ref() != Some(&sent.message_id)));
+        let events = self.router.refusals(100).await.unwrap();
+        let named = |event: &&Event| event.facts.get("as4_message_id").is_some_and(|id| id == sent.message_id.as_str());
+        events
+            .iter()
+            .find(named)
+            .and_then(|event| event.problem.clone())
+            .expect("a refusal leaves an event that says why")
+    }
+}
+
+/// A fact of an event of this stage.
+pub(crate) fn fact(events: &[Event], stage: sluss::model::Stage, name: &str) -> Option<String> {
+    events.iter().find(|event| event.stage == stage).and_then(|event| event.facts.get(name).cloned())
+}
+
+pub(crate) fn id(text: &str) -> ParticipantId {
+    text.parse().unwrap()
+}
+
+fn identity(folder: &Path) -> Identity {
+    Identity::from_files(&folder.join("key.pem"), &folder.join("cert.pem")).unwrap()
+}
+
+fn certificate(folder: &Path) -> Certificate {
+    Certificate::from_pem(&std::fs::read(folder.join("cert.pem")).unwrap()).unwrap()
+}
+
+fn trusted(folder: &Path) -> Trusted {
+    let anchors = Certificate::all_from_pem(&std::fs::read(folder.join("chain.pem")).unwrap()).unwrap();
+    let trust =
+        Trust { role: Role::AccessPoint, anchors, revocation: Revocation::Unchecked, bits_least: 2048, validity: true };
+    trust.check(&certificate(folder), &[], SystemClock.now()).unwrap()
+}
