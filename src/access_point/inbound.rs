@@ -323,7 +323,7 @@ fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) ->
         .fact("to", header.final_recipient().unwrap_or_default())
         .fact("as4_message_id", &header.message_id)
         .fact("conversation_id", &header.conversation_id)
-        .fact("soap_sha256", crypto::sha256_hex(opened.soap.as_bytes()))
+        .fact("signature", crypto::hex(&opened.signature_value))
 }
 
 /// Answers a refusal with a signed ebMS error, and records it. Nothing else stays of the request.

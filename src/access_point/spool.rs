@@ -71,7 +71,7 @@ fn too_large(bytes: u64, bytes_max: u64) -> Problem {
 }
 
 /// A failure while an envelope was spooled, as its sender sees it.
-pub fn spool_problem(error: &io::Error, bytes_max: u64) -> Problem {
+pub(super) fn spool_problem(error: &io::Error, bytes_max: u64) -> Problem {
     match error.kind() {
         io::ErrorKind::FileTooLarge => Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("found more than {bytes_max} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts")).rule("AS4-2.8.a"),
         io::ErrorKind::StorageFull => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),

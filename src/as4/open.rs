@@ -494,6 +494,7 @@ impl<R: Read> Attributed<R> {
             reference_elements: self.elements,
             key_reference: self.received.signer_reference().map(KeyReference::name),
             algorithms: Algorithms::of(&self.proof, &self.encryption),
+            signature_value: self.proof.value,
             signer: self.proof.signer,
             message: self.message,
             soap: self.received.envelope.soap,
@@ -513,6 +514,8 @@ pub struct Opened {
     pub message: UserMessage,
     /// Who signed it; none only where [`Allow::Unsigned`] let it pass.
     pub signer: Option<Trusted>,
+    /// The signature's octets (AP-3.4.1.t09); empty where there is none.
+    pub signature_value: Vec<u8>,
     /// The parts, in the order of the header.
     pub parts: Vec<OpenedPart>,
     /// What was signed.

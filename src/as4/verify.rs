@@ -31,6 +31,8 @@ pub(super) struct Authority<'a> {
 pub(super) struct Proof {
     pub(super) signer: Option<Trusted>,
     pub(super) method_uri: Option<String>,
+    /// The signature's octets.
+    pub(super) value: Vec<u8>,
     /// All references, in order.
     pub(super) references: Vec<Reference>,
 }
@@ -107,7 +109,12 @@ pub(super) fn authenticate(envelope: &Envelope, authority: Authority<'_>) -> Res
     if let Some(security) = envelope.security() {
         timestamp(security, authority)?;
     }
-    Ok(Proof { signer: Some(signer), method_uri: Some(signature.method_uri), references: signature.references })
+    Ok(Proof {
+        signer: Some(signer),
+        method_uri: Some(signature.method_uri),
+        value: signature.value,
+        references: signature.references,
+    })
 }
 
 /// The first of the certificates of this key that is trusted. Several have one key after a renewal.

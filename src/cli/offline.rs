@@ -137,7 +137,7 @@ pub(super) fn smp(command: SmpCommand, out: &mut Output) -> Result<u8, Problem> 
     let question = smp::Question::from_texts(participant.as_deref(), document_type.as_deref(), process.as_deref())?;
     let report = smp::check(&whole(&file)?, certificates(&trust)?, &question, time_or_now(at.as_deref())?);
     pretty(&report, out)?;
-    Ok(u8::from(report.verdict != smp::Verdict::Accept))
+    Ok(u8::from(report.verdict != Verdict::Accept))
 }
 
 pub(super) fn xml(command: XmlCommand, out: &mut Output) -> Result<u8, Problem> {
@@ -158,7 +158,7 @@ pub(super) fn xml(command: XmlCommand, out: &mut Output) -> Result<u8, Problem> 
             };
             let report = xml::verify(|| File::open(&path).map(BufReader::new), &question);
             pretty(&report, out)?;
-            Ok(u8::from(report.verdict != xml::Verdict::Accept))
+            Ok(u8::from(report.verdict != Verdict::Accept))
         }
     }
 }

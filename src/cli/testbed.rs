@@ -36,7 +36,7 @@ pub(super) async fn run(command: TestbedCommand, out: &mut Output) -> Result<u8,
         }
         TestbedCommand::Fault { dir, kind, subject, clear } => {
             let kind: fault::Kind = kind.parse().map_err(|error: TestbedError| error.problem())?;
-            testbed::fault(&dir, kind, subject.as_deref(), clear, now).map_err(|error| error.problem())?;
+            fault(&dir, kind, subject.as_deref(), clear, now).map_err(|error| error.problem())?;
             said(out, &dir, format!("{} {}", if clear { "mended" } else { "made" }, kind.word()))
         }
         TestbedCommand::Certificates { dir } => {

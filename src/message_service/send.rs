@@ -224,7 +224,6 @@ fn unbuilt(error: &BuildError) -> Problem {
         BuildError::Invalid { rule, .. } => {
             Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", error.to_string()).rule(*rule)
         }
-        other => Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", other.to_string()),
     }
 }
 
