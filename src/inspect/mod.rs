@@ -6,7 +6,6 @@ pub mod message;
 pub mod smp;
 pub mod xml;
 
-pub use smp::Verdict;
 // What questions are made of, so that a command line needs no other module for them.
 pub use crate::crypto::SystemRandom;
 pub use crate::pki::{Certificate, Identity};
@@ -18,6 +17,16 @@ use crate::model::{Fault, Problem};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+
+/// The verdict on recorded bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything holds.
+    Accept,
+    /// Not so; the report says why.
+    Refuse,
+}
 
 /// A file to be read as a stream.
 fn opened(path: &Path) -> Result<BufReader<File>, Problem> {

@@ -1,5 +1,6 @@
 //! `sluss smp check`: the verdict on recorded service metadata, with no daemon and no network.
 
+pub use super::Verdict;
 use crate::discovery::certpub::Purpose;
 use crate::discovery::smp::{self, Endpoint, Metadata, SmpError};
 use crate::discovery::{CertificateView, PublishedView};
@@ -54,16 +55,6 @@ fn split(text: &str, option: &str) -> Result<(String, String), Problem> {
             format!("{option}: found {text:?}, expected SCHEME::ID, as in iso6523-actorid-upis::0203:a.example.se"),
         )),
     }
-}
-
-/// The verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Signed under a trust anchor, about what was asked, with an endpoint in force.
-    Accept,
-    /// Not so.
-    Refuse,
 }
 
 /// An endpoint as it is written in the metadata.

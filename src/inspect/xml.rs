@@ -1,6 +1,7 @@
 //! `sluss xml c14n` and `sluss xml verify`: canonical octets, and the verdict on an enveloped
 //! signature with everything that was compared.
 
+pub use super::Verdict;
 use crate::crypto::PublicKey;
 use crate::discovery::CertificateView;
 use crate::limits;
@@ -82,16 +83,6 @@ pub struct Question {
     pub at: Option<Timestamp>,
     /// `--show`: the canonical forms too.
     pub show: bool,
-}
-
-/// The verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// A signature over the whole document holds, and its signer is trusted.
-    Accept,
-    /// Not so.
-    Refuse,
 }
 
 /// What was compared for one reference.
@@ -184,7 +175,9 @@ fn trusted(enveloped: &Enveloped, question: &Question, report: &mut Report) -> R
     if question.at.is_none() && question.anchors.contains(&signer) {
         return Ok(());
     }
-    let trusted = trust.check(&signer, &others, question.at.unwrap_or(signer.not_before())).and_then(|trusted| trusted.may_sign());
+    let trusted = trust
+        .check(&signer, &others, question.at.unwrap_or(signer.not_before()))
+        .and_then(|trusted| trusted.may_sign());
     trusted.map_err(|error| refused(error.to_string()))
 }
 

@@ -2,7 +2,7 @@
 //! before its signature holds and is the sender's (XHE-3.2.p2, p3).
 
 use super::{Keys, MessageService, Settings, blocking, file_problem};
-use crate::access_point::{AccessPoint, HandOver, Handled, Submission, store_problem, accepted};
+use crate::access_point::{AccessPoint, HandOver, Handled, Submission, accepted, store_problem};
 use crate::model::{
     Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem,
     Query, Stage, Timestamp, time,

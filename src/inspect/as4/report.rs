@@ -3,19 +3,10 @@
 use crate::as4::{
     Algorithms, EbmsError, Opened, OpenedPart, Party, Property, SignalContent, UserMessage, VerifiedSignal,
 };
+pub use crate::inspect::Verdict;
 use crate::model::{Problem, SignedReference, Timestamp};
 use crate::pki::Trusted;
 use serde::Serialize;
-
-/// The verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Everything holds.
-    Accept,
-    /// Not so; `error` says why.
-    Refuse,
-}
 
 /// What `sluss as4 open --json` prints. In a refusal, what the message says of itself is unverified.
 #[derive(Clone, Debug, Serialize)]
