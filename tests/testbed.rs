@@ -1,5 +1,12 @@
 //! The testbed's folder, served and changed while it runs, and read by others: OpenSSL and Java.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "in tests a failed assumption is a failed test, and what is skipped is said"
+)]
+
 use sluss::discovery::{Discovery, Settings};
 use sluss::model::{DocumentType, ParticipantId, ProcessId, SystemClock, Timestamp};
 use sluss::net::client::{Client, ClientSettings};
