@@ -87,6 +87,13 @@ impl Blobs {
         }
     }
 
+    /// Moves a payload to `lost`, where it stays until an operator has looked.
+    pub fn set_aside(&self, id: BlobId) -> Result<(), StoreError> {
+        let lost = self.folder.join("lost");
+        let moved = fs::create_dir_all(&lost).and_then(|()| fs::rename(self.path(id), lost.join(id.to_string())));
+        moved.map_err(|source| StoreError::io(format!("move payload {id} aside"), source))
+    }
+
     /// Payloads that nothing refers to. Only true while nobody commits: at the start.
     pub fn orphans(&self, referenced: impl Fn(BlobId) -> Result<bool, StoreError>) -> Result<Vec<BlobId>, StoreError> {
         let mut orphans = Vec::new();

@@ -30,9 +30,10 @@ pub struct Opening {
     /// Why the index was built again, where it was.
     pub rebuilt: Option<String>,
     /// Records that the index had seen and the journal no longer has: a disk that lost what it had
-    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.aside`.
+    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`.
     pub lost: u64,
-    /// Payloads removed because nothing refers to them.
+    /// Payloads removed because nothing refers to them; moved to `blobs/lost` instead where records are
+    /// lost, a tail was torn or the journal is new.
     pub orphans: u64,
 }
 
@@ -190,7 +191,9 @@ pub(super) fn open_files(
     sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
-    orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
+    // Where the journal may have lost its end, they may belong to what somebody was promised.
+    let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
+    orphans.iter().try_for_each(|blob| if whole { blobs.remove(*blob) } else { blobs.set_aside(*blob) })?;
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
     for due in index.due() {
@@ -226,13 +229,13 @@ fn open_index(
         Ok((index, Some(position))) => {
             drop(index);
             opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
-            set_aside(&index_folder)?;
+            set_aside(&index_folder, "lost")?;
             opening.lost = position.seq;
             (Index::open(&index_folder)?, None)
         }
         Err(why) => {
             opening.rebuilt = Some(why).filter(|_| index_folder.exists());
-            set_aside(&index_folder)?;
+            set_aside(&index_folder, "aside")?;
             (Index::open(&index_folder)?, None)
         }
     };

@@ -90,9 +90,9 @@ impl Drop for Closing {
     }
 }
 
-/// Moves an index out of the way; the one moved before is removed.
-pub(super) fn set_aside(index: &Path) -> Result<(), StoreError> {
-    let aside = index.with_extension("aside");
+/// Moves an index out of the way to `index.{name}`; the one moved there before is removed.
+pub(super) fn set_aside(index: &Path, name: &str) -> Result<(), StoreError> {
+    let aside = index.with_extension(name);
     let moved = remove(&aside).and_then(|()| if index.exists() { fs::rename(index, &aside) } else { Ok(()) });
     moved.map_err(|source| StoreError::io(format!("move {} aside", index.display()), source))
 }

@@ -1,12 +1,13 @@
 //! Broken disks: a journal with a torn tail or a damaged middle, an index that is gone, cut short,
 //! garbled, behind or ahead.
 
-use crate::{duplicate, insert, message, open, settle, try_open};
+use crate::{duplicate, insert, message, open, settle, try_open, with_envelope};
 use sluss::limits::JOURNAL_SEGMENT_BYTES;
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, Timestamp};
 use sluss::store::journal::Journal;
 use sluss::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -268,7 +269,10 @@ fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
     let (store, _) = open(folder.path());
     let kept = message();
     store.commit(insert(&kept)).unwrap();
-    store.commit(insert(&message())).unwrap();
+    let mut payload = store.blobs().create(None).unwrap();
+    payload.write_all(b"promised").unwrap();
+    let payload = payload.commit().unwrap();
+    store.commit(insert(&with_envelope(payload))).unwrap();
     drop(store);
     let segment = first_segment(folder.path());
     let (begin, _) = last_record(&segment);
@@ -276,7 +280,8 @@ fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
     let (store, opening) = open(folder.path());
     assert_eq!(opening.lost, 1);
     assert_eq!(store.list(&Query::default()).unwrap(), [kept]);
-    assert!(folder.path().join("index.aside").is_dir());
+    assert!(folder.path().join("index.lost").is_dir());
+    assert_eq!(fs::read(folder.path().join(format!("blobs/lost/{payload}"))).unwrap(), b"promised");
 }
 
 #[test]
