@@ -134,3 +134,20 @@ pub(super) async fn ready(State(state): State<ApiState>) -> Result<Response, Pro
     state.outlook.ready()?;
     Ok(Json(serde_json::json!({"ready": true})).into_response())
 }
+
+/// How many refusals are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefusalsQuery {
+    limit: Option<usize>,
+}
+
+/// `GET refusals`: AS4 messages that were refused, newest first. Nothing else is left of them.
+pub(super) async fn refusals(
+    State(state): State<ApiState>,
+    Strict(query): Strict<RefusalsQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let refusals = state.access_point.refusals(limit).await?;
+    Ok(Json(serde_json::json!({ "refusals": refusals })).into_response())
+}

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `status`, `lookup` | operators ([`admin`]) |
+//! | `queue`, `refusals`, `status`, `lookup` | operators ([`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
 mod admin;
@@ -74,6 +74,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/inbox", get(messages::inbox))
         .route("/queue", get(admin::queue))
         .route("/queue/{id}", get(admin::journey))
+        .route("/refusals", get(admin::refusals))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .fallback(problem::no_such_path)
