@@ -1,0 +1,243 @@
+//! Documents from participant to participant through real processes, as users drive them: they arrive once, whole, and
+//! are answered, also where a process dies in between.
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
+
+/// The message of the envelope in the receiver's inbox, once it is there to be read.
+fn in_inbox(access_point: &str, participant: &str, envelope: &str) -> Value {
+    world().until_status(access_point, envelope, "NEW");
+    let inbox = world().at(access_point, &["inbox", "--participant", participant]).done().lines;
+    let mut found: Vec<&Value> = inbox.iter().filter(|message| message["envelope_id"] == envelope).collect();
+    assert_eq!(found.len(), 1, "{inbox:#?}");
+    found.remove(0).clone()
+}
+
+#[test]
+fn a_document_arrives_whole_and_its_answer_comes_back() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sha256) = document(folder.path(), "beslut.pdf", b"%PDF-1.7 a decision \x00\xff");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--label", "Beslut", "--wait=60s", &file]);
+    let sent = sent.done().one();
+    assert_eq!(sent["status"], "ACCEPTED");
+    let envelope = sent["envelope_id"].as_str().unwrap();
+    let read = in_inbox(SOUTH, BOB, envelope);
+    assert_eq!(read["status"], "NEW");
+    assert_eq!((read["from"].as_str(), read["to"].as_str()), (Some(ALICE), Some(BOB)));
+    assert_eq!((&read["label"], &read["documents"][0]["name"]), (&"Beslut".into(), &"beslut.pdf".into()));
+    assert_eq!(read["documents"][0]["sha256"], sha256.as_str());
+
+    let (reply, _) = document(folder.path(), "svar.txt", "Svar på beslut".as_bytes());
+    let command = ["send", "--from", BOB, "--to", ALICE, "--in-reply-to", envelope, "--wait=60s", &reply];
+    let answer = world.at(SOUTH, &command).done().one();
+    let read = in_inbox(NORTH, ALICE, answer["envelope_id"].as_str().unwrap());
+    assert_eq!(read["in_reply_to"].as_str(), Some(envelope));
+    assert_eq!(read["label"], "svar.txt", "without a label, the subject is the file's name");
+
+    let journey = world.journey(NORTH, &sent);
+    let stages: Vec<&str> = journey["journey"].as_array().unwrap().iter().filter_map(|e| e["stage"].as_str()).collect();
+    assert_eq!(stages, ["accepted", "routed", "packed", "receipted", "answered"], "{journey:#}");
+    assert_eq!(journey["message"]["as4_receipt"]["references_matched"], true);
+    assert_eq!(journey["message"]["message_receipt"], "ACCEPTED");
+}
+
+#[test]
+fn two_documents_and_a_text_are_one_message() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = document(folder.path(), "a.txt", b"first");
+    let (second, _) = document(folder.path(), "b.txt", b"second");
+    let command = ["send", "--from", ALICE, "--to", BOB, "--label", "Två", "--text", "Läs båda.", "--wait=60s"];
+    let sent = world.at(NORTH, &[&command[..], &[&first, &second]].concat()).done().one();
+    let read = in_inbox(SOUTH, BOB, sent["envelope_id"].as_str().unwrap());
+    let documents = read["documents"].as_array().unwrap();
+    let names: Vec<&str> = documents.iter().filter_map(|document| document["name"].as_str()).collect();
+    assert!(names.len() == 3 && names.contains(&"a.txt") && names.contains(&"b.txt"), "{read:#}");
+    let mut contents = saved(&read, folder.path());
+    contents.retain(|(name, _)| name.ends_with(".txt"));
+    contents.sort();
+    assert_eq!(contents, [("a.txt".into(), "first".into()), ("b.txt".into(), "second".into())]);
+}
+
+#[test]
+fn names_that_lead_out_of_the_folder_are_saved_inside_it() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "harmless-name.txt", b"evil");
+    let address = format!("sdk:inkorg:{BOB}");
+    let built = sluss(&[
+        "message",
+        "build",
+        "--from",
+        ALICE,
+        "--to",
+        BOB,
+        "--functional-address",
+        &address,
+        "--label",
+        "x",
+        &file,
+    ]);
+    let text = String::from_utf8(built.done().out).unwrap();
+    assert!(text.contains("harmless-name.txt"));
+    let hostile = text.replace("harmless-name.txt", "../../.evil\\..");
+    let (file, _) = document(folder.path(), "envelope.xml", &world.seal(ALICE, BOB, hostile.as_bytes()));
+    let sent = world.at(NORTH, &["submit", "--as", ALICE, &file]).done().one();
+    let read = in_inbox(SOUTH, BOB, sent["envelope_id"].as_str().unwrap());
+    let saved = saved(&read, folder.path());
+    assert_eq!(saved.len(), 1);
+    let (name, content) = &saved[0];
+    assert!(!name.starts_with('.') && !name.contains(['/', '\\']), "{name}");
+    assert_eq!(content, "evil");
+}
+
+/// Saves a message's documents; gives their file names and contents.
+fn saved(message: &Value, folder: &Path) -> Vec<(String, String)> {
+    let into = folder.join("saved");
+    let id = message["id"].as_str().unwrap();
+    world().at(SOUTH, &["inbox", "--save", &into.display().to_string(), id]).done();
+    assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "nothing is written beside the message's own folder");
+    let entries = fs::read_dir(into.join(id)).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())).collect()
+}
+
+#[test]
+fn a_sealed_envelope_is_taken_byte_for_byte_once_and_by_its_recipient_only() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let envelope = world.sealed(ALICE, CAROL);
+    let (file, _) = document(folder.path(), "envelope.xml", &envelope);
+    let first = world.at(NORTH, &["submit", "--as", ALICE, &file]).done().one();
+    let again = world.at(NORTH, &["submit", "--as", ALICE, &file]).done().one();
+    assert_eq!(first["id"], again["id"], "the same envelope handed in again is the same message");
+    let envelope_id = first["envelope_id"].as_str().unwrap();
+    world.until_status(NORTH, envelope_id, "ACKNOWLEDGED");
+    let received = world.until("AP0002-TESTBED", "envelope that waits", |message| {
+        message["envelope_id"] == envelope_id && message["next_attempt_at"].is_null()
+    });
+    let id = received["id"].as_str().unwrap();
+
+    let path = |participant: &str| format!("/participants/{participant}/envelopes/{id}");
+    for request in [("GET", path(BOB)), ("POST", path(BOB) + "/confirm"), ("GET", path(ALICE))] {
+        let refused = world.api(SOUTH, request.0, &request.1);
+        assert!([404, 422].contains(&refused.status), "{request:?}: {refused:?}");
+        assert!(!refused.text().contains("<"), "nothing of the envelope is in the answer");
+    }
+    let offered = world.at(SOUTH, &["take", "--as", BOB]).done().lines;
+    assert!(offered.iter().all(|waiting| waiting["id"] != id), "{offered:?}");
+
+    let saved = folder.path().join("taken").display().to_string();
+    let taken = world.at(SOUTH, &["take", "--as", CAROL, "--save", &saved]).done().lines;
+    assert_eq!(taken.iter().filter(|taken| taken["id"] == id).count(), 1, "{taken:?}");
+    assert_eq!(fs::read(folder.path().join(format!("taken/{id}.xml"))).unwrap(), envelope);
+    let offered = world.at(SOUTH, &["take", "--as", CAROL]).done().lines;
+    assert!(offered.iter().all(|waiting| waiting["id"] != id), "what was confirmed is not offered again: {offered:?}");
+    assert_eq!(world.received(SOUTH, envelope_id)[0]["status"], "DOWNLOADED");
+
+    let [key, cert] = [world.keys(CAROL).0, world.keys(CAROL).1].map(|path| path.display().to_string());
+    let file = format!("{saved}/{id}.xml");
+    let opened = sluss(&["envelope", "open", "--key", &key, "--cert", &cert, &file]).done();
+    assert!(String::from_utf8_lossy(&opened.out).contains("Beslut"));
+}
+
+#[test]
+fn another_envelope_under_an_id_that_was_sent_is_refused() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (world.sealed(ALICE, CAROL), world.sealed(ALICE, CAROL));
+    let (file, _) = document(folder.path(), "first.xml", &first);
+    let sent = world.at(NORTH, &["submit", "--as", ALICE, &file]).done().one();
+    let text = String::from_utf8(second).unwrap();
+    let id = text.split("<xhb:ID>").nth(1).unwrap().split('<').next().unwrap();
+    let (file, _) =
+        document(folder.path(), "second.xml", text.replace(id, sent["envelope_id"].as_str().unwrap()).as_bytes());
+    let error = world.at(NORTH, &["submit", "--as", ALICE, &file]).ended(1).error();
+    assert_eq!(error["rule"], "XHE-2.2.t03", "{error}");
+    let (file, _) = document(folder.path(), "others.xml", &world.sealed(BOB, CAROL));
+    let error = world.at(NORTH, &["submit", "--as", ALICE, &file]).ended(1).error();
+    assert_eq!(error["rule"], "APOP-3.3.b", "whose envelope it is not, does not hand it in: {error}");
+}
+
+#[test]
+fn a_sender_that_is_killed_right_after_it_accepted_sends_once_when_it_is_back() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "a.txt", b"before the crash");
+    let daemon = world.serve(THIRD);
+    let sent = world.at(THIRD, &["send", "--from", DAVID, "--to", BOB, &file]).done().one();
+    daemon.kill();
+    let _daemon = world.serve(THIRD);
+    let envelope = sent["envelope_id"].as_str().unwrap();
+    world.until_status(THIRD, envelope, "ACCEPTED");
+    in_inbox(SOUTH, BOB, envelope);
+    assert_eq!(world.received(SOUTH, envelope).len(), 1);
+}
+
+#[test]
+fn a_receiver_that_is_killed_delivers_once_when_it_is_back() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sha256) = document(folder.path(), "b.txt", b"into the crash");
+    let daemon = world.serve(THIRD);
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", DAVID, &file]).done().one();
+    daemon.kill();
+    let _daemon = world.serve(THIRD);
+    let envelope = sent["envelope_id"].as_str().unwrap();
+    world.until_status(NORTH, envelope, "ACCEPTED");
+    let read = in_inbox(THIRD, DAVID, envelope);
+    assert_eq!(read["documents"][0]["sha256"], sha256.as_str());
+    assert_eq!(world.received(THIRD, envelope).len(), 1);
+}
+
+#[test]
+fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "c.txt", b"to the new one");
+    let daemon = world.serve(THIRD);
+    world.participant("0203:erik.example.se", THIRD);
+    let good = fs::read_to_string(world.config(THIRD)).unwrap();
+    fs::write(world.config(THIRD), format!("{good}\n[mistake]\n")).unwrap();
+    daemon.signal("-HUP");
+    support::wait(|| daemon.log().contains("the configuration in force stays").then_some(()))
+        .expect("a line in the log");
+    fs::write(world.config(THIRD), good).unwrap();
+    daemon.signal("-HUP");
+    support::wait(|| daemon.log().contains("were read again").then_some(())).expect("a line in the log");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", "0203:erik.example.se", "--wait=60s", &file]);
+    in_inbox(THIRD, "0203:erik.example.se", sent.done().one()["envelope_id"].as_str().unwrap());
+
+    let second = world.at(THIRD, &["serve"]).ended(3).error();
+    let detail = second["detail"].as_str().unwrap();
+    assert!(detail.contains("listen.as4") && detail.contains("in use"), "{second}");
+    // With addresses of its own it meets the lock of the data folder.
+    let other = world.folder(THIRD).join("other.toml");
+    let text = fs::read_to_string(world.config(THIRD)).unwrap();
+    let ports = text.lines().map(|line| {
+        if line.contains("\"127.0.0.1:") && !line.starts_with("dns") {
+            format!("{} = \"127.0.0.1:0\"", line.split(' ').next().unwrap())
+        } else {
+            line.to_owned()
+        }
+    });
+    fs::write(&other, ports.collect::<Vec<_>>().join("\n")).unwrap();
+    let second = sluss(&["serve", "--json", "--config", &other.display().to_string()]);
+    let error = second.lines.first().unwrap_or(&Value::Null)["error"].clone();
+    let detail = error["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("another process"), "{error} {}", second.err);
+    assert_ne!(second.status, Some(0));
+    world.at(THIRD, &["status"]).done();
+
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let error = world.at(THIRD, &["status"]).ended(3).error();
+    assert!(error["detail"].as_str().unwrap().contains("sluss serve"), "{error}");
+}
