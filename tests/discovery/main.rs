@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::unit_arg,
     reason = "in tests a failed assumption is a failed test, and what is skipped is said"
 )]
 
