@@ -1,6 +1,11 @@
 //! The HTTP interface of two access points, from outside: what it takes, what it refuses, and how it says so.
 
-#![allow(clippy::unwrap_used, reason = "in a test a failed assumption is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 mod doors;
 

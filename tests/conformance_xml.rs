@@ -1,7 +1,12 @@
 //! Runs `conformance/xml/{c14n,dsig,enc}/*.case`: one scenario a file, and each must end as it says,
 //! for the reason it says.
 
-#![allow(clippy::unwrap_used, reason = "in tests a failed assumption is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 use sluss::crypto::{PublicKey, sha256_hex};
 use sluss::xml::algorithm::{Allowed, Profile};

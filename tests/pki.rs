@@ -1,6 +1,11 @@
 //! Certificates that others issued, and key stores that others read.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 use sluss::crypto::hex;
 use sluss::model::Timestamp;

@@ -1,6 +1,11 @@
 //! SDK messages and message receipts, and the independent oracle on what is built and on mutants.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 use sluss::crypto::{Digest, HashFunction, SystemRandom, hex};
 use sluss::inspect;

@@ -1,6 +1,11 @@
 //! Envelopes from end to end, and against foreign implementations where those are installed.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 use sluss::crypto::SystemRandom;
 use sluss::inspect;
@@ -86,7 +91,7 @@ fn a_sealed_envelope_conforms_verifies_and_opens_to_its_payload() {
     let signed = xhe::verify(|| Ok(&sealed[..])).unwrap();
     assert_eq!(signed.certificate(), &scene.sender.certificate);
     let mut plain = Vec::new();
-    let unsealed = xhe::open(&signed, &sealed[..], &[scene.recipient.clone()], &mut plain).unwrap();
+    let unsealed = xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.recipient), &mut plain).unwrap();
     assert_eq!(plain, PAYLOAD);
     assert_eq!((unsealed.header, unsealed.encrypted, unsealed.bytes), (header(), true, PAYLOAD.len() as u64));
 }
@@ -137,7 +142,7 @@ fn nothing_is_opened_but_what_was_verified() {
     let scene = scene();
     let (one, other) = (seal(&scene, PAYLOAD), seal(&scene, PAYLOAD));
     let signed = xhe::verify(|| Ok(&one[..])).unwrap();
-    let refused = xhe::open(&signed, &other[..], &[scene.recipient.clone()], std::io::sink());
+    let refused = xhe::open(&signed, &other[..], std::slice::from_ref(&scene.recipient), std::io::sink());
     assert!(matches!(refused, Err(xhe::OpenError::NotVerified)), "{refused:?}");
 }
 
@@ -146,7 +151,7 @@ fn a_wrong_key_says_no_more_than_that_decryption_failed() {
     let scene = scene();
     let sealed = seal(&scene, PAYLOAD);
     let signed = xhe::verify(|| Ok(&sealed[..])).unwrap();
-    let refused = xhe::open(&signed, &sealed[..], &[scene.sender.clone()], std::io::sink());
+    let refused = xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.sender), std::io::sink());
     assert!(matches!(refused, Err(xhe::OpenError::Decryption)), "{refused:?}");
 }
 
@@ -207,7 +212,7 @@ fn a_large_payload_passes_through_in_pieces() {
     let sealed = seal(&scene, &payload);
     let signed = xhe::verify(|| Ok(&sealed[..])).unwrap();
     let mut plain = Vec::new();
-    xhe::open(&signed, &sealed[..], &[scene.recipient.clone()], &mut plain).unwrap();
+    xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.recipient), &mut plain).unwrap();
     assert!(plain == payload);
 }
 
@@ -219,7 +224,7 @@ fn a_declaration_before_the_payload_is_left_out() {
     let sealed = seal(&scene, &payload);
     let signed = xhe::verify(|| Ok(&sealed[..])).unwrap();
     let mut plain = Vec::new();
-    xhe::open(&signed, &sealed[..], &[scene.recipient.clone()], &mut plain).unwrap();
+    xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.recipient), &mut plain).unwrap();
     assert_eq!(plain, PAYLOAD);
     let refused = xhe::seal(
         &header(),
@@ -251,7 +256,7 @@ fn a_payload_that_is_not_xml_is_encrypted_as_content() {
     assert!(text.contains("Type=\"http://www.w3.org/2001/04/xmlenc#Content\""));
     let signed = xhe::verify(|| Ok(text.as_bytes())).unwrap();
     let mut plain = Vec::new();
-    xhe::open(&signed, text.as_bytes(), &[scene.recipient.clone()], &mut plain).unwrap();
+    xhe::open(&signed, text.as_bytes(), std::slice::from_ref(&scene.recipient), &mut plain).unwrap();
     assert_eq!(plain, payload);
 }
 

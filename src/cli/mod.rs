@@ -11,7 +11,7 @@ mod serve;
 mod testbed;
 
 use crate::config::Config;
-use crate::model::{Fault, Problem, Timestamp};
+use crate::model::{Clock, Fault, Problem, SystemClock, Timestamp};
 use args::{Cli, Command};
 use clap::Parser;
 use output::Output;
@@ -73,7 +73,7 @@ fn config_path(given: Option<PathBuf>) -> PathBuf {
 /// A time that was given, or now.
 fn time_or_now(given: Option<&str>) -> Result<Timestamp, Problem> {
     given.map_or_else(
-        || Ok(Timestamp::now()),
+        || Ok(SystemClock.now()),
         |text| text.parse().map_err(|_| usage(&format!("--at {text}: expected a time as 2026-11-23T12:00:00Z"))),
     )
 }

@@ -9,7 +9,7 @@ use super::{time_or_now, unprinted, usage};
 use crate::inspect::{
     Allowed, Certificate, Form, Identity, Level, Profile, SystemRandom, Verdict, as4, envelope, message, smp, xml,
 };
-use crate::model::{As4MessageId, DocumentType, ParticipantId, Problem, ProcessId, Timestamp};
+use crate::model::{As4MessageId, Clock, DocumentType, ParticipantId, Problem, ProcessId, SystemClock};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -56,7 +56,7 @@ fn as4_pack(options: As4PackOptions, out: &mut Output) -> Result<u8, Problem> {
         process: ProcessId::default(),
         message_id: As4MessageId::new(uuid::Uuid::new_v4(), &party),
         conversation_id: uuid::Uuid::new_v4().to_string(),
-        at: Timestamp::now(),
+        at: SystemClock.now(),
         payloads: options.payload,
         save: options.save,
     };
@@ -96,7 +96,7 @@ fn seal(options: SealOptions) -> Result<envelope::Seal, Problem> {
         certificate: options.cert,
         to_certificate: options.to_cert,
         payload: options.payload,
-        at: Timestamp::now(),
+        at: SystemClock.now(),
     })
 }
 
@@ -123,7 +123,7 @@ fn build(options: BuildOptions) -> Result<message::Build, Problem> {
         confidential: options.confidential,
         in_reply_to: None,
         files: options.files,
-        at: Timestamp::now(),
+        at: SystemClock.now(),
     })
 }
 

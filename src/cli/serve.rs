@@ -5,7 +5,7 @@ use super::output::{Output, Table};
 use super::{Ended, unprinted, usage};
 use crate::app::{self, Addresses, App, Reloader};
 use crate::config::{Config, LogFormat};
-use crate::model::{Fault, PartyId, Problem, SystemClock, Timestamp};
+use crate::model::{Clock, Fault, PartyId, Problem, SystemClock};
 use crate::ops;
 use crate::pki::request;
 use serde::Serialize;
@@ -93,7 +93,7 @@ fn notify(state: &str) {
 
 /// Says everything that is wrong or will be.
 pub(super) async fn check(path: &Path, out: &mut Output) -> Result<u8, Problem> {
-    let checks = app::check(path, Timestamp::now()).await;
+    let checks = app::check(path, SystemClock.now()).await;
     let table = || {
         let mut table = Table::new(&["", "what", "found"]);
         for check in &checks {

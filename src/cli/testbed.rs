@@ -3,14 +3,14 @@
 use super::args::TestbedCommand;
 use super::output::Output;
 use super::{unprinted, usage};
-use crate::model::{DocumentType, Fault, ParticipantId, Problem, SystemClock, Timestamp};
+use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock};
 use crate::testbed::{self, TestbedError, ca, fault};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) async fn run(command: TestbedCommand, out: &mut Output) -> Result<u8, Problem> {
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     match command {
         TestbedCommand::Init { dir } => {
             testbed::init(&dir, now).map_err(|error| error.problem())?;

@@ -158,7 +158,7 @@ impl<'a> Bench<'a> {
                 self.replace(&old, &new);
             }
             "cut" => {
-                let text = self.range(&pair().0.to_owned(), &pair().1.to_owned());
+                let text = self.range(pair().0, pair().1);
                 self.soap().replace_range(text, "");
             }
             "resign" | "resign-as-stranger" => self.resign(operation == "resign-as-stranger"),

@@ -1,5 +1,12 @@
 //! AS4 held against messages of others (phase4, Holodeck, AS4.NET, RSSBus), and against hostile ones of our own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
+
 mod exchange;
 mod hostile;
 mod pack;

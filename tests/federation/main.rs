@@ -1,7 +1,12 @@
 //! An access point with its message service against a peer that sends what it likes: what is delivered, what is refused, by which
 //! rule, and what is left behind.
 
-#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 mod site;
 

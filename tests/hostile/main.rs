@@ -3,7 +3,12 @@
 //! Each target changes its seeds at random for some seconds, from a printed seed. `HOSTILE_SECONDS=600` makes a long
 //! run of it (default 2), `HOSTILE_SEED=n` repeats one. The case files of `conformance/` are seeds as well.
 
-#![allow(clippy::print_stdout, reason = "a run says its seed, and what it leaves out")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 mod torment;
 

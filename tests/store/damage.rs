@@ -191,6 +191,7 @@ fn an_index_that_is_lost_or_garbled_is_built_again_with_the_same_content() {
     let expected = everything(&store);
     drop(store);
     let index = folder.path().join("index");
+    #[expect(clippy::type_complexity, reason = "a name and what to do: a type of its own would say no more")]
     let hurts: Vec<(&str, Box<dyn Fn()>)> = vec![
         ("deleted", Box::new(|| fs::remove_dir_all(&index).unwrap())),
         ("emptied", Box::new(|| files(&index).iter().for_each(|file| fs::write(file, b"").unwrap()))),

@@ -1,6 +1,13 @@
 //! The promises of the store. `contract` is written once and run on every store; the rest breaks
 //! the embedded one: its journal, its index, its process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
+
 mod contract;
 mod crash;
 mod damage;

@@ -1,7 +1,12 @@
 //! XML held against documents and programs of others: the samples of the specifications, the vectors
 //! of W3C and of merlin, libxml2 and xmlsec.
 
-#![allow(clippy::unwrap_used, reason = "in tests a failed assumption is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
 
 mod generator;
 mod offline;
