@@ -265,6 +265,8 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
         *message = packed(router, message.clone(), route).await?;
+    } else if message.attempts > 1 {
+        readdress(router, message).await;
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
@@ -296,6 +298,17 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         references_matched: true,
         soap: receipt.soap,
     })
+}
+
+/// The same bytes go where the receiver is now: it may have moved since the message was packed. Whom the message was
+/// encrypted to stays, and a look-up that leads to nobody or to another changes nothing.
+async fn readdress(router: &Router, message: &mut Message) {
+    let route = router.discovery.route(&message.to, &message.document_type, &message.process).await;
+    if let (Ok(route), Some(packing)) = (route, &mut message.packed)
+        && packing.certificate == route.certificate.certificate().to_pem()
+    {
+        packing.url = route.url;
+    }
 }
 
 /// Packs the message for `route`, and keeps the result under the message's claim.
