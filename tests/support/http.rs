@@ -5,12 +5,17 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// An answer.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Status line and headers.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.head, self.text())
+    }
 }
 
 impl Answer {
@@ -44,4 +49,10 @@ pub(crate) fn raw(address: &str, request: &[u8]) -> Option<Answer> {
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some(Answer { status, head, body: answer[end + 4..].to_vec() })
+}
+
+/// Sends these bytes and hangs up.
+pub(crate) fn broken_off(address: &str, request: &[u8]) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request).unwrap();
 }

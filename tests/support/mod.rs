@@ -68,7 +68,7 @@ impl World {
             world.testbed(&["access-point"], &[name]);
             let config = world.config(name);
             let text = fs::read_to_string(&config).unwrap();
-            let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[federation]";
+            let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
             fs::write(&config, text.replace("[federation]", impatient)).unwrap();
         }
         for (id, access_point) in [(ALICE, NORTH), (BOB, SOUTH), (CAROL, SOUTH), (DAVID, THIRD)] {
@@ -244,7 +244,7 @@ impl Drop for Faulty<'_> {
 
 /// Ends what is shared, and removes the folder, when this process is gone: statics are never dropped.
 fn watchdog(dir: &Path) -> ChildStdin {
-    let script = "p=; while read x; do p=\"$p $x\"; done; kill -9 $p; rm -rf \"$0\"";
+    let script = "p=; while read x; do p=\"$p $x\"; done; kill -9 $p; umount \"$0/disk\"; rm -rf \"$0\"";
     let mut command = Command::new("sh");
     command.args(["-c", script]).arg(dir).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("there is a shell").stdin.take().unwrap()

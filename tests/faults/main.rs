@@ -1,0 +1,12 @@
+//! Bad input from the first day, against real processes: each meets the right refusal, leaves a trace for the operator,
+//! and is never delivered. What is asked for and cannot be had is said to whoever asked, and nothing is half-done.
+
+mod asker;
+mod configuration;
+#[path = "../as4/exchange.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod exchange;
+mod inbound;
+#[path = "../support/mod.rs"]
+mod support;
+mod wire;
