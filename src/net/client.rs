@@ -104,7 +104,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`NetError`]; an HTTP status of failure is no error here.
+    /// [`NetError`]; an HTTP status of failure is one unless XML tells of the failure.
     pub async fn post(
         &self,
         url: &str,
@@ -114,7 +114,14 @@ impl Client {
         timeout: Duration,
     ) -> Result<Fetched, NetError> {
         let headers = [(header::CONTENT_TYPE, content_type.to_owned())];
-        self.whole(Outgoing { method: Method::POST, url, headers: &headers, body, timeout }, answer_bytes_max).await
+        let outgoing = Outgoing { method: Method::POST, url, headers: &headers, body, timeout };
+        let fetched = self.whole(outgoing, answer_bytes_max).await?;
+        // Access points tell of their failures in SOAP under such a status; the rest is a server's own page, or nothing.
+        let soap = fetched.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("xml"));
+        if fetched.status >= 400 && !soap {
+            return Err(NetError::Status { host: host_of(url), status: fetched.status });
+        }
+        Ok(fetched)
     }
 
     async fn whole(&self, outgoing: Outgoing<'_>, bytes_max: usize) -> Result<Fetched, NetError> {

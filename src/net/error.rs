@@ -81,6 +81,14 @@ pub enum NetError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The other side's server, or a proxy before it, answers with a failure and nothing else.
+    #[error("{host}: answered with HTTP status {status} and nothing in SOAP")]
+    Status {
+        /// Host of the URL.
+        host: String,
+        /// HTTP status.
+        status: u16,
+    },
     /// The text is no URL that can be called.
     #[error("{host}: not a usable URL: {reason}")]
     Url {
@@ -99,6 +107,7 @@ impl NetError {
             | Self::Connect { .. }
             | Self::Name { .. }
             | Self::Protocol { .. }
+            | Self::Status { .. }
             | Self::TimedOut { .. } => true,
             Self::Tls { certificate, .. } => !certificate,
             Self::PlainHttp { .. } | Self::Sending { .. } | Self::TooLarge { .. } | Self::Url { .. } => false,
