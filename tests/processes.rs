@@ -1,6 +1,13 @@
 //! Documents from participant to participant through real processes, as users drive them: they arrive once, whole, and
 //! are answered, also where a process dies in between.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "in a test a failed assumption is a failed test, and what is left out is said"
+)]
+
 mod support;
 
 use serde_json::Value;
