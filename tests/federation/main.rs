@@ -10,9 +10,9 @@
 
 mod site;
 
-use site::{PEER, Sent, Site, fact, id};
+use site::{OURS, PEER, Sent, Site, fact, id};
 use sluss::message_service::Draft;
-use sluss::model::{DocumentType, Fault, Stage, Status};
+use sluss::model::{DocumentType, Fault, Piece, Stage, Status};
 use std::sync::LazyLock;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -39,8 +39,9 @@ fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for
         ] {
             assert_eq!(fact(&events, Stage::Received, name).as_deref(), Some(expected), "{name}");
         }
-        for name in ["certificate_sha256", "soap_sha256"] {
-            assert_eq!(fact(&events, Stage::Received, name).map(|value| value.len()), Some(64), "{name}");
+        // A digest of 32 bytes, and the signature of a key of 3,072 bits, in hexadecimal.
+        for (name, length) in [("certificate_sha256", 64), ("signature", 768)] {
+            assert_eq!(fact(&events, Stage::Received, name).map(|value| value.len()), Some(length), "{name}");
         }
     });
 }
@@ -174,23 +175,14 @@ fn a_message_that_breaks_a_rule_is_rejected_by_its_recipient() {
 #[test]
 fn a_receiver_that_is_unknown_is_said_at_once_and_one_that_is_unreachable_is_tried_again() {
     at_site(async |site| {
-        let draft = |to: &str| Draft {
-            from: site.alice.clone(),
-            to: id(to),
-            functional_address: None,
-            label: "Ärende 12".into(),
-            text: Some("Hej".into()),
-            confidential: false,
-            in_reply_to: None,
-        };
-        let refused = site.service.send(draft("0203:nobody.example.se"), Vec::new()).await.unwrap_err();
+        let refused = site.service.send(draft(site, "0203:nobody.example.se"), Vec::new()).await.unwrap_err();
         assert_eq!(refused.fault, Fault::Refused, "{refused:?}");
         assert!(
             site.messages().await.iter().all(|kept| kept.to.as_str() != "0203:nobody.example.se"),
             "nothing is kept of it"
         );
 
-        let message = site.service.send(draft(site.bob.as_str()), Vec::new()).await.unwrap();
+        let message = site.service.send(draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
         let waiting = site.wait(message.id, |message| message.status == Status::ScheduledForResend).await;
         assert_eq!(waiting.error.unwrap().rule.as_deref(), Some("AP-3.2.5.a"));
         assert!(waiting.packed.is_some() && waiting.next_attempt_at.is_some(), "the same bytes go again");
@@ -198,6 +190,73 @@ fn a_receiver_that_is_unknown_is_said_at_once_and_one_that_is_unreachable_is_tri
         assert_eq!(fact(&events, Stage::AttemptFailed, "partner").as_deref(), Some(PEER));
         assert_eq!(fact(&events, Stage::AttemptFailed, "conversation_id"), Some(message.envelope_id.to_string()));
     });
+}
+
+#[test]
+fn what_goes_out_has_the_header_that_the_transport_profile_fixes() {
+    at_site(async |site| {
+        let message = site.service.send(draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
+        let waiting = site.wait(message.id, |message| message.packed.is_some()).await;
+        let packing = waiting.packed.unwrap();
+        let texts = packing.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::File(_) => None,
+        });
+        let soap: String = texts.collect();
+        let party = "urn:fdc:digg.se:edelivery:transportprofile:as4:partytype:ap";
+        let action = "busdox-docid-qns::urn:riv:infrastructure:messaging:MessageWithAttachments:3::messagePayload##3.0::tm-base-ext-sigenc";
+        for expected in [
+            format!("<eb:PartyId type=\"{party}\">{OURS}</eb:PartyId>"),
+            format!("<eb:PartyId type=\"{party}\">{PEER}</eb:PartyId>"),
+            "/ns/core/200704/initiator</eb:Role>".into(),
+            "/ns/core/200704/responder</eb:Role>".into(),
+            "<eb:Service type=\"urn:fdc:digg.se:edelivery:process\">bdx:noprocess</eb:Service>".into(),
+            format!("<eb:Action>{action}</eb:Action>"),
+            format!("<eb:ConversationId>{}</eb:ConversationId>", message.envelope_id),
+            format!("<eb:MessageId>{}</eb:MessageId>", waiting.as4_message_id.unwrap()),
+            format!("name=\"originalSender\" type=\"iso6523-actorid-upis\">{}<", site.alice),
+            format!("name=\"finalRecipient\" type=\"iso6523-actorid-upis\">{}<", site.bob),
+        ] {
+            assert!(soap.contains(&expected), "{expected} is not in {soap}");
+        }
+        for named in ["eb:Timestamp>", "BinarySecurityToken", "xmldsig-more#rsa-sha256", "xmlenc11#aes128-gcm"] {
+            assert!(soap.contains(named), "{named} is not in {soap}");
+        }
+        assert!(
+            !soap.contains("messagePayload xmlns") && !soap.contains("alices"),
+            "nothing of the content is in clear"
+        );
+    });
+}
+
+#[test]
+fn a_message_to_an_address_that_is_not_ours_is_rejected_as_not_found() {
+    at_site(async |site| {
+        let other = "sdk:inkorg:0203:nobody.example.se";
+        let ours = format!("sdk:inkorg:{}", site.alice);
+        let envelope =
+            site.envelope(|header| header.handling_service_id = Some(other.into()), |text| text.replace(&ours, other));
+        let sent = site.sent(envelope);
+        site.post(&site.pack(&sent)).await;
+        let message = site.arrived(&sent).await;
+        let failed = site.wait(message, |message| message.status == Status::Error).await;
+        assert_eq!(failed.message_receipt.as_deref(), Some("REJECTED"));
+        let rules = site.rules(message).await;
+        assert!(rules.iter().any(|rule| rule == "MSG-5.3.t09" || rule == "MSG-3.2.t09"), "{rules:?}");
+    });
+}
+
+/// A text from Alice.
+fn draft(site: &Site, to: &str) -> Draft {
+    Draft {
+        from: site.alice.clone(),
+        to: id(to),
+        functional_address: None,
+        label: "Ärende 12".into(),
+        text: Some("Hej".into()),
+        confidential: false,
+        in_reply_to: None,
+    }
 }
 
 /// Runs a test at the one site that all of them share: making its authorities takes longest.
