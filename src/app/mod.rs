@@ -282,6 +282,12 @@ async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn 
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data_dir, chain_hash, clock)).await;
     match opened {
         Ok(Ok((store, opening))) => {
+            if opening.lost > 0 {
+                tracing::error!(
+                    lost = opening.lost,
+                    "the journal no longer has records that it had; what they named was set aside in blobs/lost and index.lost"
+                );
+            }
             tracing::info!(?opening, "the store is open");
             Ok(Arc::new(store))
         }
