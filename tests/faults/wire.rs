@@ -4,7 +4,7 @@ use super::exchange::{Pair, Wire};
 use super::support::{ALICE, BOB, NORTH, SOUTH, World, http, sluss};
 use serde_json::Value;
 use sluss::as4::{Compression, Party, Property, UserMessage, pmode};
-use sluss::model::Timestamp;
+use sluss::model::{Clock, SystemClock};
 use sluss::pki::{Certificate, Identity};
 use sluss::testbed::ca::demo;
 use std::fs;
@@ -21,7 +21,7 @@ pub(crate) fn pair(world: &World) -> Pair {
         south: identity(SOUTH),
         stranger: demo::identity("access-points/AP0001-DEMO").unwrap(),
         anchor: Certificate::from_pem(&anchor).unwrap(),
-        at: Timestamp::now(),
+        at: SystemClock.now(),
     }
 }
 
