@@ -96,9 +96,17 @@ fn kept_forms(signature: &Path) -> Vec<PathBuf> {
     (0..).map(form).take_while(|path| path.exists()).collect()
 }
 
+/// Kept forms of the older suite that were written over their own beginnings (`edInfo xmlns=…`, `<Canononicalization…`): no
+/// canonical form of any document. The younger suite has all three of them whole.
+const OVERWRITTEN: [&str; 3] = [
+    "signature-enveloped-dsa-c14n-1.txt",
+    "signature-enveloping-b64-dsa-c14n-0.txt",
+    "signature-enveloping-dsa-c14n-1.txt",
+];
+
 #[test]
 fn merlins_signed_infos_have_the_forms_that_he_kept() {
-    let mut compared = 0;
+    let (mut compared, mut overwritten) = (0, Vec::new());
     for suite in ["vectors/xmldsig/merlin-fifteen", "vectors/xmldsig/merlin-twenty-three"] {
         let Some(folder) = shared(suite) else { return };
         for entry in fs::read_dir(folder).unwrap() {
@@ -110,11 +118,17 @@ fn merlins_signed_infos_have_the_forms_that_he_kept() {
             let bytes = fs::read(&path).unwrap();
             // Those with a DTD are not for us.
             let Ok(tree) = Tree::parse(&bytes) else { continue };
-            let form = subtree(first(&tree, "SignedInfo"), &Method::new(Form::Inclusive10));
-            assert_eq!(form, text(&kept), "{}", path.display());
+            let (form, expected) = (subtree(first(&tree, "SignedInfo"), &Method::new(Form::Inclusive10)), text(&kept));
+            if !expected.starts_with('<') {
+                overwritten.push(kept.file_name().unwrap().to_str().unwrap().to_owned());
+                continue;
+            }
+            assert_eq!(form, expected, "{}", path.display());
             compared += 1;
         }
     }
+    overwritten.sort();
+    assert_eq!(overwritten, OVERWRITTEN);
     assert!(compared >= 12, "{compared}");
 }
 
