@@ -28,4 +28,5 @@ pub mod config;
 pub mod server;
 pub mod app;
 pub mod testbed;
+pub mod bench;
 pub mod cli;

@@ -71,8 +71,30 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: XmlCommand,
     },
+    /// Measure, beside what the machine allows in the same run.
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     #[command(flatten)]
     Online(super::online::Command),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// AS4 messages packed, opened and receipted on one core, beside the bare operations.
+    #[command(after_help = "Examples:\n  sluss bench as4 --json\n  sluss bench as4 --size 100MB --size 1GB")]
+    As4 {
+        /// Small messages for each key length.
+        #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        messages: u32,
+        /// Content of a large message, as 100MB. May be given several times.
+        #[arg(long, value_name = "SIZE", default_value = "100MB")]
+        size: Vec<String>,
+        /// Where large messages lie meanwhile. Default: the system's temporary folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! The command line: a contract with its users. Each command is a few lines over the library or the APIs.
 
 mod args;
+mod bench;
 mod demo;
 pub mod files;
 mod offline;
@@ -55,6 +56,7 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
+        Command::Bench { command } => bench::run(command, out).map_err(one),
         Command::Online(command) => {
             let config = Config::load(&config_path(cli.config))?;
             online::run(command, &config, out).await.map_err(one)

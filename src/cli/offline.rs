@@ -261,7 +261,7 @@ fn participant(text: &str) -> Result<ParticipantId, Problem> {
 }
 
 /// A size as `200MB` (10^6) or `64MiB` (2^20).
-fn size(text: &str) -> Result<u64, Problem> {
+pub(super) fn size(text: &str) -> Result<u64, Problem> {
     let wrong = || usage(&format!("found the size {text:?}, expected a number and B, KB, MB, GB, KiB, MiB or GiB"));
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..split].parse().map_err(|_| wrong())?;

@@ -222,6 +222,11 @@ impl Authority {
     ) -> Result<Self, CaError> {
         let key = read(&folder.join(format!("{name}{key_end}")))?;
         let certificate = read(&folder.join(format!("{name}.cert.pem")))?;
+        Self::from_pem(name, style, &key, &certificate, profile)
+    }
+
+    /// From its key and its certificate, both in PEM.
+    fn from_pem(name: &str, style: Style, key: &str, certificate: &str, profile: &Profile) -> Result<Self, CaError> {
         let failed = |problem: String| CaError::Certificate { subject: name.to_owned(), problem };
         let certificate = Certificate::from_pem(certificate.as_bytes()).map_err(|error| failed(error.to_string()))?;
         let public = PrivateKey::from_pem(key.as_bytes()).map_err(|error| failed(error.to_string()))?.public_key();
@@ -229,7 +234,7 @@ impl Authority {
             return Err(failed("key and certificate are not those of one authority".into()));
         }
         let key =
-            KeyPair::from_pkcs8_pem_and_sign_algo(&key, algorithm(style)).map_err(|error| failed(error.to_string()))?;
+            KeyPair::from_pkcs8_pem_and_sign_algo(key, algorithm(style)).map_err(|error| failed(error.to_string()))?;
         Ok(Self { name: name.to_owned(), style, profile: profile.clone(), key, certificate })
     }
 

@@ -1,6 +1,6 @@
 //! The demo's keys and certificates, as they are committed in `certs/test`. All of them are public.
 
-use super::{CaError, write_key};
+use super::{Authority, CaError, Style, write_key};
 use crate::pki::{Certificate, Identity};
 use std::fs;
 use std::path::Path;
@@ -69,6 +69,17 @@ pub fn authority(name: &str) -> Result<Certificate, CaError> {
     let failed = |problem: String| CaError::Certificate { subject: name.to_owned(), problem };
     let text = file(&format!("ca/{name}.cert.pem")).ok_or_else(|| failed("no such authority in the demo".into()))?;
     Certificate::from_pem(text.as_bytes()).map_err(|error| failed(error.to_string()))
+}
+
+/// An authority of Digg's style with its key, to issue more under it: `ap`, `ap-root`, `smp-root`, `tls`.
+///
+/// # Errors
+///
+/// When there is no such authority.
+pub fn issuer(name: &str) -> Result<Authority, CaError> {
+    let failed = |problem: &str| CaError::Certificate { subject: name.to_owned(), problem: problem.to_owned() };
+    let text = |end: &str| file(&format!("ca/{name}{end}")).ok_or_else(|| failed("no such authority in the demo"));
+    Authority::from_pem(name, Style::Digg, text(".test-key.pem")?, text(".cert.pem")?, &super::tree::demo_profile())
 }
 
 /// Writes all files below `dir`, keys with mode 0600.

@@ -98,7 +98,7 @@ impl Tree {
 /// participants and a TLS server for 127.0.0.1 and localhost. All keys are public with the project's source,
 /// and their files are called `test-key`.
 pub fn demo_tree(dir: &Path, now: Timestamp) -> Result<(), CaError> {
-    let profile = Profile { environment: "DEMO".into(), crl_base: None, ocsp: None, days: 20 * 365 + 5 };
+    let profile = demo_profile();
     let tree = Tree::generate(&dir.join("ca"), &profile, now, ".test-key.pem")?;
     let issue = |folder: &str, authority: &Authority, chain: &[&Certificate], leaf: &Leaf| {
         let folder = dir.join(folder);
@@ -120,6 +120,10 @@ pub fn demo_tree(dir: &Path, now: Timestamp) -> Result<(), CaError> {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let leaf = Leaf::new(Purpose::Server(names), "localhost", OPERATOR, &profile, now);
     issue("tls/localhost", &tree.tls, &[], &leaf)
+}
+
+pub(super) fn demo_profile() -> Profile {
+    Profile { environment: "DEMO".into(), crl_base: None, ocsp: None, days: 20 * 365 + 5 }
 }
 
 const OPERATOR: &str = "Testbädd";
