@@ -7,7 +7,7 @@ use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{
     self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Refusal, error, pmode, receipt,
 };
-use crate::crypto;
+use crate::crypto::{self, Digesting};
 use crate::model::{
     As4MessageId, BlobId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId,
     Outcome, ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
@@ -252,7 +252,9 @@ fn opened<R: Read>(
 /// The message in its first status. What the envelope says is checked by the step.
 fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Timestamp) -> Result<Message, Failure> {
     let header = &opened.message;
-    let [part] = opened.parts.as_slice() else { return Err(one_part(opened.parts.len()).into()) };
+    if opened.parts.len() != 1 {
+        return Err(one_part(opened.parts.len()).into());
+    }
     let participant = |name, value: Option<&str>| {
         value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| invalid(name, &error.to_string()))
     };
@@ -267,6 +269,7 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
         .parse::<EnvelopeId>()
         .or_else(|_| header.message_id.as_str().parse())
         .map_err(|error| invalid("eb:ConversationId", &error.to_string()))?;
+    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?;
     Ok(Message {
         id: MessageId::now(),
         direction: Direction::In,
@@ -280,9 +283,9 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
             value: header.service.clone(),
         },
         envelope_id,
-        envelope: Some(parts.keep()?),
-        envelope_bytes: part.bytes,
-        envelope_sha256: part.sha256.clone(),
+        envelope: Some(envelope),
+        envelope_bytes,
+        envelope_sha256,
         as4_message_id: Some(header.message_id.clone()),
         conversation_id: Some(header.conversation_id.clone()),
         partner: header.from.id.parse().ok(),
@@ -559,15 +562,17 @@ pub(super) async fn attempt(
 /// Payload files for the parts. They vanish unless kept.
 struct Parts<'b> {
     blobs: &'b Blobs,
-    files: Vec<BlobWriter>,
+    files: Vec<Digesting<BlobWriter>>,
     failed: Option<StoreError>,
 }
 
 impl Parts<'_> {
-    /// Makes the one part durable.
-    fn keep(self) -> Result<BlobId, Failure> {
+    /// Makes the one part durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.
+    fn keep(self) -> Result<(BlobId, u64, String), Failure> {
         let file = self.files.into_iter().next().ok_or_else(|| Failure::from(one_part(0)))?;
-        Ok(file.commit()?)
+        let (file, sha256) = file.finish();
+        let bytes = file.bytes();
+        Ok((file.commit()?, bytes, sha256))
     }
 
     /// What our own disk refuses is our failure, not the peer's.
@@ -585,7 +590,7 @@ impl Parts<'_> {
 impl as4::Spool for Parts<'_> {
     fn create(&mut self, _index: usize) -> io::Result<Box<dyn Write + '_>> {
         match self.blobs.create(None) {
-            Ok(file) => self.files.push(file),
+            Ok(file) => self.files.push(Digesting::new(file)),
             Err(error) => {
                 let told = io::Error::other(error.to_string());
                 self.failed = Some(error);

@@ -1,7 +1,7 @@
 //! An envelope being written aside: counted, digested, bounded.
 
 use super::store_problem;
-use crate::crypto::{self, Digest, HashFunction};
+use crate::crypto::Digesting;
 use crate::model::{BlobId, Fault, Problem};
 use crate::store::{BlobWriter, Blobs, StoreError};
 use std::fs::File;
@@ -9,8 +9,7 @@ use std::io::{self, Write};
 
 /// Where an envelope is written to. It vanishes unless it is kept.
 pub struct Spool {
-    writer: BlobWriter,
-    digest: Digest,
+    writer: Digesting<BlobWriter>,
     bytes_max: u64,
 }
 
@@ -21,37 +20,36 @@ impl Spool {
             return Err(too_large(bytes, bytes_max));
         }
         let writer = blobs.create(expected_bytes).map_err(|error| store_problem(&error))?;
-        Ok(Self { writer, digest: Digest::new(HashFunction::Sha256), bytes_max })
+        Ok(Self { writer: Digesting::new(writer), bytes_max })
     }
 
     /// What was written so far, from its start.
     pub fn reopen(&self) -> io::Result<File> {
-        self.writer.reopen()
+        self.writer.get_ref().reopen()
     }
 
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
-        self.writer.bytes()
+        self.writer.get_ref().bytes()
     }
 
     /// Makes it durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.
     pub(super) fn keep(self) -> Result<(BlobId, u64, String), StoreError> {
-        let bytes = self.writer.bytes();
-        Ok((self.writer.commit()?, bytes, crypto::hex(&self.digest.finish())))
+        let bytes = self.bytes();
+        let (writer, sha256) = self.writer.finish();
+        Ok((writer.commit()?, bytes, sha256))
     }
 }
 
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.writer.bytes() + bytes.len() as u64 > self.bytes_max {
+        if self.bytes() + bytes.len() as u64 > self.bytes_max {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("larger than the limit of {} bytes", self.bytes_max),
             ));
         }
-        let written = self.writer.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        Ok(written)
+        self.writer.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

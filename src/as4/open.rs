@@ -454,15 +454,9 @@ impl<R: Read> Attributed<R> {
         let gzip = info.compression().is_some();
         let plan = Plan { href: &info.href, secret, signed, form: SignedForm::of(mime), gzip, bytes_max };
         let mut out = spool.create(index).map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;
-        let taken = part::take(body, &plan, &mut *out)?;
+        let bytes = part::take(body, &plan, &mut *out)?;
         out.flush().map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;
-        Ok(OpenedPart {
-            href: info.href.clone(),
-            mime: info.mime().map(str::to_owned),
-            compressed: gzip,
-            bytes: taken.bytes,
-            sha256: taken.sha256,
-        })
+        Ok(OpenedPart { href: info.href.clone(), mime: info.mime().map(str::to_owned), compressed: gzip, bytes })
     }
 
     /// Unwraps a session key. Whether that succeeded is not said here: the parts fail the same way in the end.
@@ -541,6 +535,4 @@ pub struct OpenedPart {
     pub compressed: bool,
     /// Size in bytes, unpacked.
     pub bytes: u64,
-    /// SHA-256 of these bytes, in lower-case hexadecimal.
-    pub sha256: String,
 }

@@ -58,19 +58,13 @@ pub(super) struct Plan<'a> {
     pub(super) bytes_max: u64,
 }
 
-/// What came out.
-pub(super) struct Taken {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
-}
-
-/// Takes one part. What was written to `out` counts only when this succeeds.
+/// Takes one part, and says how many octets came out. What was written to `out` counts only when this succeeds.
 ///
 /// # Errors
 ///
 /// In this order: trouble of the source (MIME, connection, a tag that does not hold), a digest that differs, then
 /// what only makes sense for authentic octets: unpacking, bounds, storage.
-pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dyn Write) -> Result<Taken, Refusal> {
+pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dyn Write) -> Result<u64, Refusal> {
     if plan.form == SignedForm::Xml && plan.gzip {
         return Err(Refusal::Inconsistent(Finding::new(
             format!("{} compressed, yet signed as XML", plan.href),
@@ -95,7 +89,7 @@ pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dy
         )));
     }
     outcome?;
-    Ok(sink.taken())
+    Ok(sink.bytes)
 }
 
 type Outcome = (Option<Vec<u8>>, Result<(), Refusal>);
@@ -289,10 +283,9 @@ impl Read for Copy<'_, '_> {
     }
 }
 
-/// Where the octets go: counted, bounded, with their SHA-256.
+/// Where the octets go: counted and bounded.
 struct Sink<'a> {
     out: &'a mut dyn Write,
-    digest: Digest,
     bytes: u64,
     bytes_max: u64,
     fault: Option<Refusal>,
@@ -300,11 +293,7 @@ struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     fn new(out: &'a mut dyn Write, bytes_max: u64) -> Self {
-        Self { out, digest: Digest::new(HashFunction::Sha256), bytes: 0, bytes_max, fault: None }
-    }
-
-    fn taken(self) -> Taken {
-        Taken { bytes: self.bytes, sha256: crypto::hex(&self.digest.finish()) }
+        Self { out, bytes: 0, bytes_max, fault: None }
     }
 }
 
@@ -316,7 +305,6 @@ impl Write for Sink<'_> {
                 Some(Refusal::Limit(Finding::new("more content", format!("at most {} bytes more", self.bytes_max))));
             return Err(io::Error::other("over the limit"));
         }
-        self.digest.update(octets);
         if let Err(error) = self.out.write_all(octets) {
             self.fault = Some(Refusal::Temporary(format!("storing a part failed: {error}")));
             return Err(io::Error::other("storing failed"));

@@ -39,13 +39,23 @@ fn text(report: &Report) -> String {
             percent(row.share_of_limit),
         ]);
     }
-    let mut large =
-        Table::new(&["bytes", "pack MB/s", "open MB/s", "SHA-256", "AES-GCM", "gunzip", "alone MB/s", "share"]);
+    let mut large = Table::new(&[
+        "bytes",
+        "pack MB/s",
+        "open MB/s",
+        "to file",
+        "SHA-256",
+        "AES-GCM",
+        "gunzip",
+        "alone MB/s",
+        "share",
+    ]);
     for row in &report.large {
         large.row([
             row.bytes.to_string(),
             mega(row.pack_bytes_per_second),
             mega(row.open_bytes_per_second),
+            mega(row.open_to_file_bytes_per_second),
             mega(row.sha256_bytes_per_second),
             mega(row.aes_gcm_bytes_per_second),
             mega(row.gunzip_bytes_per_second),

@@ -107,6 +107,41 @@ impl Write for Digest {
     }
 }
 
+/// Takes the SHA-256 of what is written through it.
+pub struct Digesting<W> {
+    inner: W,
+    digest: Digest,
+}
+
+impl<W: Write> Digesting<W> {
+    /// Around a writer.
+    pub fn new(inner: W) -> Self {
+        Self { inner, digest: Digest::new(HashFunction::Sha256) }
+    }
+
+    /// The writer.
+    pub fn get_ref(&self) -> &W {
+        &self.inner
+    }
+
+    /// The writer, and the digest in lower-case hexadecimal.
+    pub fn finish(self) -> (W, String) {
+        (self.inner, hex(&self.digest.finish()))
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// SHA-256 in lower-case hexadecimal, as reports and events show it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Digest::of(HashFunction::Sha256, bytes))

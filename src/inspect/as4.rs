@@ -9,9 +9,11 @@ pub use report::{
 };
 
 use crate::as4::{self, Kind, Opened, Refusal, SignalContent, Spool, VerifiedSignal, pmode, receipt};
+use crate::crypto::Digesting;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
 use crate::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
 use crate::xml::algorithm::{Allow, Allowed};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -83,7 +85,9 @@ pub fn open(headers: &str, body: impl Read, question: &Question) -> Report {
         return report.refuse(unwritten(folder, &error));
     }
     let judged = match received.kind() {
-        Kind::UserMessage => user_message(received, question).map(|opened| report.clone().opened(&opened)),
+        Kind::UserMessage => {
+            user_message(received, question).map(|(opened, sha256)| report.clone().opened(&opened, sha256))
+        }
         Kind::Receipt | Kind::Error => signal(received, question).map(|signal| report.clone().signal(&signal)),
     };
     judged.unwrap_or_else(|problem| report.refuse(problem))
@@ -93,7 +97,7 @@ fn unwritten(folder: &Path, error: &io::Error) -> Problem {
     Problem::new(Fault::Usage, "save", "The folder cannot be written", format!("{}: {error}", folder.display()))
 }
 
-fn user_message<R: Read>(received: as4::Received<R>, question: &Question) -> Result<Opened, Problem> {
+fn user_message<R: Read>(received: as4::Received<R>, question: &Question) -> Result<(Opened, Vec<String>), Problem> {
     let problem = |refusal: Refusal| refusal.problem();
     let mut received = received;
     if let Some(bytes) = question.bytes_max {
@@ -108,8 +112,9 @@ fn user_message<R: Read>(received: as4::Received<R>, question: &Question) -> Res
     if let (Some(own), false) = (question.keys.first(), question.any_community) {
         pmode::addressed_to(attributed.message(), &own.certificate).map_err(problem)?;
     }
-    let mut spool = Saving { folder: question.save.clone() };
-    attributed.open(&question.keys, &mut spool).map_err(problem)
+    let mut spool = Saving::new(question.save.clone());
+    let opened = attributed.open(&question.keys, &mut spool).map_err(problem)?;
+    Ok((opened, spool.sha256()))
 }
 
 fn signal<R: Read>(received: as4::Received<R>, question: &Question) -> Result<VerifiedSignal, Problem> {
@@ -185,17 +190,30 @@ pub fn header(lines: &str, name: &str) -> Option<String> {
     unfolded.iter().find_map(value)
 }
 
-/// Writes parts to `part-N` of a folder, or nowhere.
+/// Writes parts to `part-N` of a folder, or nowhere, and takes their SHA-256.
 struct Saving {
     folder: Option<PathBuf>,
+    parts: BTreeMap<usize, Digesting<Box<dyn Write>>>,
+}
+
+impl Saving {
+    fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder, parts: BTreeMap::new() }
+    }
+
+    /// In the order of the header, in hexadecimal.
+    fn sha256(self) -> Vec<String> {
+        self.parts.into_values().map(|part| part.finish().1).collect()
+    }
 }
 
 impl Spool for Saving {
     fn create(&mut self, index: usize) -> io::Result<Box<dyn Write + '_>> {
-        match &self.folder {
-            Some(folder) => Ok(Box::new(BufWriter::new(File::create(folder.join(format!("part-{}", index + 1)))?))),
-            None => Ok(Box::new(io::sink())),
-        }
+        let out: Box<dyn Write> = match &self.folder {
+            Some(folder) => Box::new(BufWriter::new(File::create(folder.join(format!("part-{}", index + 1)))?)),
+            None => Box::new(io::sink()),
+        };
+        Ok(Box::new(self.parts.entry(index).insert_entry(Digesting::new(out)).into_mut()))
     }
 }
 

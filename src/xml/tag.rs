@@ -5,6 +5,7 @@ use super::ns;
 use super::scope::Scope;
 use super::{Attribute, Start};
 use std::collections::HashSet;
+use std::hash::Hash;
 
 /// The namespace of `xmlns` itself.
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
@@ -28,7 +29,7 @@ pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope
     let mut declarations = Vec::new();
     let mut plain = Vec::new();
     let mut rest = attributes;
-    let mut seen = HashSet::new();
+    let mut seen = Seen::default();
     while let Some((qname, raw, after)) = next_attribute(rest)? {
         rest = after;
         if !seen.insert(qname) {
@@ -64,6 +65,38 @@ pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope
     })
 }
 
+/// What was there already. Most tags have few attributes, which cost less to compare than to hash.
+struct Seen<T> {
+    few: Vec<T>,
+    many: HashSet<T>,
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self { few: Vec::new(), many: HashSet::default() }
+    }
+}
+
+impl<T: Eq + Hash> Seen<T> {
+    const FEW: usize = 8;
+
+    fn len(&self) -> usize {
+        self.few.len() + self.many.len()
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, value: T) -> bool {
+        if self.few.contains(&value) {
+            return false;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(value);
+            return true;
+        }
+        self.many.insert(value)
+    }
+}
+
 /// Gives each attribute its namespace and looks for two of the same name (Namespaces in XML, 6.3).
 fn resolved(plain: Vec<(&str, &str, String)>, scope: &Scope) -> Result<Vec<Attribute>, String> {
     let mut attributes = Vec::with_capacity(plain.len());
@@ -72,7 +105,7 @@ fn resolved(plain: Vec<(&str, &str, String)>, scope: &Scope) -> Result<Vec<Attri
         let ns = if prefix.is_empty() { String::new() } else { namespace(scope, prefix)? };
         attributes.push(Attribute { prefix: prefix.to_owned(), local: local.to_owned(), ns, value });
     }
-    let mut seen = HashSet::with_capacity(attributes.len());
+    let mut seen = Seen::default();
     for attribute in &attributes {
         if !seen.insert((attribute.ns.as_str(), attribute.local.as_str())) {
             return Err(format!("attribute {} of namespace {:?} twice in one tag", attribute.local, attribute.ns));

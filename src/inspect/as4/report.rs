@@ -178,17 +178,18 @@ impl Report {
         self
     }
 
-    pub(super) fn opened(self, opened: &Opened) -> Self {
-        let part = |p: &OpenedPart| PartView {
+    /// With the parts' SHA-256 in the order of the header.
+    pub(super) fn opened(self, opened: &Opened, sha256: Vec<String>) -> Self {
+        let part = |(p, sha256): (&OpenedPart, String)| PartView {
             href: p.href.clone(),
             mime: p.mime.clone(),
             compressed: p.compressed,
             bytes: p.bytes,
-            sha256: p.sha256.clone(),
+            sha256,
         };
         let mut report =
             self.message(&opened.message).security(opened.signer.as_ref(), opened.key_reference, &opened.algorithms);
-        report.parts = opened.parts.iter().map(part).collect();
+        report.parts = opened.parts.iter().zip(sha256).map(part).collect();
         report
     }
 
