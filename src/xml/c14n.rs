@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::tree::{Content, NodeId};
 use super::write;
 use super::{Attribute, Event, Reader, Start, Tree, XmlError};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Read, Write};
 
 /// Which canonical form.
@@ -131,10 +131,14 @@ impl<W: Write> Canonicalizer<W> {
         self.scope.open(start.declarations.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
         let namespaces = self.namespaces(start);
         let name = qualified(&start.prefix, &start.local);
-        write!(self.out, "<{name}")?;
+        self.out.write_all(b"<")?;
+        self.out.write_all(name.as_bytes())?;
         for (prefix, uri) in &namespaces {
-            let xmlns = if prefix.is_empty() { String::from("xmlns") } else { qualified("xmlns", prefix) };
-            self.attribute(&xmlns, uri)?;
+            if prefix.is_empty() {
+                self.attribute("", "xmlns", uri)?;
+            } else {
+                self.attribute("xmlns", prefix, uri)?;
+            }
         }
         if self.place == Place::Before && self.form != Form::Exclusive {
             let inherited = std::mem::take(&mut self.inherited);
@@ -151,16 +155,19 @@ impl<W: Write> Canonicalizer<W> {
 
     /// The bindings that this element must declare, sorted by prefix, the default first.
     fn namespaces(&self, start: &Start) -> Vec<(String, String)> {
-        let apex = if self.place == Place::Before { self.scope.all() } else { Vec::new() };
+        let listed = self.form != Form::Exclusive || !self.prefixes.is_empty();
+        let apex = if listed && self.place == Place::Before { self.scope.all() } else { Vec::new() };
         let near = apex.iter().chain(&start.declarations).map(|(prefix, _)| prefix.as_str());
-        let mut candidates: BTreeSet<&str> = BTreeSet::new();
+        let mut candidates: Vec<&str> = Vec::new();
         if self.form == Form::Exclusive {
             candidates.extend(near.filter(|prefix| self.prefixes.contains(*prefix)));
-            candidates.insert(&start.prefix);
+            candidates.push(&start.prefix);
             candidates.extend(start.attributes.iter().map(|a| a.prefix.as_str()).filter(|prefix| !prefix.is_empty()));
         } else {
             candidates.extend(near);
         }
+        candidates.sort_unstable();
+        candidates.dedup();
         let needed = candidates.into_iter().filter_map(|prefix| {
             let uri = self.scope.lookup(prefix)?;
             (self.rendered.lookup(prefix) != Some(uri)).then(|| (prefix.to_owned(), uri.to_owned()))
@@ -189,13 +196,21 @@ impl<W: Write> Canonicalizer<W> {
         let mut sorted: Vec<&Attribute> = attributes.iter().collect();
         sorted.sort_unstable_by(|a, b| (&a.ns, &a.local).cmp(&(&b.ns, &b.local)));
         for attribute in sorted {
-            self.attribute(&qualified(&attribute.prefix, &attribute.local), &attribute.value)?;
+            self.attribute(&attribute.prefix, &attribute.local, &attribute.value)?;
         }
         Ok(())
     }
 
-    fn attribute(&mut self, name: &str, value: &str) -> io::Result<()> {
-        write!(self.out, " {name}=\"{}\"", write::escaped(value, write::attribute_entity))
+    fn attribute(&mut self, prefix: &str, local: &str, value: &str) -> io::Result<()> {
+        self.out.write_all(b" ")?;
+        if !prefix.is_empty() {
+            self.out.write_all(prefix.as_bytes())?;
+            self.out.write_all(b":")?;
+        }
+        self.out.write_all(local.as_bytes())?;
+        self.out.write_all(b"=\"")?;
+        self.out.write_all(write::escaped(value, write::attribute_entity).as_bytes())?;
+        self.out.write_all(b"\"")
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -207,7 +222,9 @@ impl<W: Write> Canonicalizer<W> {
         if self.open.is_empty() {
             self.place = Place::After;
         }
-        write!(self.out, "</{name}>")
+        self.out.write_all(b"</")?;
+        self.out.write_all(name.as_bytes())?;
+        self.out.write_all(b">")
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {

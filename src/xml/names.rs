@@ -28,6 +28,12 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// Whether this is a name without a colon (Namespaces in XML, production 4).
 pub(super) fn is_ncname(name: &str) -> bool {
+    if let [first, rest @ ..] = name.as_bytes()
+        && (first.is_ascii_alphabetic() || *first == b'_')
+        && rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    {
+        return true;
+    }
     let mut chars = name.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }

@@ -398,40 +398,44 @@ impl<R: Read> Reader<R> {
         self.source().set_budget(Some(budget));
         // The buffer is taken out for the time that quick-xml's event borrows it.
         let mut buffer = std::mem::take(&mut self.buffer);
-        let read = self.markup.read_event_into(&mut buffer).map(Owned::from);
-        self.buffer = buffer;
+        let read = self.markup.read_event_into(&mut buffer);
         let over = self.source().is_over_budget();
         self.source().set_budget(None);
-        match read {
+        let event = match read {
             Ok(markup) => self.take_markup(markup, at),
             Err(_) if over => Err(XmlError::Limit { what: "one piece of markup, in bytes,", limit: budget as u64 }),
             Err(error) => {
                 Err(self.source().take_fault().unwrap_or_else(|| XmlError::Malformed { at, what: error.to_string() }))
             }
-        }
+        };
+        self.buffer = buffer;
+        event
     }
 
-    fn take_markup(&mut self, markup: Owned, at: u64) -> Result<Option<Event>, XmlError> {
+    fn take_markup(&mut self, markup: Markup<'_>, at: u64) -> Result<Option<Event>, XmlError> {
+        let empty = matches!(markup, Markup::Empty(_));
         match markup {
-            Owned::Start { name, attributes, empty } => {
+            Markup::Start(tag) | Markup::Empty(tag) => {
                 self.end_pending = empty;
-                self.open(&name, &attributes).map(Some)
+                self.open(tag.name().as_ref(), tag.attributes_raw()).map(Some)
             }
-            Owned::End => Ok(Some(self.close())),
-            Owned::Comment(text) => Ok(Some(Event::Comment(text))),
-            Owned::Declaration(content) => {
+            Markup::End(_) => Ok(Some(self.close())),
+            Markup::Comment(text) => Ok(Some(Event::Comment(text.into_inner().into_owned()))),
+            Markup::Decl(declaration) => {
                 if at > 0 {
                     return Err(self.malformed("an XML declaration that is not at the start"));
                 }
-                self.check_declaration(&content).map(|()| None)
+                self.check_declaration(declaration.get("xml".len()..).unwrap_or_default()).map(|()| None)
             }
-            Owned::Instruction { target, data } => {
-                if !names::is_ncname(&target) || target.eq_ignore_ascii_case("xml") {
+            Markup::PI(instruction) => {
+                let target = instruction.target();
+                if !names::is_ncname(target) || target.eq_ignore_ascii_case("xml") {
                     return Err(self.malformed(format!("{target:?} is no target of a processing instruction")));
                 }
-                Ok(Some(Event::Instruction { target, data }))
+                let data = instruction.content().trim_start_matches(names::is_space);
+                Ok(Some(Event::Instruction { target: target.to_owned(), data: data.to_owned() }))
             }
-            Owned::Other => Err(self.malformed("markup that has no meaning here")),
+            _ => Err(self.malformed("markup that has no meaning here")),
         }
     }
 
@@ -503,37 +507,6 @@ impl<R: Read> Reader<R> {
         Err(XmlError::Forbidden {
             what: format!("the declared encoding {} in octets of {found:?}", declared.unwrap_or_default()),
         })
-    }
-}
-
-/// quick-xml's event without its borrow of the buffer.
-enum Owned {
-    Start { name: String, attributes: String, empty: bool },
-    End,
-    Comment(String),
-    Declaration(String),
-    Instruction { target: String, data: String },
-    Other,
-}
-
-impl From<Markup<'_>> for Owned {
-    fn from(markup: Markup<'_>) -> Self {
-        let empty = matches!(markup, Markup::Empty(_));
-        match markup {
-            Markup::Start(tag) | Markup::Empty(tag) => {
-                Self::Start { name: tag.name().as_ref().to_owned(), attributes: tag.attributes_raw().to_owned(), empty }
-            }
-            Markup::End(_) => Self::End,
-            Markup::Comment(text) => Self::Comment(text.into_inner().into_owned()),
-            Markup::Decl(declaration) => {
-                Self::Declaration(declaration.get("xml".len()..).unwrap_or_default().to_owned())
-            }
-            Markup::PI(instruction) => Self::Instruction {
-                target: instruction.target().to_owned(),
-                data: instruction.content().trim_start_matches(names::is_space).to_owned(),
-            },
-            _ => Self::Other,
-        }
     }
 }
 

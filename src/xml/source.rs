@@ -4,8 +4,9 @@ use super::XmlError;
 use super::names;
 use std::io::{self, BufRead, Read};
 
-/// Octets read at once.
+/// Octets read at once: few at first, for there are more small documents than large ones.
 const PIECE_BYTES: usize = 32 * 1024;
+const FIRST_PIECE_BYTES: usize = 4 * 1024;
 
 /// How the octets are characters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +28,7 @@ pub(super) struct Source<R: Read> {
     inner: R,
     encoding: Option<Encoding>,
     /// Where octets are read to.
-    piece: Box<[u8]>,
+    piece: Vec<u8>,
     /// Octets that are not decoded yet.
     raw: Vec<u8>,
     text: String,
@@ -50,7 +51,7 @@ impl<R: Read> Source<R> {
         Self {
             inner,
             encoding: None,
-            piece: vec![0; PIECE_BYTES].into_boxed_slice(),
+            piece: vec![0; FIRST_PIECE_BYTES],
             raw: Vec::new(),
             text: String::new(),
             from: 0,
@@ -122,9 +123,12 @@ impl<R: Read> Source<R> {
     }
 
     fn read_piece(&mut self) -> Result<(), XmlError> {
-        let wanted = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        let wanted = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(self.piece.len());
         let read = read_once(&mut self.inner, &mut self.piece[..wanted])?;
         self.raw.extend_from_slice(&self.piece[..read]);
+        if read == self.piece.len() && read < PIECE_BYTES {
+            self.piece.resize(2 * read, 0);
+        }
         if read as u64 > self.left {
             return Err(XmlError::Limit { what: "the document, in bytes,", limit: self.limit });
         }

@@ -142,23 +142,25 @@ fn next_attribute(tag: &str) -> Result<Option<(&str, &str, &str)>, String> {
     if start.len() == tag.len() {
         return Err(String::from("no white space before an attribute"));
     }
-    let end = start.find(|c| names::is_space(c) || c == '=').unwrap_or(start.len());
+    let end = start.bytes().position(|b| matches!(b, b'=' | b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(start.len());
     let (name, rest) = start.split_at(end);
     let value = rest.trim_start_matches(names::is_space).strip_prefix('=');
     let value = value.ok_or_else(|| format!("attribute {name:?} without a value"))?;
     let value = value.trim_start_matches(names::is_space);
-    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let quote = value.bytes().next().filter(|b| matches!(b, b'"' | b'\''));
     let quote = quote.ok_or_else(|| format!("the value of attribute {name:?} without quotes"))?;
-    let (value, rest) =
-        value[1..].split_once(quote).ok_or_else(|| format!("the value of attribute {name:?} has no end"))?;
-    Ok(Some((name, value, rest)))
+    let value = &value[1..];
+    let end = memchr::memchr(quote, value.as_bytes());
+    let end = end.ok_or_else(|| format!("the value of attribute {name:?} has no end"))?;
+    Ok(Some((name, &value[..end], &value[end + 1..])))
 }
 
 /// An attribute value with references resolved and white space made spaces (XML 1.0, 3.3.3, CDATA).
 fn normalized(raw: &str) -> Result<String, String> {
+    let special = |text: &str| text.bytes().position(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n'));
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = rest.find(['&', '<', '\t', '\n']) {
+    while let Some(at) = special(rest) {
         value.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'<' => return Err(String::from("< in an attribute value")),
