@@ -67,20 +67,29 @@ pub struct Finding {
     pub found: String,
     /// What was expected.
     pub expected: String,
-    /// The specification's rule, where one applies.
+    /// The specification's rule; none where that of the refusal says it all.
     pub rule: Option<&'static str>,
+    /// What to do about it; none where the remedy of the refusal is right.
+    pub remedy: Option<&'static str>,
 }
 
 impl Finding {
     /// A finding without rule. Texts of peers are cut, and control characters taken out: they go to logs and answers.
     pub fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { found: clip(&found.into()), expected: clip(&expected.into()), rule: None }
+        Self { found: clip(&found.into()), expected: clip(&expected.into()), rule: None, remedy: None }
     }
 
     /// Names the rule.
     #[must_use]
     pub fn rule(mut self, rule: &'static str) -> Self {
         self.rule = Some(rule);
+        self
+    }
+
+    /// Says what to do, where it is not what the refusal says.
+    #[must_use]
+    pub fn remedy(mut self, remedy: &'static str) -> Self {
+        self.remedy = Some(remedy);
         self
     }
 }
@@ -205,9 +214,22 @@ impl Refusal {
         }
     }
 
-    /// The specification's rule, where one applies.
+    /// The specification's rule: the finding's own, or the one that this kind of refusal stands for. None for our own trouble.
     pub fn rule(&self) -> Option<&'static str> {
-        self.finding().and_then(|finding| finding.rule)
+        self.finding().and_then(|finding| finding.rule).or(match self {
+            Self::Authentication(_) => Some("AS4-2.2.t14"),
+            Self::Decompression(_) => Some("AS4-2.2.t08"),
+            Self::Decryption { .. } => Some("AS4-2.2.t15"),
+            Self::Feature(_) => Some("AS4-2.2.a"),
+            Self::Header(_) => Some("AS4-2.2.t01"),
+            Self::Inconsistent(_) | Self::Mismatch(_) => Some("AS4-2.3.1.p1"),
+            Self::Limit(_) => Some("AS4-2.8.a"),
+            Self::Mime(_) | Self::Payload(_) => Some("AS4-2.2.t04"),
+            Self::NotServiced(_) => Some("AS4-2.5.a"),
+            Self::Policy(_) => Some("AS4-2.10.p1"),
+            Self::Reused(_) => Some("AS4-2.2.t17"),
+            Self::Temporary(_) => None,
+        })
     }
 
     /// What happened, in a few words.
@@ -232,6 +254,9 @@ impl Refusal {
 
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
+        if let Some(remedy) = self.finding().and_then(|finding| finding.remedy) {
+            return remedy;
+        }
         match self {
             Self::Authentication(_) => {
                 "compare the sender's certificate with the federation's trust anchors and with its PartyId"
@@ -263,7 +288,8 @@ impl Refusal {
         let fault = if matches!(self, Self::Temporary(_)) { Fault::Temporary } else { Fault::Refused };
         let facts = match self {
             Self::Decryption { hint } => {
-                hint.clone().unwrap_or_else(|| "the key does not fit or the content is damaged".into())
+                let found = hint.as_deref().unwrap_or("content that does not decrypt with the key that it names");
+                format!("found {found}, expected content encrypted to this access point and unchanged since")
             }
             Self::Temporary(what) => what.clone(),
             other => other.finding().map(ToString::to_string).unwrap_or_default(),
@@ -279,12 +305,12 @@ impl Refusal {
     fn wire_detail(&self) -> String {
         match self {
             Self::NotServiced(_) => "NOT_SERVICED".into(),
-            Self::Decryption { .. } => self.title().into(),
             Self::Temporary(_) => "the message could not be taken at present, try again later".into(),
-            other => match other.finding() {
-                Some(Finding { rule: Some(rule), .. }) => format!("{other} (rule {rule})"),
-                _ => other.to_string(),
-            },
+            // Nothing that depends on the key or the content.
+            Self::Decryption { .. } => {
+                format!("{} (rule {}); {}", self.title(), self.rule().unwrap_or_default(), self.remedy())
+            }
+            other => format!("{other} (rule {}); {}", self.rule().unwrap_or_default(), self.remedy()),
         }
     }
 }

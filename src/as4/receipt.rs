@@ -2,6 +2,7 @@
 
 use super::error::{EbmsError, Refusal};
 use super::header::SignalContent;
+use super::mime::SOAP_MEDIA;
 use super::open::{self, Received, VerifiedSignal};
 use super::sign::{self, Answer, SignError};
 use crate::crypto;
@@ -64,8 +65,8 @@ pub enum ReceiptError {
     /// The references differ from what was sent.
     #[error("the receipt does not match the message: {0}")]
     Mismatch(String),
-    /// It is about another message.
-    #[error("the receipt is for message {found:?}, expected {expected}")]
+    /// It is about another message, or a receipt about none.
+    #[error("the answer is about {}, expected message {expected}", .found.as_ref().map_or_else(|| "no message".to_owned(), |id| format!("message {id}")))]
     OtherMessage {
         /// The message it names.
         found: Option<String>,
@@ -77,7 +78,8 @@ pub enum ReceiptError {
     Refused {
         /// Its errors.
         errors: Vec<EbmsError>,
-        /// Whether the answer was signed with the certificate of the route.
+        /// Whether the answer is signed with the certificate of the route and names the message that was sent: only then
+        /// it may decide what becomes of the message.
         signed: bool,
     },
     /// The signature does not hold, or is another's.
@@ -133,13 +135,14 @@ pub fn check(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(ReceiptError::Missing);
     }
-    let received = match open::read(content_type.unwrap_or_default(), body) {
+    let received = match open::read(media(content_type), body) {
         Ok(received) => received,
         Err(refusal) => return Err(fault(body).map_or(ReceiptError::Unreadable(refusal), ReceiptError::Fault)),
     };
-    let signal = verified(received, certificate, at, allowed)?;
-    let SignalContent::Receipt(references) = signal.signal.content else {
-        return Err(refused(&signal, true));
+    let signal = verified(received, sent_id, certificate, at, allowed)?;
+    let references = match signal.signal.content {
+        SignalContent::Receipt(references) => references,
+        SignalContent::Errors(errors) => return Err(refused(errors, signal.signal.ref_to.as_ref(), true, sent_id)),
     };
     same_message(signal.signal.ref_to.as_ref(), sent_id)?;
     same_references(sent, &references)?;
@@ -155,6 +158,7 @@ pub fn check(
 /// Verifies a signal under one certificate. An error that is not authentic is still an error.
 fn verified(
     received: Received<&[u8]>,
+    sent_id: &As4MessageId,
     certificate: &Certificate,
     at: Timestamp,
     allowed: &Allowed,
@@ -189,16 +193,32 @@ fn verified(
         Err(refusal) => ReceiptError::Signature(refusal),
     };
     match claimed.content {
-        SignalContent::Errors(errors) => Err(ReceiptError::Refused { errors, signed: false }),
+        SignalContent::Errors(errors) => Err(refused(errors, claimed.ref_to.as_ref(), false, sent_id)),
         SignalContent::Receipt(_) => Err(outcome),
     }
 }
 
-fn refused(signal: &VerifiedSignal, signed: bool) -> ReceiptError {
-    match &signal.signal.content {
-        SignalContent::Errors(errors) => ReceiptError::Refused { errors: errors.clone(), signed },
-        SignalContent::Receipt(_) => ReceiptError::Missing,
+/// What an error signal means. One that names another message says nothing of ours; one that names none may be of a peer that
+/// could not read the id, so it is reported, and decides nothing.
+fn refused(
+    errors: Vec<EbmsError>,
+    ref_to: Option<&As4MessageId>,
+    signed: bool,
+    sent_id: &As4MessageId,
+) -> ReceiptError {
+    let named: Vec<&As4MessageId> = ref_to.into_iter().chain(errors.iter().filter_map(|e| e.ref_to.as_ref())).collect();
+    match named.iter().find(|id| **id != sent_id) {
+        Some(other) => ReceiptError::OtherMessage { found: Some(other.to_string()), expected: sent_id.to_string() },
+        None => ReceiptError::Refused { signed: signed && !named.is_empty(), errors },
     }
+}
+
+/// The media type of an answer. Some peers send SOAP as other XML, or do not say what they send.
+fn media(content_type: Option<&str>) -> &str {
+    let given = content_type.unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let plain_xml = ["", "text/xml", "application/xml"].iter().any(|xml| essence.eq_ignore_ascii_case(xml));
+    if plain_xml { SOAP_MEDIA } else { given }
 }
 
 /// Checks that a signal is about the message that was sent.

@@ -7,6 +7,7 @@
     reason = "in a test a failed assumption is a failed test, and what is left out is said"
 )]
 
+mod answers;
 mod exchange;
 mod hostile;
 mod pack;
