@@ -1,7 +1,7 @@
 //! ebMS errors: the table of codes (ebMS 3.0 Core, 6.7; AS4 Profile 1.0, 3.6), why we refuse a message,
 //! and the signed answer that says so.
 
-use super::sign::{self, Answer, SignError};
+use super::sign::{self, Answer, SignError, Unit};
 use crate::model::{As4MessageId, Fault, Problem, Timestamp};
 use crate::pki::Identity;
 use crate::xml::write;
@@ -383,5 +383,5 @@ pub fn build(
         write::text(refusal.title()),
         write::text(&refusal.wire_detail()),
     );
-    sign::signal(&content, ref_to, identity, id, at)
+    sign::signal(Unit::Own(&content), ref_to, identity, id, at)
 }

@@ -4,7 +4,7 @@ use super::header::{PartInfo, Property, UserMessage};
 use super::mime::SOAP_MEDIA;
 use super::pmode;
 use super::security::{CIPHERTEXT, CONTENT_ONLY};
-use super::sign::{self, Ids, SignError, SignedPart};
+use super::sign::{self, Ids, SignError, SignedPart, Unit};
 use crate::crypto::{CryptoError, Digest, GcmWriter, HashFunction, Oaep, Random, hex};
 use crate::model::SignedReference;
 use crate::pki::{Identity, Trusted};
@@ -130,7 +130,8 @@ pub fn pack(mut outgoing: Outgoing<'_>, random: &dyn Random) -> Result<Packed, P
         .map(|(part, sealed)| SignedPart { uri: cid(part), digest: sealed.digest.clone() })
         .collect();
     let encryption = if outgoing.parts.is_empty() { String::new() } else { encryption(&outgoing, &key[..], &ids)? };
-    let signed = sign::envelope(&outgoing.message.write(), &encryption, &signed_parts, &ids, outgoing.identity)?;
+    let signed =
+        sign::envelope(Unit::Own(&outgoing.message.write()), &encryption, &signed_parts, &ids, outgoing.identity)?;
     let cipher_bytes = sealed.iter().map(|sealed| sealed.cipher_bytes).collect();
     if outgoing.parts.is_empty() {
         let content_type = format!("{SOAP_MEDIA}; charset=UTF-8");

@@ -4,7 +4,7 @@ use super::error::{EbmsError, Refusal};
 use super::header::SignalContent;
 use super::mime::SOAP_MEDIA;
 use super::open::{self, Received, VerifiedSignal};
-use super::sign::{self, Answer, SignError};
+use super::sign::{self, Answer, SignError, Unit};
 use crate::crypto;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
 use crate::pki::Identity;
@@ -34,7 +34,7 @@ pub fn build(
         "<eb:Receipt><ebbp:NonRepudiationInformation xmlns:ebbp=\"{}\">{parts}</ebbp:NonRepudiationInformation></eb:Receipt>",
         ns::EBBP
     );
-    sign::signal(&content, Some(received), identity, id, at)
+    sign::signal(Unit::WithForeign(&content), Some(received), identity, id, at)
 }
 
 /// A valid AS4 receipt.

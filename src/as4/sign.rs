@@ -24,6 +24,9 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
+    /// A value has a character that XML does not have.
+    #[error("a value of the header has a control character, which XML cannot carry")]
+    Characters,
     /// Our key failed.
     #[error("our key does not sign: {0}")]
     Key(#[from] CryptoError),
@@ -59,25 +62,42 @@ impl Ids {
     }
 }
 
-/// Builds and signs the envelope around a message unit (the children of eb:Messaging). `encryption` stands first in
-/// wsse:Security, so that a reader in document order decrypts before it verifies.
+/// The content of eb:Messaging: one message unit.
+#[derive(Clone, Copy)]
+pub(super) enum Unit<'a> {
+    /// All of it is written here, in canonical form: elements with end tags, attributes in their order, texts escaped as
+    /// Canonical XML does.
+    Own(&'a str),
+    /// Pieces of a peer's document are in it. Each is canonical by itself, but a namespace that it declares may be declared
+    /// around it already.
+    WithForeign(&'a str),
+}
+
+/// Builds and signs the envelope around a message unit. `encryption` stands first in wsse:Security, so that a reader in
+/// document order decrypts before it verifies.
 pub(super) fn envelope(
-    unit: &str,
+    unit: Unit<'_>,
     encryption: &str,
     parts: &[SignedPart],
     ids: &Ids,
     identity: &Identity,
 ) -> Result<SignedEnvelope, SignError> {
     let (messaging_id, body_id) = (ids.id("msg"), ids.id("body"));
+    let (Unit::Own(content) | Unit::WithForeign(content)) = unit;
     let messaging = format!(
-        "<eb:Messaging xmlns:S12=\"{}\" xmlns:eb=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{messaging_id}\" S12:mustUnderstand=\"true\">{unit}</eb:Messaging>",
+        "<eb:Messaging xmlns:S12=\"{}\" xmlns:eb=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{messaging_id}\" S12:mustUnderstand=\"true\">{content}</eb:Messaging>",
         ns::SOAP,
         ns::EB,
         ns::WSU
     );
     let body =
         format!("<S12:Body xmlns:S12=\"{}\" xmlns:wsu=\"{}\" wsu:Id=\"{body_id}\"></S12:Body>", ns::SOAP, ns::WSU);
-    let mut references = vec![element_reference(&messaging_id, &messaging)?, element_reference(&body_id, &body)?];
+    let digest = match unit {
+        Unit::Own(_) => written_digest(&messaging)?,
+        Unit::WithForeign(_) => canonical_digest(&messaging)?,
+    };
+    let mut references =
+        vec![reference(format!("#{messaging_id}"), &digest), reference(format!("#{body_id}"), &written_digest(&body)?)];
     references.extend(parts.iter().map(|part| reference(part.uri.clone(), &part.digest)));
     let signature = signature(&references, ids, identity)?;
     let soap = format!(
@@ -94,14 +114,19 @@ pub(super) fn envelope(
 
 /// A signed signal: `content` is a Receipt or an Error.
 pub(super) fn signal(
-    content: &str,
+    content: Unit<'_>,
     ref_to: Option<&As4MessageId>,
     identity: &Identity,
     id: &As4MessageId,
     at: Timestamp,
 ) -> Result<Answer, SignError> {
-    let unit = format!("<eb:SignalMessage>{}{content}</eb:SignalMessage>", header::info(id, ref_to, at));
-    let signed = envelope(&unit, "", &[], &Ids::of(id), identity)?;
+    let around =
+        |content: &str| format!("<eb:SignalMessage>{}{content}</eb:SignalMessage>", header::info(id, ref_to, at));
+    let (ids, none) = (Ids::of(id), "");
+    let signed = match content {
+        Unit::Own(content) => envelope(Unit::Own(&around(content)), none, &[], &ids, identity),
+        Unit::WithForeign(content) => envelope(Unit::WithForeign(&around(content)), none, &[], &ids, identity),
+    }?;
     Ok(Answer { content_type: format!("{SOAP_MEDIA}; charset=UTF-8"), body: signed.soap })
 }
 
@@ -120,12 +145,21 @@ pub(super) fn token_reference(token_id: &str) -> String {
     )
 }
 
-/// The digest of what a receiver will canonicalise. A receipt holds pieces of a peer's document, so what we wrote
-/// is not trusted to be canonical already.
-fn element_reference(id: &str, element: &str) -> Result<SignedReference, SignError> {
+/// The digest of an element that was written in its canonical form: of its octets. Unoptimised builds make sure.
+fn written_digest(element: &str) -> Result<Vec<u8>, SignError> {
+    if !write::is_writable(element) {
+        return Err(SignError::Characters);
+    }
+    let digest = Digest::of(HashFunction::Sha256, element.as_bytes());
+    debug_assert!(canonical_digest(element)? == digest, "written otherwise than canonical: {element}");
+    Ok(digest)
+}
+
+/// The digest of what a receiver will canonicalise.
+fn canonical_digest(element: &str) -> Result<Vec<u8>, SignError> {
     let tree = Tree::parse(element.as_bytes())?;
     let digest = c14n::subtree(&tree, tree.root().id, &exclusive(), None, Digest::new(HashFunction::Sha256))?;
-    Ok(reference(format!("#{id}"), &digest.finish()))
+    Ok(digest.finish())
 }
 
 fn reference(uri: String, digest: &[u8]) -> SignedReference {

@@ -2,6 +2,12 @@
 
 use std::borrow::Cow;
 
+/// Whether all characters may stand in a document (XML 1.0, 2.2); the others cannot be escaped either.
+#[must_use]
+pub fn is_writable(value: &str) -> bool {
+    super::names::forbidden_char(value).is_none()
+}
+
 /// Escapes text as Canonical XML does, so that what is written is already canonical.
 #[must_use]
 pub fn text(value: &str) -> String {

@@ -1,7 +1,9 @@
 //! What is packed opens again, is answered, and is read by others.
 
 use super::exchange::{MESSAGE_ID, Pair, RECEIPT_ID, SOUTH};
-use sluss::as4::{Compression, Outgoing, OutgoingPart, ReceiptError, Refusal, error, pack, read, receipt};
+use sluss::as4::{
+    Compression, Outgoing, OutgoingPart, PackError, ReceiptError, Refusal, SignError, error, pack, read, receipt,
+};
 use sluss::crypto::SystemRandom;
 use sluss::model::As4MessageId;
 use sluss::xml::algorithm::Allowed;
@@ -203,6 +205,26 @@ fn a_content_id_that_peers_read_differently_is_not_sent() {
     let packed =
         pack(Outgoing { message: pair.message(), parts: vec![part], identity: &pair.north, to: &to }, &SystemRandom);
     assert!(packed.unwrap_err().to_string().contains("a%40b"));
+}
+
+#[test]
+fn values_that_need_escaping_are_signed_as_they_are_read() {
+    let pair = Pair::new();
+    let odd = "a & b < c > d \" e ' f\t\n\r g å 𐍈 ]]> &amp;";
+    let mut message = pair.message();
+    message.properties.push(sluss::as4::Property::new(odd, odd));
+    message.agreement =
+        Some(sluss::as4::Agreement { kind: Some(odd.into()), pmode: Some(odd.into()), value: odd.into() });
+    let wire = pair.pack_message(message.clone(), &[("message", Compression::Deflate, XML)]);
+    let (opened, _) = pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).unwrap();
+    assert_eq!(opened.message.properties, message.properties);
+    assert_eq!(opened.message.agreement, message.agreement);
+    // Control characters cannot be written at all.
+    let mut message = pair.message();
+    message.properties.push(sluss::as4::Property::new("a", "\u{1}"));
+    let to = pair.trusted(&pair.south.certificate);
+    let outgoing = Outgoing { message, parts: Vec::new(), identity: &pair.north, to: &to };
+    assert!(matches!(pack(outgoing, &SystemRandom), Err(PackError::Sign(SignError::Characters))));
 }
 
 #[test]
