@@ -10,7 +10,7 @@ use crate::pki::{Certificate, Revocation, Role, Trust};
 use crate::xml::algorithm::{self, Allow, Allowed, Profile};
 use crate::xml::c14n::{self as forms, Form, Method};
 use crate::xml::dsig::{self, Candidate, DsigError, Enveloped, Reference, Signature};
-use crate::xml::{Reader, Start, Tree, XmlError};
+use crate::xml::{Reader, Start, XmlError, ns};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -18,9 +18,6 @@ use std::io::{self, Read, Write};
 
 /// Shortest RSA key of a signer, in bits.
 const KEY_BITS_LEAST: usize = 2048;
-
-/// Largest document of which one element may be asked for, in bytes: it is held in memory.
-const ELEMENT_DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What `sluss xml c14n` is asked for.
 #[derive(Clone, Debug)]
@@ -54,19 +51,23 @@ pub fn c14n<R: Read, W: Write>(source: R, asked: &Canonical, out: W) -> Result<W
     written.map_err(|error| problem(&error))
 }
 
+/// The element with this id, as it is read; two of them, or one with two different ids, are found out at the end.
 fn element<R: Read, W: Write>(source: R, id: &str, method: &Method, out: W) -> Result<W, DsigError> {
-    let mut bytes = Vec::new();
-    source.take(ELEMENT_DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(XmlError::Io)?;
-    if bytes.len() as u64 > ELEMENT_DOCUMENT_BYTES_MAX {
-        return Err(XmlError::Limit {
-            what: "a document held in memory, in bytes,",
-            limit: ELEMENT_DOCUMENT_BYTES_MAX,
-        }
-        .into());
+    let mut torn = false;
+    let named = |start: &Start| {
+        let (wsu, plain) = (start.attribute(ns::WSU, "Id"), start.attribute("", "Id"));
+        let found = [wsu, plain].contains(&Some(id));
+        torn |= found && wsu.is_some() && plain.is_some() && wsu != plain;
+        found
+    };
+    let (out, found) = forms::element(Reader::new(source), method, named, out)?;
+    let ambiguous = |what: String| Err(DsigError::AmbiguousId { id: id.to_owned(), what });
+    match found {
+        0 => Err(DsigError::Missing { uri: format!("#{id}") }),
+        _ if torn => ambiguous("an element has it beside another Id".into()),
+        1 => Ok(out),
+        n => ambiguous(format!("{n} elements have it")),
     }
-    let tree = Tree::parse(&bytes)?;
-    let node = tree.by_id(id)?;
-    Ok(forms::subtree(&tree, node.id, method, None, out)?)
 }
 
 /// What `sluss xml verify` is asked for.

@@ -327,6 +327,42 @@ pub fn document<R: Read, W: Write>(
     }
 }
 
+/// Canonical form of the first element for which `wanted` says true, as it is read; and how many there are. The document is
+/// read to its end: what is not well-formed after the element is refused as well.
+///
+/// # Errors
+/// As [`Canonicalizer::event`] and [`Reader::next`].
+pub fn element<R: Read, W: Write>(
+    mut reader: Reader<R>,
+    method: &Method,
+    mut wanted: impl FnMut(&Start) -> bool,
+    out: W,
+) -> Result<(W, usize), XmlError> {
+    let apex = loop {
+        match reader.next()? {
+            Event::Start(start) if wanted(&start) => break start,
+            Event::Eof => return Ok((out, 0)),
+            _ => {}
+        }
+    };
+    let (mut found, depth) = (1, reader.depth());
+    let above = reader.inherited().take(depth - 1).flatten().cloned().collect();
+    let mut form = Canonicalizer::within(method, &reader.in_scope(), above, out);
+    form.start(&apex)?;
+    while reader.depth() >= depth {
+        let event = reader.next()?;
+        found += usize::from(matches!(&event, Event::Start(start) if wanted(start)));
+        form.event(&event)?;
+    }
+    loop {
+        match reader.next()? {
+            Event::Start(start) => found += usize::from(wanted(&start)),
+            Event::Eof => return Ok((form.finish()?, found)),
+            _ => {}
+        }
+    }
+}
+
 /// The bindings and `xml:` attributes of everything above a node, outermost first.
 fn surroundings(tree: &Tree, node: NodeId) -> (Vec<(String, String)>, Vec<Attribute>) {
     let mut above = Vec::new();
@@ -438,6 +474,24 @@ mod tests {
         let child = tree.root().child("", "c").unwrap();
         let form = subtree(&tree, child.id, &method, None, Vec::new()).unwrap();
         assert_eq!(String::from_utf8(form).unwrap(), part(&method, xml, "c"));
+    }
+
+    #[test]
+    fn an_element_of_a_stream_has_the_form_it_has_in_a_tree_and_its_likes_are_counted() {
+        let xml = "<a xmlns=\"urn:d\" xmlns:p=\"urn:p\" xml:lang=\"sv\" xml:base=\"http://a/b/\"><q:b xmlns:q=\"urn:q\" xml:base=\"c/\">1\
+                   <d xmlns=\"\" p:x=\"1\">2<!-- c --><d/></d></q:b><e xml:space=\"preserve\"><f/></e></a>";
+        for form in [Form::Inclusive10, Form::Inclusive11, Form::Exclusive] {
+            let method = Method { form, comments: true, prefixes: Vec::new() };
+            for (local, count) in [("a", 1), ("b", 1), ("d", 2), ("e", 1), ("f", 1)] {
+                let named = |start: &Start| start.local == local;
+                let (octets, found) = element(Reader::new(xml.as_bytes()), &method, named, Vec::new()).unwrap();
+                assert_eq!((String::from_utf8(octets).unwrap(), found), (part(&method, xml, local), count), "{local}");
+            }
+            let (octets, found) = element(Reader::new(xml.as_bytes()), &method, |_| false, Vec::new()).unwrap();
+            assert_eq!((octets.len(), found), (0, 0));
+        }
+        let method = Method::new(Form::Exclusive);
+        assert!(element(Reader::new(&b"<a><b/></a"[..]), &method, |s| s.local == "b", Vec::new()).is_err());
     }
 
     #[test]
