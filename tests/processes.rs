@@ -54,6 +54,21 @@ fn a_document_arrives_whole_and_its_answer_comes_back() {
 }
 
 #[test]
+fn a_test_message_is_receipted_and_not_delivered() {
+    let world = world();
+    let before = world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len();
+    let answered = world.at(NORTH, &["ping", BOB]).done().one();
+    assert_eq!(answered["party"], SOUTH);
+    assert!(answered["signed_by"].as_str().unwrap().contains(SOUTH), "{answered}");
+    assert!(answered["url"].as_str().unwrap().starts_with("http"), "{answered}");
+    let queued = world.at(SOUTH, &["queue", "list", "--direction", "in"]).done().lines;
+    assert!(queued.iter().all(|line| line["as4_message_id"] != answered["as4_message_id"]), "{queued:#?}");
+    assert!(world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len() >= before);
+    let nobody = world.at(NORTH, &["ping", "0203:nobody.example.se"]).ended(1).one();
+    assert!(nobody["error"]["detail"].as_str().unwrap().contains("nobody.example.se"), "{nobody}");
+}
+
+#[test]
 fn two_documents_and_a_text_are_one_message() {
     let world = world();
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@
 
 pub mod inbound;
 pub mod outbound;
+pub mod ping;
 mod queries;
 mod spool;
 pub mod worker;

@@ -117,6 +117,24 @@ pub(super) async fn lookup(
     Ok(Json(state.outlook.lookup(question).await?).into_response())
 }
 
+/// Whose access point is tried.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PingQuery {
+    participant: String,
+    document_type: Option<String>,
+}
+
+/// `POST ping`: a test message to a participant's access point, and its AS4 receipt checked.
+pub(super) async fn ping(
+    State(state): State<ApiState>,
+    Strict(query): Strict<PingQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let document_type = query.document_type.as_deref().map_or_else(DocumentType::sdk_message, document_type);
+    let ping = state.access_point.ping(&id(&query.participant)?, &document_type).await?;
+    Ok(Json(ping).into_response())
+}
+
 /// `scheme::identifier`, or the identifier alone, in the scheme of the code list.
 fn document_type(text: &str) -> DocumentType {
     let with_scheme =

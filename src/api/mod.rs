@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `refusals`, `status`, `lookup` | operators ([`admin`]) |
+//! | `queue`, `refusals`, `status`, `lookup`, `ping` | operators ([`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
 mod admin;
@@ -77,6 +77,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/refusals", get(admin::refusals))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
+        .route("/ping", post(admin::ping))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))

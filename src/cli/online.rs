@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use super::remote::inbox::{InboxOptions, inbox};
-use super::remote::lookup::{LookupOptions, lookup};
+use super::remote::lookup::{LookupOptions, lookup, ping};
 use super::remote::queue::{self, QueueOptions};
 use super::remote::send::{SendOptions, send};
 use super::remote::{ApiAddress, Remote, envelopes, status};
@@ -66,6 +66,17 @@ pub(super) enum Command {
         /// Pass over what is remembered.
         #[arg(long)]
         fresh: bool,
+    },
+    /// Send a test message to a participant's access point, and check its AS4 receipt.
+    #[command(
+        after_help = "Example:\n  sluss ping --config testbed/access-points/AP0001-TESTBED/sluss.toml 0203:bob.example.se\n\nNothing is delivered: it is the test service of ebMS, over the route of a real message."
+    )]
+    Ping {
+        /// Whose access point.
+        participant: String,
+        /// By the route of this document type. Default: the SDK message.
+        #[arg(long, value_name = "ID")]
+        document_type: Option<String>,
     },
     /// The queue.
     Queue {
@@ -170,6 +181,9 @@ pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> 
         Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
         Command::Lookup { participant, document_type, fresh } => {
             lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await
+        }
+        Command::Ping { participant, document_type } => {
+            ping(&remote, &participant, document_type.as_deref(), out).await
         }
         Command::Queue { command: QueueCommand::List { direction, status, participant, partner, older_than } } => {
             let older_than = older_than.as_deref().map(duration).transpose()?;

@@ -1,9 +1,10 @@
-//! `sluss lookup`: the discovery trace; and the text of `sluss status`.
+//! `sluss lookup`: the discovery trace; `sluss ping`; and the text of `sluss status`.
 
 use super::queue::problem;
-use super::{Remote, items, unprinted, word};
+use super::{Remote, items, unprinted, with_query, word};
 use crate::cli::output::Output;
 use crate::model::Problem;
+use crate::net::Body;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -33,6 +34,33 @@ pub async fn lookup(remote: &Remote, options: &LookupOptions, output: &Output) -
     output.record(&trace, || trace_text(&trace)).map_err(unprinted)?;
     let failed: Option<Problem> = serde_json::from_value(trace["error"].clone()).ok();
     Ok(failed.map_or(0, |problem| problem.exit_status()))
+}
+
+/// Sends a test message to a participant's access point, and prints what came of it.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked, and the first thing that failed on the way.
+pub async fn ping(
+    remote: &Remote,
+    participant: &str,
+    document_type: Option<&str>,
+    output: &Output,
+) -> Result<u8, Problem> {
+    let query = [("participant", Some(participant.to_owned())), ("document_type", document_type.map(str::to_owned))];
+    let ping = remote.post(&with_query("/ping", &query), "application/json", Body::empty()).await?;
+    let text = || {
+        format!(
+            "{} answered in {} ms at {}\nAS4 receipt signed by {}\ntest message {}",
+            word(&ping, "party"),
+            word(&ping, "milliseconds"),
+            word(&ping, "url"),
+            word(&ping, "signed_by"),
+            word(&ping, "as4_message_id"),
+        )
+    };
+    output.record(&ping, text).map_err(unprinted)?;
+    Ok(0)
 }
 
 fn trace_text(trace: &Value) -> String {
