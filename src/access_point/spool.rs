@@ -25,12 +25,12 @@ impl Spool {
 
     /// What was written so far, from its start.
     pub fn reopen(&self) -> io::Result<File> {
-        self.writer.get_ref().reopen()
+        self.writer.inner().reopen()
     }
 
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
-        self.writer.get_ref().bytes()
+        self.writer.inner().bytes()
     }
 
     /// Makes it durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.

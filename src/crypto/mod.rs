@@ -120,7 +120,7 @@ impl<W: Write> Digesting<W> {
     }
 
     /// The writer.
-    pub fn get_ref(&self) -> &W {
+    pub fn inner(&self) -> &W {
         &self.inner
     }
 
