@@ -5,6 +5,7 @@
 
 pub mod inbound;
 pub mod outbound;
+mod parts;
 mod queries;
 mod spool;
 pub mod worker;
