@@ -7,6 +7,7 @@ pub mod inbound;
 pub mod outbound;
 mod parts;
 mod queries;
+mod send_error;
 mod spool;
 pub mod worker;
 
@@ -22,7 +23,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub use outbound::{Submission, accepted};
-pub use spool::Spool;
+pub use send_error::SendError;
+pub use spool::{Spool, spool_problem};
 
 /// What a message service asks of an access point, in the same process or elsewhere.
 pub trait AccessPoint: Send + Sync {

@@ -28,10 +28,9 @@ impl Router {
         expected_bytes: Option<u64>,
     ) -> Result<Message, Problem> {
         let mut spool = self.spool(expected_bytes)?;
-        let bytes_max = self.settings().envelope_bytes_max;
         let mut envelope = SyncIoBridge::new(envelope);
         let spool = blocking(move || {
-            std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error, bytes_max))?;
+            std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error))?;
             Ok(spool)
         })
         .await?;
@@ -42,6 +41,7 @@ impl Router {
                 envelope: spool,
                 carriage: Carriage::Carried,
                 content: None,
+                payload: None,
                 acknowledges: None,
             },
         )
