@@ -31,7 +31,7 @@ pub trait AccessPoint: Send + Sync {
     /// A place to write an envelope to. It vanishes unless it is submitted.
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem>;
     /// Checks an envelope and makes it durable aside, and gives the message that will carry it, for a
-    /// transaction that holds more than it. Blocks.
+    /// transaction that holds more than it, of the store that both sides share. Blocks.
     fn prepare(&self, submission: Submission) -> Result<Message, Problem>;
     /// Takes a sealed envelope for sending: durable when this returns.
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>>;
