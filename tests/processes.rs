@@ -40,10 +40,11 @@ fn a_document_arrives_whole_and_its_answer_comes_back() {
     assert_eq!(read["documents"][0]["sha256"], sha256.as_str());
 
     let (reply, _) = document(folder.path(), "svar.txt", "Svar på beslut".as_bytes());
-    let command = ["send", "--from", BOB, "--to", ALICE, "--in-reply-to", envelope, "--wait=60s", &reply];
+    let command = ["send", "--from", BOB, "--to", ALICE, "--in-reply-to", envelope, "--wait", "60s", &reply];
     let answer = world.at(SOUTH, &command).done().one();
     let read = in_inbox(NORTH, ALICE, answer["envelope_id"].as_str().unwrap());
     assert_eq!(read["in_reply_to"].as_str(), Some(envelope));
+    assert_eq!(read["conversation_id"].as_str(), Some(envelope), "the conversation goes on");
     assert_eq!(read["label"], "svar.txt", "without a label, the subject is the file's name");
 
     let journey = world.journey(NORTH, &sent);

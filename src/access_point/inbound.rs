@@ -1,22 +1,23 @@
 //! Inbound (C3): an AS4 message of another access point comes to a participant of ours.
 //!
-//! [`receive`] makes it durable and answers, [`step`] checks the envelope and hands it over,
-//! [`outcome`] decides what that meant.
+//! [`receive`] makes it durable and answers. The worker calls [`attempt`], which has [`step`] check the envelope and
+//! hand it over, asks [`outcome`] what that meant, and writes it.
 
+use super::parts::Parts;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{
     self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Refusal, error, pmode, receipt,
 };
-use crate::crypto::{self, Digesting};
+use crate::crypto;
 use crate::model::{
-    As4MessageId, BlobId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId,
-    Outcome, ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
+    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome,
+    ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
 };
 use crate::pki::Certificate;
-use crate::store::{Answered, BlobWriter, Blobs, Committed, DuplicateKey, Settlement, StoreError, Transaction};
+use crate::store::{Answered, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
 use crate::xml::algorithm::Allowed;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub async fn receive(router: &Arc<Router>, content_type: String, body: impl Read
 }
 
 /// Why a request was not taken: the peer's doing, or ours.
-enum Failure {
+pub(super) enum Failure {
     Refused(Box<Refusal>),
     Own(Problem),
 }
@@ -204,7 +205,7 @@ fn opened<R: Read>(
     attributed: Attributed<R>,
     key: DuplicateKey,
 ) -> Result<Answer, Failure> {
-    let mut parts = Parts { blobs: router.store.blobs(), files: Vec::new(), failed: None };
+    let mut parts = Parts::at(router.store.blobs());
     let fingerprint = attributed.fingerprint();
     let opened = attributed
         .open(std::slice::from_ref(&settings.identity), &mut parts)
@@ -305,7 +306,7 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
 }
 
 /// The envelope is the one part (C-15).
-fn one_part(found: usize) -> Refusal {
+pub(super) fn one_part(found: usize) -> Refusal {
     Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
 }
 
@@ -555,51 +556,4 @@ pub(super) async fn attempt(
         committed.map(|_| ())
     })
     .await
-}
-
-// === The parts of a message, spooled ===
-
-/// Payload files for the parts. They vanish unless kept.
-struct Parts<'b> {
-    blobs: &'b Blobs,
-    files: Vec<Digesting<BlobWriter>>,
-    failed: Option<StoreError>,
-}
-
-impl Parts<'_> {
-    /// Makes the one part durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.
-    fn keep(self) -> Result<(BlobId, u64, String), Failure> {
-        let file = self.files.into_iter().next().ok_or_else(|| Failure::from(one_part(0)))?;
-        let (file, sha256) = file.finish();
-        let bytes = file.bytes();
-        Ok((file.commit()?, bytes, sha256))
-    }
-
-    /// What our own disk refuses is our failure, not the peer's.
-    fn failure(&mut self, refusal: Refusal) -> Failure {
-        match (self.failed.take(), refusal) {
-            (Some(error), _) => error.into(),
-            (None, Refusal::Temporary(detail)) => {
-                Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail))
-            }
-            (None, refusal) => refusal.into(),
-        }
-    }
-}
-
-impl as4::Spool for Parts<'_> {
-    fn create(&mut self, _index: usize) -> io::Result<Box<dyn Write + '_>> {
-        match self.blobs.create(None) {
-            Ok(file) => self.files.push(Digesting::new(file)),
-            Err(error) => {
-                let told = io::Error::other(error.to_string());
-                self.failed = Some(error);
-                return Err(told);
-            }
-        }
-        self.files
-            .last_mut()
-            .map(|file| -> Box<dyn Write + '_> { Box::new(file) })
-            .ok_or_else(|| io::Error::other("no file"))
-    }
 }

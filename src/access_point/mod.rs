@@ -5,8 +5,10 @@
 
 pub mod inbound;
 pub mod outbound;
+mod parts;
 pub mod ping;
 mod queries;
+mod send_error;
 mod spool;
 pub mod worker;
 
@@ -22,14 +24,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub use outbound::{Submission, accepted};
-pub use spool::Spool;
+pub use send_error::SendError;
+pub use spool::{Spool, spool_problem};
 
 /// What a message service asks of an access point, in the same process or elsewhere.
 pub trait AccessPoint: Send + Sync {
     /// A place to write an envelope to. It vanishes unless it is submitted.
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem>;
     /// Checks an envelope and makes it durable aside, and gives the message that will carry it, for a
-    /// transaction that holds more than it. Blocks.
+    /// transaction that holds more than it, of the store that both sides share. Blocks.
     fn prepare(&self, submission: Submission) -> Result<Message, Problem>;
     /// Takes a sealed envelope for sending: durable when this returns.
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>>;

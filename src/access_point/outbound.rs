@@ -1,23 +1,23 @@
 //! Outbound (C2): an envelope of our participant goes to the receiving access point.
 //!
-//! [`accept`] makes it durable, [`step`] makes one attempt, [`outcome`] decides what it meant.
+//! [`accept`] makes it durable. The worker calls [`attempt`], which has [`step`] make one attempt, asks [`outcome`]
+//! what it meant, and writes that.
 
 use super::queries::reread;
+use super::send_error::SendError;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
-    self, Compression, EbmsError, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, Party, Property,
-    ReceiptError, UserMessage, pmode, receipt,
+    self, Compression, Outgoing, OutgoingPart, Packed, PackedPiece, Party, Property, UserMessage, pmode, receipt,
 };
 use crate::crypto::SystemRandom;
-use crate::discovery::{DiscoveryError, Route};
+use crate::discovery::Route;
 use crate::model::{
-    As4MessageId, As4ReceiptSummary, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message,
+    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message,
     MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
-use crate::net::NetError;
 use crate::pki::Certificate;
-use crate::store::{Settlement, StoreError, Transaction};
+use crate::store::{BlobWriter, Settlement, StoreError, Transaction};
 use crate::xhe;
 use crate::xml::algorithm::Allowed;
 use std::io::BufReader;
@@ -33,6 +33,8 @@ pub struct Submission {
     pub carriage: Carriage,
     /// Own: what the message service knows of it.
     pub content: Option<Content>,
+    /// Own: what is in the envelope, in clear, aside. It vanishes unless the message becomes durable.
+    pub payload: Option<BlobWriter>,
     /// Own message receipt: the envelope that it acknowledges.
     pub acknowledges: Option<EnvelopeId>,
 }
@@ -48,8 +50,9 @@ pub struct Submission {
 /// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
     let message = prepare(router, submission)?;
-    if let Some(earlier) = sent_before(router, &message)? {
-        return Ok(earlier);
+    if let Some(answer) = sent_before(router, &message).transpose() {
+        discard(router, message.payloads());
+        return answer;
     }
     let transaction =
         Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
@@ -66,7 +69,7 @@ pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message,
 pub(super) fn prepare(router: &Router, submission: Submission) -> Result<Message, Problem> {
     let header = checked(&submission.envelope)?;
     may_send(&router.settings(), &submission.participant, &header)?;
-    new_message(router.now(), submission, header).map_err(|error| store_problem(&error))
+    new_message(router, submission, header).map_err(|error| store_problem(&error))
 }
 
 /// The first event of a message that goes out.
@@ -127,8 +130,11 @@ fn may_send(settings: &Settings, participant: &ParticipantId, header: &xhe::Head
 }
 
 /// The message, its envelope durable aside, in its first status.
-fn new_message(now: Timestamp, submission: Submission, header: xhe::Header) -> Result<Message, StoreError> {
-    let (envelope, envelope_bytes, envelope_sha256) = submission.envelope.keep()?;
+fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> Result<Message, StoreError> {
+    let now = router.now();
+    let payload = submission.payload.map(BlobWriter::commit).transpose()?;
+    let kept = submission.envelope.keep().inspect_err(|_| discard(router, payload));
+    let (envelope, envelope_bytes, envelope_sha256) = kept?;
     Ok(Message {
         id: MessageId::now(),
         direction: Direction::Out,
@@ -156,8 +162,17 @@ fn new_message(now: Timestamp, submission: Submission, header: xhe::Header) -> R
         as4_receipt: None,
         message_receipt: None,
         acknowledges: submission.acknowledges,
-        content: submission.content,
+        content: submission.content.map(|content| Content { payload, ..content }),
     })
+}
+
+/// Removes payloads that no message will have.
+fn discard(router: &Router, payloads: impl IntoIterator<Item = BlobId>) {
+    for blob in payloads {
+        if let Err(error) = router.store.blobs().remove(blob) {
+            tracing::warn!(%error, "a payload of a message that was not taken stays until the next start");
+        }
+    }
 }
 
 /// The message that this envelope already made, if its bytes are the same.
@@ -171,9 +186,6 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
     };
     let earlier = router.store.list(&query).map_err(|error| store_problem(&error))?;
     let Some(earlier) = earlier.into_iter().find(|earlier| earlier.from == message.from) else { return Ok(None) };
-    if let Some(blob) = message.envelope {
-        router.store.blobs().remove(blob).map_err(|error| store_problem(&error))?;
-    }
     if earlier.envelope_sha256 == message.envelope_sha256 {
         return Ok(Some(earlier));
     }
@@ -190,72 +202,6 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 }
 
 // === Step ===
-
-/// Why an attempt did not end with a valid AS4 receipt.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The receiving access point answered, but not with a valid AS4 receipt.
-    #[error(transparent)]
-    Answer(#[from] ReceiptError),
-    /// No route: SML, SMP, or the endpoint's certificate.
-    #[error(transparent)]
-    Discovery(#[from] DiscoveryError),
-    /// The access point could not be reached.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// The message could not be packed.
-    #[error(transparent)]
-    Pack(#[from] PackError),
-    /// The envelope or our own store failed.
-    #[error("{0}")]
-    Own(Problem),
-}
-
-impl SendError {
-    /// Whether trying again cannot help.
-    pub fn is_permanent(&self) -> bool {
-        match self {
-            Self::Answer(ReceiptError::Refused { errors, signed: true }) => errors.iter().any(is_final),
-            Self::Answer(_) => false,
-            Self::Discovery(error) => error.problem().fault == Fault::Refused,
-            Self::Net(_) | Self::Own(_) => false,
-            Self::Pack(_) => true,
-        }
-    }
-
-    /// Whether the peer says that it has the message already: only its AS4 receipt was lost (protocol.md 1.11).
-    fn says_delivered(&self) -> bool {
-        matches!(self, Self::Answer(ReceiptError::Refused { errors, signed: true }) if errors.iter().any(EbmsError::is_duplicate))
-    }
-
-    /// What was found, expected, and to be done.
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::Answer(error) => error.problem(),
-            Self::Discovery(error) => error.problem(),
-            Self::Net(error) => Problem::new(
-                Fault::Temporary,
-                "access-point-unreachable",
-                "the receiving access point cannot be reached",
-                format!("{error}; it is tried again by itself"),
-            )
-            .rule("AP-3.2.5.a")
-            .ebms("EBMS:0005"),
-            Self::Pack(error) => {
-                Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", error.to_string())
-            }
-            Self::Own(problem) => problem.clone(),
-        }
-    }
-}
-
-/// Whether an ebMS error of a peer is about the message itself, so that the same bytes meet it again.
-fn is_final(error: &EbmsError) -> bool {
-    const MAY_PASS: [&str; 7] =
-        ["EBMS:0004", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"];
-    error.is_not_serviced() || (error.severity == "failure" && !MAY_PASS.contains(&error.code.as_str()))
-}
 
 /// Makes one attempt to hand `message` to the receiving access point.
 ///
@@ -398,7 +344,7 @@ fn pack(
     Ok(packing(packed, cipher, route))
 }
 
-fn packing(packed: Packed, cipher: crate::model::BlobId, route: &Route) -> Packing {
+fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
     let bytes = packed.bytes();
     let pieces = packed.pieces.into_iter().map(|piece| match piece {
         PackedPiece::Text(text) => Piece::Text(text),

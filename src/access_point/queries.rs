@@ -2,9 +2,10 @@
 
 use super::spool::spool_problem;
 use super::{AccessPoint, Router, Submission, blocking, store_problem};
+use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::{
     Carriage, Change, Counts, Direction, Event, Fault, Message, MessageId, Outcome, ParticipantId, Problem, Query,
-    Stage, Status,
+    Stage,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -12,9 +13,6 @@ use std::io::Read;
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
-
-/// Messages looked through when a participant asks what waits for it.
-const WAITING_MAX: usize = 1000;
 
 impl Router {
     /// Takes a sealed envelope from `participant` for sending: durable when this returns.
@@ -30,10 +28,9 @@ impl Router {
         expected_bytes: Option<u64>,
     ) -> Result<Message, Problem> {
         let mut spool = self.spool(expected_bytes)?;
-        let bytes_max = self.settings().envelope_bytes_max;
         let mut envelope = SyncIoBridge::new(envelope);
         let spool = blocking(move || {
-            std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error, bytes_max))?;
+            std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error))?;
             Ok(spool)
         })
         .await?;
@@ -44,29 +41,29 @@ impl Router {
                 envelope: spool,
                 carriage: Carriage::Carried,
                 content: None,
+                payload: None,
                 acknowledges: None,
             },
         )
         .await
     }
 
-    /// Envelopes that wait for `participant` to take them, oldest first.
+    /// Envelopes that wait for `participant` to take them, oldest first: a page of those that come after `after`,
+    /// and what to give as `after` for the next page; nothing on the last one.
     ///
     /// # Errors
     ///
-    /// Refused when the participant is not served here.
-    pub async fn waiting(self: &Arc<Self>, participant: &ParticipantId) -> Result<Vec<Message>, Problem> {
+    /// Refused when the participant is not served here, or there is no message `after`.
+    pub async fn waiting(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        after: Option<MessageId>,
+    ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
-        let query = Query {
-            direction: Some(Direction::In),
-            participant: Some(participant.clone()),
-            limit: WAITING_MAX,
-            ..Query::default()
-        };
-        let mut messages = self.list(query).await?;
-        messages.retain(|message| message.to == *participant && may_be_taken(message));
-        messages.reverse();
-        Ok(messages)
+        let participant = participant.clone();
+        let messages = self.read(move |store| store.waiting(&participant, after)).await?;
+        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
+        Ok((messages, next))
     }
 
     /// The sealed envelope of a message that came in for `participant`.
@@ -184,12 +181,6 @@ impl Router {
         let theirs = message.direction == Direction::In && message.to == *participant;
         theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
     }
-}
-
-/// Whether the sealed envelope is there, conforms, and was not taken yet.
-fn may_be_taken(message: &Message) -> bool {
-    let checked = message.status != Status::Received || message.next_attempt_at.is_none();
-    checked && message.envelope.is_some() && message.taken_at.is_none()
 }
 
 fn gone(id: MessageId) -> Problem {

@@ -46,7 +46,7 @@ impl Write for Spool {
         if self.bytes() + bytes.len() as u64 > self.bytes_max {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
-                format!("larger than the limit of {} bytes", self.bytes_max),
+                format!("found more than {0} bytes, expected at most {0} (limits.envelope_bytes_max)", self.bytes_max),
             ));
         }
         self.writer.write(bytes)
@@ -69,10 +69,23 @@ fn too_large(bytes: u64, bytes_max: u64) -> Problem {
 }
 
 /// A failure while an envelope was spooled, as its sender sees it.
-pub(super) fn spool_problem(error: &io::Error, bytes_max: u64) -> Problem {
+pub fn spool_problem(error: &io::Error) -> Problem {
     match error.kind() {
-        io::ErrorKind::FileTooLarge => Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("found more than {bytes_max} bytes, expected at most {bytes_max} (limits.envelope_bytes_max); send it in parts")).rule("AS4-2.8.a"),
-        io::ErrorKind::StorageFull => Problem::new(Fault::Temporary, "disk-full", "the disk is full", format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again")),
-        _ => Problem::new(Fault::Temporary, "broken-off", "the transfer was broken off", format!("{error}; nothing was kept; try again")),
+        io::ErrorKind::FileTooLarge => {
+            Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("{error}; send it in parts"))
+                .rule("AS4-2.8.a")
+        }
+        io::ErrorKind::StorageFull => Problem::new(
+            Fault::Temporary,
+            "disk-full",
+            "the disk is full",
+            format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again"),
+        ),
+        _ => Problem::new(
+            Fault::Temporary,
+            "broken-off",
+            "the transfer was broken off",
+            format!("{error}; nothing was kept; try again"),
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! For participants whose message service is elsewhere: sealed envelopes in and out, as they are.
 
 use super::ApiState;
-use super::extract::{NoQuery, Parted, Strict, id};
+use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, of_body, too_large, usage};
 use super::shapes::{Sent, Waiting, WaitingLine};
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 
 /// `POST participants/{id}/envelopes`: takes a sealed envelope for sending. 202: it is durable.
 pub(super) async fn submit(
@@ -64,15 +65,23 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem
     bytes.map(Some).ok_or_else(|| usage("Content-Length is no number"))
 }
 
-/// `GET participants/{id}/envelopes`: what waits to be taken, oldest first.
+/// Which page of what waits.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitingQuery {
+    after: Option<String>,
+}
+
+/// `GET participants/{id}/envelopes`: what waits to be taken, oldest first, by pages.
 pub(super) async fn waiting(
     State(state): State<ApiState>,
     Parted(participant): Parted<String>,
-    Strict(NoQuery {}): Strict<NoQuery>,
+    Strict(query): Strict<WaitingQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let messages = state.access_point.waiting(&id(&participant)?).await?;
+    let after = optional_id(query.after.as_deref())?;
+    let (messages, next) = state.access_point.waiting(&id(&participant)?, after).await?;
     let envelopes = messages.iter().map(WaitingLine::from).collect();
-    Ok(Json(Waiting { envelopes }).into_response())
+    Ok(Json(Waiting { envelopes, next }).into_response())
 }
 
 /// `GET participants/{id}/envelopes/{message}`: the sealed envelope, byte for byte.

@@ -198,11 +198,13 @@ impl<'a> From<&'a Message> for WaitingLine<'a> {
     }
 }
 
-/// The envelopes that wait, oldest first.
+/// A page of the envelopes that wait.
 #[derive(Debug, Serialize)]
 pub struct Waiting<'a> {
-    /// The envelopes.
+    /// Oldest first.
     pub envelopes: Vec<WaitingLine<'a>>,
+    /// What to give as `after` for the next page; none on the last one.
+    pub next: Option<MessageId>,
 }
 
 /// Messages of one direction and status.

@@ -107,8 +107,10 @@ impl Materials {
                 identity.clone().map(|identity| (participant.id.clone(), Keys { mailbox, identity }))
             })
             .collect();
+        let addresses = self.served.iter().map(|(participant, _)| (participant.id.clone(), participant.addresses()));
         message_service::Settings {
             mailboxes,
+            addresses: addresses.collect(),
             federation: config.federation.id.clone(),
             trust: self.participants.clone(),
             message_bytes_max: config.limits.message_bytes_max,

@@ -16,7 +16,7 @@ use crate::model::{Clock, Fault, Problem, SystemClock, Timestamp};
 use args::{Cli, Command};
 use clap::Parser;
 use output::Output;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a command ends with: its exit status, or the problems that kept it from its end.
@@ -25,7 +25,7 @@ type Ended = Result<u8, Vec<Problem>>;
 /// Parses the arguments, runs the command, and gives its exit status: 0 done or accepted, 1 refused or
 /// something found, 2 wrong usage or configuration, 3 a temporary fault.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(online::words(std::env::args_os(), |name| Path::new(name).exists()));
     let mut out = Output::new(cli.json);
     let result = runtime().and_then(|runtime| runtime.block_on(run(cli, &mut out)));
     let status = result.unwrap_or_else(|problems| {

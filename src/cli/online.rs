@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::{Fault, MessageId, Problem};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,7 +97,9 @@ pub(super) struct SendArgs {
     /// Receiving participant.
     #[arg(long, value_name = "PARTICIPANT")]
     to: String,
-    /// The recipient's function address. Default: its only known one.
+    /// The recipient's function address. Default: that of the message answered, else the only one known, from the
+    /// configuration or from earlier messages with the recipient, else sdk:inkorg: and its id. Where several are
+    /// known, it must be given.
     #[arg(long, value_name = "ADDRESS")]
     functional_address: Option<String>,
     /// Subject. Default: the first file's name.
@@ -108,10 +111,10 @@ pub(super) struct SendArgs {
     /// Covered by secrecy.
     #[arg(long)]
     confidential: bool,
-    /// The message that this answers.
+    /// The message that this answers or complements: its id as `sluss inbox` prints it, or its envelope's.
     #[arg(long, value_name = "ID")]
     in_reply_to: Option<String>,
-    /// Wait until a final status, at most so long.
+    /// Wait until a final status, at most so long, as 30s. Default: 10m.
     #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, default_missing_value = WAIT, require_equals = true)]
     wait: Option<String>,
     /// Documents.
@@ -158,6 +161,26 @@ pub(super) enum QueueCommand {
         /// Its id.
         id: String,
     },
+}
+
+/// The words of the command line, with `--wait 10s` of `sluss send` as one: what follows `--wait` is its time where it is
+/// a duration and no file has that name, else the first document.
+pub(super) fn words(given: impl Iterator<Item = OsString>, is_file: impl Fn(&str) -> bool) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    for word in given {
+        let waits = words.last().is_some_and(|last| last == "--wait")
+            && words.iter().any(|word| word == "send")
+            && !words.iter().any(|word| word == "--");
+        let time = word.to_str().filter(|text| waits && duration(text).is_ok() && !is_file(text));
+        match time.map(|time| format!("--wait={time}")) {
+            Some(both) => {
+                words.pop();
+                words.push(both.into());
+            }
+            None => words.push(word),
+        }
+    }
+    words
 }
 
 /// Runs a command against the daemon of a configuration.
@@ -240,4 +263,25 @@ fn duration(text: &str) -> Result<Duration, Problem> {
         _ => return Err(wrong()),
     };
     Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn the_time_of_wait_may_be_a_word_of_its_own_and_a_file_stays_a_file() {
+        for (given, expected) in [
+            (&["sluss", "send", "--wait", "10s", "a.pdf"][..], &["sluss", "send", "--wait=10s", "a.pdf"][..]),
+            (&["sluss", "send", "a.pdf", "--wait", "2h"], &["sluss", "send", "a.pdf", "--wait=2h"]),
+            (&["sluss", "send", "--wait", "a.pdf"], &["sluss", "send", "--wait", "a.pdf"]),
+            (&["sluss", "send", "--wait", "10x"], &["sluss", "send", "--wait", "10x"]),
+            (&["sluss", "send", "--wait", "7s"], &["sluss", "send", "--wait", "7s"]),
+            (&["sluss", "send", "--wait=5s", "10s"], &["sluss", "send", "--wait=5s", "10s"]),
+            (&["sluss", "send", "--", "--wait", "10s"], &["sluss", "send", "--", "--wait", "10s"]),
+            (&["sluss", "inbox", "--wait", "10s"], &["sluss", "inbox", "--wait", "10s"]),
+        ] {
+            assert_eq!(words(given.iter().map(Into::into), |name| name == "7s"), expected, "{given:?}");
+        }
+    }
 }

@@ -89,7 +89,7 @@ fn extract(store: &dyn Store, id: MessageId, index: usize) -> Result<(Document, 
         )
     })?;
     let payload = store.blobs().open(payload).map_err(|error| store_problem(&error))?;
-    let mut file = tempfile::tempfile().map_err(|error| file_problem(&error))?;
+    let mut file = store.blobs().scratch().map_err(|error| store_problem(&error))?;
     sdk::message::extract(BufReader::new(payload), index, BufWriter::new(&mut file))
         .map_err(|error| Problem::new(Fault::Temporary, "store", "the content cannot be read", error.to_string()))?;
     file.rewind().map_err(|error| file_problem(&error))?;

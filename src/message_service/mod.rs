@@ -1,5 +1,6 @@
 //! The message service (C1 and C4): seals, opens, validates, answers with message receipts; never speaks AS4.
 
+mod correspondence;
 mod mailbox;
 pub mod receive;
 pub mod send;
@@ -37,6 +38,8 @@ pub struct Keys {
 pub struct Settings {
     /// The participants served here.
     pub mailboxes: BTreeMap<ParticipantId, Keys>,
+    /// Function addresses of the participants that this access point serves, here or for a message service elsewhere.
+    pub addresses: BTreeMap<ParticipantId, Vec<String>>,
     /// FEDERATIONID of our envelopes.
     pub federation: String,
     /// Which participants' certificates we trust (C-50).

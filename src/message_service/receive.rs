@@ -4,8 +4,8 @@
 use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, HandOver, Handled, Submission, accepted, store_problem};
 use crate::model::{
-    Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome, Problem,
-    Query, Stage, Timestamp, time,
+    BlobId, Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome,
+    Problem, Query, Stage, Timestamp, time,
 };
 use crate::pki::Certificate;
 use crate::sdk::agreement::{self, Enveloped};
@@ -219,7 +219,8 @@ impl Desk {
     // === Its answer ===
 
     fn accept(&self, received: &Message, content: Content) -> Result<Handled, Problem> {
-        let answer = self.answer(received, content.sender_address.as_deref(), Word::Accepted)?;
+        let answer = self.answer(received, content.sender_address.as_deref(), Word::Accepted);
+        let answer = answer.inspect_err(|_| discard(&*self.store, content.payload))?;
         let detail = format!(
             "opened and validated: {} documents; the message receipt ACCEPTED is queued",
             content.documents.len()
@@ -298,6 +299,7 @@ impl Desk {
             envelope,
             carriage: Carriage::Own,
             content: None,
+            payload: None,
             acknowledges: Some(received.envelope_id.clone()),
         })
     }
@@ -472,6 +474,13 @@ impl Desk {
         let event = rejection.iter().cloned().fold(event, Event::problem);
         changes.extend(rejection.map(|problem| Change::Error(Some(problem))));
         (Settlement { id: sent.id, claim: None, release: false, outcome: Some(outcome), changes }, event)
+    }
+}
+
+/// Gives back what was opened and cannot be answered yet: it is opened again.
+fn discard(store: &dyn Store, payload: Option<BlobId>) {
+    if let Some(Err(error)) = payload.map(|blob| store.blobs().remove(blob)) {
+        tracing::warn!(%error, "a payload that was not kept stays until the next start");
     }
 }
 

@@ -1,17 +1,18 @@
 //! Sending (C1): a document becomes a sealed envelope, and the access point takes it.
 
+use super::correspondence::{self, Answered};
 use super::{Keys, MessageService, Settings, blocking, file_problem};
-use crate::access_point::{AccessPoint, Spool, Submission, store_problem};
+use crate::access_point::{AccessPoint, Spool, Submission, spool_problem, store_problem};
 use crate::crypto::SystemRandom;
 use crate::model::{
-    BlobId, Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time,
+    Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time,
 };
 use crate::pki::Certificate;
 use crate::sdk::message::{self, BuildError, CheckedMessage, NewFile, NewMessage, Party};
-use crate::store::Store;
-use crate::xhe;
+use crate::store::{BlobWriter, Store};
+use crate::xhe::{self, SealError};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
@@ -26,7 +27,8 @@ pub struct Draft {
     pub from: ParticipantId,
     /// Receiving participant.
     pub to: ParticipantId,
-    /// Its function address; `None`: the one that every participant has, `sdk:inkorg:` and its id.
+    /// Its function address; `None`: that of the message that this answers, or its only known one, or by convention
+    /// `sdk:inkorg:` and its id.
     pub functional_address: Option<String>,
     /// Subject.
     pub label: String,
@@ -34,7 +36,7 @@ pub struct Draft {
     pub text: Option<String>,
     /// Covered by secrecy.
     pub confidential: bool,
-    /// messageId of the message that this answers.
+    /// The message that this answers or complements: our id of it, or its envelope's, which is its messageId.
     pub in_reply_to: Option<String>,
 }
 
@@ -62,12 +64,13 @@ impl MessageService {
         bytes: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<DraftFile, Problem> {
         let bytes_max = self.settings().message_bytes_max;
+        let store = Arc::clone(&self.store);
         let (name, mime) = (name.to_owned(), mime.to_owned());
         let mut bytes = SyncIoBridge::new(bytes);
         blocking(move || {
-            let mut file = tempfile::tempfile().map_err(|error| file_problem(&error))?;
-            let mut limited = std::io::Read::take(&mut bytes, bytes_max + 1);
-            let copied = std::io::copy(&mut limited, &mut file).map_err(|error| file_problem(&error))?;
+            let mut file = store.blobs().scratch().map_err(|error| store_problem(&error))?;
+            let mut limited = io::Read::take(&mut bytes, bytes_max + 1);
+            let copied = io::copy(&mut limited, &mut file).map_err(|error| file_problem(&error))?;
             if copied > bytes_max {
                 return Err(too_large(&format!("more than {bytes_max} bytes in file {name}"), bytes_max));
             }
@@ -81,45 +84,52 @@ impl MessageService {
     ///
     /// # Errors
     ///
-    /// Refused with the rule when the draft does not make a valid message or the recipient cannot be
-    /// found; temporary when SMP is unreachable or the store cannot keep it. Nothing is kept then.
+    /// Refused with the rule when the draft does not make a valid message, answers one that is not known, or its recipient
+    /// cannot be found; temporary when SMP is unreachable or the store cannot keep it. Nothing is kept then.
     pub async fn send(&self, draft: Draft, files: Vec<DraftFile>) -> Result<Message, Problem> {
         let settings = self.settings();
         let keys = settings.keys(&draft.from)?.clone();
         check_draft(&draft, &files)?;
+        let new = self.header(&settings, &draft, &keys).await?;
         let certificate = self
             .discovery
             .sealing_certificate(&draft.to, &DocumentType::sdk_message())
             .await
             .map_err(|error| error.problem())?;
         let (store, access_point) = (Arc::clone(&self.store), Arc::clone(&self.access_point));
-        let now = self.clock.now();
         let submission = blocking(move || {
-            let new = new_message(&draft, &keys, now)?;
             let payload = build(&*store, &new, draft.text.as_slice(), files, settings.message_bytes_max)?;
-            let sealed = seal(&*store, &*access_point, &settings, &new, &payload, &keys, &certificate);
-            let envelope = sealed.inspect_err(|_| discard(&*store, payload.blob))?;
+            let envelope = seal(&*access_point, &settings, &new, &payload, &keys, &certificate)?;
             Ok(Submission {
-                participant: draft.from.clone(),
+                participant: draft.from,
                 envelope,
                 carriage: Carriage::Own,
-                content: Some(content(&draft, &new, payload)),
+                content: Some(content(&new, payload.checked)),
+                payload: Some(payload.writer),
                 acknowledges: None,
             })
         })
         .await?;
-        let payload = submission.content.as_ref().and_then(|content| content.payload);
-        let submitted = self.access_point.submit(submission).await;
-        if let (Err(_), Some(blob)) = (&submitted, payload) {
-            discard(&*self.store, blob);
-        }
-        submitted
+        self.access_point.submit(submission).await
+    }
+
+    /// The header of the new message, with what earlier messages tell of it.
+    async fn header(&self, settings: &Arc<Settings>, draft: &Draft, keys: &Keys) -> Result<NewMessage, Problem> {
+        let (store, settings, now) = (Arc::clone(&self.store), Arc::clone(settings), self.clock.now());
+        let (draft, keys) = (draft.clone(), keys.clone());
+        blocking(move || {
+            let answered = draft.in_reply_to.as_deref();
+            let answered = answered.map(|id| correspondence::answered(&*store, &draft.from, id)).transpose()?;
+            let address = correspondence::address(&*store, &settings.addresses, &draft, answered.as_ref())?;
+            Ok(new_message(&draft, &keys, answered.as_ref(), address, now))
+        })
+        .await
     }
 }
 
-/// A payload made durable, and what it holds.
+/// A payload aside, and what it holds.
 struct Payload {
-    blob: BlobId,
+    writer: BlobWriter,
     checked: CheckedMessage,
 }
 
@@ -146,45 +156,30 @@ fn check_draft(draft: &Draft, files: &[DraftFile]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The header of the new message: its id is the envelope's as well (MSG-3.2.t01).
-fn new_message(draft: &Draft, keys: &Keys, now: Timestamp) -> Result<NewMessage, Problem> {
+/// The header of the new message: its id is the envelope's as well (MSG-3.2.t01), and names the conversation that it
+/// begins (SAD-5.3.7.2.t01).
+fn new_message(draft: &Draft, keys: &Keys, answered: Option<&Answered>, address: String, now: Timestamp) -> NewMessage {
     let id = uuid::Uuid::new_v4();
-    let ref_to = draft.in_reply_to.as_deref().map(uuid::Uuid::parse_str).transpose().map_err(|_| {
-        Problem::new(
-            Fault::Refused,
-            "draft",
-            "the message cannot be sent like this",
-            format!(
-                "found in-reply-to {:?}, expected the messageId (a UUID) of the message that it answers",
-                draft.in_reply_to.as_deref().unwrap_or_default()
-            ),
-        )
-        .rule("MSG-4.3.2.t04")
-    })?;
-    let party = |participant: &ParticipantId, address: Option<&String>| Party {
+    let party = |participant: &ParticipantId, functional_address| Party {
         participant: participant.clone(),
-        functional_address: address.cloned().unwrap_or_else(|| default_address(participant)),
+        functional_address,
         label: None,
     };
-    Ok(NewMessage {
+    let sender_address = keys.mailbox.functional_addresses.first().cloned();
+    NewMessage {
         created: now,
         message_id: id,
-        conversation_id: id,
-        ref_to,
+        conversation_id: answered.map_or(id, |answered| answered.conversation_id),
+        ref_to: answered.map(|answered| answered.message_id),
         label: draft.label.clone(),
         confidential: draft.confidential,
         generating_system: Some(concat!("Sluss ", env!("CARGO_PKG_VERSION")).to_owned()),
-        recipient: party(&draft.to, draft.functional_address.as_ref()),
-        sender: party(&draft.from, keys.mailbox.functional_addresses.first()),
-    })
+        recipient: party(&draft.to, address),
+        sender: party(&draft.from, sender_address.unwrap_or_else(|| correspondence::by_convention(&draft.from))),
+    }
 }
 
-/// The function address that every participant has where none was registered.
-fn default_address(participant: &ParticipantId) -> String {
-    format!("sdk:inkorg:{participant}")
-}
-
-/// Writes the SDK message as a payload of the store, and validates it as its recipient will (MSG-5.p1).
+/// Writes the SDK message aside, and validates it as its recipient will (MSG-5.p1).
 fn build(
     store: &dyn Store,
     new: &NewMessage,
@@ -214,8 +209,7 @@ fn build(
         return Err(Problem::new(Fault::Refused, "draft", "the message cannot be sent like this", finding.to_string())
             .rule(finding.rule.clone()));
     }
-    let blob = writer.commit().map_err(|error| store_problem(&error))?;
-    Ok(Payload { blob, checked })
+    Ok(Payload { writer, checked })
 }
 
 fn unbuilt(error: &BuildError) -> Problem {
@@ -233,7 +227,6 @@ fn too_large(found: &str, bytes_max: u64) -> Problem {
 
 /// Encrypts the payload to the recipient's certificate, and signs the envelope (XHE-3.2.p1).
 fn seal(
-    store: &dyn Store,
     access_point: &dyn AccessPoint,
     settings: &Settings,
     new: &NewMessage,
@@ -242,13 +235,19 @@ fn seal(
     to: &Certificate,
 ) -> Result<Spool, Problem> {
     let header = envelope_header(settings, new);
-    let mut clear = BufReader::new(store.blobs().open(payload.blob).map_err(|error| store_problem(&error))?);
+    let mut clear = BufReader::new(payload.writer.reopen().map_err(|error| file_problem(&error))?);
     let spool = access_point.spool(None)?;
     let sealed = xhe::seal(&header, &mut clear, &keys.identity, to, &SystemRandom, BufWriter::new(spool));
-    let buffered = sealed.map_err(|error| {
-        Problem::new(Fault::Temporary, "seal", "the envelope could not be sealed", error.to_string())
+    let buffered = sealed.map_err(|error| match error {
+        SealError::Io(error) => unwritten(&error),
+        error => Problem::new(Fault::Temporary, "seal", "the envelope could not be sealed", error.to_string()),
     })?;
-    buffered.into_inner().map_err(|error| file_problem(error.error()))
+    buffered.into_inner().map_err(|error| unwritten(error.error()))
+}
+
+/// An envelope that is too large is refused as one that is handed in (AS4-2.8.a).
+fn unwritten(error: &io::Error) -> Problem {
+    if error.kind() == io::ErrorKind::FileTooLarge { spool_problem(error) } else { file_problem(error) }
 }
 
 /// The envelope's header: what it says must equal what the message says (MSG-3.2).
@@ -265,22 +264,15 @@ fn envelope_header(settings: &Settings, new: &NewMessage) -> xhe::Header {
     header.handling_service(&new.recipient.functional_address)
 }
 
-fn content(draft: &Draft, new: &NewMessage, payload: Payload) -> Content {
+fn content(new: &NewMessage, checked: CheckedMessage) -> Content {
     Content {
-        label: draft.label.clone(),
+        label: new.label.clone(),
         functional_address: Some(new.recipient.functional_address.clone()),
         sender_address: Some(new.sender.functional_address.clone()),
-        confidential: draft.confidential,
+        confidential: new.confidential,
         conversation_id: Some(new.conversation_id.to_string()),
-        in_reply_to: draft.in_reply_to.clone(),
-        documents: payload.checked.documents,
-        payload: Some(payload.blob),
-    }
-}
-
-/// Gives back what was spooled for a message that was not taken.
-fn discard(store: &dyn Store, blob: BlobId) {
-    if let Err(error) = store.blobs().remove(blob) {
-        tracing::warn!(%error, "a payload of a message that was not taken stays until the next start");
+        in_reply_to: new.ref_to.map(|id| id.to_string()),
+        documents: checked.documents,
+        payload: None,
     }
 }

@@ -5,6 +5,7 @@ use super::{
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -198,7 +199,40 @@ pub enum Change {
     EnvelopeGone,
 }
 
+impl Packing {
+    /// Payload files in it.
+    fn files(&self) -> impl Iterator<Item = BlobId> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::File(blob) => Some(*blob),
+            Piece::Text(_) => None,
+        })
+    }
+}
+
+impl Change {
+    /// Payload files that a message refers to after it.
+    pub fn payloads(&self) -> Vec<BlobId> {
+        match self {
+            Self::Packed(Some(packed)) => packed.files().collect(),
+            Self::Content(content) => content.payload.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Message {
+    /// Payload files that it refers to.
+    pub fn payloads(&self) -> BTreeSet<BlobId> {
+        let content = self.content.as_ref().and_then(|content| content.payload);
+        self.packed.iter().flat_map(Packing::files).chain(self.envelope).chain(content).collect()
+    }
+
+    /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
+    pub fn is_waiting(&self) -> bool {
+        let checked = self.status != Status::Received || self.next_attempt_at.is_none();
+        self.direction == Direction::In && checked && self.envelope.is_some() && self.taken_at.is_none()
+    }
+
     /// Writes one change.
     pub fn apply(&mut self, change: Change) {
         match change {

@@ -6,6 +6,7 @@ use crate::model::BlobId;
 use crate::store::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of payload files: `tmp` for those being written, `00` to `ff` (the first two digits
@@ -28,7 +29,8 @@ impl Blobs {
     pub fn with_reserve(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
         let blobs = Self { folder: folder.to_owned(), reserve_bytes };
         let failed = |source| StoreError::io(format!("payload folder {}", folder.display()), source);
-        fs::create_dir_all(blobs.aside()).map_err(failed)?;
+        // What lies there may be in clear.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(blobs.aside()).map_err(failed)?;
         for first in 0..=u8::MAX {
             let inner = folder.join(format!("{first:02x}"));
             if !inner.is_dir() {
@@ -50,10 +52,7 @@ impl Blobs {
     /// [`StoreError::Full`] when the payload would use up the reserve.
     pub fn create(&self, expected_bytes: Option<u64>) -> Result<BlobWriter, StoreError> {
         self.room_for(expected_bytes.unwrap_or(0))?;
-        let id = BlobId(uuid::Uuid::new_v4());
-        let path = self.aside().join(id.to_string());
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(|source| StoreError::io(format!("create payload file {}", path.display()), source))?;
+        let (id, path, file) = self.begin()?;
         Ok(BlobWriter {
             blobs: self.clone(),
             id,
@@ -63,6 +62,28 @@ impl Blobs {
             check_at: DISK_CHECK_EVERY_BYTES,
             committed: false,
         })
+    }
+
+    /// A file without a name, for what is needed as long as its handle lives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`] when the reserve is used up.
+    pub fn scratch(&self) -> Result<File, StoreError> {
+        self.room_for(0)?;
+        let (_, path, file) = self.begin()?;
+        let removed = fs::remove_file(&path);
+        removed.map_err(|source| StoreError::io(format!("take the name of {}", path.display()), source))?;
+        Ok(file)
+    }
+
+    /// A new file aside.
+    fn begin(&self) -> Result<(BlobId, PathBuf, File), StoreError> {
+        let id = BlobId(uuid::Uuid::new_v4());
+        let path = self.aside().join(id.to_string());
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(|source| StoreError::io(format!("create payload file {}", path.display()), source))?;
+        Ok((id, path, file))
     }
 
     /// Opens a payload for reading.

@@ -4,7 +4,7 @@
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{Clock, Counts, Event, Message, MessageId, Query, Timestamp};
+use crate::model::{Clock, Counts, Event, Message, MessageId, ParticipantId, Query, Timestamp};
 use crate::store::blob::{Blobs, sync_folder};
 use crate::store::decide::Group;
 use crate::store::index::{Index, Stage};
@@ -104,10 +104,15 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
+        let payloads = transaction.payloads();
         let (answer, outcome) = sync_channel(1);
         let commands = self.commands.as_ref().ok_or_else(|| self.ended())?;
         commands.send(Command { transaction, answer }).map_err(|_| self.ended())?;
-        outcome.recv().unwrap_or_else(|_| Err(self.ended()))
+        let outcome = outcome.recv().unwrap_or_else(|_| Err(self.ended()));
+        if outcome.as_ref().is_err_and(|error| !matches!(error, StoreError::Stopped(_))) {
+            self.shared.remove_unnamed(payloads);
+        }
+        outcome
     }
 
     fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
@@ -139,6 +144,11 @@ impl Store for EmbeddedStore {
             .into_iter()
             .map(|message| self.with_lease(message))
             .collect())
+    }
+
+    fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let waiting = self.shared.heed(query::waiting(&self.shared.index, participant, after))?;
+        Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
     }
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {

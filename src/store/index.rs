@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `m` id | the message |
 //! | `c` created id; `s` direction status created id; `p` participant created id | – |
+//! | `w` recipient created id, of a message that waits to be taken | – |
 //! | `e` envelope id, id; `a` AS4 message id, id; `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
@@ -14,19 +15,20 @@
 //! | `z` | the position |
 
 use crate::limits::INDEX_CACHE_BYTES;
-use crate::model::{BlobId, Direction, Event, Message, MessageId, Piece, Status, Timestamp};
+use crate::model::{BlobId, Direction, Event, Message, MessageId, Status, Timestamp};
 use crate::store::journal::Position;
 use crate::store::record::unreadable;
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Messages by direction and status.
 pub(super) type Tally = BTreeMap<[u8; 2], u64>;
@@ -157,6 +159,19 @@ impl Index {
         self.db.range(prefix.to_vec()..end).rev().map(|entry| Ok(id_at_end(&entry.map_err(failed)?.0)))
     }
 
+    /// Keys of one kind above `after`, first first, each with the id at its end.
+    pub(super) fn oldest_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
+        let start = [prefix, after.unwrap_or_default()].concat();
+        // Behind every time and id: those are shorter.
+        let end = [prefix, &[0xff; 32]].concat();
+        let range = (Bound::Excluded(start), Bound::Excluded(end));
+        self.db.range(range).map(|entry| Ok(id_at_end(&entry.map_err(failed)?.0)))
+    }
+
     /// The id at the end of the first key of one kind.
     pub(super) fn oldest(&self, prefix: &[u8]) -> Result<Option<MessageId>, StoreError> {
         let first = self.db.scan_prefix(prefix).next().transpose().map_err(failed)?;
@@ -189,8 +204,8 @@ impl Stage {
         if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
             self.batch.insert(due, json(&at, "time")?);
         }
-        let remain = payloads(new);
-        self.dropped.extend(old.map(payloads).unwrap_or_default().difference(&remain));
+        let remain = new.payloads();
+        self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         if let Some(old) = old {
             *self.tally.entry(tally_key(old.direction, old.status)).or_default() -= 1;
         }
@@ -238,16 +253,6 @@ pub(super) fn tally_key(direction: Direction, status: Status) -> [u8; 2] {
     [u8::from(direction == Direction::In), u8::try_from(place).unwrap_or(u8::MAX)]
 }
 
-/// Payload files that a message refers to.
-fn payloads(message: &Message) -> BTreeSet<BlobId> {
-    let packed = message.packed.iter().flat_map(|packed| &packed.pieces).filter_map(|piece| match piece {
-        Piece::File(blob) => Some(*blob),
-        Piece::Text(_) => None,
-    });
-    let content = message.content.as_ref().and_then(|content| content.payload);
-    packed.chain(message.envelope).chain(content).collect()
-}
-
 /// Every key without value that leads to a message.
 fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
@@ -259,10 +264,13 @@ fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     for participant in [&message.from, &message.to] {
         keys.insert([text_prefix(b'p', &participant.folded()).as_slice(), &created].concat());
     }
+    if message.is_waiting() {
+        keys.insert([text_prefix(b'w', &message.to.folded()).as_slice(), &created].concat());
+    }
     if let Some(as4) = &message.as4_message_id {
         keys.insert([text_prefix(b'a', as4.as_str()).as_slice(), id].concat());
     }
-    keys.extend(payloads(message).iter().map(|blob| key(b'b', &[blob.0.as_bytes(), id])));
+    keys.extend(message.payloads().iter().map(|blob| key(b'b', &[blob.0.as_bytes(), id])));
     keys
 }
 

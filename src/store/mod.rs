@@ -17,7 +17,9 @@ mod state;
 mod tests;
 mod writer;
 
-use crate::model::{As4MessageId, Change, Counts, Event, Message, MessageId, Outcome, PartyId, Query, Timestamp};
+use crate::model::{
+    As4MessageId, BlobId, Change, Counts, Event, Message, MessageId, Outcome, ParticipantId, PartyId, Query, Timestamp,
+};
 use std::io;
 use std::time::Duration;
 
@@ -160,6 +162,14 @@ pub struct Transaction {
     pub events: Vec<Event>,
 }
 
+impl Transaction {
+    /// Payloads that messages refer to after it.
+    fn payloads(&self) -> Vec<BlobId> {
+        let changes = self.settlements.iter().flat_map(|settlement| &settlement.changes);
+        self.inserts.iter().flat_map(Message::payloads).chain(changes.flat_map(Change::payloads)).collect()
+    }
+}
+
 /// What became of a transaction.
 #[derive(Clone, Debug)]
 pub enum Committed {
@@ -176,8 +186,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// After any error nothing of the transaction has happened, but for [`StoreError::Stopped`]:
-    /// then the next start finds it whole or not at all.
+    /// After any error nothing of the transaction has happened, and the payloads that it alone names are
+    /// removed. But for [`StoreError::Stopped`]: then the next start finds it whole or not at all.
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
     /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
     /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.
@@ -188,6 +198,9 @@ pub trait Store: Send + Sync {
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// Messages by conditions.
     fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError>;
+    /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
+    /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
+    fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.

@@ -2,7 +2,7 @@
 //! on the message itself.
 
 use crate::limits::LIST_MESSAGES_MAX;
-use crate::model::{Count, Direction, Message, MessageId, Query, Status, Timestamp};
+use crate::model::{Count, Direction, Message, MessageId, ParticipantId, Query, Status, Timestamp};
 use crate::store::StoreError;
 use crate::store::index::{Index, created_key, status_prefix, tally_key, text_prefix};
 
@@ -33,6 +33,28 @@ pub(super) fn list(index: &Index, query: &Query) -> Result<Vec<Message>, StoreEr
     found.sort_unstable_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
     found.dedup_by_key(|message| message.id);
     found.truncate(limit);
+    Ok(found)
+}
+
+/// Messages to a participant that wait to be taken, oldest first, those after `after`.
+pub(super) fn waiting(
+    index: &Index,
+    participant: &ParticipantId,
+    after: Option<MessageId>,
+) -> Result<Vec<Message>, StoreError> {
+    let after = match after {
+        Some(id) => Some(index.message(id)?.ok_or(StoreError::Unknown(id))?),
+        None => None,
+    };
+    let after = after.map(|message| created_key(message.created_at, message.id));
+    let mut found = Vec::new();
+    for id in index.oldest_after(&text_prefix(b'w', &participant.folded()), after.as_deref()) {
+        // As above: the message decides.
+        found.extend(index.message(id?)?.filter(Message::is_waiting));
+        if found.len() == LIST_MESSAGES_MAX {
+            break;
+        }
+    }
     Ok(found)
 }
 

@@ -99,6 +99,24 @@ fn a_failed_sync_stops_the_store_and_nobody_is_told_that_it_held() {
 }
 
 #[test]
+fn the_payload_of_a_transaction_stays_while_nobody_knows_its_fate_and_goes_when_it_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (known, change) in [(false, Journal::break_file as fn(&mut Journal)), (true, Journal::fill_disk)] {
+        let store = open_with(folder.path(), change);
+        let payload = store.blobs().create(None).unwrap().commit().unwrap();
+        let (_, mut transaction) = insert();
+        transaction.inserts[0].envelope = Some(payload);
+        if known {
+            // More than the segment at hand holds.
+            transaction.inserts[0].envelope_sha256 = "0".repeat(usize::try_from(JOURNAL_SEGMENT_BYTES).unwrap());
+        }
+        let error = store.commit(transaction).unwrap_err();
+        assert_eq!(matches!(error, StoreError::Full { .. }), known, "{error}");
+        assert_eq!(store.blobs().open(payload).is_err(), known, "{error}");
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_and_the_store_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_with(folder.path(), Journal::fill_disk);
@@ -128,6 +146,19 @@ fn free_space_is_looked_up_again_while_a_payload_is_written() {
     assert!(writer.bytes() <= crate::limits::DISK_CHECK_EVERY_BYTES + block.len() as u64);
     drop(writer);
     assert!(std::fs::read_dir(folder.path().join("tmp")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_scratch_file_has_no_name_and_its_folder_is_for_us_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::with_reserve(&folder.path().join("blobs"), 0).unwrap();
+    let mut file = blobs.scratch().unwrap();
+    io::Write::write_all(&mut file, b"in clear").unwrap();
+    let aside = folder.path().join("blobs/tmp");
+    assert_eq!(std::fs::read_dir(&aside).unwrap().count(), 0);
+    assert_eq!(std::fs::metadata(aside).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(Blobs::with_reserve(folder.path(), u64::MAX / 2).unwrap().scratch().is_err(), "the reserve is kept");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! with one sync, shows them to readers, and only then answers.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::Clock;
+use crate::model::{BlobId, Clock};
 use crate::store::blob::Blobs;
 use crate::store::decide::{Decision, Group};
 use crate::store::index::Index;
@@ -37,6 +37,15 @@ impl Shared {
                 self.closing.distrust();
             }
         })
+    }
+
+    /// Removes those payloads that no message names. One that stays is an orphan, and removed at the next start.
+    pub(super) fn remove_unnamed(&self, payloads: Vec<BlobId>) {
+        for blob in payloads {
+            if matches!(self.index.refers_to(blob), Ok(false)) {
+                drop(self.blobs.remove(blob));
+            }
+        }
     }
 }
 
@@ -128,12 +137,7 @@ fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(),
     released.into_iter().for_each(|id| queue.release(id));
     messages.into_iter().for_each(|(id, message)| queue.schedule(id, message.next_attempt_at));
     drop(queue);
-    for blob in dropped {
-        if !shared.index.refers_to(blob)? {
-            // A file that stays is an orphan, and removed at the next start.
-            drop(shared.blobs.remove(blob));
-        }
-    }
+    shared.remove_unnamed(dropped);
     Ok(())
 }
 

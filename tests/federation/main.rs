@@ -10,9 +10,10 @@
 
 mod site;
 
-use site::{OURS, PEER, Sent, Site, fact, id};
+use site::{DORA, OURS, PEER, Sent, Site, fact, id};
 use sluss::message_service::Draft;
 use sluss::model::{DocumentType, Fault, Piece, Stage, Status};
+use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -243,6 +244,70 @@ fn a_message_to_an_address_that_is_not_ours_is_rejected_as_not_found() {
         assert_eq!(failed.message_receipt.as_deref(), Some("REJECTED"));
         let rules = site.rules(message).await;
         assert!(rules.iter().any(|rule| rule == "MSG-5.3.t09" || rule == "MSG-3.2.t09"), "{rules:?}");
+    });
+}
+
+#[test]
+fn a_document_on_its_way_out_lies_in_clear_below_the_data_folder_only() {
+    at_site(async |site| {
+        let file = site.service.spool("beslut.txt", "text/plain", &b"in clear"[..]).await.unwrap();
+        let place = std::fs::read_link(format!("/proc/self/fd/{}", file.file.as_raw_fd())).unwrap();
+        assert!(place.starts_with(site.data.canonicalize().unwrap()), "{place:?}");
+    });
+}
+
+#[test]
+fn a_reply_goes_on_with_the_conversation_of_the_message_it_answers() {
+    at_site(async |site| {
+        let conversation = uuid::Uuid::new_v4().to_string();
+        let open = "conversationId>";
+        let change = |text: String| {
+            let start = text.find(open).unwrap() + open.len();
+            format!("{}{conversation}{}", &text[..start], &text[start + conversation.len()..])
+        };
+        let sent = site.sent(site.envelope(|_| {}, change));
+        site.post(&site.pack(&sent)).await;
+        let received = site.arrived(&sent).await;
+        let received = site.wait(received, |message| message.content.is_some()).await;
+        for name in [received.id.to_string(), received.envelope_id.to_string()] {
+            let reply = Draft { in_reply_to: Some(name), ..draft(site, site.bob.as_str()) };
+            let message = site.service.send(reply, Vec::new()).await.unwrap();
+            let content = message.content.unwrap();
+            assert_eq!(content.conversation_id.as_deref(), Some(conversation.as_str()));
+            assert_eq!(content.in_reply_to.as_deref(), Some(received.envelope_id.as_str()));
+            // What the access point puts into the AS4 header stays the envelope's id (AS4-2.7.a).
+            let packed = site.wait(message.id, |message| message.packed.is_some()).await;
+            assert_eq!(packed.conversation_id.as_deref(), Some(message.envelope_id.as_str()));
+        }
+        let strange = Draft { in_reply_to: Some(sent.message_id.to_string()), ..draft(site, site.bob.as_str()) };
+        let refused = site.service.send(strange, Vec::new()).await.unwrap_err();
+        assert_eq!((refused.fault, refused.rule.as_deref()), (Fault::Refused, Some("MSG-4.3.2.t04")));
+    });
+}
+
+#[test]
+fn a_participant_that_we_serve_is_reached_at_the_address_of_its_configuration() {
+    at_site(async |site| {
+        let sent = site.service.send(draft(site, DORA), Vec::new()).await.unwrap();
+        assert_eq!(sent.content.unwrap().functional_address.as_deref(), Some("sdk:x:dora"));
+        site.wait(sent.id, |message| message.status == Status::Accepted).await;
+    });
+}
+
+#[test]
+fn a_message_that_seals_to_more_than_the_limit_is_refused_and_leaves_nothing() {
+    Runtime::new().unwrap().block_on(async {
+        let site = Site::start().await;
+        let settings = sluss::access_point::Settings { envelope_bytes_max: 2_000, ..(*site.router.settings()).clone() };
+        site.router.reconfigure(settings);
+        let refused = site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap_err();
+        assert_eq!((refused.fault, refused.rule.as_deref()), (Fault::Refused, Some("AS4-2.8.a")), "{refused}");
+        let detail = &refused.detail;
+        assert!(detail.contains("limits.envelope_bytes_max") && detail.contains("expected at most 2000"), "{detail}");
+        assert!(site.messages().await.is_empty());
+        let folders = std::fs::read_dir(site.data.join("blobs")).unwrap().map(|entry| entry.unwrap().path());
+        let left: Vec<_> = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).collect();
+        assert!(left.is_empty(), "{left:?}");
     });
 }
 

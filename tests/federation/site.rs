@@ -15,13 +15,14 @@ use sluss::net::client::{Client, ClientSettings, Fetched};
 use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
 use sluss::testbed::{self, Running};
 use sluss::{sdk, xhe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub(crate) const OURS: &str = "AP0001-TESTBED";
 pub(crate) const PEER: &str = "AP0002-TESTBED";
+pub(crate) const DORA: &str = "0203:dora.example.se";
 pub(crate) const FEDERATION: &str = "urn:fdc:digg.se:edelivery:federation:test";
 
 /// Everything that runs, and the keys of the peer.
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) alice: ParticipantId,
     pub(crate) bob: ParticipantId,
     pub(crate) bobs: Identity,
+    /// Where the access point keeps what it has.
+    pub(crate) data: PathBuf,
     alices: Certificate,
     peer: Identity,
     stranger: Identity,
@@ -72,6 +75,8 @@ impl Site {
         let alices = testbed::participant(dir, &alice, OURS, &[], &[], now).unwrap();
         let bobs = testbed::participant(dir, &bob, PEER, &[], &[], now).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // At our access point as well, under an address of her own.
+        testbed::participant(dir, &id(DORA), OURS, &[], &["sdk:x:dora".into()], now).unwrap();
         let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
         let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
@@ -84,6 +89,7 @@ impl Site {
             service,
             alice,
             bob,
+            data: ours.join("data"),
             alices: certificate(&alices),
             peer: identity(&peer),
             // A certificate of the same federation, but of a participant.

@@ -2,8 +2,8 @@
 
 use crate::{duplicate, insert, message, open, settle, with_envelope};
 use sluss::model::{
-    As4ReceiptSummary, Change, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage, Status,
-    Timestamp,
+    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage,
+    Status, Timestamp,
 };
 use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
@@ -43,6 +43,8 @@ on_every_store!(
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,
     a_payload_is_removed_with_its_last_reference,
+    a_transaction_that_fails_takes_its_payloads_with_it_and_no_others,
+    what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken,
     the_same_message_is_inserted_once,
     an_unknown_message_cannot_be_settled,
 );
@@ -409,6 +411,61 @@ fn a_payload_is_removed_with_its_last_reference(open: Open<'_>) {
     );
     assert!(store.blobs().open(id).is_err());
     store.blobs().remove(id).expect("removing what is gone is no error");
+}
+
+fn a_transaction_that_fails_takes_its_payloads_with_it_and_no_others(open: Open<'_>) {
+    let store = open();
+    let payload = || store.blobs().create(None).unwrap().commit().unwrap();
+    let (kept, envelope, content) = (payload(), payload(), payload());
+    let earlier = with_envelope(kept);
+    done(store.commit(insert(&earlier)));
+    let opened = Change::Content(Box::new(Content { payload: Some(content), ..Content::default() }));
+    let illegal = Settlement { changes: vec![opened], ..settlement(&earlier, Some(Outcome::Take)) };
+    let again = with_envelope(kept);
+    let inserts = vec![with_envelope(envelope), again];
+    let failed = store.commit(Transaction { inserts, ..settle(illegal) });
+    assert!(matches!(failed, Err(StoreError::Illegal(_))), "{failed:?}");
+    assert!(store.blobs().open(envelope).is_err() && store.blobs().open(content).is_err(), "nobody has them");
+    assert!(store.blobs().open(kept).is_ok(), "an earlier message has it");
+}
+
+fn what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken(open: Open<'_>) {
+    let store = open();
+    let payload = store.blobs().create(None).unwrap().commit().unwrap();
+    let start = Timestamp::now();
+    let came = |n: u32| Message {
+        created_at: start + Duration::from_secs(n.into()),
+        direction: Direction::In,
+        status: Status::Received,
+        next_attempt_at: None,
+        ..with_envelope(payload)
+    };
+    let all: Vec<Message> = (0..2_100).map(came).collect();
+    let bob = all[0].to.clone();
+    let unchecked = Message { next_attempt_at: Some(start), ..came(1) };
+    let others = Message { to: "0203:carl.example.se".parse().unwrap(), ..came(2) };
+    let sent = Message { direction: Direction::Out, status: Status::Submitted, ..came(3) };
+    let inserts = all.iter().cloned().chain([unchecked, others, sent]).collect();
+    done(store.commit(Transaction { inserts, ..Transaction::default() }));
+    let taken = |message: &Message| Settlement {
+        claim: None,
+        changes: vec![Change::TakenAt(start)],
+        ..settlement(message, Some(Outcome::Take))
+    };
+    let settlements = all[..1_050].iter().map(taken).collect();
+    done(store.commit(Transaction { settlements, ..Transaction::default() }));
+    let store = {
+        drop(store);
+        open()
+    };
+    let ids = |messages: &[Message]| messages.iter().map(|message| message.id).collect::<Vec<_>>();
+    let first = store.waiting(&bob, None).unwrap();
+    assert_eq!(ids(&first), ids(&all[1_050..2_050]));
+    let rest = store.waiting(&bob, Some(first[999].id)).unwrap();
+    assert_eq!(ids(&rest), ids(&all[2_050..]));
+    assert!(store.waiting(&bob, Some(rest[49].id)).unwrap().is_empty());
+    let shouted = "0203:BOB.example.se".parse().unwrap();
+    assert_eq!(store.waiting(&shouted, Some(all[5].id)).unwrap().len(), 1_000, "a taken one still marks a place");
 }
 
 fn the_same_message_is_inserted_once(open: Open<'_>) {

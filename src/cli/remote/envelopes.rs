@@ -23,8 +23,8 @@ pub async fn submit(remote: &Remote, participant: &str, envelope: &Path, output:
     Ok(0)
 }
 
-/// Lists the envelopes that wait for `participant`; with `save` each goes to `DIR/ID.xml`, durably,
-/// and is then confirmed, so that it is not offered again.
+/// Lists the envelopes that wait for `participant`, all pages of them; with `save` each goes to `DIR/ID.xml`,
+/// durably, and is then confirmed, so that it is not offered again.
 ///
 /// # Errors
 ///
@@ -32,18 +32,25 @@ pub async fn submit(remote: &Remote, participant: &str, envelope: &Path, output:
 /// before has been printed.
 pub async fn take(remote: &Remote, participant: &str, save: Option<&PathBuf>, output: &Output) -> Result<u8, Problem> {
     let base = format!("/participants/{}/envelopes", encoded(participant));
-    let waiting = remote.get(&base, &[]).await?;
-    let mut envelopes = items(&waiting, "envelopes").to_vec();
-    let Some(folder) = save else {
-        output.list(&envelopes, || table(&envelopes), "no envelope waits").map_err(unprinted)?;
-        return Ok(0);
-    };
-    for envelope in &mut envelopes {
-        let file = take_one(remote, &base, envelope, folder).await?;
-        output.record(envelope, || format!("{}  {}", word(envelope, "status"), file.display())).map_err(unprinted)?;
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = remote.get(&base, &[("after", after)]).await?;
+        for envelope in items(&page, "envelopes") {
+            let mut envelope = envelope.clone();
+            if let Some(folder) = save {
+                let file = take_one(remote, &base, &mut envelope, folder).await?;
+                let taken = || format!("{}  {}", word(&envelope, "status"), file.display());
+                output.record(&envelope, taken).map_err(unprinted)?;
+            }
+            listed.push(envelope);
+        }
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
     }
-    if envelopes.is_empty() && !output.is_json() {
-        output.record(&(), || "no envelope waits".into()).map_err(unprinted)?;
+    if save.is_none() || (listed.is_empty() && !output.is_json()) {
+        output.list(&listed, || table(&listed), "no envelope waits").map_err(unprinted)?;
     }
     Ok(0)
 }

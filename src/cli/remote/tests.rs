@@ -234,6 +234,34 @@ async fn an_envelope_is_on_disk_before_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn all_pages_of_what_waits_are_taken() {
+    let other = "01936a3e-0000-7000-8000-00000000000f";
+    let waiting = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        Json(match query.get("after") {
+            None => json!({"envelopes": [{"id": ID, "status": "RECEIVED"}], "next": ID}),
+            Some(after) => {
+                assert_eq!(after, ID);
+                json!({"envelopes": [{"id": other, "status": "RECEIVED"}], "next": null})
+            }
+        })
+    };
+    let api = Router::new()
+        .route("/participants/{id}/envelopes", get(waiting))
+        .route("/participants/{id}/envelopes/{mid}", get(|| async { "<XHE/>" }))
+        .route("/participants/{id}/envelopes/{mid}/confirm", post(|| async { Json(json!({"status": "DOWNLOADED"})) }));
+    let (remote, _end) = played(api).await;
+    let folder = tempfile::tempdir().unwrap();
+    let save = folder.path().to_owned();
+    for save in [None, Some(&save)] {
+        let printed = Printed::default();
+        assert_eq!(take(&remote, "0203:b.se", save, &printed.output(true)).await.unwrap(), 0);
+        let ids: Vec<Value> = printed.lines().iter().map(|line| line["id"].clone()).collect();
+        assert_eq!(ids, [ID, other]);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
 async fn all_pages_of_the_queue_are_listed() {
     let queue = |Query(query): Query<BTreeMap<String, String>>| async move {
         assert_eq!(query["older_than_seconds"], "3600");
