@@ -9,6 +9,7 @@ mod online;
 pub mod output;
 pub mod remote;
 mod serve;
+mod stop;
 mod testbed;
 
 use crate::config::Config;
@@ -25,14 +26,26 @@ type Ended = Result<u8, Vec<Problem>>;
 /// Parses the arguments, runs the command, and gives its exit status: 0 done or accepted, 1 refused or
 /// something found, 2 wrong usage or configuration, 3 a temporary fault.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     let mut out = Output::new(cli.json);
     let result = runtime().and_then(|runtime| runtime.block_on(run(cli, &mut out)));
-    let status = result.unwrap_or_else(|problems| {
-        let statuses: Vec<u8> = problems.iter().map(|problem| out.problem(problem)).collect();
-        statuses.first().copied().unwrap_or(2)
-    });
-    ExitCode::from(status)
+    ExitCode::from(result.unwrap_or_else(|problems| out.problems(&problems)))
+}
+
+/// Says why the arguments were not understood; help and version are no mistakes.
+fn misused(error: &clap::Error) -> u8 {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    if !error.use_stderr() || !arguments.any(|argument| argument == "--json") {
+        // Where nobody listens any more, the exit status still tells.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(2);
+    }
+    let text = error.render().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Output::new(true).problems(&[usage(lines.join("; ").replace(":; ", ": ").trim_start_matches("error: "))])
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
