@@ -10,7 +10,9 @@ pub mod output;
 pub mod remote;
 mod serve;
 mod stop;
+mod stream;
 mod testbed;
+mod text;
 
 use crate::config::Config;
 use crate::model::{Clock, Fault, Problem, SystemClock, Timestamp};
