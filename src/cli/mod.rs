@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod demo;
+mod examples;
 pub mod files;
 mod offline;
 mod online;
