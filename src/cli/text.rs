@@ -60,6 +60,10 @@ pub(super) fn report(report: &Value, heading: &str) -> String {
     }
     let mut facts = Vec::new();
     gather(members, "", &mut facts);
+    // Findings are about what was read; an error ends the reading, and what is known by then is only claimed.
+    if verdict == "refused" && !members.contains_key("findings") && !facts.is_empty() {
+        lines.push("  what it says of itself, not verified:".to_owned());
+    }
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     lines.extend(facts.into_iter().map(|(name, value)| format!("  {name:<width$}  {value}")));
     lines.join("\n")
@@ -138,8 +142,10 @@ mod tests {
             "type": "urn:sluss:problem:x", "title": "not an envelope", "detail": "found\n\u{1b}[2J", "rule": "XHE-2.5.a",
             "fault": "refused",
         });
-        let text = report(&json!({ "verdict": "refuse", "error": error }), "");
+        let text = report(&json!({ "verdict": "refuse", "error": error.clone() }), "");
         assert_eq!(text, "refused\n  not an envelope: found \u{fffd}[2J (rule XHE-2.5.a)");
+        let claimed = report(&json!({ "verdict": "refuse", "error": error, "signer": { "subject": "CN=A" } }), "");
+        assert!(claimed.ends_with("\n  what it says of itself, not verified:\n  signer subject  CN=A"), "{claimed}");
         assert!(report(&json!({ "bytes": 1 }), "packed").starts_with("packed\n  bytes  1"));
     }
 }
