@@ -3,6 +3,11 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod reading;
+mod units;
+
+pub use units::bytes;
+
 use crate::limits;
 use crate::model::{DocumentType, Fault, ParticipantId, Problem};
 use serde::Deserialize;
@@ -251,8 +256,16 @@ impl Participant {
 
 /// A mistake in the configuration, as a problem of the user's.
 pub fn mistake(key: &str, found: impl std::fmt::Display, remedy: &str) -> Problem {
-    Problem::new(Fault::Usage, "configuration", "the configuration has a mistake", format!("{key} = {found}: {remedy}"))
+    misread(&format!("{key} = {found}: {remedy}"))
 }
+
+fn misread(detail: &str) -> Problem {
+    Problem::new(Fault::Usage, "configuration", "the configuration has a mistake", detail)
+}
+
+/// Why this version starts in testbeds only.
+pub const TESTBEDS_ONLY: &str =
+    "this version does not check revocation yet (AS4-2.10.b, d, g), so it runs in testbeds only";
 
 impl Config {
     /// Reads and checks the file; every mistake is reported, not only the first. Paths come out absolute.
@@ -272,13 +285,9 @@ impl Config {
                 ),
             )]
         })?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
-            vec![Problem::new(
-                Fault::Usage,
-                "configuration",
-                "the configuration has a mistake",
-                format!("{}: {}", path.display(), error.to_string().trim()),
-            )]
+        let mut config = reading::read(&text).map_err(|mistakes| {
+            let name = path.display();
+            mistakes.iter().map(|mistake| misread(&format!("{name}: {mistake}"))).collect::<Vec<_>>()
         })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -357,8 +366,19 @@ impl Config {
         }
         let testbed = federation.environment == "testbed";
         match federation.revocation {
-            Revocation::Unchecked if !testbed => found.push(mistake("federation.revocation", "unchecked", "only a testbed goes without revocation (AS4-2.10.b, d, g); use \"required\"")),
-            Revocation::Required => found.push(mistake("federation.revocation", "required", "revocation is not checked yet, so every certificate would be refused; only environment = \"testbed\" with revocation = \"unchecked\" can run today")),
+            Revocation::Unchecked if !testbed => found.push(mistake(
+                "federation.revocation",
+                "unchecked",
+                &format!(
+                    "{TESTBEDS_ONLY}; with environment = {:?} no value of this key can start",
+                    federation.environment
+                ),
+            )),
+            Revocation::Required => found.push(mistake(
+                "federation.revocation",
+                "required",
+                &format!("{TESTBEDS_ONLY}: environment = \"testbed\" with revocation = \"unchecked\""),
+            )),
             Revocation::Unchecked => {}
         }
         if self.discovery.smp_plain_http && !testbed {

@@ -69,6 +69,9 @@ async fn a_message_goes_in_at_one_door_and_comes_out_at_the_other() {
     assert!(!shown.to_string().contains("Ärende"), "an operator's view holds the label");
     let (_, status) = one.json("/status").await;
     assert!(status["queues"].as_array().unwrap().iter().any(|queue| queue["status"] == "ACCEPTED"));
+    let partner = status["partners"].as_array().unwrap().iter().find(|partner| partner["partner"] == "AP0002-DEMO");
+    let partner = partner.unwrap_or_else(|| panic!("no partner AP0002-DEMO in {status}"));
+    assert!(partner["waiting"].is_u64() && partner["last_exchange_at"].is_string(), "{partner}");
     federation.stop().await;
 }
 

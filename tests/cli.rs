@@ -1,7 +1,7 @@
 //! The commands of `README.md`, as they stand there.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -60,6 +60,96 @@ fn a_wrong_argument_is_wrong_usage() {
     let output = Command::new(env!("CARGO_BIN_EXE_sluss")).arg("--no-such-thing").output().expect("the program runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty(), "what is wrong is said on standard error");
+}
+
+fn sluss(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sluss")).args(args).stdin(Stdio::null()).output().expect("the program runs")
+}
+
+/// The one JSON object on standard output.
+fn object(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+#[test]
+fn wrong_usage_is_one_error_object_where_json_was_asked_for() {
+    for args in
+        [&["send", "--json"][..], &["--json", "no-such-command"], &["envelope", "check", "--json", "--level", "x", "f"]]
+    {
+        let output = sluss(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let error = object(&output)["error"].clone();
+        assert_eq!((&error["type"], &error["fault"]), (&"urn:sluss:problem:usage".into(), &"usage".into()), "{error}");
+        assert!(error["detail"].as_str().is_some_and(|detail| detail.contains("--help")), "{error}");
+    }
+    for args in [["--help", "--json"], ["--version", "--json"]] {
+        let output = sluss(&args);
+        assert!(
+            output.status.success()
+                && output.stdout.starts_with(if args[0] == "--help" { b"Access point" } else { b"sluss 0." })
+        );
+    }
+}
+
+#[test]
+fn canonical_octets_of_a_broken_document_do_not_begin() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("broken.xml");
+    std::fs::write(&file, "<a><b>text</b></c>").expect("a file is written");
+    let file = file.display().to_string();
+    let text = sluss(&["xml", "c14n", &file]);
+    assert_eq!((text.status.code(), text.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(!text.stderr.is_empty());
+    // Longer than what is held back: with --json the error is still all there is.
+    std::fs::write(&file, format!("<a>{}</b>", "<b>text</b>".repeat(300_000))).expect("a file is written");
+    let json = sluss(&["xml", "c14n", &file, "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    assert!(object(&json)["error"]["detail"].is_string());
+    std::fs::write(&file, "<a  b='1'/>").expect("a file is written");
+    assert_eq!(sluss(&["xml", "c14n", &file, "--json"]).stdout, b"<a b=\"1\"></a>");
+}
+
+#[test]
+fn what_the_demo_cannot_use_is_named_before_it_starts() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let large = folder.path().join("large.pdf");
+    std::fs::File::create(&large).and_then(|file| file.set_len(100_000_000)).expect("a large file");
+    let large = large.display().to_string();
+    for (args, status, said) in [
+        (["--document", "/nope.pdf"], 2, &["/nope.pdf", "--document"][..]),
+        (["--document", "/"], 2, &["found no regular file"]),
+        (["--document", &large], 1, &["large.pdf", "limits.message_bytes_max is 30000000", "100000000"]),
+        (["--dir", "/proc/x"], 2, &["/proc/x", "--dir"]),
+    ] {
+        let output = sluss(&[&["demo", "--exit", "--json"], &args[..]].concat());
+        let detail = object(&output)["error"]["detail"].as_str().map(str::to_owned).unwrap_or_default();
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {detail}");
+        assert!(said.iter().all(|word| detail.contains(word)), "{args:?}: {detail}");
+    }
+}
+
+#[test]
+fn a_demo_that_is_terminated_leaves_no_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let left = || std::fs::read_dir(folder.path()).expect("the folder is there").count();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_sluss"))
+        .args(["demo", "--messages", "100000"])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let deadline = Instant::now() + DEMO_MAX;
+    while left() == 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(left() > 0, "the demo made no folder");
+    let terminated = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().expect("there is a kill");
+    assert!(terminated.success());
+    let status = demo.wait().expect("the demo ends");
+    assert_eq!((status.code(), left()), (Some(3), 0), "an exchange that is broken off is a temporary fault");
 }
 
 /// What stands after `$ ` in the console blocks.

@@ -235,6 +235,7 @@ fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     fs::write(world.config(THIRD), good).unwrap();
     daemon.signal("-HUP");
     support::wait(|| daemon.log().contains("were read again").then_some(())).expect("a line in the log");
+    assert!(!daemon.log().contains('\u{1b}'), "colours in a file: {}", daemon.log());
     let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", "0203:erik.example.se", "--wait=60s", &file]);
     in_inbox(THIRD, "0203:erik.example.se", sent.done().one()["envelope_id"].as_str().unwrap());
 

@@ -3,7 +3,7 @@
 //! The test message takes the route of a real one and is signed like one; the receiving access point gives its AS4 receipt and
 //! delivers nothing.
 
-use super::outbound::SendError;
+use super::send_error::SendError;
 use super::{Router, blocking};
 use crate::as4::{self, Outgoing, PackedPiece, Party, Property, ReceiptError, UserMessage, pmode, receipt};
 use crate::crypto::SystemRandom;

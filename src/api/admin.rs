@@ -2,17 +2,22 @@
 
 use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, usage};
-use super::shapes::{Journey, QueueCount, QueueLine, QueuePage};
+use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest page of the queue.
 const PAGE_MAX: usize = 1000;
+
+/// What still has to reach the other access point.
+const WAITING: [Status; 4] =
+    [Status::Submitted, Status::ScheduledForResend, Status::SendEnqueued, Status::WaitingForRetry];
 
 /// Conditions on the queue. All that are given hold.
 #[derive(Deserialize)]
@@ -88,10 +93,34 @@ pub(super) async fn status(
     let mut members = serde_json::Map::new();
     members.insert("version".into(), env!("CARGO_PKG_VERSION").into());
     members.insert("queues".into(), serde_json::to_value(queues).unwrap_or_default());
+    members.insert("partners".into(), serde_json::to_value(partners(&state).await?).unwrap_or_default());
     members.insert("free_bytes".into(), counts.free_bytes.into());
     members.insert("journal_records".into(), counts.journal_records.into());
     members.extend(state.outlook.status());
     Ok(Json(members).into_response())
+}
+
+/// The other access points of what waits for them and of the latest messages, by name.
+async fn partners(state: &ApiState) -> Result<Vec<PartnerLine>, Problem> {
+    let mut latest = state.access_point.list(Query { limit: PAGE_MAX, ..Query::default() }).await?;
+    for status in WAITING {
+        let query = Query { direction: Some(Direction::Out), status: Some(status), ..Query::default() };
+        latest.extend(state.access_point.list(query).await?);
+    }
+    latest.sort_by_key(|message| message.id);
+    latest.dedup_by_key(|message| message.id);
+    let mut lines: BTreeMap<String, PartnerLine> = BTreeMap::new();
+    for message in &latest {
+        let Some(partner) = &message.partner else { continue };
+        let line = lines.entry(partner.to_string()).or_insert_with(|| PartnerLine::new(partner));
+        line.waiting += u64::from(message.direction == Direction::Out && WAITING.contains(&message.status));
+        line.failing += u64::from(message.next_attempt_at.is_some() && message.error.is_some());
+        // Inwards a message is there because it was exchanged; outwards the AS4 receipt says so.
+        if message.direction == Direction::In || message.as4_receipt.is_some() {
+            line.last_exchange_at = line.last_exchange_at.max(Some(message.created_at));
+        }
+    }
+    Ok(lines.into_values().collect())
 }
 
 /// What is looked up.

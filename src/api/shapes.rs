@@ -207,6 +207,26 @@ pub struct Waiting<'a> {
     pub next: Option<MessageId>,
 }
 
+/// Another access point, as far as messages tell of it.
+#[derive(Debug, Serialize)]
+pub struct PartnerLine {
+    /// Its party id.
+    pub partner: PartyId,
+    /// Messages that wait to reach it.
+    pub waiting: u64,
+    /// Of these and of those that came from it: how many failed last and are tried again.
+    pub failing: u64,
+    /// When the latest message that was exchanged with it was made; `None` where there is none among the latest.
+    pub last_exchange_at: Option<Timestamp>,
+}
+
+impl PartnerLine {
+    /// One of which nothing is counted yet.
+    pub fn new(partner: &PartyId) -> Self {
+        Self { partner: partner.clone(), waiting: 0, failing: 0, last_exchange_at: None }
+    }
+}
+
 /// Messages of one direction and status.
 #[derive(Debug, Serialize)]
 pub struct QueueCount {

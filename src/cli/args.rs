@@ -1,5 +1,6 @@
 //! The words of the command line, as clap reads them.
 
+use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
     name = "sluss",
     version,
     about,
-    after_help = "Example:\n  sluss demo\n\nA whole federation on this machine: two access points, a document each way, and pages to look at."
+    after_help = examples::SLUSS
 )]
 pub(super) struct Cli {
     /// One JSON object on standard output (JSON Lines for lists), and nothing else there.
@@ -25,16 +26,16 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a whole federation in one process: documents each way, receipts, and pages to look at.
-    #[command(after_help = "Examples:\n  sluss demo\n  sluss demo --exit --json\n  sluss demo --document beslut.pdf")]
+    #[command(after_help = examples::DEMO)]
     Demo(DemoOptions),
     /// Run the daemon.
-    #[command(after_help = "Example:\n  sluss serve --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
+    #[command(after_help = examples::SERVE)]
     Serve,
     /// Make a new configuration, folders, key and certificate request.
-    #[command(after_help = "Example:\n  sluss init /etc/sluss --party AP0001-SDK-QA")]
+    #[command(after_help = examples::INIT)]
     Init(InitOptions),
     /// Say everything that is wrong or will be, without starting.
-    #[command(after_help = "Example:\n  sluss check --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
+    #[command(after_help = examples::CHECK)]
     Check,
     /// A federation of one's own on loopback.
     Testbed {
@@ -83,7 +84,7 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
     /// AS4 messages packed, opened and receipted on one core, beside the bare operations.
-    #[command(after_help = "Examples:\n  sluss bench as4 --json\n  sluss bench as4 --size 100MB --size 1GB")]
+    #[command(after_help = examples::BENCH_AS4)]
     As4 {
         /// Small messages for each key length.
         #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -128,19 +129,19 @@ pub(super) struct InitOptions {
 #[derive(Debug, Subcommand)]
 pub(super) enum TestbedCommand {
     /// Make certificate authorities as in SDK, and an empty federation.
-    #[command(after_help = "Example:\n  sluss testbed init testbed")]
+    #[command(after_help = examples::TESTBED_INIT)]
     Init {
         /// The folder to make.
         dir: PathBuf,
     },
     /// Run DNS, SMP with CertPub, CRL and OCSP on loopback.
-    #[command(after_help = "Example:\n  sluss testbed serve testbed")]
+    #[command(after_help = examples::TESTBED_SERVE)]
     Serve {
         /// The folder of the testbed.
         dir: PathBuf,
     },
     /// Issue an access point's certificate and write its configuration.
-    #[command(after_help = "Example:\n  sluss testbed access-point testbed AP0001-TESTBED")]
+    #[command(after_help = examples::ACCESS_POINT)]
     AccessPoint {
         /// The folder of the testbed.
         dir: PathBuf,
@@ -151,9 +152,7 @@ pub(super) enum TestbedCommand {
         endpoint: Option<String>,
     },
     /// Register a participant, and issue its key.
-    #[command(
-        after_help = "Example:\n  sluss testbed participant testbed 0203:alice.example.se --access-point AP0001-TESTBED"
-    )]
+    #[command(after_help = examples::PARTICIPANT)]
     Participant {
         /// The folder of the testbed.
         dir: PathBuf,
@@ -170,9 +169,7 @@ pub(super) enum TestbedCommand {
         functional_address: Vec<String>,
     },
     /// Make a fault, until --clear.
-    #[command(
-        after_help = "Example:\n  sluss testbed fault testbed smp-down\n  sluss testbed fault testbed smp-down --clear"
-    )]
+    #[command(after_help = examples::FAULT)]
     Fault {
         /// The folder of the testbed.
         dir: PathBuf,
@@ -195,14 +192,10 @@ pub(super) enum TestbedCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum As4Command {
     /// Open a recorded HTTP request or response.
-    #[command(
-        after_help = "Example:\n  sluss as4 open --headers request.headers --body request.body --key ap.key.pem --cert ap.cert.pem --trust intermediate.pem --json"
-    )]
+    #[command(after_help = examples::AS4_OPEN)]
     Open(As4OpenOptions),
     /// Pack payloads into an AS4 message.
-    #[command(
-        after_help = "Example:\n  sluss as4 pack --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem --from 0203:a.example.se --to 0203:b.example.se --payload envelope.xml --save packed"
-    )]
+    #[command(after_help = examples::AS4_PACK)]
     Pack(As4PackOptions),
 }
 
@@ -274,7 +267,7 @@ pub(super) struct As4PackOptions {
 #[derive(Debug, Subcommand)]
 pub(super) enum EnvelopeCommand {
     /// Check envelopes against schema and rules R1 to R14.
-    #[command(after_help = "Example:\n  sluss envelope check envelope.xml --json")]
+    #[command(after_help = examples::ENVELOPE_CHECK)]
     Check {
         /// The envelopes.
         #[arg(required = true)]
@@ -284,19 +277,16 @@ pub(super) enum EnvelopeCommand {
         level: String,
     },
     /// Show what an envelope says.
+    #[command(after_help = examples::ENVELOPE_SHOW)]
     Show {
         /// The envelope.
         file: PathBuf,
     },
     /// Encrypt and sign a payload.
-    #[command(
-        after_help = "Example:\n  sluss envelope seal --from 0203:a.example.se --to 0203:b.example.se --key a.key.pem --cert a.cert.pem --to-cert b.cert.pem message.xml > envelope.xml"
-    )]
+    #[command(after_help = examples::ENVELOPE_SEAL)]
     Seal(SealOptions),
     /// Verify and decrypt an envelope.
-    #[command(
-        after_help = "Example:\n  sluss envelope open --key b.key.pem --cert b.cert.pem envelope.xml > message.xml"
-    )]
+    #[command(after_help = examples::ENVELOPE_OPEN)]
     Open {
         /// The recipient's private key.
         #[arg(long, value_name = "PEM")]
@@ -342,11 +332,10 @@ pub(super) struct SealOptions {
 #[derive(Debug, Subcommand)]
 pub(super) enum MessageCommand {
     /// Build an SDK message with files in it.
-    #[command(
-        after_help = "Example:\n  sluss message build --from 0203:a.example.se --to 0203:b.example.se --functional-address sdk:inkorg:0203:b.example.se --label Beslut beslut.pdf > message.xml"
-    )]
+    #[command(after_help = examples::MESSAGE_BUILD)]
     Build(BuildOptions),
     /// Check SDK messages, and say which message receipt would be sent.
+    #[command(after_help = examples::MESSAGE_CHECK)]
     Check {
         /// The messages.
         #[arg(required = true)]
@@ -384,6 +373,7 @@ pub(super) struct BuildOptions {
 #[derive(Debug, Subcommand)]
 pub(super) enum ReceiptCommand {
     /// Check message receipts against schema and rules R1-APP to R9-APP.
+    #[command(after_help = examples::RECEIPT_CHECK)]
     Check {
         /// The message receipts.
         #[arg(required = true)]
@@ -394,9 +384,7 @@ pub(super) enum ReceiptCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum SmpCommand {
     /// Check a SignedServiceMetadata.
-    #[command(
-        after_help = "Example:\n  sluss smp check metadata.xml --trust smp-root.pem --participant iso6523-actorid-upis::0203:b.example.se --json"
-    )]
+    #[command(after_help = examples::SMP_CHECK)]
     Check {
         /// The answer of an SMP.
         file: PathBuf,
@@ -421,10 +409,10 @@ pub(super) enum SmpCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum XmlCommand {
     /// Write the canonical octets.
-    #[command(after_help = "Example:\n  sluss xml c14n --exclusive document.xml | sha256sum")]
+    #[command(after_help = examples::C14N)]
     C14n(C14nOptions),
     /// Verify an enveloped XML signature.
-    #[command(after_help = "Example:\n  sluss xml verify envelope.xml --trust signer.pem --json")]
+    #[command(after_help = examples::XML_VERIFY)]
     Verify {
         /// The signed document.
         file: PathBuf,

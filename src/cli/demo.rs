@@ -2,27 +2,33 @@
 
 use super::args::DemoOptions;
 use super::output::Output;
+use super::stop::Stop;
 use super::{Ended, unprinted};
 use crate::model::{Fault, Problem};
 use crate::testbed::demo::{Demo, Options, Shown};
 
-/// Runs the federation, shows the exchange, and stays until it is interrupted.
+/// Runs the federation, shows the exchange, and stays until SIGINT or SIGTERM, which end it at any time.
 pub(super) async fn run(options: DemoOptions, out: &mut Output) -> Ended {
     let one = |problem| vec![problem];
-    let demo =
-        Demo::start(Options { dir: options.dir, document: options.document, messages: options.messages }).await?;
-    let shown = demo.exchange().await;
-    let result = match &shown {
-        Ok(shown) => show(shown, options.exit, out),
-        Err(problem) => Err(problem.clone()),
+    let mut stop = Stop::hear().map_err(one)?;
+    let (exit, options) =
+        (options.exit, Options { dir: options.dir, document: options.document, messages: options.messages });
+    // Not broken off: what has half started would still write to the folder while that is removed.
+    let demo = Demo::start(options).await?;
+    let shown = tokio::select! {
+        shown = demo.exchange() => shown,
+        () = stop.asked() => Err(interrupted()),
     };
-    if !options.exit && result.is_ok() {
-        tokio::signal::ctrl_c().await.map_err(|error| {
-            one(Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
-        })?;
+    let result = shown.and_then(|shown| show(&shown, exit, out));
+    if !exit && result.is_ok() {
+        stop.asked().await;
     }
     demo.stop().await;
     result.map_err(one)
+}
+
+fn interrupted() -> Problem {
+    Problem::new(Fault::Temporary, "interrupted", "the demo was interrupted", "the exchange was not over; run it again")
 }
 
 fn show(shown: &Shown, exit: bool, out: &mut Output) -> Result<u8, Problem> {

@@ -3,13 +3,17 @@
 mod args;
 mod bench;
 mod demo;
+mod examples;
 pub mod files;
 mod offline;
 mod online;
 pub mod output;
 pub mod remote;
 mod serve;
+mod stop;
+mod stream;
 mod testbed;
+mod text;
 
 use crate::config::Config;
 use crate::model::{Clock, Fault, Problem, SystemClock, Timestamp};
@@ -25,18 +29,44 @@ type Ended = Result<u8, Vec<Problem>>;
 /// Parses the arguments, runs the command, and gives its exit status: 0 done or accepted, 1 refused or
 /// something found, 2 wrong usage or configuration, 3 a temporary fault.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse_from(online::words(std::env::args_os(), |name| Path::new(name).exists()));
+    let words = online::words(std::env::args_os(), |name| Path::new(name).exists());
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error)),
+    };
     let mut out = Output::new(cli.json);
-    let result = runtime().and_then(|runtime| runtime.block_on(run(cli, &mut out)));
-    let status = result.unwrap_or_else(|problems| {
-        let statuses: Vec<u8> = problems.iter().map(|problem| out.problem(problem)).collect();
-        statuses.first().copied().unwrap_or(2)
-    });
-    ExitCode::from(status)
+    let result = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli, &mut out)));
+    ExitCode::from(result.unwrap_or_else(|problems| out.problems(&problems)))
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+/// Says why the arguments were not understood; help and version are no mistakes.
+fn misused(error: &clap::Error) -> u8 {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    if !error.use_stderr() || !arguments.any(|argument| argument == "--json") {
+        // Where nobody listens any more, the exit status still tells.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(2);
+    }
+    let text = error.render().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Output::new(true).problems(&[usage(lines.join("; ").replace(":; ", ": ").trim_start_matches("error: "))])
+}
+
+/// Threads for what waits for others; one for what only looks at files.
+fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Vec<Problem>> {
+    let alone = matches!(
+        command,
+        Command::As4 { .. }
+            | Command::Envelope { .. }
+            | Command::Message { .. }
+            | Command::Receipt { .. }
+            | Command::Smp { .. }
+            | Command::Xml { .. }
+            | Command::Bench { .. }
+    );
+    let mut builder =
+        if alone { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
+    let built = builder.enable_all().build();
     built.map_err(|error| {
         vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())]
     })

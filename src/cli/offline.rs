@@ -5,14 +5,16 @@ use super::args::{
     ReceiptCommand, SealOptions, SmpCommand, XmlCommand,
 };
 use super::output::Output;
-use super::{time_or_now, unprinted, usage};
+use super::stream::written;
+use super::{text, time_or_now, unprinted, usage};
+use crate::config;
 use crate::inspect::{
     Allowed, Certificate, Form, Identity, Level, Profile, SystemRandom, Verdict, as4, envelope, message, smp, xml,
 };
 use crate::model::{As4MessageId, Clock, DocumentType, ParticipantId, Problem, ProcessId, SystemClock};
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 /// Largest recorded answer or service metadata read whole, in bytes.
@@ -40,7 +42,7 @@ fn as4_open(options: &As4OpenOptions, out: &mut Output) -> Result<u8, Problem> {
     };
     let headers = String::from_utf8_lossy(&whole(&options.headers)?).into_owned();
     let report = as4::open(&headers, BufReader::new(file(&options.body)?), &question);
-    pretty(&report, out)?;
+    show(&report, "", out)?;
     Ok(report.exit_status())
 }
 
@@ -61,7 +63,7 @@ fn as4_pack(options: As4PackOptions, out: &mut Output) -> Result<u8, Problem> {
         save: options.save,
     };
     let report = as4::pack(&packing, &SystemRandom)?;
-    pretty(&report, out)?;
+    show(&report, "packed", out)?;
     Ok(0)
 }
 
@@ -72,15 +74,16 @@ pub(super) fn envelope(command: EnvelopeCommand, out: &mut Output) -> Result<u8,
             each(&files, out, |file| envelope::check(file, level), |report| report.verdict == Verdict::Accept)
         }
         EnvelopeCommand::Show { file } => {
-            pretty(&envelope::show(&file)?, out)?;
+            show(&envelope::show(&file)?, "", out)?;
             Ok(0)
         }
         EnvelopeCommand::Seal(options) => {
-            envelope::seal(&seal(options)?, stdout()).and_then(flushed)?;
-            Ok(0)
+            let asked = seal(options)?;
+            written(out, |stream| envelope::seal(&asked, stream))
         }
         EnvelopeCommand::Open { key, cert, from_cert, file } => {
-            envelope::open(&envelope::Open { file, key, certificate: cert, from_certificate: from_cert }, stdout())?;
+            let asked = envelope::Open { file, key, certificate: cert, from_certificate: from_cert };
+            envelope::open(&asked, BufWriter::with_capacity(256 * 1024, io::stdout()))?;
             Ok(0)
         }
     }
@@ -103,8 +106,8 @@ fn seal(options: SealOptions) -> Result<envelope::Seal, Problem> {
 pub(super) fn message(command: MessageCommand, out: &mut Output) -> Result<u8, Problem> {
     match command {
         MessageCommand::Build(options) => {
-            message::build(&build(options)?, stdout()).and_then(flushed)?;
-            Ok(0)
+            let asked = build(options)?;
+            written(out, |stream| message::build(&asked, stream))
         }
         MessageCommand::Check { files } => {
             each(&files, out, message::check, |report| report.verdict == Verdict::Accept)
@@ -136,7 +139,7 @@ pub(super) fn smp(command: SmpCommand, out: &mut Output) -> Result<u8, Problem> 
     let SmpCommand::Check { file, trust, participant, document_type, process, at } = command;
     let question = smp::Question::from_texts(participant.as_deref(), document_type.as_deref(), process.as_deref())?;
     let report = smp::check(&whole(&file)?, certificates(&trust)?, &question, time_or_now(at.as_deref())?);
-    pretty(&report, out)?;
+    show(&report, "", out)?;
     Ok(u8::from(report.verdict != Verdict::Accept))
 }
 
@@ -144,20 +147,19 @@ pub(super) fn xml(command: XmlCommand, out: &mut Output) -> Result<u8, Problem> 
     match command {
         XmlCommand::C14n(options) => {
             let source = BufReader::new(file(&options.file)?);
-            xml::c14n(source, &canonical(options), stdout()).and_then(flushed)?;
-            Ok(0)
+            written(out, |stream| xml::c14n(source, &canonical(options), stream))
         }
-        XmlCommand::Verify { file: path, trust, at, show } => {
+        XmlCommand::Verify { file: path, trust, at, show: forms } => {
             file(&path)?;
             let question = xml::Question {
                 profile: Profile::Xhe,
                 allowed: Allowed::new(),
                 anchors: certificates(&trust)?,
                 at: at.as_deref().map(|at| time_or_now(Some(at))).transpose()?,
-                show,
+                show: forms,
             };
             let report = xml::verify(|| File::open(&path).map(BufReader::new), &question);
-            pretty(&report, out)?;
+            show(&report, "", out)?;
             Ok(u8::from(report.verdict != Verdict::Accept))
         }
     }
@@ -191,13 +193,14 @@ fn each<R: Serialize>(
         match look(file) {
             Ok(report) => {
                 status = status.max(u8::from(!accepted(&report)));
-                pretty(&report, out)?;
+                show(&report, "", out)?;
             }
             Err(problem) if files.len() == 1 => return Err(problem),
             Err(problem) => {
                 status = status.max(problem.exit_status());
-                pretty(
+                show(
                     &serde_json::json!({ "file": file.display().to_string(), "verdict": "refuse", "findings": [], "error": problem }),
+                    "",
                     out,
                 )?;
             }
@@ -206,18 +209,10 @@ fn each<R: Serialize>(
     Ok(status)
 }
 
-/// One report: a line of JSON, or the same indented for people.
-fn pretty<R: Serialize>(report: &R, out: &mut Output) -> Result<(), Problem> {
-    let text = || serde_json::to_string_pretty(report).unwrap_or_default();
+/// One report: a line of JSON, or text for people.
+fn show<R: Serialize>(report: &R, heading: &str, out: &mut Output) -> Result<(), Problem> {
+    let text = || text::report(&serde_json::to_value(report).unwrap_or_default(), heading);
     out.record(report, text).map_err(|error| unprinted(&error))
-}
-
-fn stdout() -> BufWriter<io::Stdout> {
-    BufWriter::with_capacity(256 * 1024, io::stdout())
-}
-
-fn flushed(mut out: BufWriter<io::Stdout>) -> Result<(), Problem> {
-    out.flush().map_err(|error| unprinted(&error))
 }
 
 fn file(path: &Path) -> Result<File, Problem> {
@@ -262,18 +257,6 @@ fn participant(text: &str) -> Result<ParticipantId, Problem> {
 
 /// A size as `200MB` (10^6) or `64MiB` (2^20).
 pub(super) fn size(text: &str) -> Result<u64, Problem> {
-    let wrong = || usage(&format!("found the size {text:?}, expected a number and B, KB, MB, GB, KiB, MiB or GiB"));
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-    let unit: u64 = match text[split..].trim() {
-        "" | "B" => 1,
-        "KB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(unit).ok_or_else(wrong)
+    config::bytes(text)
+        .ok_or_else(|| usage(&format!("found the size {text:?}, expected a number and B, KB, MB, GB, KiB, MiB or GiB")))
 }

@@ -157,6 +157,7 @@ pub(super) enum QueueCommand {
         older_than: Option<String>,
     },
     /// The whole journey of one message.
+    #[command(after_help = super::examples::QUEUE_SHOW)]
     Show {
         /// Its id.
         id: String,

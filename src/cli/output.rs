@@ -67,17 +67,36 @@ impl Output {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A failure: under `error` on standard output in JSON, else in words on standard error. Returns
-    /// the exit status.
+    /// [`Output::problems`] of one.
     pub fn problem(&self, problem: &Problem) -> u8 {
-        // Where nobody listens any more, the exit status still tells.
-        let _ = if self.json {
-            self.record(&serde_json::json!({ "error": problem }), String::new)
-        } else {
-            writeln!(io::stderr(), "sluss: {}", printable(&problem.to_string()))
-        };
-        problem.exit_status()
+        self.problems(std::slice::from_ref(problem))
     }
+
+    /// What failed: in JSON one object under `error` on standard output, with a list `errors` where there are several;
+    /// else a line each on standard error. Returns the exit status.
+    pub fn problems(&self, problems: &[Problem]) -> u8 {
+        if !self.json {
+            for problem in problems {
+                // Where nobody listens any more, the exit status still tells.
+                let _ = writeln!(io::stderr(), "sluss: {}", printable(&problem.to_string()));
+            }
+        } else if let Some(first) = problems.first() {
+            let details: Vec<&str> = problems.iter().map(|problem| problem.detail.as_str()).collect();
+            let errors = if problems.len() > 1 { problems } else { &[] };
+            let error = Failed { first: &Problem { detail: details.join("; "), ..first.clone() }, errors };
+            let _ = self.record(&serde_json::json!({ "error": error }), String::new);
+        }
+        problems.first().map_or(2, Problem::exit_status)
+    }
+}
+
+/// One failure, or the first of several with all of them in a list.
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(flatten)]
+    first: &'a Problem,
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
+    errors: &'a [Problem],
 }
 
 /// Rows under headings, aligned.
@@ -121,9 +140,9 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\n' || !is_command(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// [`printable`], on one line.
+/// [`printable`], on one line: a line break is a space.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if is_command(c) { '\u{fffd}' } else { c }).collect()
+    text.lines().collect::<Vec<_>>().join(" ").chars().map(|c| if is_command(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn is_command(c: char) -> bool {
@@ -140,12 +159,12 @@ mod tests {
         let mut table = Table::new(&["id", "label"]);
         table.row(["å".to_owned(), "b".to_owned()]);
         table.row(["long one".to_owned(), "c\nd".to_owned()]);
-        assert_eq!(table.text(), "id        label\nå         b\nlong one  c\u{fffd}d\n");
+        assert_eq!(table.text(), "id        label\nå         b\nlong one  c d\n");
     }
 
     #[test]
     fn a_label_cannot_command_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J\nb\u{fffd}c");
-        assert_eq!(one_line("a\r\nb"), "a\u{fffd}\u{fffd}b");
+        assert_eq!(one_line("a\r\nb\u{7}"), "a b\u{fffd}");
     }
 }

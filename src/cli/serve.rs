@@ -2,9 +2,10 @@
 
 use super::args::InitOptions;
 use super::output::{Output, Table};
+use super::stop::{Stop, heard};
 use super::{Ended, unprinted, usage};
 use crate::app::{self, Addresses, App, Reloader};
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, TESTBEDS_ONLY};
 use crate::model::{Clock, Fault, PartyId, Problem, SystemClock};
 use crate::ops;
 use crate::pki::request;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
 /// The line that says that traffic is accepted.
@@ -53,16 +54,10 @@ pub(super) async fn serve(path: &Path, out: &mut Output) -> Ended {
 
 /// Waits for the signal to stop; reads again on SIGHUP meanwhile.
 async fn signals(path: &Path, reloader: &Reloader) -> Result<(), Problem> {
-    let hear = |kind| {
-        signal(kind)
-            .map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
-    };
-    let (mut terminate, mut interrupt, mut hang_up) =
-        (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?);
+    let (mut stop, mut hang_up) = (Stop::hear()?, heard(SignalKind::hangup())?);
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            () = stop.asked() => return Ok(()),
             _ = hang_up.recv() => reload(path, reloader),
         }
     }
@@ -134,9 +129,22 @@ pub(super) fn init(options: &InitOptions, out: &mut Output) -> Result<u8, Proble
         .and_then(|()| file(&dir.join("request.csr.pem"), &made.request_pem, 0o644))
         .and_then(|()| file(&dir.join("sluss.toml"), &text, 0o640))
         .map_err(fault)?;
-    let said = serde_json::json!({ "configuration": dir.join("sluss.toml"), "key": dir.join("key.pem"), "request": dir.join("request.csr.pem"), "party": party });
-    out.record(&said, || format!("made {0}/sluss.toml, {0}/key.pem and {0}/request.csr.pem\nnext: send the request to Digg, put the certificate into {0}/cert.pem, then run: sluss check --config {0}/sluss.toml", dir.display())).map_err(|error| unprinted(&error))?;
+    let said = serde_json::json!({
+        "configuration": dir.join("sluss.toml"), "key": dir.join("key.pem"), "request": dir.join("request.csr.pem"),
+        "party": party, "note": format!("it refuses to start: {TESTBEDS_ONLY}"),
+    });
+    out.record(&said, || made_text(dir)).map_err(|error| unprinted(&error))?;
     Ok(0)
+}
+
+fn made_text(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "made {dir}/sluss.toml, {dir}/key.pem and {dir}/request.csr.pem\n\
+         This configuration refuses to start: {TESTBEDS_ONLY}. To run one, use `sluss testbed init DIR`.\n\
+         To prepare: send the request to Digg, put the certificate into {dir}/cert.pem, then run\n  \
+         sluss check --config {dir}/sluss.toml"
+    )
 }
 
 fn folder(path: &Path) -> std::io::Result<()> {

@@ -2,12 +2,12 @@
 
 use super::args::TestbedCommand;
 use super::output::Output;
+use super::stop::Stop;
 use super::{unprinted, usage};
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock};
 use crate::testbed::{self, TestbedError, ca, fault};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) async fn run(command: TestbedCommand, out: &mut Output) -> Result<u8, Problem> {
     let now = SystemClock.now();
@@ -55,19 +55,12 @@ fn said(out: &mut Output, path: &Path, text: String) -> Result<u8, Problem> {
 
 /// Runs the services until SIGTERM or SIGINT.
 async fn serve(dir: &Path, out: &mut Output) -> Result<u8, Problem> {
+    let mut stop = Stop::hear()?;
     let running = testbed::serve(dir, Arc::new(SystemClock)).await.map_err(|error| error.problem())?;
     let at = running.addresses.clone();
     out.record(&at, || format!("ready  dns {}  smp {}  crl {}  ocsp {}", at.dns, at.smp, at.crl, at.ocsp))
         .map_err(|error| unprinted(&error))?;
-    let hear = |kind| {
-        signal(kind)
-            .map_err(|error| Problem::new(Fault::Temporary, "signals", "signals cannot be heard", error.to_string()))
-    };
-    let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop.asked().await;
     running.stop().await;
     Ok(0)
 }

@@ -3,6 +3,7 @@
 use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::mailbox::{mailbox, message_of};
+use super::problems::{INCOMPLETE, ProblemView};
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use crate::message_service::{Draft, DraftFile, Mailbox, MessageService};
 use crate::model::{Direction, Fault, Message, Problem};
@@ -30,7 +31,7 @@ struct Filled {
 pub(super) struct ComposePage {
     mailbox: Mailbox,
     filled: Filled,
-    problem: Option<Problem>,
+    problem: Option<ProblemView>,
     frame: Frame,
 }
 
@@ -72,6 +73,7 @@ pub(super) fn render(
     visit: &Visit,
 ) -> ComposePage {
     let filled = answered.map(answer_to).unwrap_or_default();
+    let problem = problem.map(|problem| ProblemView::new(&problem, visit.lang()));
     ComposePage { mailbox, filled, problem, frame: visit.frame("mailbox") }
 }
 
@@ -115,7 +117,8 @@ async fn sent(state: &ConsoleState, visit: &Visit, participant: &str, request: R
     match outcome {
         Ok(place) => Ok(Redirect::to(&place).into_response()),
         Err(problem) => {
-            let again = ComposePage { mailbox, filled, problem: Some(problem), frame: visit.frame("mailbox") };
+            let shown = ProblemView::new(&problem, visit.lang());
+            let again = ComposePage { mailbox, filled, problem: Some(shown), frame: visit.frame("mailbox") };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&again)).into_response())
         }
     }
@@ -181,8 +184,8 @@ async fn submit(
     visit: &Visit,
 ) -> Result<String, Problem> {
     let t = visit.text();
-    let incomplete = |detail: &str| Problem::new(Fault::Usage, "form", t.not_sent, detail);
-    let to = filled.to.parse().map_err(|fault: crate::model::IdError| incomplete(&fault.to_string()))?;
+    let incomplete = |detail: &str| Problem::new(Fault::Usage, INCOMPLETE, t.not_sent, detail);
+    let to = filled.to.parse().map_err(|_: crate::model::IdError| incomplete(t.recipient_wrong))?;
     if filled.label.is_empty() {
         return Err(incomplete(t.label_missing));
     }

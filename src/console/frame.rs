@@ -1,6 +1,7 @@
 //! What is around every page, and the pages that any of them may end in.
 
 use super::ConsoleState;
+use super::problems::ProblemView;
 use super::text::{Lang, Texts};
 use crate::model::{Fault, Problem, Timestamp};
 use askama::Template;
@@ -148,6 +149,7 @@ pub(super) struct LoginPage {
 #[template(path = "failure.html", config = ".config/askama.toml")]
 struct FailurePage<'a> {
     failure: &'a Failure,
+    problem: Option<ProblemView>,
     frame: Frame,
 }
 
@@ -166,12 +168,17 @@ impl Failure {
 
     #[cfg(test)]
     pub(super) fn render(&self, visit: &Visit) -> askama::Result<String> {
-        FailurePage { failure: self, frame: visit.frame("") }.render()
+        self.shown(visit).render()
     }
 
     /// The page that says it.
     pub(super) fn page(&self, visit: &Visit) -> Response {
-        (self.status, page(&FailurePage { failure: self, frame: visit.frame("") })).into_response()
+        (self.status, page(&self.shown(visit))).into_response()
+    }
+
+    fn shown(&self, visit: &Visit) -> FailurePage<'_> {
+        let problem = self.problem.as_ref().map(|problem| ProblemView::new(problem, visit.lang()));
+        FailurePage { failure: self, problem, frame: visit.frame("") }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
+use super::problems::ProblemView;
 use super::view::{Moment, StatusView, Wall, paragraphs, size};
 use crate::message_service::{Mailbox, MessageService};
 use crate::model::{Carriage, Direction, Document, Fault, Message, ParticipantId, Problem};
@@ -162,8 +163,8 @@ pub(super) struct MailPage {
     message_receipt: Option<String>,
     texts: Vec<TextView>,
     documents: Vec<DocumentRow>,
-    problem: Option<Problem>,
-    unreadable: Option<Problem>,
+    problem: Option<ProblemView>,
+    unreadable: Option<ProblemView>,
     just_sent: bool,
     frame: Frame,
 }
@@ -195,7 +196,7 @@ async fn message_page(
     let message = message_of(state, visit, &mailbox, id).await?;
     let (texts, unreadable) = match texts(&service, &message).await {
         Ok(texts) => (texts, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+        Err(problem) => (Vec::new(), Some(ProblemView::new(&problem, visit.lang()))),
     };
     let page_data = MailPage { unreadable, just_sent, ..render_message(mailbox, &message, &texts, visit) };
     Ok(page(&page_data))
@@ -216,7 +217,7 @@ pub(super) fn render_message(mailbox: Mailbox, message: &Message, texts: &[(Stri
         message_receipt: message.message_receipt.clone(),
         texts: texts.iter().map(text).collect(),
         documents: offered(&content.documents, texts).map(DocumentRow::new).collect(),
-        problem: message.error.clone(),
+        problem: message.error.as_ref().map(|problem| ProblemView::new(problem, visit.lang())),
         unreadable: None,
         just_sent: false,
         mailbox,

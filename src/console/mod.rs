@@ -6,6 +6,7 @@ mod compose;
 mod frame;
 mod mailbox;
 mod operator;
+mod problems;
 #[cfg(test)]
 mod tests;
 mod text;

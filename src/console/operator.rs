@@ -2,6 +2,8 @@
 
 use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
+use super::problems::ProblemView;
+use super::text::Texts;
 use super::view::{MessageRow, Moment, StatusView, Wall, size};
 use crate::model::{Carriage, Counts, Direction, Event, Message, Problem, Query, Status, Timestamp};
 use askama::Template;
@@ -77,31 +79,59 @@ pub(super) fn render_overview(counts: &Counts, refusals: &[Event], visit: &Visit
     }
 }
 
-/// The figures, and which statuses each sums up.
+/// Statuses that belong together: a figure of the overview, and a choice of the queue's filter.
+struct Group {
+    word: &'static str,
+    tone: &'static str,
+    statuses: &'static [Status],
+}
+
+const GROUPS: [Group; 5] = [
+    Group { word: "under-way", tone: "busy", statuses: &[Status::Submitted, Status::SendEnqueued] },
+    Group { word: "retrying", tone: "late", statuses: &[Status::ScheduledForResend, Status::WaitingForRetry] },
+    Group { word: "awaiting", tone: "busy", statuses: &[Status::WaitingForReceipt] },
+    Group { word: "waiting-in", tone: "busy", statuses: &[Status::Received, Status::Retrieved] },
+    // Refused envelopes among them: they have to be reported (APOP-4.1.1.a).
+    Group {
+        word: "attention",
+        tone: "bad",
+        statuses: &[
+            Status::Rejected,
+            Status::MessageExchangeError,
+            Status::SendFailure,
+            Status::Error,
+            Status::Deleted,
+        ],
+    },
+];
+
+impl Group {
+    fn label(&self, t: &'static Texts) -> &'static str {
+        match self.word {
+            "under-way" => t.under_way,
+            "retrying" => t.retrying,
+            "awaiting" => t.awaiting,
+            "waiting-in" => t.waiting_in,
+            _ => t.given_up,
+        }
+    }
+}
+
+/// The figures: each leads to exactly the messages that it counts.
 fn figures(counts: &Counts, visit: &Visit, wall: &Wall) -> Vec<Figure> {
-    use Status as S;
-    let t = visit.text();
-    let groups: [(&'static str, &'static str, &[Status]); 5] = [
-        (t.under_way, "busy", &[S::Submitted, S::SendEnqueued]),
-        (t.retrying, "late", &[S::ScheduledForResend, S::WaitingForRetry]),
-        (t.awaiting, "busy", &[S::WaitingForReceipt]),
-        (t.waiting_in, "busy", &[S::Received, S::Retrieved]),
-        (t.given_up, "bad", &[S::Rejected, S::MessageExchangeError, S::SendFailure, S::Error]),
-    ];
-    let figure = |(label, tone, statuses): (&'static str, &'static str, &[Status])| {
+    let figure = |group: &Group| {
         let of_group =
-            || counts.by_status.iter().filter(|count| statuses.contains(&count.status) && count.messages > 0);
+            || counts.by_status.iter().filter(|count| group.statuses.contains(&count.status) && count.messages > 0);
         let oldest: Option<Timestamp> = of_group().filter_map(|count| count.oldest).min();
-        let most = of_group().max_by_key(|count| count.messages).map_or(statuses[0], |count| count.status);
         Figure {
-            label,
+            label: group.label(visit.text()),
             count: of_group().map(|count| count.messages).sum(),
             oldest: oldest.map(|at| wall.moment(at)),
-            href: format!("/queue?status={}", most.word()),
-            tone,
+            href: format!("/queue?status={}", group.word),
+            tone: group.tone,
         }
     };
-    groups.into_iter().map(figure).collect()
+    GROUPS.iter().map(figure).collect()
 }
 
 /// The filter as it was typed.
@@ -118,7 +148,7 @@ pub(super) struct Filter {
 
 struct StatusOption {
     word: &'static str,
-    label: &'static str,
+    label: String,
     chosen: bool,
 }
 
@@ -143,12 +173,23 @@ pub(super) async fn queue(
 ) -> Response {
     let listed = match filter.parsed(visit.now) {
         Err(fault) => Ok((Vec::new(), Some(fault))),
-        Ok(query) => state.access_point.list(query).await.map(|messages| (messages, None)),
+        Ok(queries) => listed(&state, queries).await.map(|messages| (messages, None)),
     };
     let raw = raw.unwrap_or_default();
     let page_of =
         |(messages, fault): (Vec<Message>, _)| page(&render_queue(filter.clone(), &raw, &messages, fault, &visit));
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
+}
+
+/// One page of what any of the queries finds, newest first.
+async fn listed(state: &ConsoleState, queries: Vec<Query>) -> Result<Vec<Message>, Problem> {
+    let mut messages = Vec::new();
+    for query in queries {
+        messages.extend(state.access_point.list(query).await?);
+    }
+    messages.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+    messages.truncate(PAGE_ROWS);
+    Ok(messages)
 }
 
 pub(super) fn render_queue(
@@ -160,13 +201,18 @@ pub(super) fn render_queue(
 ) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
     let last = messages.last().filter(|_| messages.len() == PAGE_ROWS);
+    let groups = GROUPS.iter().map(|group| StatusOption {
+        word: group.word,
+        label: group.label(visit.text()).to_owned(),
+        chosen: filter.status == group.word,
+    });
     let option = |status: Status| StatusOption {
         word: status.word(),
-        label: visit.lang().status(status).0,
+        label: format!("{} ({})", visit.lang().status(status).0, status.word()),
         chosen: filter.status.eq_ignore_ascii_case(status.word()),
     };
     QueuePage {
-        statuses: Status::ALL.into_iter().map(option).collect(),
+        statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
         older: last.map(|message| older_page(raw, message)),
         rows: messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
         filter,
@@ -185,8 +231,8 @@ fn older_page(raw: &str, last: &Message) -> String {
 }
 
 impl Filter {
-    /// The conditions, or what is wrong with them. Empty fields are no condition.
-    fn parsed(&self, now: Timestamp) -> Result<Query, String> {
+    /// The conditions, one query for each status of a group, or what is wrong with them. Empty fields are no condition.
+    fn parsed(&self, now: Timestamp) -> Result<Vec<Query>, String> {
         let direction = match self.direction.as_str() {
             "" => None,
             "out" => Some(Direction::Out),
@@ -194,9 +240,15 @@ impl Filter {
             other => return Err(format!("direction {other:?}")),
         };
         let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
-        Ok(Query {
+        let statuses = match given(&self.status) {
+            None => vec![None],
+            Some(word) => match GROUPS.iter().find(|group| group.word == word) {
+                Some(group) => group.statuses.iter().copied().map(Some).collect(),
+                None => vec![Some(word.parse::<Status>()?)],
+            },
+        };
+        let query = Query {
             direction,
-            status: given(&self.status).map(str::parse::<Status>).transpose()?,
             participant: given(&self.participant)
                 .map(str::parse)
                 .transpose()
@@ -209,7 +261,8 @@ impl Filter {
             created_before: older,
             limit: PAGE_ROWS,
             ..Query::default()
-        })
+        };
+        Ok(statuses.into_iter().map(|status| Query { status, ..query.clone() }).collect())
     }
 }
 
@@ -227,21 +280,25 @@ pub(super) struct EventView {
     pub(super) at: Moment,
     pub(super) stage: &'static str,
     pub(super) tone: &'static str,
-    pub(super) detail: String,
+    pub(super) text: String,
+    /// The event's own sentence, where the page is in another language.
+    pub(super) technical: Option<String>,
     pub(super) facts: Vec<(String, String)>,
-    pub(super) problem: Option<Problem>,
+    pub(super) problem: Option<ProblemView>,
     pub(super) message: Option<String>,
 }
 
 impl EventView {
     fn new(event: &Event, wall: &Wall, visit: &Visit) -> Self {
+        let said = visit.lang().stage_means(event.stage);
         Self {
             at: wall.moment(event.at),
             stage: visit.lang().stage(event.stage),
             tone: tone(event),
-            detail: event.detail.clone(),
+            text: said.map_or_else(|| event.detail.clone(), str::to_owned),
+            technical: said.map(|_| event.detail.clone()),
             facts: event.facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            problem: event.problem.clone(),
+            problem: event.problem.as_ref().map(|problem| ProblemView::new(problem, visit.lang())),
             message: event.message.map(|id| id.to_string()),
         }
     }
@@ -268,7 +325,7 @@ pub(super) struct MessagePage {
     facts: Vec<(&'static str, String)>,
     receipt: Option<(String, String)>,
     message_receipt: Option<String>,
-    problem: Option<Problem>,
+    problem: Option<ProblemView>,
     events: Vec<EventView>,
     now: String,
     frame: Frame,
@@ -308,7 +365,7 @@ pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit
             .as_ref()
             .map(|receipt| (receipt.signed_by.clone(), receipt.certificate_sha256.clone())),
         message_receipt: message.message_receipt.clone(),
-        problem: message.error.clone(),
+        problem: message.error.as_ref().map(|problem| ProblemView::new(problem, visit.lang())),
         events: journey.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
         now: wall.now(),
         frame: visit.frame("queue"),
@@ -333,4 +390,38 @@ pub(super) fn render_refusals(events: &[Event], visit: &Visit) -> RefusalsPage {
     let wall = Wall::utc(visit.now, visit.lang());
     let events = events.iter().map(|event| EventView::new(event, &wall, visit)).collect();
     RefusalsPage { events, now: wall.now(), frame: visit.frame("refusals") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filter, GROUPS, Status, figures};
+    use crate::console::Lang;
+    use crate::console::frame::Visit;
+    use crate::console::view::Wall;
+    use crate::model::{Count, Counts, Direction};
+
+    #[test]
+    fn each_figure_leads_to_exactly_the_messages_that_it_counts() {
+        let now = "2026-11-23T22:00:00Z".parse().unwrap();
+        for (figure, group) in
+            figures(&Counts::default(), &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv)).iter().zip(&GROUPS)
+        {
+            let status = figure.href.strip_prefix("/queue?status=").unwrap().to_owned();
+            let queries = Filter { status, ..Filter::default() }.parsed(now).unwrap();
+            let asked: Vec<Option<Status>> = queries.iter().map(|query| query.status).collect();
+            let counted: Vec<Option<Status>> = group.statuses.iter().copied().map(Some).collect();
+            assert_eq!(asked, counted, "{}", figure.href);
+        }
+    }
+
+    #[test]
+    fn an_envelope_that_was_refused_and_deleted_needs_attention() {
+        let now = "2026-11-23T22:00:00Z".parse().unwrap();
+        let count = |status, messages| Count { direction: Direction::In, status, messages, oldest: Some(now) };
+        let by_status = vec![count(Status::Deleted, 2), count(Status::Error, 1), count(Status::New, 7)];
+        let counts = Counts { by_status, ..Counts::default() };
+        let shown = figures(&counts, &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv));
+        let bad: Vec<u64> = shown.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).collect();
+        assert_eq!(bad, [3]);
+    }
 }

@@ -240,6 +240,26 @@ fn a_journey_shows_every_event_with_its_rule_and_facts() {
     }
 }
 
+#[test]
+fn a_swedish_page_is_swedish_but_for_what_it_calls_technical() {
+    for (name, html) in pages(Lang::Sv) {
+        for english in ["the SMP did not answer", "the signature does not hold", "taken for sending, durably"] {
+            for (place, _) in html.match_indices(english) {
+                let before = &html[..place];
+                let technical = before.rfind("Teknisk detalj").is_some_and(|at| !before[at..].contains("</p>"));
+                assert!(technical, "{name}: {english}");
+            }
+        }
+    }
+    let of = |lang, wanted: &str| pages(lang).into_iter().find(|(name, _)| *name == wanted).unwrap().1;
+    for part in ["SMP svarar inte", "Försöket misslyckades och görs om.", "Teknisk detalj"] {
+        assert!(of(Lang::Sv, "message").contains(part), "{part}");
+    }
+    assert!(of(Lang::Sv, "compose").contains("SMP svarar inte") && of(Lang::Sv, "failure").contains("SMP svarar inte"));
+    let english = of(Lang::En, "message");
+    assert!(english.contains("the SMP did not answer") && !english.contains("SMP svarar inte"), "{english}");
+}
+
 /// Labels, one first heading, landmarks: what a reader of the screen needs.
 #[test]
 fn pages_have_one_heading_a_main_part_and_labelled_fields() {

@@ -61,7 +61,7 @@ texts! {
     retrying: "Försöks igen", "Being retried";
     awaiting: "Väntar på kvittens", "Await a message receipt";
     waiting_in: "Inkomna, inte hämtade", "Come in, not taken";
-    given_up: "Misslyckade", "Failed";
+    given_up: "Misslyckade eller avvisade", "Failed or refused";
     oldest: "Äldsta", "Oldest";
     none: "inga", "none";
     by_status: "Meddelanden per status", "Messages by status";
@@ -116,6 +116,7 @@ texts! {
     message_receipt: "Meddelandekvittens", "Message receipt";
     rule: "Regel", "Rule";
     code: "Felkod", "Error code";
+    technical_detail: "Teknisk detalj (på engelska)", "Technical detail";
     what_now: "Vad hände", "What happened";
     carried: "Bärs åt deltagare med egen meddelandetjänst", "Carried for a participant with a message service of its own";
     own: "Egen meddelandetjänst", "Own message service";
@@ -176,6 +177,7 @@ texts! {
     files_again: "Välj filerna igen: webbläsaren glömmer dem.", "Choose the files again: the browser forgets them.";
     in_reply_to: "Svar på", "In reply to";
     nothing_to_send: "Skriv en text eller välj minst en fil.", "Write a text or choose at least one file.";
+    recipient_wrong: "Mottagarens id stämmer inte. Skriv det som 0203:digg.se.", "The recipient's id is not right. Write it as 0203:digg.se.";
     label_missing: "Rubriken saknas.", "The subject is missing.";
 
     // Statuses: what they are called, and what they mean
@@ -313,6 +315,29 @@ impl Lang {
             Status::Retrieved => (t.status_retrieved, t.status_retrieved_means),
             Status::Error => (t.status_error, t.status_error_means),
         }
+    }
+
+    /// What happened at a stage of the journey, where the page is not in the language of the events.
+    pub fn stage_means(self, stage: Stage) -> Option<&'static str> {
+        let sv = match stage {
+            Stage::Sealed => "Handlingarna är förseglade till mottagaren.",
+            Stage::Accepted => "Det förseglade kuvertet är sparat och ska skickas.",
+            Stage::Routed => "Mottagarens accesspunkt är uppslagen.",
+            Stage::Packed => "Kuvertet är signerat, krypterat och packat.",
+            Stage::Receipted => "Mottagarens accesspunkt har tagit emot det.",
+            Stage::AttemptFailed => "Försöket misslyckades och görs om.",
+            Stage::GivenUp => "Försöken är slut.",
+            Stage::Received => "Ett meddelande kom in och fick sin AS4-kvittens.",
+            Stage::Duplicate => "Samma meddelande kom igen och fick samma svar.",
+            Stage::Refused => "Ett AS4-meddelande avvisades.",
+            Stage::Discarded => "Kuvertet avvisades och togs bort. Raden är kvar.",
+            Stage::Held => "Kuvertet följer reglerna och väntar på att deltagaren hämtar det.",
+            Stage::Taken => "Deltagaren har hämtat det förseglade kuvertet.",
+            Stage::Opened => "Innehållet är öppnat och kontrollerat.",
+            Stage::Failed => "Innehållet kunde inte tas om hand.",
+            Stage::Answered => "Mottagarens meddelandekvittens kom.",
+        };
+        self.pick(Some(sv), None)
     }
 
     /// What a stage of the journey is called.

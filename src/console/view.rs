@@ -1,5 +1,6 @@
 //! Values as people read them: times, ages, sizes, statuses.
 
+use super::problems::title;
 use super::text::Lang;
 use crate::model::{Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
@@ -139,7 +140,7 @@ impl MessageRow {
             attempts: message.attempts,
             next_attempt: message.next_attempt_at.map(|at| wall.moment(at)),
             created: wall.moment(message.created_at),
-            fault: message.error.as_ref().map(|problem| problem.title.clone()),
+            fault: message.error.as_ref().map(|problem| title(problem, wall.lang)),
         }
     }
 }

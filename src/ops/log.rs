@@ -3,6 +3,7 @@
 
 use crate::model::{Event, Stage};
 use serde::Deserialize;
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -21,7 +22,12 @@ pub enum Format {
 pub fn init(format: Format) {
     // sled is only an index here, and its notes would frighten.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=off"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Colours are for terminals: in a file they are noise.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // It fails only where a log was started before, as by another test of the same process.
     drop(match format {
         Format::Text => lines.try_init(),

@@ -8,7 +8,7 @@ use super::federation::{AccessPoint, Federation, Participant, Registry};
 use super::services::{self, Running};
 use crate::access_point::Router;
 use crate::app::{Addresses, App};
-use crate::config::Config;
+use crate::config::{Config, Sizes};
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::message_service::{Draft, DraftFile, MessageService};
 use crate::model::{
@@ -207,6 +207,7 @@ impl Demo {
     pub async fn start(options: Options) -> Result<Self, Vec<Problem>> {
         let begin = Instant::now();
         let one = |problem| vec![problem];
+        options.document.as_deref().map_or(Ok(()), sendable).map_err(one)?;
         let (folder, root) = folder(options.dir.as_deref()).map_err(one)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let federation = Federation::in_memory(Registry::new());
@@ -323,20 +324,23 @@ fn joined(
 }
 
 fn folder(given: Option<&Path>) -> Result<(Option<tempfile::TempDir>, PathBuf), Problem> {
-    let fault = |error: io::Error| {
-        Problem::new(Fault::Temporary, "demo", "the demo's folder cannot be made", error.to_string())
-    };
-    match given {
-        Some(dir) => {
-            fs::create_dir_all(dir).map_err(fault)?;
-            Ok((None, std::path::absolute(dir).map_err(fault)?))
-        }
-        None => {
-            let folder = tempfile::Builder::new().prefix("sluss-demo-").tempdir().map_err(fault)?;
-            let root = folder.path().to_owned();
-            Ok((Some(folder), root))
-        }
+    if let Some(dir) = given {
+        let made = fs::create_dir_all(dir).and_then(|()| std::path::absolute(dir));
+        return made.map(|root| (None, root)).map_err(|error| unwritable(dir, &error));
     }
+    let folder = tempfile::Builder::new().prefix("sluss-demo-").tempdir();
+    let folder = folder.map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
+    let root = folder.path().to_owned();
+    Ok((Some(folder), root))
+}
+
+/// A folder or file that cannot be written: the user's to mend, unless the disk may get room again.
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull, TimedOut, WouldBlock};
+    let passing = matches!(error.kind(), StorageFull | QuotaExceeded | Interrupted | TimedOut | WouldBlock);
+    let fault = if passing { Fault::Temporary } else { Fault::Usage };
+    let detail = format!("{}: {error}; name a folder that can be made and written, with --dir", path.display());
+    Problem::new(fault, "demo", "the demo's folder cannot be written", detail)
 }
 
 /// Writes what both access points share; gives the signer of service metadata.
@@ -354,14 +358,7 @@ fn write(path: &Path, content: &str) -> Result<(), Problem> {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(content.as_bytes())
     });
-    written.map_err(|error| {
-        Problem::new(
-            Fault::Temporary,
-            "demo",
-            "a file of the demo cannot be written",
-            format!("{}: {error}", path.display()),
-        )
-    })
+    written.map_err(|error| unwritable(path, &error))
 }
 
 /// Writes one access point's folder, starts it from there, and registers it.
@@ -532,6 +529,30 @@ fn exchanged(sent: Message, bytes: u64, sha256_sent: String, sha256_opened: Stri
 
 fn unreadable(error: &io::Error) -> Problem {
     Problem::new(Fault::Usage, "demo", "the document cannot be read", error.to_string())
+}
+
+/// Whether a document can be read and is small enough, before anything is started.
+fn sendable(path: &Path) -> Result<(), Problem> {
+    let name = path.display();
+    let unreadable = |what: String| {
+        let detail = format!("{name}: {what}; name a file that can be read, with --document");
+        Problem::new(Fault::Usage, "demo", "the document cannot be read", detail)
+    };
+    let about = File::open(path).and_then(|file| file.metadata()).map_err(|error| unreadable(error.to_string()))?;
+    if !about.is_file() {
+        return Err(unreadable("found no regular file".to_owned()));
+    }
+    // Base64 in the message, four characters for three bytes, and the message around it.
+    let (found, most) = (about.len(), Sizes::default().message_bytes_max);
+    if found.div_ceil(3).saturating_mul(4) < most {
+        return Ok(());
+    }
+    let detail = format!(
+        "{name}: found {found} bytes, expected less than {} (limits.message_bytes_max is {most} for a message with everything \
+         in it, and a file grows by a third on its way in); send a smaller document",
+        most / 4 * 3
+    );
+    Err(Problem::new(Fault::Refused, "too-large", "the document is too large", detail).rule("MSG-4.3.3.3.t03"))
 }
 
 fn digest(file: &mut File) -> io::Result<(u64, String)> {

@@ -26,7 +26,7 @@ console = "127.0.0.1:{console}"
 [federation]
 id = "{FEDERATION}"
 environment = "testbed"
-# Elsewhere: "required".
+# Revocation is not checked yet, so there is no other value that starts, and no other environment.
 revocation = "unchecked"
 access_point_anchor_files = ["../../ca/ap.cert.pem"]
 smp_anchor_files = ["../../ca/smp-root.cert.pem"]

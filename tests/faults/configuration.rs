@@ -15,25 +15,57 @@ fn with(name: &str, command: &str, change: impl Fn(String) -> String) -> Ran {
 }
 
 fn details(ran: &Ran) -> Vec<String> {
-    ran.lines.iter().filter_map(|line| line["error"]["detail"].as_str()).map(str::to_owned).collect()
+    let error = ran.lines[0]["error"].clone();
+    let errors = error["errors"].as_array().cloned().unwrap_or_else(|| vec![error]);
+    errors.iter().filter_map(|error| error["detail"].as_str()).map(str::to_owned).collect()
 }
 
 #[test]
 fn each_mistake_names_key_value_and_remedy_and_nothing_starts() {
     let participant = format!("\n[[participant]]\nid = \"{BOB}\"\n");
     let twice = participant.repeat(2);
-    let cases: [(&str, &str, &str, &[&str]); 8] = [
-        ("unknown-key", "[retry]", "[retry]\nfirst_pause = 3", &["first_pause", "expected", "first_pause_seconds"]),
-        ("unknown-table", "[retry]", "[retires]", &["retires", "expected", "retry"]),
+    let cases: [(&str, &str, &str, &[&str]); 13] = [
+        (
+            "unknown-key",
+            "[retry]",
+            "[retry]\nfirst_pause = 3",
+            &["retry.first_pause:", "did you mean first_pause_seconds?", "longest_pause_seconds"],
+        ),
+        ("unknown-table", "[retry]", "[retires]", &["retires:", "did you mean retry?"]),
+        (
+            "duration",
+            "cache_seconds = 0",
+            "cache_seconds = \"1h\"",
+            &["discovery.cache_seconds: found \\\"1h\\\", expected a whole number of seconds; write 3600"],
+        ),
+        (
+            "size",
+            "envelope_bytes_max = 100000000",
+            "envelope_bytes_max = \"100MB\"",
+            &["limits.envelope_bytes_max: found \\\"100MB\\\", expected a whole number of bytes; write 100000000"],
+        ),
+        (
+            "address",
+            "dns_servers = [\"127.0.0.1:",
+            "dns_servers = [\"localhost:",
+            &["discovery.dns_servers[0]:", "127.0.0.1"],
+        ),
+        ("role", "\"message-service\"", "\"mesage-service\"", &["roles[1]:", "write \\\"message-service\\\""]),
+        ("environment", "\"testbed\"", "\"prod\"", &["federation.revocation", "runs in testbeds only"]),
         (
             "wrong-type",
             "first_pause_seconds = 1",
             "first_pause_seconds = \"one\"",
-            &["first_pause_seconds", "one", "u64"],
+            &["retry.first_pause_seconds: found", "one", "a whole number of seconds; write a number"],
         ),
         ("missing-file", "\"key.pem\"", "\"nowhere.pem\"", &["nowhere.pem", "No such file"]),
         ("api-for-all", "api = \"127.0.0.1", "api = \"0.0.0.0", &["listen.api", "0.0.0.0", "loopback"]),
-        ("revocation", "\"unchecked\"", "\"required\"", &["federation.revocation", "required", "not checked yet"]),
+        (
+            "revocation",
+            "\"unchecked\"",
+            "\"required\"",
+            &["federation.revocation", "required", "does not check revocation yet"],
+        ),
         ("duplicate", "\n[[participant]]", &twice, &["participant[", BOB, "remove one"]),
         ("party", "\"cert.pem\"", "\"../AP0002-TESTBED/cert.pem\"", &["key.pem", "AP0002-TESTBED", "differ"]),
     ];
@@ -47,6 +79,32 @@ fn each_mistake_names_key_value_and_remedy_and_nothing_starts() {
             }
         }
     }
+}
+
+#[test]
+fn mistakes_of_types_are_listed_at_once_and_on_one_line_each() {
+    let change = |text: String| {
+        text.replace("cache_seconds = 0", "cache_seconds = \"1h\"")
+            .replace("envelope_bytes_max = 100000000", "envelope_bytes_max = \"100MB\"\ncolour = 1")
+    };
+    let served = with("types", "serve", change).ended(2);
+    assert_eq!(details(&served).len(), 3, "{:#?}", served.lines);
+    let said = served.one()["error"]["detail"].as_str().unwrap().to_owned();
+    assert!(["cache_seconds", "envelope_bytes_max", "colour"].iter().all(|key| said.contains(key)), "{said}");
+    let file = world().folder(NORTH).join("types.toml");
+    let checked = sluss(&["check", "--config", &file.display().to_string()]).ended(2);
+    let text = String::from_utf8(checked.out).unwrap();
+    assert!(!text.contains('\u{fffd}') && text.matches("WRONG").count() == 3, "{text}");
+}
+
+#[test]
+fn what_init_makes_says_that_it_does_not_start_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("made").display().to_string();
+    let made = sluss(&["init", &dir]).done();
+    assert!(String::from_utf8_lossy(&made.out).contains("testbeds only"), "{}", String::from_utf8_lossy(&made.out));
+    let refused = sluss(&["serve", "--json", "--config", &format!("{dir}/sluss.toml")]).ended(2).error();
+    assert!(refused["detail"].as_str().unwrap().contains("testbeds only"), "{refused}");
 }
 
 #[test]

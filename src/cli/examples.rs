@@ -1,0 +1,146 @@
+//! The examples of `--help`. They work as they stand, one after the other, in a folder of one's own with a document
+//! `beslut.pdf`; lines are short enough for a terminal of 80 columns.
+
+pub(super) const SLUSS: &str = "Example:
+  sluss demo
+
+A whole federation on this machine: two access points, a document each way, and pages to look at.";
+
+pub(super) const DEMO: &str = "Examples:
+  sluss demo
+  sluss demo --exit --json
+  sluss demo --document beslut.pdf";
+
+pub(super) const SERVE: &str = "Example, after `sluss testbed access-point`:
+  sluss serve --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const INIT: &str = "Example:
+  sluss init sluss-qa --party AP0001-SDK-QA";
+
+pub(super) const CHECK: &str = "Example, after `sluss testbed access-point`:
+  sluss check --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const BENCH_AS4: &str = "Examples:
+  sluss bench as4 --json
+  sluss bench as4 --size 100MB --size 1GB";
+
+pub(super) const TESTBED_INIT: &str = "Example:
+  sluss testbed init testbed";
+
+pub(super) const TESTBED_SERVE: &str = "Example, after `sluss testbed init testbed`:
+  sluss testbed serve testbed";
+
+pub(super) const ACCESS_POINT: &str = "Examples, after `sluss testbed init testbed`:
+  sluss testbed access-point testbed AP0001-TESTBED
+  sluss testbed access-point testbed AP0002-TESTBED";
+
+pub(super) const PARTICIPANT: &str = "Examples, after `sluss testbed access-point`:
+  sluss testbed participant testbed 0203:alice.example.se \\
+      --access-point AP0001-TESTBED
+  sluss testbed participant testbed 0203:bob.example.se \\
+      --access-point AP0002-TESTBED";
+
+pub(super) const FAULT: &str = "Examples:
+  sluss testbed fault testbed smp-down
+  sluss testbed fault testbed smp-down --clear";
+
+pub(super) const AS4_PACK: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss as4 pack \\
+      --key testbed/access-points/AP0001-TESTBED/key.pem \\
+      --cert testbed/access-points/AP0001-TESTBED/cert.pem \\
+      --to-cert testbed/access-points/AP0002-TESTBED/cert.pem \\
+      --from 0203:alice.example.se --to 0203:bob.example.se \\
+      --payload envelope.xml --save packed";
+
+pub(super) const AS4_OPEN: &str = "Example, with the request of `sluss as4 pack`:
+  sluss as4 open --headers packed/request.headers --body packed/request.body \\
+      --key testbed/access-points/AP0002-TESTBED/key.pem \\
+      --cert testbed/access-points/AP0002-TESTBED/cert.pem \\
+      --trust testbed/ca/ap.cert.pem --allow unknown-revocation
+
+Revocation cannot be known offline, so a look at it has to allow that.";
+
+pub(super) const ENVELOPE_CHECK: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss envelope check envelope.xml --json";
+
+pub(super) const ENVELOPE_SHOW: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss envelope show envelope.xml";
+
+pub(super) const ENVELOPE_SEAL: &str = "Example, with the message of `sluss message build`:
+  sluss envelope seal --from 0203:alice.example.se --to 0203:bob.example.se \\
+      --key testbed/participants/alice.example.se/key.pem \\
+      --cert testbed/participants/alice.example.se/cert.pem \\
+      --to-cert testbed/participants/bob.example.se/cert.pem \\
+      message.xml > envelope.xml";
+
+pub(super) const ENVELOPE_OPEN: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss envelope open --key testbed/participants/bob.example.se/key.pem \\
+      --cert testbed/participants/bob.example.se/cert.pem \\
+      envelope.xml > opened.xml";
+
+pub(super) const MESSAGE_BUILD: &str = "Example:
+  sluss message build --from 0203:alice.example.se --to 0203:bob.example.se \\
+      --functional-address sdk:inkorg:0203:bob.example.se \\
+      --label Beslut beslut.pdf > message.xml";
+
+pub(super) const MESSAGE_CHECK: &str = "Example, with the message of `sluss message build`:
+  sluss message check message.xml";
+
+pub(super) const RECEIPT_CHECK: &str = "Example:
+  sluss receipt check receipt.xml
+
+A message receipt comes in an envelope of its own; `sluss envelope open` takes it out.";
+
+pub(super) const SMP_CHECK: &str = "Example:
+  sluss smp check metadata.xml --trust testbed/ca/smp-root.cert.pem \\
+      --participant iso6523-actorid-upis::0203:bob.example.se
+
+The file is what an SMP answers to a question for service metadata.";
+
+pub(super) const C14N: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss xml c14n --exclusive envelope.xml | sha256sum";
+
+pub(super) const XML_VERIFY: &str = "Example, with the envelope of `sluss envelope seal`:
+  sluss xml verify envelope.xml \\
+      --trust testbed/participants/alice.example.se/cert.pem";
+
+pub(super) const QUEUE_SHOW: &str = "Example, with an id from the first column of `sluss queue list`:
+  sluss queue show 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::Cli;
+    use clap::{Command, CommandFactory, Parser};
+
+    /// Commands without commands of their own, with the words that lead to them.
+    fn leaves(command: &Command, path: &str, found: &mut Vec<(String, String)>) {
+        let shown: Vec<&Command> = command.get_subcommands().filter(|inner| !inner.is_hide_set()).collect();
+        if shown.is_empty() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((path.to_owned(), help));
+        }
+        for inner in shown {
+            leaves(inner, &format!("{path} {}", inner.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_understood() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "sluss", &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for (command, help) in found {
+            let help = help.replace("\\\n", " ");
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  sluss ")).collect();
+            assert!(!examples.is_empty(), "{command} has no example");
+            let own = command.trim_start_matches("sluss ");
+            assert!(examples.iter().any(|example| example.starts_with(own)), "{command}: {examples:?}");
+            for example in examples {
+                let words = example.split(['>', '|']).next().unwrap_or_default().split_whitespace();
+                let parsed = Cli::try_parse_from(std::iter::once("sluss").chain(words));
+                assert!(parsed.is_ok(), "sluss {example}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}
