@@ -3,9 +3,11 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod partner;
 mod reading;
 mod units;
 
+pub use partner::Partner;
 pub use units::bytes;
 
 use crate::limits;
@@ -56,6 +58,9 @@ pub struct Config {
     /// The participants that we serve.
     #[serde(default, rename = "participant")]
     pub participants: Vec<Participant>,
+    /// Access points that may do what others may not.
+    #[serde(default, rename = "partner")]
+    pub partners: Vec<Partner>,
 }
 
 fn both_roles() -> Vec<Role> {
@@ -330,6 +335,9 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
+        for (index, partner) in self.partners.iter().enumerate() {
+            partner.check(index, &self.partners[..index], &mut found);
+        }
         self.check_sizes(&mut found);
         found
     }

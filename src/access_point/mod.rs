@@ -5,6 +5,7 @@
 
 pub mod inbound;
 pub mod outbound;
+mod partner;
 mod parts;
 pub mod ping;
 mod queries;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub use outbound::{Submission, accepted};
+pub use partner::Partner;
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
 
@@ -99,8 +101,17 @@ pub struct Settings {
     pub envelope_bytes_max: u64,
     /// Largest AS4 request taken, in bytes.
     pub as4_bytes_max: u64,
+    /// What is accepted of single partners beyond the profile.
+    pub partners: BTreeMap<PartyId, Partner>,
     /// When to try again.
     pub retry: Retry,
+}
+
+impl Settings {
+    /// What is accepted of this access point: what is configured for it, or the profile.
+    pub fn tolerated(&self, party: Option<&PartyId>) -> Partner {
+        party.and_then(|party| self.partners.get(party)).cloned().unwrap_or_default()
+    }
 }
 
 /// The access point of this process.

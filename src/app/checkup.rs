@@ -56,6 +56,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     }
     found.extend(private_files(&config).iter().map(|file| mode(file)));
     found.push(data_dir(&config.data_dir));
+    found.extend(config.partners.iter().filter(|partner| !partner.allow.is_empty()).map(beyond_the_profile));
     for server in &config.discovery.dns_servers {
         found.push(reachable("discovery.dns_servers", *server).await);
     }
@@ -67,6 +68,12 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
         found.push(free(key, address));
     }
     found
+}
+
+fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
+    let detail =
+        format!("{} accepted beyond the profile; take it out when the partner is up to date", partner.allow.join(", "));
+    warning(format!("partner {}", partner.party), detail)
 }
 
 fn clock(now: Timestamp) -> Check {

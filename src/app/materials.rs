@@ -89,6 +89,7 @@ impl Materials {
             participants: participants.collect(),
             envelope_bytes_max: config.limits.envelope_bytes_max,
             as4_bytes_max: config.limits.as4_bytes_max,
+            partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
             retry: access_point::Retry {
                 first_pause: Duration::from_secs(config.retry.first_pause_seconds),
                 longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),
@@ -126,6 +127,14 @@ impl Materials {
         own.chain(theirs)
             .map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string()))
             .collect()
+    }
+}
+
+fn tolerated(partner: &crate::config::Partner) -> access_point::Partner {
+    access_point::Partner {
+        allowed: partner.allowed(),
+        timestamp_ahead_max: Duration::from_secs(partner.timestamp_ahead_max_seconds),
+        timestamp_behind_max: Duration::from_secs(partner.timestamp_behind_max_seconds),
     }
 }
 

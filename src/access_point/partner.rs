@@ -1,0 +1,33 @@
+//! What is accepted of one partner beyond the profile: an old implementation, a slow clock.
+
+use crate::limits;
+use crate::xml::algorithm::Allowed;
+use std::time::Duration;
+
+/// What one partner may do that others may not. The default is the profile.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Partner {
+    /// Algorithms beyond the profile.
+    pub allowed: Allowed,
+    /// How far its `eb:Timestamp` may lie ahead of our clock.
+    pub timestamp_ahead_max: Duration,
+    /// How far it may lie behind.
+    pub timestamp_behind_max: Duration,
+}
+
+impl Default for Partner {
+    fn default() -> Self {
+        Self {
+            allowed: Allowed::new(),
+            timestamp_ahead_max: limits::TIMESTAMP_AHEAD_MAX,
+            timestamp_behind_max: limits::TIMESTAMP_BEHIND_MAX,
+        }
+    }
+}
+
+impl Partner {
+    /// What is allowed, as its operator has to know; empty where it is the profile.
+    pub fn allowances(&self) -> String {
+        self.allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}

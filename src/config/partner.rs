@@ -1,0 +1,61 @@
+//! `[[partner]]`: what is accepted of one access point beyond the profile.
+
+use super::mistake;
+use crate::limits;
+use crate::model::{PartyId, Problem};
+use crate::xml::algorithm::{Allow, Allowed};
+use serde::Deserialize;
+
+/// One access point that may do what others may not.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// Its party id: the common name of its certificate, as `AP0045-SDK-PROD`.
+    pub party: PartyId,
+    /// Algorithms beyond the profile: `rsa-sha1`, `rsa-sha384`, `rsa-sha512`, `oaep-mgf1p`, `aes256-gcm`. Each is a risk that
+    /// should have an end; a start and each message say so in the log.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// How far its eb:Timestamp may lie ahead of our clock, in seconds. Default 300.
+    #[serde(default = "ahead")]
+    pub timestamp_ahead_max_seconds: u64,
+    /// How far it may lie behind, in seconds. Default 2592000, thirty days.
+    #[serde(default = "behind")]
+    pub timestamp_behind_max_seconds: u64,
+}
+
+fn ahead() -> u64 {
+    limits::TIMESTAMP_AHEAD_MAX.as_secs()
+}
+
+fn behind() -> u64 {
+    limits::TIMESTAMP_BEHIND_MAX.as_secs()
+}
+
+/// What a partner may be allowed. Trust, signature and encryption are no matter of tolerance.
+const ALLOWABLE: [Allow; 5] = [Allow::RsaSha1, Allow::RsaSha384, Allow::RsaSha512, Allow::OaepMgf1p, Allow::Aes256Gcm];
+
+impl Partner {
+    /// The algorithms beyond the profile; names that are none were refused by [`Self::check`].
+    pub fn allowed(&self) -> Allowed {
+        self.allow.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// What types alone cannot say.
+    pub(super) fn check(&self, index: usize, before: &[Self], found: &mut Vec<Problem>) {
+        let key = format!("partner[{index}] ({})", self.party);
+        let names: Vec<String> = ALLOWABLE.iter().map(ToString::to_string).collect();
+        for name in &self.allow {
+            if !name.parse::<Allow>().is_ok_and(|allow| ALLOWABLE.contains(&allow)) {
+                let remedy = format!(
+                    "expected some of {}; what is unsigned, unencrypted, expired or not trusted is accepted of nobody",
+                    names.join(", ")
+                );
+                found.push(mistake(&format!("{key}.allow"), name, &remedy));
+            }
+        }
+        if before.iter().any(|other| other.party == self.party) {
+            found.push(mistake(&key, &self.party, "the partner is there twice; remove one"));
+        }
+    }
+}
