@@ -404,6 +404,11 @@ fn decrypt(sealed: &[u8]) -> Result<(), CryptoError> {
     opener.finish(&mut plain)
 }
 
+/// So many octets that do not compress.
+pub(super) fn noise(bytes: u64) -> impl Read {
+    Noise::new().take(bytes)
+}
+
 /// Content that does not compress, as sealed content is.
 struct Noise {
     block: Vec<u8>,

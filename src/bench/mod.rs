@@ -2,6 +2,7 @@
 //! would do on the same machine at the same time.
 
 pub mod as4;
+pub mod transfer;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -36,7 +37,11 @@ impl Setting {
 
 /// Largest resident size of this process so far, in bytes (VmHWM); none where the system does not say.
 pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// VmHWM in a `/proc/PID/status`, in bytes.
+fn high_water_mark(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib * 1024)

@@ -96,6 +96,24 @@ pub(super) enum BenchCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Sealed envelopes between two daemons on this machine: messages a second, processor time, memory.
+    #[command(
+        after_help = "Examples:\n  sluss bench transfer --messages 1000 --concurrent 8 --json\n  sluss bench transfer --size 56MB --messages 1\n\nA document of 56 MB makes an envelope of 100 MB."
+    )]
+    Transfer {
+        /// Size of the document in each message, as 1KB.
+        #[arg(long, value_name = "SIZE", default_value = "1KB")]
+        size: String,
+        /// How many messages.
+        #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        messages: u32,
+        /// How many are handed in at once.
+        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        concurrent: u32,
+        /// Where everything lies meanwhile. Default: the system's temporary folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -5,9 +5,10 @@ use super::offline::size;
 use super::output::{Output, Table};
 use super::unprinted;
 use crate::bench::as4::{self, BenchError, Report};
+use crate::bench::transfer;
 use crate::model::{Fault, Problem};
 
-pub(super) fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem> {
+pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem> {
     match command {
         BenchCommand::As4 { messages, size: sizes, dir } => {
             let plan = as4::Plan {
@@ -19,7 +20,44 @@ pub(super) fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem
             out.record(&report, || text(&report)).map_err(|error| unprinted(&error))?;
             Ok(0)
         }
+        BenchCommand::Transfer { size: document, messages, concurrent, dir } => {
+            let plan = transfer::Plan {
+                document_bytes: size(&document)?,
+                messages: messages as usize,
+                concurrent: concurrent as usize,
+                folder: dir.unwrap_or_else(std::env::temp_dir),
+            };
+            let report = transfer::measure(&plan).await?;
+            out.record(&report, || transferred(&report)).map_err(|error| unprinted(&error))?;
+            Ok(0)
+        }
     }
+}
+
+fn transferred(report: &transfer::Report) -> String {
+    let mut table = Table::new(&["", "idle MiB", "peak MiB", "over idle", "CPU ms a message"]);
+    for (name, process) in [("sender", &report.sender), ("receiver", &report.receiver)] {
+        table.row([
+            name.to_owned(),
+            (process.idle_bytes >> 20).to_string(),
+            (process.peak_bytes >> 20).to_string(),
+            ((process.peak_bytes - process.idle_bytes) >> 20).to_string(),
+            format!("{:.2}", process.cpu_seconds * 1000.0 / report.messages as f64),
+        ]);
+    }
+    let setting = &report.setting;
+    format!(
+        "sluss {}, {}, {} cores\n{} envelopes of {} bytes, {} at once: {:.1} s, {:.1} messages/s\n\n{}",
+        setting.version,
+        setting.cpu,
+        setting.cores,
+        report.messages,
+        report.envelope_bytes,
+        report.concurrent,
+        report.seconds,
+        report.messages_per_second,
+        table.text()
+    )
 }
 
 fn failed(error: &BenchError) -> Problem {

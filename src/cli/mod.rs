@@ -62,7 +62,7 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Vec<Problem>> {
             | Command::Receipt { .. }
             | Command::Smp { .. }
             | Command::Xml { .. }
-            | Command::Bench { .. }
+            | Command::Bench { command: args::BenchCommand::As4 { .. } }
     );
     let mut builder =
         if alone { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
@@ -86,7 +86,7 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
-        Command::Bench { command } => bench::run(command, out).map_err(one),
+        Command::Bench { command } => bench::run(command, out).await.map_err(one),
         Command::Online(command) => {
             let config = Config::load(&config_path(cli.config))?;
             online::run(command, &config, out).await.map_err(one)

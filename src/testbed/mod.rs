@@ -20,6 +20,7 @@ mod smp;
 pub use federation::Federation;
 pub use folder::{access_point, fault, init, participant, serve};
 pub use services::Running;
+pub use settings::FEDERATION;
 
 use crate::model::{Fault, Problem};
 use std::io;

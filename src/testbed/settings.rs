@@ -4,7 +4,7 @@ use crate::model::ParticipantId;
 use toml::Value;
 
 /// The federation of every testbed.
-pub(super) const FEDERATION: &str = "urn:fdc:digg.se:edelivery:federation:test";
+pub const FEDERATION: &str = "urn:fdc:digg.se:edelivery:federation:test";
 
 /// The configuration of an access point with a message service. Paths are relative to its folder. Ports: AS4, API, console.
 pub(super) fn access_point([as4, api, console]: [u16; 3], zone: &str, dns: u16) -> String {

@@ -1,0 +1,320 @@
+//! Sealed envelopes from one daemon to another: two processes of this program on one machine, over real sockets and with both
+//! stores, and what each of them needs of memory and processor time.
+
+use super::Setting;
+use crate::inspect::{envelope, message};
+use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock};
+use crate::net::{AccessToken, Body, Client, ClientSettings, NetError, Outgoing};
+use crate::testbed::{self, Running};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use http::{Method, header};
+use serde::Serialize;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Size of the document in each message, in bytes. Sealed, it is 16/9 of that.
+    pub document_bytes: u64,
+    /// How many messages.
+    pub messages: usize,
+    /// How many are handed in at once.
+    pub concurrent: usize,
+    /// Where the federation and the envelopes lie meanwhile.
+    pub folder: PathBuf,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Where. Times are wall time here, but for `cpu_seconds`.
+    pub setting: Setting,
+    /// Messages handed in, carried, receipted and ready to be taken.
+    pub messages: usize,
+    /// Handed in at once.
+    pub concurrent: usize,
+    /// Size of a sealed envelope, in bytes.
+    pub envelope_bytes: u64,
+    /// From the first handed in to the last AS4 receipt.
+    pub seconds: f64,
+    /// `messages / seconds`, both sides together.
+    pub messages_per_second: f64,
+    /// The sending access point.
+    pub sender: Process,
+    /// The receiving access point.
+    pub receiver: Process,
+}
+
+/// What one daemon needed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Process {
+    /// Largest resident size before the first message (VmHWM), in bytes.
+    pub idle_bytes: u64,
+    /// Largest resident size after the last (VmHWM), in bytes.
+    pub peak_bytes: u64,
+    /// Processor time for all messages, user and system.
+    pub cpu_seconds: f64,
+}
+
+/// Measures.
+///
+/// # Errors
+///
+/// When the federation does not start, or a message does not arrive.
+pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
+    let folder =
+        tempfile::Builder::new().prefix("sluss-bench").tempdir_in(&plan.folder).map_err(|e| failed("folder", &e))?;
+    let (federation, services) = Federation::start(folder.path()).await?;
+    let envelopes = federation.seal(plan)?;
+    let envelope_bytes = std::fs::metadata(&envelopes[0]).map_err(|e| failed("envelope", &e))?.len();
+    let (sender, receiver) = (federation.serve(SENDER)?, federation.serve(RECEIVER)?);
+    let before = [sender.usage()?, receiver.usage()?];
+    let begin = Instant::now();
+    let handed_in = stream::iter(&envelopes).map(|file| sender.submit(file)).buffer_unordered(plan.concurrent);
+    handed_in.try_collect::<Vec<Value>>().await?;
+    while sender.count("ACKNOWLEDGED").await? < plan.messages as u64 {
+        if begin.elapsed() > TRANSFER_MAX {
+            return Err(failed("transfer", &format!("not all {} messages were carried", plan.messages)));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    let after = [sender.usage()?, receiver.usage()?];
+    drop((sender, receiver));
+    services.stop().await;
+    let process = |at: usize| Process {
+        idle_bytes: before[at].peak_bytes,
+        peak_bytes: after[at].peak_bytes,
+        cpu_seconds: after[at].cpu_seconds - before[at].cpu_seconds,
+    };
+    Ok(Report {
+        setting: Setting::here(),
+        messages: plan.messages,
+        concurrent: plan.concurrent,
+        envelope_bytes,
+        seconds,
+        messages_per_second: plan.messages as f64 / seconds,
+        sender: process(0),
+        receiver: process(1),
+    })
+}
+
+/// Two access points and a participant at each, all services of a testbed running in this process.
+struct Federation {
+    folder: PathBuf,
+    sender: ParticipantId,
+    recipient: ParticipantId,
+}
+
+impl Federation {
+    async fn start(folder: &Path) -> Result<(Self, Running), Problem> {
+        let (clock, testbed): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), folder.join("testbed"));
+        let broken = |error: testbed::TestbedError| error.problem();
+        testbed::init(&testbed, clock.now()).map_err(broken)?;
+        let id = |text: &str| text.parse::<ParticipantId>().map_err(|error| failed("participant", &error));
+        let this = Self {
+            folder: testbed,
+            sender: id("0203:sender.example.se")?,
+            recipient: id("0203:recipient.example.se")?,
+        };
+        for (name, participant) in [(SENDER, &this.sender), (RECEIVER, &this.recipient)] {
+            testbed::access_point(&this.folder, name, None, clock.now()).map_err(broken)?;
+            testbed::participant(&this.folder, participant, name, &[], &[], clock.now()).map_err(broken)?;
+            this.without_keys(name)?;
+        }
+        let services = testbed::serve(&this.folder, clock).await.map_err(broken)?;
+        Ok((this, services))
+    }
+
+    fn config(&self, name: &str) -> PathBuf {
+        self.folder.join("access-points").join(name).join("sluss.toml")
+    }
+
+    /// The access point carries for its participant, and does not open.
+    fn without_keys(&self, name: &str) -> Result<(), Problem> {
+        let path = self.config(name);
+        let text = std::fs::read_to_string(&path).map_err(|error| failed("configuration", &error))?;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.contains("/participants/")).collect();
+        std::fs::write(&path, lines.join("\n") + "\n").map_err(|error| failed("configuration", &error))
+    }
+
+    fn keys(&self, participant: &ParticipantId) -> PathBuf {
+        self.folder.join("participants").join(participant.local())
+    }
+
+    /// The envelopes that are handed in, each its own.
+    fn seal(&self, plan: &Plan) -> Result<Vec<PathBuf>, Problem> {
+        let (document, built) = (self.folder.join("document.bin"), self.folder.join("message.xml"));
+        let written = File::create(&document)
+            .and_then(|mut file| std::io::copy(&mut super::as4::noise(plan.document_bytes), &mut file));
+        written.map_err(|error| failed("document", &error))?;
+        let create = |path: &Path| File::create(path).map_err(|error| failed("envelope", &error));
+        let mut envelopes = Vec::new();
+        for number in 0..plan.messages {
+            message::build(&self.message(&document), create(&built)?)?;
+            let path = self.folder.join(format!("envelope-{number}.xml"));
+            let mut out = envelope::seal(&self.envelope(&built), create(&path)?)?;
+            out.flush().map_err(|error| failed("envelope", &error))?;
+            envelopes.push(path);
+        }
+        Ok(envelopes)
+    }
+
+    fn message(&self, document: &Path) -> message::Build {
+        message::Build {
+            from: self.sender.clone(),
+            to: self.recipient.clone(),
+            functional_address: format!("sdk:inkorg:{}", self.recipient),
+            sender_address: None,
+            label: Some("bench".into()),
+            text: None,
+            confidential: false,
+            in_reply_to: None,
+            files: vec![document.to_owned()],
+            at: SystemClock.now(),
+        }
+    }
+
+    fn envelope(&self, payload: &Path) -> envelope::Seal {
+        let (own, other) = (self.keys(&self.sender), self.keys(&self.recipient));
+        envelope::Seal {
+            from: self.sender.clone(),
+            to: self.recipient.clone(),
+            document_type: Some(DocumentType::sdk_message().value),
+            federation: Some(testbed::FEDERATION.to_owned()),
+            key: own.join("key.pem"),
+            certificate: own.join("cert.pem"),
+            to_certificate: other.join("cert.pem"),
+            payload: payload.to_owned(),
+            at: SystemClock.now(),
+        }
+    }
+
+    /// Starts a daemon of this program and waits until it is ready.
+    fn serve(&self, name: &str) -> Result<Daemon, Problem> {
+        let broken = |error: std::io::Error| failed("daemon", &error);
+        let program = std::env::current_exe().map_err(broken)?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--json", "--config"]).arg(self.config(name));
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(broken)?;
+        let mut line = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut line).map_err(broken)?;
+        }
+        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+        let Some(api) = ready["api"].as_str() else {
+            let _ = child.kill().and_then(|()| child.wait());
+            return Err(failed("daemon", &format!("{name} did not become ready: {line}")));
+        };
+        let token = crate::app::token_file(&self.config(name).with_file_name("data"));
+        let token = AccessToken::from_file(&token).map_err(|error| failed("token", &error))?;
+        let settings = ClientSettings { plain_http: true, ..ClientSettings::default() };
+        let client = Client::new(&settings).map_err(|error| failed("client", &error))?;
+        let base = api.trim_end_matches('/').to_owned();
+        Ok(Daemon { child, client, base, token, participant: self.sender.clone() })
+    }
+}
+
+/// A daemon that runs until it is dropped.
+struct Daemon {
+    child: Child,
+    client: Client,
+    base: String,
+    token: AccessToken,
+    participant: ParticipantId,
+}
+
+/// What a process has needed so far.
+struct Usage {
+    peak_bytes: u64,
+    cpu_seconds: f64,
+}
+
+impl Daemon {
+    /// Hands in an envelope.
+    async fn submit(&self, file: &Path) -> Result<Value, Problem> {
+        let body =
+            File::open(file).and_then(|file| Body::empty().file(file)).map_err(|error| failed("envelope", &error))?;
+        let path = format!("/participants/{}/envelopes", self.participant);
+        self.ask(Method::POST, &path, body).await
+    }
+
+    /// How many messages are in this status.
+    async fn count(&self, status: &str) -> Result<u64, Problem> {
+        let answer = self.ask(Method::GET, "/status", Body::empty()).await?;
+        let queues = answer["queues"].as_array().map_or(&[][..], Vec::as_slice);
+        Ok(queues.iter().filter(|queue| queue["status"] == status).filter_map(|queue| queue["count"].as_u64()).sum())
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Body) -> Result<Value, Problem> {
+        let url = format!("{}{path}", self.base);
+        let headers = [
+            (header::AUTHORIZATION, format!("Bearer {}", self.token.expose())),
+            (header::CONTENT_TYPE, "application/xml".to_owned()),
+        ];
+        let broken = |error: NetError| failed("daemon", &error);
+        let outgoing = Outgoing { method, url: &url, headers: &headers, body, timeout: TRANSFER_MAX };
+        let answer = self.client.request(outgoing).await.map_err(broken)?;
+        let status = answer.status;
+        let text = answer.whole(ANSWER_BYTES_MAX).await.map_err(broken)?;
+        if !(200..300).contains(&status) {
+            return Err(
+                serde_json::from_slice(&text).unwrap_or_else(|_| failed("daemon", &format!("HTTP status {status}")))
+            );
+        }
+        serde_json::from_slice(&text).map_err(|error| failed("daemon", &error))
+    }
+
+    fn usage(&self) -> Result<Usage, Problem> {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
+        let (status, stat) =
+            read("status").and_then(|status| Ok((status, read("stat")?))).map_err(|e| failed("process", &e))?;
+        let ticks = cpu_ticks(&stat).ok_or_else(|| failed("process", &stat))?;
+        Ok(Usage {
+            peak_bytes: super::high_water_mark(&status).ok_or_else(|| failed("process", &status))?,
+            cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        })
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// User and system time of a process in clock ticks, from `/proc/PID/stat`: the 14th and 15th field, the second in brackets.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ').skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Fault::Temporary, "bench", "the benchmark broke off", format!("{what}: {error}"))
+}
+
+/// Longest time for all messages.
+const TRANSFER_MAX: Duration = Duration::from_secs(30 * 60);
+/// Largest answer of the API that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+const SENDER: &str = "AP0001-BENCH";
+const RECEIVER: &str = "AP0002-BENCH";
+
+#[cfg(test)]
+mod tests {
+    use super::cpu_ticks;
+
+    #[test]
+    fn the_times_of_a_process_are_found_behind_a_name_with_brackets() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 12 30 0 0 20 0 1 0 5 6 7";
+        assert_eq!(cpu_ticks(stat), Some(42));
+    }
+}
