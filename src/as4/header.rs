@@ -2,6 +2,7 @@
 //! order and number that its schema has.
 
 use super::error::{EbmsError, Finding, Refusal};
+use super::header_schema;
 use super::pmode;
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::time::millis;
@@ -271,6 +272,7 @@ pub(super) enum Content {
 /// [`Refusal::Header`] where the schema is not kept, [`Refusal::Inconsistent`] for several messages, parties or equal properties,
 /// [`Refusal::Feature`] for pull requests.
 pub(super) fn read(messaging: Node<'_>) -> Result<Content, Refusal> {
+    header_schema::check(messaging)?;
     let mut children = messaging.children();
     let (Some(unit), None) = (children.next(), children.next()) else {
         return Err(Refusal::Inconsistent(Finding::new(
@@ -419,6 +421,7 @@ fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
         once(&properties, |_| true)?;
         let part = PartInfo { href: href.to_owned(), properties };
         sound_compression(&part)?;
+        known_charset(&part)?;
         parts.push(part);
     }
     sequence.end()?;
@@ -441,6 +444,17 @@ fn sound_compression(part: &PartInfo) -> Result<(), Refusal> {
         (Some(kind), _) if kind != pmode::GZIP => {
             wrong(format!("CompressionType {kind:?} of {}", part.href), pmode::GZIP)
         }
+        _ => Ok(()),
+    }
+}
+
+/// CharacterSet is the name of one (AS4 Profile 1.0, 3.1).
+fn known_charset(part: &PartInfo) -> Result<(), Refusal> {
+    match part.charset() {
+        Some(name) if !header_schema::is_charset(name) => Err(Refusal::Inconsistent(Finding::new(
+            format!("CharacterSet {name:?} of {}", part.href),
+            "a character set by its registered name, as in UTF-8",
+        ))),
         _ => Ok(()),
     }
 }
