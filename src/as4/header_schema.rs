@@ -36,11 +36,12 @@ impl Element {
     fn allows(&self, attribute: &Attribute) -> bool {
         match attribute.ns.as_str() {
             "" => self.attributes.contains(&attribute.local.as_str()),
+            // The block itself is open: wsu:Id, mustUnderstand, and what other specifications put there.
+            _ if self.local == "Messaging" => true,
             // Hints for validators belong to every element.
             XSI => true,
             ns::XML => self.local == "Description" && attribute.local == "lang",
-            // The block itself is open: wsu:Id, mustUnderstand, and what other specifications put there.
-            _ => self.local == "Messaging",
+            _ => false,
         }
     }
 }

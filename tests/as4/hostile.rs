@@ -1,6 +1,7 @@
 //! Runs `conformance/as4/*.case`: each changes a good exchange by the lines of its script and names the refusal that it must meet.
 //!
-//! A script works on the request, or on the receipt where its first line is `receipt`. Its operations:
+//! A script works on the request, or on the receipt where its first line is `receipt`; `echo` takes the request for the receipt.
+//! Its operations:
 //!
 //! | operation | does |
 //! |---|---|
@@ -12,6 +13,7 @@
 //! | `content OCTETS`, `gzip OCTETS`, `bomb MIB`, `members` | before packing: the content of `message`, uncompressed but for `members` and `bomb` |
 //! | `to-stranger` | before packing: encrypted to another access point than the receiver |
 //! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID`, `same-iv` | on the encrypted MIME parts |
+//! | `keep PART N`, `delimiter PART TEXT` | the first octets of a part; the boundary and TEXT inside it |
 //! | `header PART LINE`, `headers PART N` | one more MIME header, or N of them |
 //! | `end TEXT`, `truncate BYTES` | the text after the last part; what the body lacks at its end |
 //! | `encode CHARSET` | the SOAP part as `utf-16`, `latin-1` or `broken` UTF-8 |
@@ -22,13 +24,13 @@
 //!
 //! `{now}` is the time of the exchange; `\\0`, `\\r` and `\\n` in `header` and `end` stand for those octets.
 
-use super::exchange::{MESSAGE_ID, NORTH, Pair, Wire};
+use super::exchange::{MESSAGE_ID, NORTH, Pair, RECEIPT_ID, Wire};
 use super::resign::resigned;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
-use sluss::as4::{Compression, ReceiptError, receipt};
-use sluss::crypto::HashFunction;
+use sluss::as4::{Compression, ReceiptError, error, receipt};
+use sluss::crypto::{HashFunction, Oaep};
 use sluss::pki::{Certificate, Identity};
 use sluss::testbed::ca::{Leaf, Purpose, demo};
 use sluss::xml::algorithm::Allowed;
@@ -87,6 +89,47 @@ fn hostile_messages_meet_the_right_refusal() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// One answer for all (protocol.md 6, 32): who asks with changed keys and ciphertexts learns nothing from it.
+#[test]
+fn a_wrong_session_key_is_refused_word_for_word_as_damaged_content_is() {
+    let pair = Pair::new();
+    let wire = pair.pack(&[("message", Compression::Deflate, MESSAGE)]);
+    let refused = |wire: &Wire| pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).err().unwrap();
+    let mut answers = Vec::new();
+    for damage in
+        ["iv", "ciphertext", "tag", "too short", "wrapped key", "wrapped key of another length", "another key"]
+    {
+        let mut wire = wire.clone();
+        let octets = &mut wire.parts[0].1;
+        let last = octets.len() - 1;
+        let value = wire.soap.find("<xenc:CipherValue>").unwrap() + "<xenc:CipherValue>".len();
+        match damage {
+            "iv" => octets[0] ^= 1,
+            "ciphertext" => octets[14] ^= 1,
+            "tag" => octets[last] ^= 1,
+            "too short" => octets.truncate(27),
+            "wrapped key" => wire.soap.replace_range(value..value + 8, "AAAAAAAA"),
+            "wrapped key of another length" => wire.soap.replace_range(value..value + 8, ""),
+            _ => {
+                let length = wire.soap[value..].find('<').unwrap();
+                let other = pair.south.certificate.public_key();
+                let oaep = Oaep { digest: HashFunction::Sha256, mgf: HashFunction::Sha256 };
+                // A key that unwraps, and one of another length that does so too.
+                let key = STANDARD.encode(other.wrap(oaep, &[7; 32]).unwrap());
+                wire.soap.replace_range(value..value + length, &key);
+            }
+        }
+        let refusal = refused(&wire);
+        let id = MESSAGE_ID.parse().unwrap();
+        let answer = error::build(&refusal, Some(&id), &pair.south, &RECEIPT_ID.parse().unwrap(), pair.at).unwrap();
+        let said = answer.body.split_once("<eb:Error ").unwrap().1.split_once("</eb:Error>").unwrap().0.to_owned();
+        answers.push((damage, refusal.to_string(), said));
+    }
+    for (damage, text, said) in &answers {
+        assert_eq!((text, said), (&answers[0].1, &answers[0].2), "{damage}");
+    }
 }
 
 /// One case on its way.
@@ -203,6 +246,7 @@ impl<'a> Bench<'a> {
                     self.pair.open(&self.wire.content_type, self.wire.body().as_slice(), &self.allowed).unwrap();
                 self.receipt = Some(self.pair.receipt(&opened).body);
             }
+            "echo" => self.receipt = Some(self.wire.soap.clone()),
             "later" => self.seconds = rest.parse().unwrap(),
             "allow" => drop(self.allowed.insert(rest.parse().unwrap())),
             "type" => self.wire.content_type = rest.replace("{type}", &self.wire.content_type),
@@ -234,6 +278,12 @@ impl<'a> Bench<'a> {
                 let at = headers.find("Content-ID: <").unwrap() + 13;
                 let end = headers[at..].find('>').unwrap() + at;
                 headers.replace_range(at..end, rest.split_once(' ').unwrap().1);
+            }
+            "keep" => parts[number(0)].1.truncate(number(1)),
+            "delimiter" => {
+                let boundary = self.wire.content_type.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+                let text = format!("\r\n--{boundary}{}", unescaped(rest.split_once(' ').unwrap().1));
+                parts[number(0)].1.splice(20..20, text.into_bytes());
             }
             "same-iv" => {
                 let iv = parts[0].1[..12].to_vec();
