@@ -344,13 +344,16 @@ impl<'a> Bench<'a> {
 }
 
 /// Who signs anew.
-struct Signer<'a> {
+struct Signer {
     certificate: Certificate,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8> + 'a>,
+    sign: Box<Sign>,
 }
 
-impl<'a> Signer<'a> {
-    fn of(who: &str, pair: &'a Pair, own: &'a Identity) -> Self {
+/// From octets to their signature.
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
+impl Signer {
+    fn of(who: &str, pair: &Pair, own: &Identity) -> Self {
         match who {
             "" => Self::with(own.clone()),
             "stranger" => Self::with(pair.stranger.clone()),
