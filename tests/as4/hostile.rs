@@ -13,7 +13,8 @@
 //! | `content OCTETS`, `gzip OCTETS`, `bomb MIB`, `members` | before packing: the content of `message`, uncompressed but for `members` and `bomb` |
 //! | `to-stranger` | before packing: encrypted to another access point than the receiver |
 //! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID`, `same-iv` | on the encrypted MIME parts |
-//! | `keep PART N`, `delimiter PART TEXT` | the first octets of a part; the boundary and TEXT inside it |
+//! | `keep PART N`, `delimiter PART TEXT`, `gzip-part PART` | the first octets of a part; the boundary and TEXT inside it; compressed once more |
+//! | `digest-clear` | the signature says the digest of what `message` was before compression |
 //! | `header PART LINE`, `headers PART N` | one more MIME header, or N of them |
 //! | `end TEXT`, `truncate BYTES` | the text after the last part; what the body lacks at its end |
 //! | `encode CHARSET` | the SOAP part as `utf-16`, `latin-1` or `broken` UTF-8 |
@@ -30,7 +31,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
 use sluss::as4::{Compression, ReceiptError, error, receipt};
-use sluss::crypto::{HashFunction, Oaep};
+use sluss::crypto::{Digest, HashFunction, Oaep};
 use sluss::pki::{Certificate, Identity};
 use sluss::testbed::ca::{Leaf, Purpose, demo};
 use sluss::xml::algorithm::Allowed;
@@ -246,6 +247,12 @@ impl<'a> Bench<'a> {
                     self.pair.open(&self.wire.content_type, self.wire.body().as_slice(), &self.allowed).unwrap();
                 self.receipt = Some(self.pair.receipt(&opened).body);
             }
+            "digest-clear" => {
+                let from = self.range("<ds:Reference URI=\"cid:message\"", "<ds:DigestValue>").end;
+                let to = from + self.soap()[from..].find('<').unwrap();
+                let digest = STANDARD.encode(Digest::of(HashFunction::Sha256, MESSAGE));
+                self.soap().replace_range(from..to, &digest);
+            }
             "echo" => self.receipt = Some(self.wire.soap.clone()),
             "later" => self.seconds = rest.parse().unwrap(),
             "allow" => drop(self.allowed.insert(rest.parse().unwrap())),
@@ -285,6 +292,7 @@ impl<'a> Bench<'a> {
                 let text = format!("\r\n--{boundary}{}", unescaped(rest.split_once(' ').unwrap().1));
                 parts[number(0)].1.splice(20..20, text.into_bytes());
             }
+            "gzip-part" => parts[number(0)].1 = gzip(&parts[number(0)].1),
             "same-iv" => {
                 let iv = parts[0].1[..12].to_vec();
                 parts[1].1[..12].copy_from_slice(&iv);
@@ -417,13 +425,14 @@ fn encoding(name: &str) -> fn(&str) -> Vec<u8> {
     }
 }
 
+fn gzip(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(octets).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// What a `content` line asks to be packed.
 fn content(line: &str) -> Option<(Compression, Vec<u8>)> {
-    let gzip = |octets: &[u8]| {
-        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(octets).unwrap();
-        encoder.finish().unwrap()
-    };
     match line.split_once(' ').unwrap_or((line, "")) {
         ("content", text) => Some((Compression::None, text.as_bytes().to_vec())),
         ("gzip", text) => Some((Compression::None, [gzip(MESSAGE), text.as_bytes().to_vec()].concat())),

@@ -161,8 +161,8 @@ fn subtrees_have_the_digests_that_xmlsec_computes() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key"), "secret").unwrap();
     let mut compared = 0;
-    // One process for each document, so a tenth of them.
-    for seed in 0..documents() / 10 {
+    // One process for each document, some of which have forty references, so fewer of them.
+    for seed in 0..(documents() / 40).max(200) {
         let ids = generator::document(seed, false, "").ids;
         let asked = asked(&mut Chance::new(seed), ids);
         let xml = generator::document(seed, false, &template(&asked)).xml;
