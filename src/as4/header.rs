@@ -4,10 +4,12 @@
 use super::error::{EbmsError, Finding, Refusal};
 use super::header_schema;
 use super::pmode;
+use crate::limits;
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::time::millis;
 use crate::model::{As4MessageId, SignedReference, Timestamp};
 use crate::xml::{Node, ns, write};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// A party: an access point and the role that it takes.
@@ -391,8 +393,9 @@ fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
 
 /// Refuses two properties of one name among those that `matters` picks: readers would differ in which of them counts.
 fn once(properties: &[Property], matters: impl Fn(&str) -> bool) -> Result<(), Refusal> {
-    for (n, property) in properties.iter().enumerate().filter(|(_, p)| matters(&p.name)) {
-        if properties[..n].iter().any(|p| p.name.eq_ignore_ascii_case(&property.name)) {
+    let mut seen = HashSet::new();
+    for property in properties.iter().filter(|p| matters(&p.name)) {
+        if !seen.insert(property.name.to_ascii_lowercase()) {
             return Err(Refusal::Inconsistent(Finding::new(
                 format!("property {} more than once", property.name),
                 "once",
@@ -422,6 +425,9 @@ fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
         let part = PartInfo { href: href.to_owned(), properties };
         sound_compression(&part)?;
         known_charset(&part)?;
+        if parts.len() >= limits::MIME_PARTS_MAX {
+            return Err(Refusal::Limit(Finding::new("more PartInfo", format!("at most {}", limits::MIME_PARTS_MAX))));
+        }
         parts.push(part);
     }
     sequence.end()?;

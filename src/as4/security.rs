@@ -3,6 +3,7 @@
 use super::error::{Finding, Refusal};
 use super::mime;
 use crate::crypto::Oaep;
+use crate::limits;
 use crate::pki::Certificate;
 use crate::xml::algorithm::{Allowed, Profile};
 use crate::xml::dsig;
@@ -260,6 +261,12 @@ pub(super) fn encryption(security: Node<'_>, allowed: &Allowed) -> Result<Encryp
     let mut found = Encryption::default();
     let data: Vec<Node<'_>> = security.all(ns::XENC, "EncryptedData").collect();
     let keys: Vec<Node<'_>> = security.all(ns::XENC, "EncryptedKey").collect();
+    if data.len() > limits::MIME_PARTS_MAX {
+        return Err(policy(
+            format!("{} EncryptedData", data.len()),
+            format!("at most {}, one for each part", limits::MIME_PARTS_MAX),
+        ));
+    }
     // A message without parts may bring the key that it would have used.
     let keys_max = data.len().max(1);
     if keys.len() > keys_max {

@@ -19,6 +19,7 @@ mod exchange;
 mod parts;
 #[path = "../as4/resign.rs"]
 mod resign;
+mod slow;
 mod torment;
 
 use sluss::as4::{self, Opened, Spool};
