@@ -365,12 +365,7 @@ impl Signer {
         match who {
             "" => Self::with(own.clone()),
             "stranger" => Self::with(pair.stranger.clone()),
-            "signing-only" => {
-                let issued = demo::issuer("ap").unwrap().issue(&signing_leaf(own)).unwrap();
-                Self::with(
-                    Identity::from_pem(issued.key_pem.as_bytes(), issued.certificate.to_pem().as_bytes()).unwrap(),
-                )
-            }
+            "signing-only" => Self::with(signing_only(own)),
             "rsa-1024" => Self::short(),
             other => panic!("no signer {other}"),
         }
@@ -398,9 +393,9 @@ impl Signer {
     }
 }
 
-/// A certificate of the sender's name, in force as the sender's is, for signatures alone.
-fn signing_leaf(own: &Identity) -> Leaf {
-    Leaf {
+/// Another identity of the sender, in force as its own is, for signatures alone.
+pub(crate) fn signing_only(own: &Identity) -> Identity {
+    let leaf = Leaf {
         purpose: Purpose::Smp,
         common_name: NORTH.into(),
         organisation: "Ankeborg".into(),
@@ -408,7 +403,9 @@ fn signing_leaf(own: &Identity) -> Leaf {
         bits: 2048,
         not_before: own.certificate.not_before(),
         not_after: own.certificate.not_after(),
-    }
+    };
+    let issued = demo::issuer("ap").unwrap().issue(&leaf).unwrap();
+    Identity::from_pem(issued.key_pem.as_bytes(), issued.certificate.to_pem().as_bytes()).unwrap()
 }
 
 fn unescaped(text: &str) -> String {
