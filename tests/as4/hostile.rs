@@ -11,6 +11,7 @@
 //! | `repeat N TEXT ==> BEFORE` | puts TEXT before BEFORE so many times, `{n}` in it counted |
 //! | `resign`, `resign-as WHO` | new digests of elements and a new signature, by the sender's own key or that of `stranger`, `signing-only` (keyUsage), `rsa-1024` |
 //! | `content OCTETS`, `gzip OCTETS`, `bomb MIB`, `members` | before packing: the content of `message`, uncompressed but for `members` and `bomb` |
+//! | `gzip-cut N`, `gzip-flip N` | before packing: compressed, without its last N octets, or with a bit of the Nth from its end changed |
 //! | `to-stranger` | before packing: encrypted to another access point than the receiver |
 //! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID`, `same-iv` | on the encrypted MIME parts |
 //! | `keep PART N`, `delimiter PART TEXT`, `gzip-part PART` | the first octets of a part; the boundary and TEXT inside it; compressed once more |
@@ -258,7 +259,7 @@ impl<'a> Bench<'a> {
             "allow" => drop(self.allowed.insert(rest.parse().unwrap())),
             "type" => self.wire.content_type = rest.replace("{type}", &self.wire.content_type),
             "end" => self.wire.end = unescaped(&rest),
-            "content" | "gzip" | "bomb" | "members" | "to-stranger" => {}
+            "content" | "gzip" | "gzip-cut" | "gzip-flip" | "bomb" | "members" | "to-stranger" => {}
             _ => self.on_parts(operation, &rest),
         }
     }
@@ -433,6 +434,16 @@ fn content(line: &str) -> Option<(Compression, Vec<u8>)> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("content", text) => Some((Compression::None, text.as_bytes().to_vec())),
         ("gzip", text) => Some((Compression::None, [gzip(MESSAGE), text.as_bytes().to_vec()].concat())),
+        ("gzip-cut", n) => {
+            let whole = gzip(MESSAGE);
+            Some((Compression::None, whole[..whole.len() - n.parse::<usize>().unwrap()].to_vec()))
+        }
+        ("gzip-flip", n) => {
+            let mut whole = gzip(MESSAGE);
+            let at = whole.len() - n.parse::<usize>().unwrap();
+            whole[at] ^= 1;
+            Some((Compression::None, whole))
+        }
         ("members", _) => Some((Compression::None, [gzip(&MESSAGE[..5]), gzip(&MESSAGE[5..])].concat())),
         ("bomb", mib) => Some((Compression::Deflate, vec![0; mib.parse::<usize>().unwrap() << 20])),
         _ => None,
