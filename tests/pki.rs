@@ -455,7 +455,8 @@ fn a_testbed_tree_is_as_sdk_has_it_and_openssl_agrees() {
     smp.check(&made.smp_signer.certificate, &[], now).unwrap();
     assert!(matches!(smp.check(certificate, &[], now), Err(TrustError::Chain { .. })));
     let signer_as_access_point = pinned(Role::AccessPoint, &[made.smp_root.certificate()]);
-    let error = signer_as_access_point.check(&made.smp_signer.certificate, &[], now).unwrap_err();
+    let signer_only = signer_as_access_point.check(&made.smp_signer.certificate, &[], now).unwrap();
+    let error = signer_only.may_encrypt().unwrap_err();
     assert!(matches!(error, TrustError::Usage { lacks: "keyEncipherment", .. }), "{error}");
 
     let leaf = Leaf::new(Purpose::Participant, "ankeborg.example.se", "Ankeborg", profile, now);

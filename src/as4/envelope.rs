@@ -24,13 +24,20 @@ impl Envelope {
     /// # Errors
     ///
     /// [`Refusal::Header`] for anything that is no SOAP 1.2 envelope with one eb:Messaging, [`Refusal::Policy`] for several
-    /// or foreign wsse:Security, [`Refusal::Feature`] for a header block that must be understood and is not.
+    /// or foreign wsse:Security and for ambiguous ids, [`Refusal::Feature`] for a header block that must be understood and is not.
     pub(super) fn parse(soap: Vec<u8>) -> Result<Self, Refusal> {
         let soap = String::from_utf8(soap)
             .map_err(|_| Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8")))?;
         let tree = Tree::parse(soap.as_bytes()).map_err(from_xml)?;
+        no_instruction(&tree)?;
         let (header, body) = frame(tree.root())?;
         only_one_of_each(tree.root())?;
+        if let Some(ambiguous) = tree.ambiguous_id() {
+            return Err(Refusal::Policy(Finding::new(
+                ambiguous.to_string(),
+                "one id for each element, and no two alike",
+            )));
+        }
         let messaging = header.child(ns::EB, "Messaging").map(|node| node.id);
         let messaging = messaging
             .ok_or_else(|| Refusal::Header(Finding::new("no eb:Messaging in the SOAP header", "one eb:Messaging")))?;
@@ -40,6 +47,9 @@ impl Envelope {
         }
         understood(header)?;
         let content = header::read(tree.node(messaging))?;
+        if let Content::User(_) = &content {
+            empty(body)?;
+        }
         let signer_reference =
             security.map(security::signature).transpose()?.flatten().map(security::signer_reference).transpose()?;
         let (body, security) = (body.id, security.map(|node| node.id));
@@ -66,6 +76,27 @@ fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
             "a SOAP 1.2 Envelope of Header and Body",
         ))),
     }
+}
+
+/// SOAP 1.2, 5: a message has no processing instructions. They would be signed, and read by nobody.
+fn no_instruction(tree: &Tree) -> Result<(), Refusal> {
+    match tree.instruction() {
+        None => Ok(()),
+        Some(target) => Err(Refusal::Header(Finding::new(
+            format!("a processing instruction {target:?}"),
+            "a SOAP message without processing instructions",
+        ))),
+    }
+}
+
+/// Payloads are MIME parts here, so the Body of a user message is empty. Signals may bring a SOAP fault (protocol.md 1.10).
+fn empty(body: Node<'_>) -> Result<(), Refusal> {
+    let found = match body.children().next() {
+        Some(child) => child.path(),
+        None if body.has_own_text() => format!("text in {}", body.path()),
+        None => return Ok(()),
+    };
+    Err(Refusal::Header(Finding::new(found, "an empty SOAP Body: payloads are MIME parts").rule("AS4-2.2.t04")))
 }
 
 /// A second element of these names, wherever it hides, is the mark of signature wrapping (protocol.md 6, 15).

@@ -2,11 +2,14 @@
 //! order and number that its schema has.
 
 use super::error::{EbmsError, Finding, Refusal};
+use super::header_schema;
 use super::pmode;
+use crate::limits;
 use crate::model::id::PARTICIPANT_SCHEME;
 use crate::model::time::millis;
 use crate::model::{As4MessageId, SignedReference, Timestamp};
 use crate::xml::{Node, ns, write};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// A party: an access point and the role that it takes.
@@ -271,6 +274,7 @@ pub(super) enum Content {
 /// [`Refusal::Header`] where the schema is not kept, [`Refusal::Inconsistent`] for several messages, parties or equal properties,
 /// [`Refusal::Feature`] for pull requests.
 pub(super) fn read(messaging: Node<'_>) -> Result<Content, Refusal> {
+    header_schema::check(messaging)?;
     let mut children = messaging.children();
     let (Some(unit), None) = (children.next(), children.next()) else {
         return Err(Refusal::Inconsistent(Finding::new(
@@ -389,8 +393,9 @@ fn read_properties(node: Node<'_>) -> Result<Vec<Property>, Refusal> {
 
 /// Refuses two properties of one name among those that `matters` picks: readers would differ in which of them counts.
 fn once(properties: &[Property], matters: impl Fn(&str) -> bool) -> Result<(), Refusal> {
-    for (n, property) in properties.iter().enumerate().filter(|(_, p)| matters(&p.name)) {
-        if properties[..n].iter().any(|p| p.name.eq_ignore_ascii_case(&property.name)) {
+    let mut seen = HashSet::new();
+    for property in properties.iter().filter(|p| matters(&p.name)) {
+        if !seen.insert(property.name.to_ascii_lowercase()) {
             return Err(Refusal::Inconsistent(Finding::new(
                 format!("property {} more than once", property.name),
                 "once",
@@ -419,6 +424,10 @@ fn read_parts(node: Node<'_>) -> Result<Vec<PartInfo>, Refusal> {
         once(&properties, |_| true)?;
         let part = PartInfo { href: href.to_owned(), properties };
         sound_compression(&part)?;
+        known_charset(&part)?;
+        if parts.len() >= limits::MIME_PARTS_MAX {
+            return Err(Refusal::Limit(Finding::new("more PartInfo", format!("at most {}", limits::MIME_PARTS_MAX))));
+        }
         parts.push(part);
     }
     sequence.end()?;
@@ -441,6 +450,17 @@ fn sound_compression(part: &PartInfo) -> Result<(), Refusal> {
         (Some(kind), _) if kind != pmode::GZIP => {
             wrong(format!("CompressionType {kind:?} of {}", part.href), pmode::GZIP)
         }
+        _ => Ok(()),
+    }
+}
+
+/// CharacterSet is the name of one (AS4 Profile 1.0, 3.1).
+fn known_charset(part: &PartInfo) -> Result<(), Refusal> {
+    match part.charset() {
+        Some(name) if !header_schema::is_charset(name) => Err(Refusal::Inconsistent(Finding::new(
+            format!("CharacterSet {name:?} of {}", part.href),
+            "a character set by its registered name, as in UTF-8",
+        ))),
         _ => Ok(()),
     }
 }

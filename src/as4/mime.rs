@@ -79,6 +79,11 @@ pub(super) struct PartHeaders {
     pub(super) encoding: Encoding,
 }
 
+/// A content id without its angle brackets, and without white space around or inside them.
+fn bare(id: &str) -> &str {
+    id.trim().trim_start_matches('<').trim_end_matches('>').trim()
+}
+
 /// The form in which content ids are compared: without `cid:`, percent-decoded, `+` left alone (protocol.md 3.3).
 pub(super) fn content_id(text: &str) -> String {
     let id = text.strip_prefix("cid:").unwrap_or(text);
@@ -118,7 +123,7 @@ fn root_part<R: Read>(kind: &ContentType, parts: &mut Multipart<R>) -> Result<Ve
     }
     utf8(&root)?;
     if let Some(start) = kind.parameter("start") {
-        let start = content_id(start.trim_start_matches('<').trim_end_matches('>'));
+        let start = content_id(bare(start));
         if headers.content_id.as_ref() != Some(&start) {
             let found = headers.content_id.unwrap_or_else(|| "none".into());
             return Err(mime(
@@ -371,6 +376,10 @@ fn part_headers(lines: &[String]) -> Result<PartHeaders, Refusal> {
     let mut encoding = None;
     for line in lines {
         let (name, value) = line.split_once(':').ok_or_else(|| mime(format!("header line {line:?}"), "name: value"))?;
+        // Programs differ in what they make of others, and in where they end a line.
+        if !name.trim().bytes().all(|b| b.is_ascii_graphic()) || value.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(mime(format!("header line {line:?}"), "a name of printable ASCII, and no control characters"));
+        }
         let value = value.trim().to_owned();
         let slot = match name.trim().to_ascii_lowercase().as_str() {
             "content-type" => &mut headers.content_type,
@@ -382,7 +391,7 @@ fn part_headers(lines: &[String]) -> Result<PartHeaders, Refusal> {
             return Err(mime(format!("header {name} twice in one part"), "each header once"));
         }
     }
-    headers.content_id = headers.content_id.map(|id| content_id(id.trim_start_matches('<').trim_end_matches('>')));
+    headers.content_id = headers.content_id.map(|id| content_id(bare(&id)));
     headers.encoding = encoding.as_deref().map_or(Ok(Encoding::Identity), Encoding::parse)?;
     Ok(headers)
 }

@@ -7,6 +7,7 @@
 mod envelope;
 pub mod error;
 pub mod header;
+mod header_schema;
 mod mime;
 pub mod open;
 mod pack;

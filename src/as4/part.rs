@@ -8,6 +8,7 @@ use crate::limits;
 use crate::xml::c14n;
 use crate::xml::{Limits, Reader};
 use flate2::read::MultiGzDecoder;
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
@@ -41,8 +42,25 @@ impl SignedForm {
 /// A session key, or what stands in for one that could not be unwrapped: then everything goes the same way,
 /// and ends in the same refusal as damaged content (protocol.md 6, 32).
 pub(super) struct Secret {
-    pub(super) key: Zeroizing<Vec<u8>>,
-    pub(super) sound: bool,
+    key: Zeroizing<Vec<u8>>,
+    sound: bool,
+    /// Initialisation vectors that were used with it; none are kept where they may come again.
+    used: Option<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl Secret {
+    /// `fresh`: whether each part needs an initialisation vector of its own.
+    pub(super) fn new(key: Zeroizing<Vec<u8>>, sound: bool, fresh: bool) -> Self {
+        Self { key, sound, used: fresh.then(RefCell::default) }
+    }
+
+    /// Takes note of an initialisation vector, and says whether it came before.
+    fn reused(&self, iv: &[u8]) -> bool {
+        let Some(used) = self.used.as_ref().filter(|_| iv.len() as u64 == IV_BYTES) else { return false };
+        let again = used.borrow().iter().any(|known| known == iv);
+        used.borrow_mut().push(iv.to_owned());
+        again
+    }
 }
 
 /// What is to be done to a part.
@@ -71,7 +89,7 @@ pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dy
             "EncryptedData/@MimeType application/gzip",
         )));
     }
-    let mut latch = Latch { inner: decrypted(source, plan.secret)?, fault: None };
+    let mut latch = Latch { inner: decrypted(source, plan.secret, plan.href)?, fault: None };
     let mut sink = Sink::new(out, plan.bytes_max);
     let (digest, outcome) = match plan.form {
         SignedForm::Xml => xml(&mut latch, plan, &mut sink),
@@ -162,11 +180,24 @@ fn sink_fault(sink: &mut Sink<'_>) -> Refusal {
     sink.fault.take().unwrap_or_else(|| Refusal::Temporary("storing a part failed".into()))
 }
 
-fn decrypted<'r>(source: Box<dyn Read + 'r>, secret: Option<&Secret>) -> Result<Box<dyn Read + 'r>, Refusal> {
+fn decrypted<'r>(
+    source: Box<dyn Read + 'r>,
+    secret: Option<&Secret>,
+    href: &str,
+) -> Result<Box<dyn Read + 'r>, Refusal> {
     let Some(secret) = secret else { return Ok(source) };
     let opener = Opener::gcm(&secret.key).map_err(|_| Refusal::Decryption { hint: None })?;
+    let mut source = source;
+    let mut iv = Vec::new();
+    (&mut source).take(IV_BYTES).read_to_end(&mut iv).map_err(from_io)?;
+    if secret.reused(&iv) {
+        return Err(Refusal::Policy(Finding::new(
+            format!("{href} with an initialisation vector that another part has under the same session key"),
+            "a fresh initialisation vector for each part",
+        )));
+    }
     Ok(Box::new(Decrypting {
-        inner: source,
+        inner: io::Cursor::new(iv).chain(source),
         opener: Some(opener),
         sound: secret.sound,
         plain: Vec::new(),
@@ -316,6 +347,9 @@ impl Write for Sink<'_> {
         self.out.flush()
     }
 }
+
+/// Length of an initialisation vector of AES-GCM (XML Encryption 1.1, 5.2.4).
+const IV_BYTES: u64 = 12;
 
 /// How much goes through at once.
 const CHUNK_BYTES: usize = 64 * 1024;

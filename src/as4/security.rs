@@ -3,10 +3,11 @@
 use super::error::{Finding, Refusal};
 use super::mime;
 use crate::crypto::Oaep;
+use crate::limits;
 use crate::pki::Certificate;
 use crate::xml::algorithm::{Allowed, Profile};
 use crate::xml::dsig;
-use crate::xml::enc::{EncError, EncryptedData, EncryptedKey};
+use crate::xml::enc::{self, EncError, EncryptedData, EncryptedKey};
 use crate::xml::tree::NodeId;
 use crate::xml::{Node, ns};
 use std::fmt;
@@ -111,6 +112,13 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
         }
         return token(node);
     }
+    if target.is(ns::WSSE, "Embedded") {
+        let mut held = target.children();
+        return match (held.next(), held.next()) {
+            (Some(only), None) => token(only),
+            _ => Err(policy("wsse:Embedded without one token", "wsse:Embedded with a BinarySecurityToken")),
+        };
+    }
     if target.is(ns::WSSE, "KeyIdentifier") {
         return key_identifier(target);
     }
@@ -123,7 +131,7 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
             return Ok(KeyReference::IssuerSerial { issuer, serial });
         }
     }
-    Err(policy(format!("a key reference {}", target.path()), "Reference, KeyIdentifier or X509IssuerSerial"))
+    Err(policy(format!("a key reference {}", target.path()), "Reference, Embedded, KeyIdentifier or X509IssuerSerial"))
 }
 
 /// The one child of the one SecurityTokenReference of ds:KeyInfo.
@@ -149,8 +157,9 @@ fn referred(reference: Node<'_>) -> Result<Node<'_>, Refusal> {
 }
 
 fn token(node: Node<'_>) -> Result<KeyReference, Refusal> {
-    let in_security = node.parent().is_some_and(|parent| parent.is(ns::WSSE, "Security"));
-    if !in_security || !node.is(ns::WSSE, "BinarySecurityToken") {
+    let holders = ["Security", "Embedded"];
+    let in_place = node.parent().is_some_and(|parent| holders.iter().any(|holder| parent.is(ns::WSSE, holder)));
+    if !in_place || !node.is(ns::WSSE, "BinarySecurityToken") {
         return Err(policy(format!("a key reference to {}", node.path()), "a BinarySecurityToken in wsse:Security"));
     }
     let octets = octets(node)?;
@@ -235,36 +244,82 @@ pub(super) struct EncryptedPart {
 /// All that wsse:Security says of encryption.
 #[derive(Debug, Default)]
 pub(super) struct Encryption {
+    /// The session keys that parts use, and no others: each costs a private-key operation.
     pub(super) keys: Vec<SessionKey>,
     pub(super) parts: Vec<EncryptedPart>,
 }
 
 /// Reads the encryption and refuses what this profile has no use for: other children of wsse:Security, encrypted
-/// elements, two EncryptedData for one part.
+/// elements, two EncryptedData for one part, more session keys than parts.
 pub(super) fn encryption(security: Node<'_>, allowed: &Allowed) -> Result<Encryption, Refusal> {
-    let mut found = Encryption::default();
-    for node in security.children() {
-        if node.is(ns::XENC, "EncryptedKey") {
-            found.keys.push(session_key(node, allowed)?);
-        } else if !CHILDREN.iter().any(|(namespace, local)| node.is(namespace, local)) {
-            return Err(policy(
-                format!("{} in wsse:Security", node.local()),
-                "X.509 tokens, one signature and encrypted parts",
-            ));
-        }
+    if let Some(other) = security.children().find(|n| !CHILDREN.iter().any(|(ns, local)| n.is(ns, local))) {
+        return Err(policy(
+            format!("{} in wsse:Security", other.local()),
+            "X.509 tokens, one signature and encrypted parts",
+        ));
     }
-    for node in security.all(ns::XENC, "EncryptedData") {
-        let part = encrypted_part(node, &found.keys, allowed)?;
+    let mut found = Encryption::default();
+    let data: Vec<Node<'_>> = security.all(ns::XENC, "EncryptedData").collect();
+    let keys: Vec<Node<'_>> = security.all(ns::XENC, "EncryptedKey").collect();
+    if data.len() > limits::MIME_PARTS_MAX {
+        return Err(policy(
+            format!("{} EncryptedData", data.len()),
+            format!("at most {}, one for each part", limits::MIME_PARTS_MAX),
+        ));
+    }
+    // A message without parts may bring the key that it would have used.
+    let keys_max = data.len().max(1);
+    if keys.len() > keys_max {
+        return Err(policy(format!("{} EncryptedKeys", keys.len()), format!("at most {keys_max}, one for each part")));
+    }
+    for node in keys {
+        found.keys.push(session_key(node, allowed)?);
+    }
+    for node in &data {
+        let part = encrypted_part(*node, &mut found.keys, allowed)?;
         if found.parts.iter().any(|p| p.content_id == part.content_id) {
             return Err(policy(format!("two EncryptedData for the part {}", part.content_id), "one"));
         }
         found.parts.push(part);
     }
+    listed(security, &data)?;
     let everywhere = security.tree.root().descendants().filter(|node| node.is(ns::XENC, "EncryptedData")).count();
     if everywhere != found.parts.len() {
         return Err(policy("an EncryptedData outside wsse:Security", "encrypted parts only, never elements"));
     }
+    found.forget_unused_keys();
     Ok(found)
+}
+
+impl Encryption {
+    fn forget_unused_keys(&mut self) {
+        let mut at = 0;
+        while at < self.keys.len() {
+            if self.parts.iter().any(|part| part.key == at) {
+                at += 1;
+                continue;
+            }
+            self.keys.remove(at);
+            self.parts.iter_mut().filter(|part| part.key > at).for_each(|part| part.key -= 1);
+        }
+    }
+}
+
+/// A ReferenceList beside the keys may name encrypted parts and nothing else; which key is theirs, their KeyInfo says.
+fn listed(security: Node<'_>, data: &[Node<'_>]) -> Result<(), Refusal> {
+    let mut lists = security.all(ns::XENC, "ReferenceList");
+    let (Some(list), None) = (lists.next(), lists.next()) else {
+        return match security.child(ns::XENC, "ReferenceList") {
+            None => Ok(()),
+            Some(_) => Err(policy("several ReferenceList in wsse:Security", "one at most")),
+        };
+    };
+    for id in enc::data_references(list).map_err(from_enc)? {
+        if !data.iter().any(|node| node.attribute("", "Id") == Some(&id)) {
+            return Err(policy(format!("a DataReference to #{id}"), "the Id of an EncryptedData of wsse:Security"));
+        }
+    }
+    Ok(())
 }
 
 fn session_key(node: Node<'_>, allowed: &Allowed) -> Result<SessionKey, Refusal> {
@@ -280,7 +335,7 @@ fn session_key(node: Node<'_>, allowed: &Allowed) -> Result<SessionKey, Refusal>
     })
 }
 
-fn encrypted_part(node: Node<'_>, keys: &[SessionKey], allowed: &Allowed) -> Result<EncryptedPart, Refusal> {
+fn encrypted_part(node: Node<'_>, keys: &mut Vec<SessionKey>, allowed: &Allowed) -> Result<EncryptedPart, Refusal> {
     let data = EncryptedData::parse(node, Profile::As4, allowed).map_err(from_enc)?;
     if data.kind.as_deref() != Some(CONTENT_ONLY) {
         return Err(policy(format!("EncryptedData of type {:?}", data.kind.unwrap_or_default()), CONTENT_ONLY));
@@ -290,7 +345,7 @@ fn encrypted_part(node: Node<'_>, keys: &[SessionKey], allowed: &Allowed) -> Res
     if data.transforms != [CIPHERTEXT] {
         return Err(policy(format!("transforms {:?} of {cid}", data.transforms), CIPHERTEXT));
     }
-    let by_info = data.key_info.map(|id| key_of(node.tree.node(id), keys)).transpose()?;
+    let by_info = data.key_info.map(|id| key_of(node.tree.node(id), keys, allowed)).transpose()?;
     let by_list = keys.iter().position(|key| data.id.as_ref().is_some_and(|id| key.references.contains(id)));
     let key = match (by_info, by_list) {
         (Some(a), Some(b)) if a != b => {
@@ -308,8 +363,12 @@ fn encrypted_part(node: Node<'_>, keys: &[SessionKey], allowed: &Allowed) -> Res
     })
 }
 
-/// The EncryptedKey that the KeyInfo of an EncryptedData names.
-fn key_of(info: Node<'_>, keys: &[SessionKey]) -> Result<usize, Refusal> {
+/// The EncryptedKey that the KeyInfo of an EncryptedData names, or brings.
+fn key_of(info: Node<'_>, keys: &mut Vec<SessionKey>, allowed: &Allowed) -> Result<usize, Refusal> {
+    if let Some(own) = info.child(ns::XENC, "EncryptedKey").filter(|_| info.children().count() == 1) {
+        keys.push(session_key(own, allowed)?);
+        return Ok(keys.len() - 1);
+    }
     let target = token_reference(info)?;
     let node = if target.is(ns::WSSE, "Reference") { Some(referred(target)?) } else { None };
     let key = node.and_then(|node| keys.iter().position(|key| key.node == node.id));
@@ -330,8 +389,10 @@ fn policy(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
 }
 
 /// Children of wsse:Security that are read; all others are refused.
-const CHILDREN: [(&str, &str); 5] = [
+const CHILDREN: [(&str, &str); 7] = [
     (ns::WSSE, "BinarySecurityToken"),
+    (ns::XENC, "EncryptedKey"),
+    (ns::XENC, "ReferenceList"),
     (ns::XENC, "EncryptedData"),
     (ns::DS, "Signature"),
     (ns::WSU, "Timestamp"),

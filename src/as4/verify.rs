@@ -205,7 +205,7 @@ fn part_transforms(reference: &Reference) -> Result<(), Refusal> {
     }
 }
 
-/// Checks wsu:Timestamp, which need not be there (protocol.md 1.5).
+/// Checks wsu:Timestamp, which need not be there (protocol.md 1.5). Without Expires it holds for [`TIMESTAMP_LIFE`].
 fn timestamp(security: Node<'_>, authority: Authority<'_>) -> Result<(), Refusal> {
     let mut stamps = security.all(ns::WSU, "Timestamp");
     let (Some(stamp), None) = (stamps.next(), stamps.next()) else {
@@ -215,27 +215,40 @@ fn timestamp(security: Node<'_>, authority: Authority<'_>) -> Result<(), Refusal
             Err(policy("several wsu:Timestamp", "one at most"))
         };
     };
-    let one = |name: &str| {
-        let mut all = stamp.all(ns::WSU, name);
-        match (all.next(), all.next()) {
-            (_, Some(_)) => Err(policy(format!("several {name} in wsu:Timestamp"), "one at most")),
-            (first, None) => first.map(time).transpose(),
-        }
-    };
-    let (created, expires) = (one("Created")?, one("Expires")?);
-    let created = created.ok_or_else(|| policy("wsu:Timestamp without Created", "Created"))?;
+    let (created, expires) = created_and_expires(stamp)?;
     if authority.allowed.contains(&Allow::Expired) {
         return Ok(());
     }
     if later(authority.at, TIMESTAMP_SKEW) < created {
         return Err(policy(format!("wsu:Created {created}, ahead of {}", authority.at), "a time that has come"));
     }
-    match expires {
-        Some(expires) if expires <= authority.at => {
-            Err(policy(format!("wsu:Expires {expires}, before {}", authority.at), "a message that has not expired"))
-        }
-        _ => Ok(()),
+    let (word, end) = match expires {
+        Some(expires) => ("wsu:Expires", expires),
+        None => ("the end of a wsu:Timestamp without Expires,", later(created, TIMESTAMP_LIFE)),
+    };
+    if end <= authority.at {
+        return Err(policy(format!("{word} {end}, before {}", authority.at), "a message that has not expired"));
     }
+    Ok(())
+}
+
+/// The children of wsu:Timestamp: Created, then Expires, each once and nothing else (Basic Security Profile R3203 and following).
+fn created_and_expires(stamp: Node<'_>) -> Result<(Timestamp, Option<Timestamp>), Refusal> {
+    let children: Vec<Node<'_>> = stamp.children().collect();
+    let (created, expires) = match children.as_slice() {
+        [created] if !stamp.has_own_text() => (*created, None),
+        [created, expires] if !stamp.has_own_text() && expires.is(ns::WSU, "Expires") => (*created, Some(*expires)),
+        _ => return Err(unknown_stamp(&children)),
+    };
+    if !created.is(ns::WSU, "Created") {
+        return Err(unknown_stamp(&children));
+    }
+    Ok((time(created)?, expires.map(time).transpose()?))
+}
+
+fn unknown_stamp(children: &[Node<'_>]) -> Refusal {
+    let names: Vec<&str> = children.iter().map(Node::local).collect();
+    policy(format!("wsu:Timestamp with {}", names.join(", ")), "Created, then Expires or nothing")
 }
 
 /// `at` and `by` more, or the end of time.
@@ -267,3 +280,6 @@ fn unauthentic(found: impl Into<String>, expected: impl Into<String>) -> Refusal
 
 /// How far wsu:Created may lie ahead (WSS4J's default).
 const TIMESTAMP_SKEW: Duration = Duration::from_secs(60);
+
+/// How long wsu:Timestamp without Expires holds (WSS4J's default).
+const TIMESTAMP_LIFE: Duration = Duration::from_secs(300);

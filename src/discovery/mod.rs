@@ -272,6 +272,7 @@ impl Discovery {
         let address = || endpoint.address.clone();
         let certificate = endpoint_certificate(endpoint).map_err(refused)?;
         let trusted = self.settings.access_point_trust.check(certificate, &[], now);
+        let trusted = trusted.and_then(|trusted| trusted.may_encrypt().map(|()| trusted));
         steps.certificate("access-point", certificate, trusted.is_ok());
         let trusted = trusted.map_err(|source| DiscoveryError::AccessPoint { address: address(), source })?;
         let name = certificate.common_name().unwrap_or("(none)");

@@ -10,7 +10,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_
 /// What a certificate is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
-    /// Signs and receives AS4 messages.
+    /// Signs AS4 messages, and receives them where [`Trusted::may_encrypt`] lets it.
     AccessPoint,
     /// Signs service metadata.
     Smp,
@@ -170,12 +170,8 @@ impl Trust {
 
     fn check_usage(&self, leaf: &Certificate) -> Result<(), TrustError> {
         match self.role {
-            Role::Smp => allowed(leaf, leaf.may_sign(), SIGN),
-            // The SMP names one certificate for an access point, so it has to serve both ways.
-            Role::AccessPoint => {
-                allowed(leaf, leaf.may_sign(), SIGN)?;
-                allowed(leaf, leaf.may_encrypt(), ENCRYPT)
-            }
+            // Who signs need not be one to whom others encrypt: routes ask for that beside it.
+            Role::Smp | Role::AccessPoint => allowed(leaf, leaf.may_sign(), SIGN),
             Role::Participant => {
                 allowed(leaf, leaf.may_sign() || leaf.may_encrypt(), "digitalSignature and keyEncipherment")
             }

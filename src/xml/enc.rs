@@ -175,7 +175,11 @@ fn wrapped_key(cipher: Node<'_>) -> Result<Vec<u8>, EncError> {
     Ok(bytes)
 }
 
-fn data_references(list: Node<'_>) -> Result<Vec<String>, EncError> {
+/// The ids that an xenc:ReferenceList names, without "#".
+///
+/// # Errors
+/// `Structure` for anything but DataReferences, and for more than `limits` says.
+pub fn data_references(list: Node<'_>) -> Result<Vec<String>, EncError> {
     let mut children = Children::of(list)?;
     let mut references: Vec<String> = Vec::new();
     while let Some(reference) = children.optional(ns::XENC, "DataReference") {

@@ -51,7 +51,7 @@ enum Identified {
     One(usize),
     /// The first two elements that share the id.
     Several(usize, usize),
-    /// An element with a `wsu:Id` and another `Id`.
+    /// An element with a `wsu:Id` and an `Id`, even where they are equal.
     Torn(usize),
 }
 
@@ -96,7 +96,7 @@ impl Tree {
         Node { tree: self, id }
     }
 
-    /// The one element with `wsu:Id` or un-prefixed `Id` equal to `id`. Two such elements, or one with two different ids, are an error.
+    /// The one element with `wsu:Id` or un-prefixed `Id` equal to `id`. Two such elements, or one with both attributes, are an error.
     ///
     /// # Errors
     /// `AmbiguousId` and `Missing`.
@@ -109,11 +109,29 @@ impl Tree {
                 Err(DsigError::AmbiguousId { id: id.to_owned(), what })
             }
             Some(Identified::Torn(at)) => {
-                let what = format!("{} has a wsu:Id and another Id", self.node(NodeId(*at)).path());
+                let what = format!("{} has both a wsu:Id and an Id", self.node(NodeId(*at)).path());
                 Err(DsigError::AmbiguousId { id: id.to_owned(), what })
             }
             None => Err(DsigError::Missing { uri: format!("#{id}") }),
         }
+    }
+
+    /// Why the ids of this document are not to be trusted, whether or not anything refers to them: the first element that shares
+    /// its id with another, or has both a `wsu:Id` and an `Id`.
+    #[must_use]
+    pub fn ambiguous_id(&self) -> Option<DsigError> {
+        let mut ids =
+            self.elements().filter_map(|node| node.attribute(ns::WSU, "Id").or_else(|| node.attribute("", "Id")));
+        ids.find_map(|id| self.by_id(id).err())
+    }
+
+    /// The target of the first processing instruction, wherever it stands.
+    #[must_use]
+    pub fn instruction(&self) -> Option<&str> {
+        self.entries.iter().find_map(|entry| match &entry.content {
+            Content::Instruction { target, .. } => Some(target.as_str()),
+            _ => None,
+        })
     }
 
     /// Every element in document order.
@@ -146,7 +164,7 @@ impl Tree {
             let found =
                 (start.attribute(ns::WSU, "Id").map(str::to_owned), start.attribute("", "Id").map(str::to_owned));
             match found {
-                (Some(a), Some(b)) if a != b => {
+                (Some(a), Some(b)) => {
                     self.ids.insert(a, Identified::Torn(at));
                     self.ids.insert(b, Identified::Torn(at));
                 }

@@ -39,7 +39,12 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn body(&self) -> Vec<u8> {
-        let mut body = format!("{}{}", self.before, self.soap).into_bytes();
+        self.body_with(self.soap.as_bytes())
+    }
+
+    /// The body with other octets as its SOAP part.
+    pub(crate) fn body_with(&self, soap: &[u8]) -> Vec<u8> {
+        let mut body = [self.before.as_bytes(), soap].concat();
         for (headers, octets) in &self.parts {
             body.extend_from_slice(headers.as_bytes());
             body.extend_from_slice(octets);
@@ -116,6 +121,15 @@ impl Pair {
     }
 
     pub(crate) fn pack_message(&self, message: UserMessage, contents: &[(&str, Compression, &[u8])]) -> Wire {
+        self.pack_to(&self.south.certificate, message, contents)
+    }
+
+    pub(crate) fn pack_to(
+        &self,
+        to: &Certificate,
+        message: UserMessage,
+        contents: &[(&str, Compression, &[u8])],
+    ) -> Wire {
         let mut readers: Vec<&[u8]> = contents.iter().map(|(_, _, octets)| *octets).collect();
         let mut ciphers: Vec<Vec<u8>> = contents.iter().map(|_| Vec::new()).collect();
         let parts =
@@ -129,7 +143,8 @@ impl Pair {
                     cipher,
                 }
             });
-        let to = self.trusted(&self.south.certificate);
+        let pinned = Trust { anchors: vec![to.clone()], ..self.trust() };
+        let to = pinned.check(to, &[], self.at).unwrap();
         let outgoing = Outgoing { message, parts: parts.collect(), identity: &self.north, to: &to };
         let packed = pack(outgoing, &SystemRandom).unwrap();
         let sizes: Vec<u64> = ciphers.iter().map(|c| c.len() as u64).collect();

@@ -1,34 +1,46 @@
 //! Runs `conformance/as4/*.case`: each changes a good exchange by the lines of its script and names the refusal that it must meet.
 //!
-//! A script works on the request, or on the receipt where its first line is `receipt`. Its operations:
+//! A script works on the request, or on the receipt where its first line is `receipt`; `echo` takes the request for the receipt.
+//! Its operations:
 //!
 //! | operation | does |
 //! |---|---|
 //! | `take NAME FROM ==> TO` | keeps the text from FROM through TO of the SOAP part; `{NAME}` then stands for it |
 //! | `replace OLD ==> NEW` | in the SOAP part, once; OLD must be there |
 //! | `cut FROM ==> TO` | takes out the text from FROM through TO |
-//! | `resign`, `resign-as-stranger` | new digests of elements and a new signature, as the sender's own key would make them |
+//! | `repeat N TEXT ==> BEFORE` | puts TEXT before BEFORE so many times, `{n}` in it counted |
+//! | `resign`, `resign-as WHO` | new digests of elements and a new signature, by the sender's own key or that of `stranger`, `signing-only` (keyUsage), `rsa-1024` |
 //! | `content OCTETS`, `gzip OCTETS`, `bomb MIB`, `members` | before packing: the content of `message`, uncompressed but for `members` and `bomb` |
-//! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID` | on the encrypted MIME parts |
-//! | `end TEXT` | the text after the last part |
+//! | `gzip-cut N`, `gzip-flip N` | before packing: compressed, without its last N octets, or with a bit of the Nth from its end changed |
+//! | `to-stranger` | before packing: encrypted to another access point than the receiver |
+//! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID`, `same-iv` | on the encrypted MIME parts |
+//! | `keep PART N`, `delimiter PART TEXT`, `gzip-part PART` | the first octets of a part; the boundary and TEXT inside it; compressed once more |
+//! | `digest-clear` | the signature says the digest of what `message` was before compression |
+//! | `header PART LINE`, `headers PART N` | one more MIME header, or N of them |
+//! | `end TEXT`, `truncate BYTES` | the text after the last part; what the body lacks at its end |
+//! | `encode CHARSET` | the SOAP part as `utf-16`, `latin-1` or `broken` UTF-8 |
+//! | `show` | prints the SOAP part, for the author of a case |
 //! | `type CONTENT-TYPE` | the HTTP Content-Type; `{type}` stands for the right one |
 //! | `later SECONDS` | the receiver's clock goes on |
 //! | `allow NAME` | lets something through, as the command line does |
+//!
+//! `{now}` is the time of the exchange; `\\0`, `\\r` and `\\n` in `header` and `end` stand for those octets.
 
-use super::exchange::{MESSAGE_ID, Pair, Wire};
+use super::exchange::{MESSAGE_ID, NORTH, Pair, RECEIPT_ID, Wire};
+use super::resign::resigned;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
-use sluss::as4::{Compression, ReceiptError, receipt};
-use sluss::crypto::{Digest, HashFunction};
-use sluss::pki::Identity;
+use sluss::as4::{Compression, ReceiptError, error, receipt};
+use sluss::crypto::{Digest, HashFunction, Oaep};
+use sluss::pki::{Certificate, Identity};
+use sluss::testbed::ca::{Leaf, Purpose, demo};
 use sluss::xml::algorithm::Allowed;
-use sluss::xml::c14n::{self, Form, Method};
-use sluss::xml::{Tree, ns};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 struct Case {
     name: String,
@@ -81,12 +93,57 @@ fn hostile_messages_meet_the_right_refusal() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
+/// One answer for all (protocol.md 6, 32): who asks with changed keys and ciphertexts learns nothing from it.
+#[test]
+fn a_wrong_session_key_is_refused_word_for_word_as_damaged_content_is() {
+    let pair = Pair::new();
+    let wire = pair.pack(&[("message", Compression::Deflate, MESSAGE)]);
+    let refused = |wire: &Wire| pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).err().unwrap();
+    let mut answers = Vec::new();
+    for damage in
+        ["iv", "ciphertext", "tag", "too short", "wrapped key", "wrapped key of another length", "another key"]
+    {
+        let mut wire = wire.clone();
+        let octets = &mut wire.parts[0].1;
+        let last = octets.len() - 1;
+        let value = wire.soap.find("<xenc:CipherValue>").unwrap() + "<xenc:CipherValue>".len();
+        match damage {
+            "iv" => octets[0] ^= 1,
+            "ciphertext" => octets[14] ^= 1,
+            "tag" => octets[last] ^= 1,
+            "too short" => octets.truncate(27),
+            "wrapped key" => wire.soap.replace_range(value..value + 8, "AAAAAAAA"),
+            "wrapped key of another length" => wire.soap.replace_range(value..value + 8, ""),
+            _ => {
+                let length = wire.soap[value..].find('<').unwrap();
+                let other = pair.south.certificate.public_key();
+                let oaep = Oaep { digest: HashFunction::Sha256, mgf: HashFunction::Sha256 };
+                // A key that unwraps, and one of another length that does so too.
+                let key = STANDARD.encode(other.wrap(oaep, &[7; 32]).unwrap());
+                wire.soap.replace_range(value..value + length, &key);
+            }
+        }
+        let refusal = refused(&wire);
+        let id = MESSAGE_ID.parse().unwrap();
+        let answer = error::build(&refusal, Some(&id), &pair.south, &RECEIPT_ID.parse().unwrap(), pair.at).unwrap();
+        let said = answer.body.split_once("<eb:Error ").unwrap().1.split_once("</eb:Error>").unwrap().0.to_owned();
+        answers.push((damage, refusal.to_string(), said));
+    }
+    for (damage, text, said) in &answers {
+        assert_eq!((text, said), (&answers[0].1, &answers[0].2), "{damage}");
+    }
+}
+
 /// One case on its way.
 struct Bench<'a> {
     pair: &'a Pair,
     case: &'a Case,
     wire: Wire,
     kept: BTreeMap<String, String>,
+    /// How the SOAP part becomes octets.
+    encoding: fn(&str) -> Vec<u8>,
+    /// How much of the body does not arrive.
+    missing: usize,
     seconds: u64,
     allowed: Allowed,
     receipt: Option<String>,
@@ -98,8 +155,19 @@ impl<'a> Bench<'a> {
     fn new(pair: &'a Pair, case: &'a Case) -> Self {
         let content = case.script.iter().find_map(|line| content(line));
         let (compression, message) = content.unwrap_or((Compression::Deflate, MESSAGE.to_vec()));
-        let wire = pair.pack(&[("message", compression, &message), ("attachment", Compression::Deflate, b"attached")]);
-        Self { pair, case, wire, kept: BTreeMap::new(), seconds: 0, allowed: Allowed::new(), receipt: None }
+        let to = if case.script.iter().any(|line| line == "to-stranger") { &pair.stranger } else { &pair.south };
+        let parts = [("message", compression, message.as_slice()), ("attachment", Compression::Deflate, b"attached")];
+        Self {
+            pair,
+            case,
+            wire: pair.pack_to(&to.certificate, pair.message(), &parts),
+            kept: BTreeMap::from([("now".into(), pair.at.to_string())]),
+            encoding: |text| text.as_bytes().to_vec(),
+            missing: 0,
+            seconds: 0,
+            allowed: Allowed::new(),
+            receipt: None,
+        }
     }
 
     fn run(mut self) -> String {
@@ -111,7 +179,9 @@ impl<'a> Bench<'a> {
         }
         let at = self.pair.at.checked_add(std::time::Duration::from_secs(self.seconds)).unwrap();
         let pair = Pair { at, ..Pair::new() };
-        match pair.open(&self.wire.content_type, self.wire.body().as_slice(), &self.allowed) {
+        let mut body = self.wire.body_with(&(self.encoding)(&self.wire.soap));
+        body.truncate(body.len() - self.missing);
+        match pair.open(&self.wire.content_type, body.as_slice(), &self.allowed) {
             Ok((_, memory))
                 if memory.0.iter().any(|(n, octets)| *n == 0 && octets == MESSAGE)
                     || self.case.script.iter().any(|l| content(l).is_some()) =>
@@ -161,17 +231,35 @@ impl<'a> Bench<'a> {
                 let text = self.range(pair().0, pair().1);
                 self.soap().replace_range(text, "");
             }
-            "resign" | "resign-as-stranger" => self.resign(operation == "resign-as-stranger"),
+            "repeat" => {
+                let (count, text) = rest.split_once(' ').unwrap();
+                let (text, before) = text.split_once(" ==> ").unwrap();
+                let numbered = |n: usize| text.replace("{n}", &n.to_string());
+                let many: String = (0..count.parse().unwrap()).map(numbered).collect();
+                let at = self.position(before);
+                self.soap().insert_str(at, &many);
+            }
+            "resign" | "resign-as" => self.resign(&rest),
+            "encode" => self.encoding = encoding(&rest),
+            "truncate" => self.missing = rest.parse().unwrap(),
+            "show" => println!("{}", self.soap()),
             "receipt" => {
                 let (opened, _) =
                     self.pair.open(&self.wire.content_type, self.wire.body().as_slice(), &self.allowed).unwrap();
                 self.receipt = Some(self.pair.receipt(&opened).body);
             }
+            "digest-clear" => {
+                let from = self.range("<ds:Reference URI=\"cid:message\"", "<ds:DigestValue>").end;
+                let to = from + self.soap()[from..].find('<').unwrap();
+                let digest = STANDARD.encode(Digest::of(HashFunction::Sha256, MESSAGE));
+                self.soap().replace_range(from..to, &digest);
+            }
+            "echo" => self.receipt = Some(self.wire.soap.clone()),
             "later" => self.seconds = rest.parse().unwrap(),
             "allow" => drop(self.allowed.insert(rest.parse().unwrap())),
             "type" => self.wire.content_type = rest.replace("{type}", &self.wire.content_type),
-            "end" => self.wire.end = rest.replace("\\r\\n", "\r\n"),
-            "content" | "gzip" | "bomb" | "members" => {}
+            "end" => self.wire.end = unescaped(&rest),
+            "content" | "gzip" | "gzip-cut" | "gzip-flip" | "bomb" | "members" | "to-stranger" => {}
             _ => self.on_parts(operation, &rest),
         }
     }
@@ -197,7 +285,28 @@ impl<'a> Bench<'a> {
                 let headers = &mut parts[number(0)].0;
                 let at = headers.find("Content-ID: <").unwrap() + 13;
                 let end = headers[at..].find('>').unwrap() + at;
-                headers.replace_range(at..end, words[1]);
+                headers.replace_range(at..end, rest.split_once(' ').unwrap().1);
+            }
+            "keep" => parts[number(0)].1.truncate(number(1)),
+            "delimiter" => {
+                let boundary = self.wire.content_type.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+                let text = format!("\r\n--{boundary}{}", unescaped(rest.split_once(' ').unwrap().1));
+                parts[number(0)].1.splice(20..20, text.into_bytes());
+            }
+            "gzip-part" => parts[number(0)].1 = gzip(&parts[number(0)].1),
+            "same-iv" => {
+                let iv = parts[0].1[..12].to_vec();
+                parts[1].1[..12].copy_from_slice(&iv);
+            }
+            "header" => {
+                let line = unescaped(rest.split_once(' ').unwrap().1);
+                let at = parts[number(0)].0.find("Content-Type").unwrap();
+                parts[number(0)].0.insert_str(at, &format!("{line}\r\n"));
+            }
+            "headers" => {
+                let at = parts[number(0)].0.find("Content-Type").unwrap();
+                let lines: String = (0..number(1)).map(|n| format!("X-{n}: {n}\r\n")).collect();
+                parts[number(0)].0.insert_str(at, &lines);
             }
             "add" => {
                 let (headers, octets) = parts[1].clone();
@@ -231,57 +340,112 @@ impl<'a> Bench<'a> {
     }
 
     /// Signs anew what the SOAP part says now.
-    fn resign(&mut self, stranger: bool) {
+    fn resign(&mut self, who: &str) {
         let own = if self.receipt.is_some() { &self.pair.south } else { &self.pair.north };
-        let signer = if stranger { &self.pair.stranger } else { own };
-        if stranger {
-            let (old, new) = (STANDARD.encode(own.certificate.der()), STANDARD.encode(signer.certificate.der()));
-            self.replace(&old, &new);
+        let old = STANDARD.encode(own.certificate.der());
+        let signer = Signer::of(who, self.pair, own);
+        if !who.is_empty() {
+            self.replace(&old, &STANDARD.encode(signer.certificate.der()));
         }
-        let signed = resigned(self.soap(), signer);
+        let signed = resigned(self.soap(), &*signer.sign).unwrap_or_else(|| panic!("{}: unsigned", self.case.name));
         *self.soap() = signed;
     }
 }
 
+/// Who signs anew.
+struct Signer {
+    certificate: Certificate,
+    sign: Box<Sign>,
+}
+
+/// From octets to their signature.
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
+impl Signer {
+    fn of(who: &str, pair: &Pair, own: &Identity) -> Self {
+        match who {
+            "" => Self::with(own.clone()),
+            "stranger" => Self::with(pair.stranger.clone()),
+            "signing-only" => Self::with(signing_only(own)),
+            "rsa-1024" => Self::short(),
+            other => panic!("no signer {other}"),
+        }
+    }
+
+    fn with(identity: Identity) -> Self {
+        let certificate = identity.certificate.clone();
+        Self { certificate, sign: Box::new(move |octets| identity.key.sign(HashFunction::Sha256, octets).unwrap()) }
+    }
+
+    /// A key that our own library does not sign with: openssl does.
+    fn short() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/as4");
+        let certificate = Certificate::from_pem(&fs::read(folder.join("rsa-1024.cert.pem")).unwrap()).unwrap();
+        let sign = move |octets: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), octets).unwrap();
+            let mut openssl = Command::new("openssl");
+            openssl.args(["dgst", "-sha256", "-sign"]).arg(folder.join("rsa-1024.test-key.pem")).arg(file.path());
+            let done = openssl.output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            done.stdout
+        };
+        Self { certificate, sign: Box::new(sign) }
+    }
+}
+
+/// Another identity of the sender, in force as its own is, for signatures alone.
+pub(crate) fn signing_only(own: &Identity) -> Identity {
+    let leaf = Leaf {
+        purpose: Purpose::Smp,
+        common_name: NORTH.into(),
+        organisation: "Ankeborg".into(),
+        number: "202100-6883".into(),
+        bits: 2048,
+        not_before: own.certificate.not_before(),
+        not_after: own.certificate.not_after(),
+    };
+    let issued = demo::issuer("ap").unwrap().issue(&leaf).unwrap();
+    Identity::from_pem(issued.key_pem.as_bytes(), issued.certificate.to_pem().as_bytes()).unwrap()
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("\\r", "\r").replace("\\n", "\n").replace("\\0", "\0")
+}
+
+/// What an `encode` line makes of text.
+fn encoding(name: &str) -> fn(&str) -> Vec<u8> {
+    match name {
+        "utf-16" => |text| std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect(),
+        "latin-1" => |text| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
+        "broken" => |text| [text.as_bytes(), b"<!-- \xC0\xAF \xED\xA0\x80 -->"].concat(),
+        other => panic!("no encoding {other}"),
+    }
+}
+
+fn gzip(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(octets).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// What a `content` line asks to be packed.
 fn content(line: &str) -> Option<(Compression, Vec<u8>)> {
-    let gzip = |octets: &[u8]| {
-        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(octets).unwrap();
-        encoder.finish().unwrap()
-    };
     match line.split_once(' ').unwrap_or((line, "")) {
         ("content", text) => Some((Compression::None, text.as_bytes().to_vec())),
         ("gzip", text) => Some((Compression::None, [gzip(MESSAGE), text.as_bytes().to_vec()].concat())),
+        ("gzip-cut", n) => {
+            let whole = gzip(MESSAGE);
+            Some((Compression::None, whole[..whole.len() - n.parse::<usize>().unwrap()].to_vec()))
+        }
+        ("gzip-flip", n) => {
+            let mut whole = gzip(MESSAGE);
+            let at = whole.len() - n.parse::<usize>().unwrap();
+            whole[at] ^= 1;
+            Some((Compression::None, whole))
+        }
         ("members", _) => Some((Compression::None, [gzip(&MESSAGE[..5]), gzip(&MESSAGE[5..])].concat())),
         ("bomb", mib) => Some((Compression::Deflate, vec![0; mib.parse::<usize>().unwrap() << 20])),
         _ => None,
     }
-}
-
-fn resigned(soap: &str, signer: &Identity) -> String {
-    let mut soap = soap.to_owned();
-    let method = Method { form: Form::Exclusive, comments: false, prefixes: Vec::new() };
-    let tree = Tree::parse(soap.as_bytes()).unwrap();
-    let references: Vec<(String, String)> = tree
-        .root()
-        .descendants()
-        .filter(|n| n.is(ns::DS, "Reference") && n.parent().is_some_and(|p| p.is(ns::DS, "SignedInfo")))
-        .map(|n| (n.attribute("", "URI").unwrap().to_owned(), n.child(ns::DS, "DigestValue").unwrap().text()))
-        .collect();
-    for (uri, old) in references {
-        let Some(node) = uri.strip_prefix('#').and_then(|id| tree.by_id(id).ok()) else { continue };
-        let digest = c14n::subtree(&tree, node.id, &method, None, Digest::new(HashFunction::Sha256)).unwrap().finish();
-        let at = soap.find(&format!("<ds:Reference URI=\"{uri}\"")).unwrap();
-        let at = soap[at..].find(&old).unwrap() + at;
-        soap.replace_range(at..at + old.len(), &STANDARD.encode(digest));
-    }
-    let tree = Tree::parse(soap.as_bytes()).unwrap();
-    let info = tree.root().descendants().find(|n| n.is(ns::DS, "SignedInfo")).unwrap();
-    let octets = c14n::subtree(&tree, info.id, &method, None, Vec::new()).unwrap();
-    let value = STANDARD.encode(signer.key.sign(HashFunction::Sha256, &octets).unwrap());
-    let start = soap.find("<ds:SignatureValue>").unwrap() + "<ds:SignatureValue>".len();
-    let end = soap[start..].find('<').unwrap() + start;
-    soap.replace_range(start..end, &value);
-    soap
 }

@@ -12,6 +12,7 @@ mod exchange;
 mod hostile;
 mod pack;
 mod phase4;
+mod resign;
 mod vectors;
 
 use sluss::inspect::as4::{Question, Report, Verdict, allowed};

@@ -5,7 +5,8 @@ use sluss::as4::{
     Compression, Outgoing, OutgoingPart, PackError, ReceiptError, Refusal, SignError, error, pack, read, receipt,
 };
 use sluss::crypto::SystemRandom;
-use sluss::model::As4MessageId;
+use sluss::inspect::as4;
+use sluss::model::{As4MessageId, DocumentType, ProcessId};
 use sluss::xml::algorithm::Allowed;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -250,4 +251,29 @@ fn a_receipt_by_another_access_point_or_none_is_told_apart() {
     };
     assert_eq!(reason, "No");
     let _ = SOUTH;
+}
+
+#[test]
+fn nothing_is_packed_for_a_certificate_that_is_for_signatures_alone() {
+    let pair = Pair::new();
+    let folder = tempfile::tempdir().unwrap();
+    let payload = folder.path().join("payload");
+    fs::write(&payload, XML).unwrap();
+    let mut packing = as4::Packing {
+        identity: pair.north.clone(),
+        to_certificate: super::hostile::signing_only(&pair.south).certificate,
+        from: "0203:storstad.example.se".parse().unwrap(),
+        to: "0203:ankeborg.example.se".parse().unwrap(),
+        document_type: DocumentType::sdk_message(),
+        process: ProcessId::default(),
+        message_id: MESSAGE_ID.parse().unwrap(),
+        conversation_id: "70c5ea37-f4a9-4771-b0c7-09becd024bda".into(),
+        at: pair.at,
+        payloads: vec![payload],
+        save: folder.path().join("out"),
+    };
+    let problem = as4::pack(&packing, &SystemRandom).unwrap_err();
+    assert!(problem.detail.contains("keyUsage lacks keyEncipherment"), "{problem}");
+    packing.to_certificate = pair.south.certificate;
+    as4::pack(&packing, &SystemRandom).unwrap();
 }

@@ -48,12 +48,16 @@ fn params(name: &str) -> CertificateParams {
 }
 
 fn authority(name: &str, leaf: &str) -> Made {
+    authority_for(name, leaf, &[KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment])
+}
+
+fn authority_for(name: &str, leaf: &str, usages: &[KeyUsagePurpose]) -> Made {
     let mut ca = params(name);
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let issuer = CertifiedIssuer::self_signed(ca, key()).unwrap();
     let mut end = params(leaf);
-    end.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    end.key_usages = usages.to_vec();
     let leaf_key = key();
     let leaf = end.signed_by(&leaf_key, &issuer).unwrap();
     Made { certificate: issuer.pem(), leaf_key: leaf_key.serialize_pem(), leaf: leaf.pem() }
@@ -65,6 +69,7 @@ struct Authorities {
     access_point: Made,
     participant: Made,
     foreign: Made,
+    signing_only: Made,
 }
 
 static MADE: LazyLock<Authorities> = LazyLock::new(|| Authorities {
@@ -72,6 +77,7 @@ static MADE: LazyLock<Authorities> = LazyLock::new(|| Authorities {
     access_point: authority("Accesspunkt CA", "AP0001-TESTBED"),
     participant: authority("Function CA", "a.example.se"),
     foreign: authority("Accesspunkt CA of another environment", "AP0001-TESTBED"),
+    signing_only: authority_for("Accesspunkt CA", "AP0001-TESTBED", &[KeyUsagePurpose::DigitalSignature]),
 });
 
 fn certificate(pem: &str) -> Certificate {
@@ -112,11 +118,15 @@ async fn start(federation: &Federation) -> Running {
 }
 
 fn discovery(dns: SocketAddr, cache: Duration) -> Discovery {
+    discovery_of(dns, cache, &MADE.access_point)
+}
+
+fn discovery_of(dns: SocketAddr, cache: Duration, access_points: &Made) -> Discovery {
     let settings = Settings {
         zone: "sml.testbed.example".into(),
         dns_servers: vec![dns],
         smp_trust: trust(Role::Smp, &MADE.smp),
-        access_point_trust: trust(Role::AccessPoint, &MADE.access_point),
+        access_point_trust: trust(Role::AccessPoint, access_points),
         participant_trust: trust(Role::Participant, &MADE.participant),
         cache,
         plain_http: true,
@@ -307,6 +317,23 @@ async fn a_lost_receipt_is_one_whose_message_arrived() {
     let answer = client.post(&url, "text/plain", body, 1000, Duration::from_secs(10)).await;
     assert!(answer.is_err(), "{answer:?}");
     assert!(taken.await.unwrap().ends_with(b"the message"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_access_point_to_which_nobody_may_encrypt_is_no_route() {
+    let federation = federation();
+    let certificate = &MADE.signing_only.leaf;
+    federation
+        .change(|registry| {
+            registry.access_points.get_mut("AP0001-TESTBED").unwrap().certificate.clone_from(certificate);
+            Ok(())
+        })
+        .unwrap();
+    let running = start(&federation).await;
+    let discovery = discovery_of(running.addresses.dns, Duration::ZERO, &MADE.signing_only);
+    let error = route(&discovery).await.unwrap_err();
+    assert!(error.to_string().contains("keyUsage lacks keyEncipherment"), "{error}");
     running.stop().await;
 }
 

@@ -138,7 +138,9 @@ fn pinned(certificate: &Certificate, at: Timestamp) -> Result<Trusted, Problem> 
     let untrusted = |e: TrustError| {
         Problem::new(Fault::Usage, "to-cert", "Nothing can be encrypted to this certificate", e.to_string())
     };
-    trust.check(certificate, &[], at).map_err(untrusted)
+    let trusted = trust.check(certificate, &[], at).map_err(untrusted)?;
+    trusted.may_encrypt().map_err(untrusted)?;
+    Ok(trusted)
 }
 
 fn user_message_of(packing: &Packing) -> Result<UserMessage, Problem> {
