@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+use inbound::Gate;
+
 pub use outbound::{Submission, accepted};
 pub use spool::Spool;
 
@@ -93,8 +95,10 @@ pub struct Settings {
     pub participants: BTreeMap<ParticipantId, Served>,
     /// Largest envelope taken for sending, in bytes.
     pub envelope_bytes_max: u64,
-    /// Largest AS4 request taken, in bytes.
+    /// Largest AS4 request taken, in bytes, as it comes and when it is unpacked.
     pub as4_bytes_max: u64,
+    /// Largest sum of all payloads being written, in bytes.
+    pub spool_bytes_max: u64,
     /// When to try again.
     pub retry: Retry,
 }
@@ -107,6 +111,7 @@ pub struct Router {
     clock: Arc<dyn Clock>,
     settings: RwLock<Arc<Settings>>,
     partners: Mutex<BTreeMap<String, Certificate>>,
+    gate: Gate,
     due: Notify,
 }
 
@@ -119,6 +124,7 @@ impl Router {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
+        store.blobs().bound_under_way(settings.spool_bytes_max);
         Self {
             store,
             discovery,
@@ -126,6 +132,7 @@ impl Router {
             clock,
             settings: RwLock::new(Arc::new(settings)),
             partners: Mutex::default(),
+            gate: Gate::default(),
             due: Notify::new(),
         }
     }
@@ -137,6 +144,7 @@ impl Router {
 
     /// Puts other settings in force, for what begins from now on.
     pub fn reconfigure(&self, settings: Settings) {
+        self.store.blobs().bound_under_way(settings.spool_bytes_max);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
@@ -213,6 +221,12 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "disk-full",
             "the disk is full",
             format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again"),
+        ),
+        StoreError::Crowded { .. } => Problem::new(
+            Fault::Temporary,
+            "spool-full",
+            "too much is being received at once",
+            format!("{error}; nothing was kept; try again when the others have gone, or raise limits.spool_bytes_max"),
         ),
         _ => Problem::new(
             Fault::Temporary,
