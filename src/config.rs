@@ -203,8 +203,10 @@ pub struct Sizes {
     pub received_message_bytes_max: u64,
     /// Largest sealed envelope that a participant may submit. At least 100,000,000 (AS4-2.8.a). Default 2,080,374,784.
     pub envelope_bytes_max: u64,
-    /// Largest AS4 request taken from another access point. Default 2,147,483,647.
+    /// Largest AS4 request taken from another access point, as it comes and when it is unpacked. Default 2,147,483,647.
     pub as4_bytes_max: u64,
+    /// Payloads that are being received or packed, all together; what would pass it is told to come again. Default 10,000,000,000.
+    pub spool_bytes_max: u64,
 }
 
 impl Default for Sizes {
@@ -214,6 +216,7 @@ impl Default for Sizes {
             received_message_bytes_max: 35 * 1024 * 1024,
             envelope_bytes_max: limits::ENVELOPE_BYTES_MAX,
             as4_bytes_max: limits::AS4_BODY_BYTES_MAX,
+            spool_bytes_max: limits::SPOOL_BYTES_MAX,
         }
     }
 }
@@ -459,6 +462,13 @@ impl Config {
                 "limits.as4_bytes_max",
                 sizes.as4_bytes_max,
                 &format!("use 100000000 to {}", limits::AS4_BODY_BYTES_MAX),
+            ));
+        }
+        if sizes.spool_bytes_max < sizes.as4_bytes_max.max(sizes.envelope_bytes_max) {
+            found.push(mistake(
+                "limits.spool_bytes_max",
+                sizes.spool_bytes_max,
+                "the largest message would never be taken; use at least limits.as4_bytes_max and limits.envelope_bytes_max",
             ));
         }
         if self.retry.first_pause_seconds == 0 || self.retry.longest_pause_seconds < self.retry.first_pause_seconds {

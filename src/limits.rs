@@ -9,6 +9,27 @@ pub const AS4_BODY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024 - 1;
 /// Largest SOAP part, in bytes. It is the only part of a request held in memory.
 pub const SOAP_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Up to this size a SOAP part waits in memory without further ado, in bytes: real ones have 10 to 20 KB, with 30 parts 60 KB.
+pub const SOAP_SMALL_BYTES: usize = 64 * 1024;
+
+/// Requests with a larger SOAP part in work at once: 32 MB, whatever the number of connections.
+pub const SOAP_LARGE_AT_ONCE_MAX: usize = 16;
+
+/// Most nodes and attributes of a SOAP part. Real ones have below 1,000; each costs up to 500 bytes, so a tree has 10 MB at most.
+pub const SOAP_NODES_MAX: usize = 20_000;
+
+/// Look-ups at once for signers who only say the name of their key. Each keeps a parsed SOAP part waiting.
+pub const SIGNER_LOOKUPS_AT_ONCE_MAX: usize = 4;
+
+/// Such look-ups in a minute: nothing that asks for them is proven, and an SMP shall not be flooded through us.
+pub const SIGNER_LOOKUPS_A_MINUTE: u32 = 30;
+
+/// How long a sender for whom nobody was found is not looked for again.
+pub const SIGNER_UNKNOWN_KEPT: Duration = Duration::from_secs(60);
+
+/// Refusals of strangers in a minute that get an event each. Further ones are counted, and share one event a minute.
+pub const STRANGERS_RECORDED_A_MINUTE: u32 = 30;
+
 /// Largest block of headers of one MIME part, in bytes.
 pub const MIME_HEADER_BYTES_MAX: usize = 16 * 1024;
 
@@ -36,7 +57,7 @@ pub const XML_MARKUP_BYTES_MAX: usize = 1024 * 1024;
 /// Largest piece of text handed on at once, in bytes. Longer texts come in several pieces.
 pub const XML_TEXT_CHUNK_BYTES: usize = 64 * 1024;
 
-/// Most nodes of a document that is held as a tree.
+/// Most nodes and attributes of a document that is held as a tree.
 pub const XML_TREE_NODES_MAX: usize = 200_000;
 
 /// Largest sealed envelope accepted for sending, in bytes (AS4-2.8.a: at least 100 MB).
@@ -89,8 +110,18 @@ pub const CLIENT_CONNECT_MAX: Duration = Duration::from_secs(15);
 /// How long a pooled connection is kept unused, and how long an answer may pause.
 pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Open connections of one listening socket. Further ones wait to be accepted.
-pub const SERVER_CONNECTIONS_MAX: usize = 512;
+/// Open connections of one listening socket, each some 20 KB; less where fewer files may be open. One more closes the oldest
+/// that has shown nothing.
+pub const SERVER_CONNECTIONS_MAX: usize = 1024;
+
+/// The same for one address. A proxy that ends TLS is one address, so it is no small number.
+pub const SERVER_CONNECTIONS_OF_ONE_MAX: usize = 768;
+
+/// Requests in work whose sender is known. Each may hold a thread while its parts come in; the runtime has 512.
+pub const SERVER_REQUESTS_MAX: usize = 256;
+
+/// The same for one address.
+pub const SERVER_REQUESTS_OF_ONE_MAX: usize = 192;
 
 /// TLS handshake of a client.
 pub const SERVER_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -104,8 +135,17 @@ pub const SERVER_HEADER_BYTES_MAX: usize = 32 * 1024;
 /// How long a client may send nothing of a body it has begun, or take nothing of an answer.
 pub const SERVER_IDLE_MAX: Duration = Duration::from_secs(30);
 
+/// Slowest body, in bytes a second: 32 kbit/s, below any line that an access point has.
+pub const SERVER_BODY_RATE_LEAST: u64 = 4 * 1024;
+
+/// For so long a body has to be slower than that before it is given up; only time counts that we waited for it.
+pub const SERVER_BODY_RATE_OVER: Duration = Duration::from_secs(30);
+
 /// A whole request body: 100 MB take this long at 1.3 Mbit/s.
 pub const SERVER_BODY_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// When a client that was told to come again should do so, in seconds.
+pub const SERVER_RETRY_AFTER_SECONDS: u32 = 30;
 
 /// How much of a refused body of an unknown client is read and thrown away, in bytes, so that it sees
 /// the answer and not a connection that breaks while it is writing.
@@ -139,6 +179,9 @@ pub const LIST_MESSAGES_MAX: usize = 1000;
 
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Default of `limits.spool_bytes_max`: payloads that are being written, all together, in bytes. Four of the largest.
+pub const SPOOL_BYTES_MAX: u64 = 10_000_000_000;
 
 /// The free space is looked up again after so many bytes of one payload.
 pub const DISK_CHECK_EVERY_BYTES: u64 = 16 * 1024 * 1024;

@@ -2,13 +2,13 @@
 
 use crate::access_point::{Router, inbound};
 use crate::limits;
-use crate::net::inbound::{BodyLimits, reader};
+use crate::net::Standing;
+use crate::net::inbound::{BodyLimits, Remains, Upload};
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use axum::routing::post;
 use std::sync::Arc;
-use tokio_util::io::SyncIoBridge;
 
 /// The path at which other access points reach us.
 pub const AS4_PATH: &str = "/as4";
@@ -24,19 +24,44 @@ async fn probe() -> &'static str {
 }
 
 /// Takes one AS4 request, whatever its size, and answers it.
-async fn receive(State(router): State<Arc<Router>>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let (body, remains) = reader(body, BodyLimits::bytes(router.settings().as4_bytes_max));
-    let answer = inbound::receive(&router, content_type, SyncIoBridge::new(body)).await;
-    // A client that is still writing would not see the answer to what was refused at its header.
-    remains.drain(limits::SERVER_DRAIN_BYTES_MAX).await;
+async fn receive(
+    State(router): State<Arc<Router>>,
+    Extension(standing): Extension<Standing>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    standing.unproven();
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (body, remains) = Upload::new(body, BodyLimits::bytes(router.settings().as4_bytes_max));
+    let request = inbound::Request {
+        content_type: text(header::CONTENT_TYPE).to_owned(),
+        announced: text(header::CONTENT_LENGTH).parse().ok(),
+        body,
+        standing,
+    };
+    let answer = inbound::receive(&router, request).await;
+    let waits = text(header::EXPECT).eq_ignore_ascii_case("100-continue");
+    finish(remains, waits, answer.known).await;
     response(answer)
+}
+
+/// Lets a client that is still writing come to its end: it would not see the answer to what was refused at its header.
+async fn finish(remains: Remains, waits: bool, known: bool) {
+    if waits && !remains.begun() {
+        // It sends nothing before it was told to go on, and that it is told by reading.
+    } else if known {
+        remains.drain_whole().await;
+    } else {
+        remains.drain(limits::SERVER_DRAIN_BYTES_MAX).await;
+    }
 }
 
 fn response(answer: inbound::Response) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, limits::SERVER_RETRY_AFTER_SECONDS.into());
+    }
     if let Some((content_type, body)) = answer.body {
         if let Ok(value) = content_type.parse() {
             response.headers_mut().insert(header::CONTENT_TYPE, value);

@@ -3,31 +3,50 @@
 //! [`receive`] makes it durable and answers. The worker calls [`attempt`], which has [`step`] check the envelope and
 //! hand it over, asks [`outcome`] what that meant, and writes it.
 
+mod arrival;
+mod gate;
+mod refusal;
+mod verifiers;
+
 use super::parts::Parts;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
-use crate::as4::{
-    self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Opened, Refusal, error, pmode, receipt,
-};
+use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::model::{
     As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome,
     ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
 };
+use crate::net::Standing;
+use crate::net::inbound::Upload;
 use crate::pki::Certificate;
 use crate::store::{Answered, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
 use crate::xml::algorithm::Allowed;
+use arrival::{Look, arrived, looked};
+use refusal::{Failure, refuse};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(in crate::access_point) use gate::Gate;
+pub use refusal::settle;
+
 /// Pause before an envelope is handed over again after a temporary failure.
 const HAND_OVER_PAUSE: Duration = Duration::from_secs(5);
 
-/// Longest value of an unverified header that is recorded, in characters.
-const CLAIM_CHARS_MAX: usize = 256;
-
 // === Entry ===
+
+/// One AS4 request. Its body is still in the socket.
+pub struct Request {
+    /// Content-Type.
+    pub content_type: String,
+    /// Content-Length, where it was said.
+    pub announced: Option<u64>,
+    /// The body.
+    pub body: Upload,
+    /// Who asks is a stranger until this is told otherwise.
+    pub standing: Standing,
+}
 
 /// What is answered to an AS4 request.
 #[derive(Debug)]
@@ -36,117 +55,97 @@ pub struct Response {
     pub status: u16,
     /// Content-Type and body; none where nothing can be said.
     pub body: Option<(String, String)>,
+    /// Whether an access point of the federation asked: what it is still sending is then read to its end.
+    pub known: bool,
 }
 
 /// Takes one AS4 request: read, attributed, addressed, opened, made durable, and only then receipted.
 ///
-/// A duplicate gets the first AS4 receipt again. A refusal becomes a signed ebMS error and an event,
-/// and leaves no message behind. A failure of our own is HTTP 503: the sender tries again.
-pub async fn receive(router: &Arc<Router>, content_type: String, body: impl Read + Send + 'static) -> Response {
-    let mut claimed = None;
-    let result = take(router, content_type, body, &mut claimed).await;
-    match result {
-        Ok(answer) => Response { status: 200, body: Some((answer.content_type, answer.body)) },
-        Err(Failure::Refused(refusal)) => refuse(router, *refusal, claimed.as_ref()).await,
+/// A duplicate gets the first AS4 receipt again. A refusal becomes an ebMS error and an event, and leaves no message
+/// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
+pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
+    match take(router, request).await {
+        Ok(answer) => Response { status: 200, body: Some((answer.content_type, answer.body)), known: true },
+        Err(Failure::Refused(refused)) => refuse(router, *refused).await,
         Err(Failure::Own(problem)) => {
             tracing::error!(problem = %problem, "an AS4 request could not be taken");
-            Response { status: 503, body: None }
+            Response { status: 503, body: None, known: true }
+        }
+        Err(Failure::Crowded(reason)) => {
+            tracing::warn!(%reason, "an AS4 request was told to come again");
+            Response { status: 503, body: None, known: false }
         }
     }
 }
 
-/// Why a request was not taken: the peer's doing, or ours.
-pub(super) enum Failure {
-    Refused(Box<Refusal>),
-    Own(Problem),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Own(store_problem(&error))
-    }
-}
-
-async fn take(
-    router: &Arc<Router>,
-    content_type: String,
-    body: impl Read + Send + 'static,
-    claimed: &mut Option<Claimed>,
-) -> Result<Answer, Failure> {
-    let received = apart(move || Ok(as4::read(&content_type, body)?)).await?;
-    *claimed = Some(received.claimed());
-    if received.kind() != Kind::UserMessage {
-        return Err(Refusal::Feature(
-            Finding::new(
-                format!("a {} as a request", received.kind().word()),
-                "a user message: AS4 receipts and errors come in answers here",
-            )
-            .rule("AS4-2.3.1.i"),
-        )
-        .into());
-    }
-    let (reference, sender) = (received.signer_reference().cloned(), received.claimed().original_sender);
-    let candidates = candidates(router, reference, sender).await;
-    let router = Arc::clone(router);
-    apart(move || {
-        let settings = router.settings();
-        let attributed = received.verify(&candidates, &settings.trust, router.now(), &Allowed::new())?;
-        let key = addressed(&settings, &attributed)?;
-        if let Some(answer) = answered_before(&router, &attributed, &key)? {
-            return Ok(answer);
+async fn take(router: &Arc<Router>, request: Request) -> Result<Answer, Failure> {
+    let Request { content_type, announced, mut body, standing } = request;
+    let _place = arrived(router, &content_type, announced, &mut body).await?;
+    match looked(router, content_type, body.into_reader()).await? {
+        Look::Again(answer) => Ok(answer),
+        Look::New(message) => {
+            standing.proven()?;
+            let router = Arc::clone(router);
+            let work = move || {
+                let (attributed, addressed, claimed) = *message;
+                opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed))
+            };
+            // Its thread waits for the parts, so it is none of those that verify.
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::broken_off(error)))
         }
-        opened(&router, &settings, attributed, key)
-    })
-    .await
-}
-
-/// Runs a stage beside the asynchronous threads.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            Err(Failure::Own(Problem::new(Fault::Temporary, "internal", "the work was broken off", error.to_string())))
+        Look::Unnamed(received) => {
+            Err(Failure::stranger(Refusal::Temporary("the signer was not looked for".into()), Some(received.claimed())))
         }
     }
 }
 
-/// Certificates that the signature may mean where the message does not carry its own: those of known
-/// partners, and that of the original sender's access point in SMP. They are then trusted like any other.
-async fn candidates(router: &Arc<Router>, reference: Option<KeyReference>, sender: Option<String>) -> Vec<Certificate> {
-    let Some(reference) = reference.filter(|reference| reference.certificates().is_empty()) else { return Vec::new() };
-    let known = router.known_partners();
-    if known.iter().any(|certificate| reference.names(certificate)) {
-        return known;
-    }
-    let Some(sender) = sender.and_then(|id| id.parse::<ParticipantId>().ok()) else { return known };
-    match router.discovery.route(&sender, &DocumentType::message_receipt(), &ProcessId::default()).await {
-        Ok(route) => vec![route.certificate.certificate().clone()],
-        Err(error) => {
-            tracing::warn!(problem = %error.problem(), "the certificate of an AS4 signature is looked for in SMP, in vain");
-            known
-        }
-    }
+/// Who signed the message, whether it is for us, and whether it came before: all that can be said before its parts.
+fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certificate]) -> Result<Look<R>, Failure> {
+    let settings = router.settings();
+    let claimed = received.claimed();
+    let authenticated = received
+        .content_bytes_max(settings.as4_bytes_max)
+        .authenticate(candidates, &settings.trust, router.now(), &Allowed::new())
+        .map_err(|refusal| Failure::stranger(refusal, Some(claimed.clone())))?;
+    let look = || -> Result<Look<R>, Failure> {
+        let attributed = authenticated.attribute()?;
+        let addressed = addressed(&settings, attributed.message())?;
+        Ok(match answered_before(router, &attributed, &addressed.key)? {
+            Some(answer) => Look::Again(answer),
+            None => Look::New(Box::new((attributed, addressed, claimed.clone()))),
+        })
+    };
+    look().map_err(|failure| failure.about(&claimed))
 }
 
-/// Whether the message is for us and for a participant that we serve for this document type (AS4-2.5.a).
-fn addressed<R: Read>(settings: &Settings, attributed: &Attributed<R>) -> Result<DuplicateKey, Refusal> {
-    let message = attributed.message();
+/// A message for us.
+struct Addressed {
+    key: DuplicateKey,
+    /// What it brings to whom; none for a test message.
+    delivery: Option<Delivery>,
+}
+
+/// What the header says of the envelope in the message.
+struct Delivery {
+    from: ParticipantId,
+    to: ParticipantId,
+    document_type: DocumentType,
+    carriage: Carriage,
+    /// The id that the header claims, until the step reads the envelope's own.
+    envelope_id: EnvelopeId,
+}
+
+/// Whether the message is for us, for a participant that we serve for this document type (AS4-2.5.a), and brings the one
+/// envelope: everything that can be refused before the first byte of a part is read.
+fn addressed(settings: &Settings, message: &as4::UserMessage) -> Result<Addressed, Refusal> {
     if message.to.id != settings.party.as_str() {
         return Err(Refusal::Mismatch(
             Finding::new(format!("eb:To/eb:PartyId {}", message.to.id), settings.party.as_str()).rule("AS4-2.3.1.m"),
         ));
     }
     let from = message.from.id.parse::<PartyId>().map_err(|error| invalid("eb:From/eb:PartyId", &error.to_string()))?;
-    if !pmode::is_test(message) {
-        serviced(settings, message)?;
-    }
-    Ok(DuplicateKey { id: message.message_id.clone(), from })
+    let delivery = if pmode::is_test(message) { None } else { Some(delivery(settings, message)?) };
+    Ok(Addressed { key: DuplicateKey { id: message.message_id.clone(), from }, delivery })
 }
 
 /// A header value that is none.
@@ -156,13 +155,33 @@ fn invalid(element: &str, what: &str) -> Refusal {
     )
 }
 
-fn serviced(settings: &Settings, message: &as4::UserMessage) -> Result<(), Refusal> {
+fn delivery(settings: &Settings, message: &as4::UserMessage) -> Result<Delivery, Refusal> {
     let recipient = message.final_recipient().unwrap_or_default();
-    let served = recipient.parse::<ParticipantId>().ok().and_then(|id| settings.participants.get(&id));
-    let Some(served) = served else { return Err(Refusal::not_serviced(recipient, &message.action)) };
-    let document_type = DocumentType::from_action(&message.action);
-    let takes = document_type.is_some_and(|document_type| served.document_types.contains(&document_type));
-    if takes { Ok(()) } else { Err(Refusal::not_serviced(recipient, &message.action)) }
+    let not_serviced = || Refusal::not_serviced(recipient, &message.action);
+    let to = recipient.parse::<ParticipantId>().map_err(|_| not_serviced())?;
+    let served = settings.participants.get(&to).ok_or_else(not_serviced)?;
+    let document_type = DocumentType::from_action(&message.action).ok_or_else(not_serviced)?;
+    if !served.document_types.contains(&document_type) {
+        return Err(not_serviced());
+    }
+    if message.parts.len() != 1 {
+        return Err(one_part(message.parts.len()));
+    }
+    let from = message.original_sender().unwrap_or_default().parse::<ParticipantId>();
+    let envelope_id =
+        message.conversation_id.parse::<EnvelopeId>().or_else(|_| message.message_id.as_str().parse::<EnvelopeId>());
+    Ok(Delivery {
+        from: from.map_err(|error| invalid("originalSender", &error.to_string()))?,
+        to,
+        document_type,
+        carriage: served.carriage,
+        envelope_id: envelope_id.map_err(|error| invalid("eb:ConversationId", &error.to_string()))?,
+    })
+}
+
+/// The envelope is the one part (C-15).
+fn one_part(found: usize) -> Refusal {
+    Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
 }
 
 /// The answer that this message got the first time. The same id with another content is no duplicate.
@@ -199,17 +218,14 @@ fn again(router: &Router, answered: Answered, fingerprint: &str, key: &Duplicate
 }
 
 /// Opens the parts into payloads, builds the AS4 receipt, and makes all of it durable at once.
-fn opened<R: Read>(
-    router: &Router,
-    settings: &Settings,
-    attributed: Attributed<R>,
-    key: DuplicateKey,
-) -> Result<Answer, Failure> {
-    let mut parts = Parts::at(router.store.blobs());
+fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addressed) -> Result<Answer, Failure> {
+    let Addressed { key, delivery } = addressed;
+    let settings = router.settings();
+    let mut parts = Parts::new(router.store.blobs());
     let fingerprint = attributed.fingerprint();
     let opened = attributed
         .open(std::slice::from_ref(&settings.identity), &mut parts)
-        .map_err(|refusal| parts.failure(refusal))?;
+        .map_err(|refusal| unspooled(parts.failed(), refusal))?;
     let now = router.now();
     let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
     let answer = receipt::build(&opened.message.message_id, &opened.reference_elements, &settings.identity, &id, now);
@@ -221,8 +237,7 @@ fn opened<R: Read>(
             error.to_string(),
         ))
     })?;
-    let message =
-        if pmode::is_test(&opened.message) { None } else { Some(new_message(settings, &opened, parts, now)?) };
+    let message = delivery.map(|delivery| new_message(&opened.message, delivery, parts, now)).transpose()?;
     let answered = Answered {
         message: message.as_ref().map(|message| message.id),
         content_type: answer.content_type.clone(),
@@ -250,27 +265,26 @@ fn opened<R: Read>(
     }
 }
 
-/// The message in its first status. What the envelope says is checked by the step.
-fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Timestamp) -> Result<Message, Failure> {
-    let header = &opened.message;
-    if opened.parts.len() != 1 {
-        return Err(one_part(opened.parts.len()).into());
+/// What our own disk refuses is our failure, not the peer's.
+fn unspooled(own: Option<StoreError>, refusal: Refusal) -> Failure {
+    match (own, refusal) {
+        (Some(error), _) => error.into(),
+        (None, Refusal::Temporary(detail)) => {
+            Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail))
+        }
+        (None, refusal) => refusal.into(),
     }
-    let participant = |name, value: Option<&str>| {
-        value.unwrap_or_default().parse::<ParticipantId>().map_err(|error| invalid(name, &error.to_string()))
-    };
-    let to = participant("finalRecipient", header.final_recipient())?;
-    let from = participant("originalSender", header.original_sender())?;
-    let document_type = DocumentType::from_action(&header.action)
-        .ok_or_else(|| invalid("eb:Action", "expected a scheme, :: and an identifier"))?;
-    let carriage = settings.participants.get(&to).map_or(Carriage::Carried, |served| served.carriage);
-    // The id that the header claims, until the step reads the envelope's own.
-    let envelope_id = header
-        .conversation_id
-        .parse::<EnvelopeId>()
-        .or_else(|_| header.message_id.as_str().parse())
-        .map_err(|error| invalid("eb:ConversationId", &error.to_string()))?;
-    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?;
+}
+
+/// The message in its first status. What the envelope says is checked by the step.
+fn new_message(
+    header: &as4::UserMessage,
+    delivery: Delivery,
+    parts: Parts<'_>,
+    now: Timestamp,
+) -> Result<Message, Failure> {
+    let Delivery { from, to, document_type, carriage, envelope_id } = delivery;
+    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
     Ok(Message {
         id: MessageId::now(),
         direction: Direction::In,
@@ -305,11 +319,6 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
     })
 }
 
-/// The envelope is the one part (C-15).
-pub(super) fn one_part(found: usize) -> Refusal {
-    Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
-}
-
 /// The row of the event log (AP-3.4.1.t08 to t14).
 fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) -> Event {
     let header = &opened.message;
@@ -328,50 +337,6 @@ fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) ->
         .fact("as4_message_id", &header.message_id)
         .fact("conversation_id", &header.conversation_id)
         .fact("signature", crypto::hex(&opened.signature_value))
-}
-
-/// Answers a refusal with a signed ebMS error, and records it. Nothing else stays of the request.
-async fn refuse(router: &Arc<Router>, refusal: Refusal, claimed: Option<&Claimed>) -> Response {
-    let problem = refusal.problem();
-    let mut event = Event::new(router.now(), None, Stage::Refused, "an AS4 message was refused").problem(problem);
-    for (name, value) in claimed.map(claims).unwrap_or_default() {
-        event = event.fact(name, value);
-    }
-    let in_reply_to = claimed.map(|claimed| claimed.message_id.clone());
-    let keeper = Arc::clone(router);
-    let built = blocking(move || {
-        let settings = keeper.settings();
-        let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
-        if let Err(error) = keeper.commit(Transaction { events: vec![event], ..Transaction::default() }) {
-            tracing::error!(%error, "a refusal could not be recorded");
-        }
-        error::build(&refusal, in_reply_to.as_ref(), &settings.identity, &id, keeper.now()).map_err(|error| {
-            Problem::new(Fault::Temporary, "error-signal", "the ebMS error could not be signed", error.to_string())
-        })
-    })
-    .await;
-    match built {
-        Ok(answer) => Response {
-            status: if claimed.is_some() { 200 } else { 400 },
-            body: Some((answer.content_type, answer.body)),
-        },
-        Err(problem) => {
-            tracing::error!(problem = %problem, "a refusal could not be answered");
-            Response { status: 500, body: None }
-        }
-    }
-}
-
-/// What a refused message said of itself; none of it is verified.
-fn claims(claimed: &Claimed) -> Vec<(&'static str, String)> {
-    let party = |party: &Option<as4::Party>| party.as_ref().map(|party| party.id.clone());
-    let all = [
-        ("claimed_partner", party(&claimed.from)),
-        ("claimed_from", claimed.original_sender.clone()),
-        ("claimed_to", claimed.final_recipient.clone()),
-        ("claimed_as4_message_id", Some(claimed.message_id.to_string())),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?.chars().take(CLAIM_CHARS_MAX).collect()))).collect()
 }
 
 // === Step ===

@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+use inbound::Gate;
+
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use send_error::SendError;
@@ -99,10 +101,12 @@ pub struct Settings {
     pub participants: BTreeMap<ParticipantId, Served>,
     /// Largest envelope taken for sending, in bytes.
     pub envelope_bytes_max: u64,
-    /// Largest AS4 request taken, in bytes.
+    /// Largest AS4 request taken, in bytes, as it comes and when it is unpacked.
     pub as4_bytes_max: u64,
     /// What is accepted of single partners beyond the profile.
     pub partners: BTreeMap<PartyId, Partner>,
+    /// Largest sum of all payloads being written, in bytes.
+    pub spool_bytes_max: u64,
     /// When to try again.
     pub retry: Retry,
 }
@@ -122,6 +126,7 @@ pub struct Router {
     clock: Arc<dyn Clock>,
     settings: RwLock<Arc<Settings>>,
     partners: Mutex<BTreeMap<String, Certificate>>,
+    gate: Gate,
     due: Notify,
 }
 
@@ -134,6 +139,7 @@ impl Router {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
+        store.blobs().bound_under_way(settings.spool_bytes_max);
         Self {
             store,
             discovery,
@@ -141,6 +147,7 @@ impl Router {
             clock,
             settings: RwLock::new(Arc::new(settings)),
             partners: Mutex::default(),
+            gate: Gate::default(),
             due: Notify::new(),
         }
     }
@@ -152,6 +159,7 @@ impl Router {
 
     /// Puts other settings in force, for what begins from now on.
     pub fn reconfigure(&self, settings: Settings) {
+        self.store.blobs().bound_under_way(settings.spool_bytes_max);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
@@ -228,6 +236,12 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "disk-full",
             "the disk is full",
             format!("{error}; nothing was kept; free space or give data_dir a larger disk, then try again"),
+        ),
+        StoreError::Crowded { .. } => Problem::new(
+            Fault::Temporary,
+            "spool-full",
+            "too much is being received at once",
+            format!("{error}; nothing was kept; try again when the others have gone, or raise limits.spool_bytes_max"),
         ),
         _ => Problem::new(
             Fault::Temporary,

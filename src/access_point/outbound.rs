@@ -228,15 +228,14 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         .await?;
     let certificate = Certificate::from_pem(packing.certificate.as_bytes())
         .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let receipt = receipt::check(
-        answer.content_type.as_deref(),
-        &answer.body,
-        &packing.references,
-        sent_id,
-        &certificate,
-        router.now(),
-        &Allowed::new(),
-    )?;
+    let (references, sent_id, signer, now) =
+        (packing.references.clone(), sent_id.clone(), certificate.clone(), router.now());
+    let check = move || {
+        let kind = answer.content_type.as_deref();
+        receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &Allowed::new())
+    };
+    let checked = tokio::task::spawn_blocking(check).await;
+    let receipt = checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))??;
     router.remember(&certificate);
     Ok(As4ReceiptSummary {
         signed_by: certificate.subject().to_owned(),

@@ -1,13 +1,12 @@
 //! The parts of a message that comes in, spooled as they are opened.
 
-use super::inbound::{Failure, one_part};
-use crate::as4::{self, Refusal};
+use crate::as4;
 use crate::crypto::Digesting;
-use crate::model::{BlobId, Fault, Problem};
+use crate::model::BlobId;
 use crate::store::{BlobWriter, Blobs, StoreError};
 use std::io::{self, Write};
 
-/// Payload files for the parts. They vanish unless kept.
+/// Payload files for the parts of a message that comes in. They vanish unless kept.
 pub(super) struct Parts<'b> {
     blobs: &'b Blobs,
     files: Vec<Digesting<BlobWriter>>,
@@ -15,28 +14,21 @@ pub(super) struct Parts<'b> {
 }
 
 impl<'b> Parts<'b> {
-    /// None yet.
-    pub(super) fn at(blobs: &'b Blobs) -> Self {
+    pub(super) fn new(blobs: &'b Blobs) -> Self {
         Self { blobs, files: Vec::new(), failed: None }
     }
 
-    /// Makes the one part durable; gives its id, its size in bytes and its SHA-256 in hexadecimal.
-    pub(super) fn keep(self) -> Result<(BlobId, u64, String), Failure> {
-        let file = self.files.into_iter().next().ok_or_else(|| Failure::from(one_part(0)))?;
+    /// Makes the first part durable; gives its id, its size in bytes and its SHA-256 in hexadecimal. None where no part came.
+    pub(super) fn keep(self) -> Result<Option<(BlobId, u64, String)>, StoreError> {
+        let Some(file) = self.files.into_iter().next() else { return Ok(None) };
         let (file, sha256) = file.finish();
         let bytes = file.bytes();
-        Ok((file.commit()?, bytes, sha256))
+        Ok(Some((file.commit()?, bytes, sha256)))
     }
 
-    /// What our own disk refuses is our failure, not the peer's.
-    pub(super) fn failure(&mut self, refusal: Refusal) -> Failure {
-        match (self.failed.take(), refusal) {
-            (Some(error), _) => error.into(),
-            (None, Refusal::Temporary(detail)) => {
-                Failure::Own(Problem::new(Fault::Temporary, "spool", "the message could not be spooled", detail))
-            }
-            (None, refusal) => refusal.into(),
-        }
+    /// What our own disk refused, if it did: that is our failure, not the peer's.
+    pub(super) fn failed(&mut self) -> Option<StoreError> {
+        self.failed.take()
     }
 }
 

@@ -75,6 +75,12 @@ pub fn spool_problem(error: &io::Error) -> Problem {
             Problem::new(Fault::Refused, "too-large", "the envelope is too large", format!("{error}; send it in parts"))
                 .rule("AS4-2.8.a")
         }
+        io::ErrorKind::StorageFull if is_crowded(error) => Problem::new(
+            Fault::Temporary,
+            "spool-full",
+            "too much is being received at once",
+            format!("{error}; nothing was kept; try again"),
+        ),
         io::ErrorKind::StorageFull => Problem::new(
             Fault::Temporary,
             "disk-full",
@@ -88,4 +94,10 @@ pub fn spool_problem(error: &io::Error) -> Problem {
             format!("{error}; nothing was kept; try again"),
         ),
     }
+}
+
+/// Whether it is not the disk that is full, but the room for what is being written.
+fn is_crowded(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<StoreError>());
+    matches!(inner, Some(StoreError::Crowded { .. }))
 }

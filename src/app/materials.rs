@@ -90,6 +90,7 @@ impl Materials {
             envelope_bytes_max: config.limits.envelope_bytes_max,
             as4_bytes_max: config.limits.as4_bytes_max,
             partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
+            spool_bytes_max: config.limits.spool_bytes_max,
             retry: access_point::Retry {
                 first_pause: Duration::from_secs(config.retry.first_pause_seconds),
                 longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),

@@ -5,7 +5,7 @@
 mod checkup;
 mod materials;
 
-use crate::access_point::{self, AccessPoint, HandOver, Router, worker};
+use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
 use crate::config::{Config, Role as ProcessRole};
 use crate::console::{self, ConsoleState};
@@ -178,8 +178,9 @@ impl App {
             ),
             serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
             serve(self.listeners.console, None, console::router(self.console), server_limits, stop.clone()),
-            worker::run(self.router, hand_over, stop),
+            worker::run(Arc::clone(&self.router), hand_over, stop),
         );
+        inbound::settle(&self.router).await;
     }
 }
 

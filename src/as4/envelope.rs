@@ -3,6 +3,7 @@
 use super::error::{Finding, Refusal};
 use super::header::{self, Content};
 use super::security::{self, KeyReference};
+use crate::limits;
 use crate::xml::tree::NodeId;
 use crate::xml::{Node, Tree, XmlError, ns};
 
@@ -28,7 +29,7 @@ impl Envelope {
     pub(super) fn parse(soap: Vec<u8>) -> Result<Self, Refusal> {
         let soap = String::from_utf8(soap)
             .map_err(|_| Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8")))?;
-        let tree = Tree::parse(soap.as_bytes()).map_err(from_xml)?;
+        let tree = Tree::parse_within(soap.as_bytes(), limits::SOAP_NODES_MAX).map_err(from_xml)?;
         no_instruction(&tree)?;
         let (header, body) = frame(tree.root())?;
         only_one_of_each(tree.root())?;

@@ -369,10 +369,20 @@ pub fn build(
     id: &As4MessageId,
     at: Timestamp,
 ) -> Result<Answer, SignError> {
+    sign::signal(Unit::Own(&content(refusal, ref_to)), ref_to, identity, id, at)
+}
+
+/// The same error for a peer that could not be told from a stranger: whoever is not known gets no signature of ours.
+pub fn unsigned(refusal: &Refusal, ref_to: Option<&As4MessageId>, id: &As4MessageId, at: Timestamp) -> Answer {
+    sign::unsigned_signal(&content(refusal, ref_to), ref_to, id, at)
+}
+
+/// The eb:Error element.
+fn content(refusal: &Refusal, ref_to: Option<&As4MessageId>) -> String {
     let row = refusal.ebms();
     let reference =
         ref_to.map(|r| format!(" refToMessageInError=\"{}\"", write::attribute(r.as_str()))).unwrap_or_default();
-    let content = format!(
+    format!(
         "<eb:Error category=\"{}\" errorCode=\"{}\" origin=\"{}\"{reference} severity=\"{}\" shortDescription=\"{}\">\
          <eb:Description xml:lang=\"en\">{}</eb:Description><eb:ErrorDetail>{}</eb:ErrorDetail></eb:Error>",
         row.category,
@@ -382,6 +392,5 @@ pub fn build(
         row.name,
         write::text(refusal.title()),
         write::text(&refusal.wire_detail()),
-    );
-    sign::signal(Unit::Own(&content), ref_to, identity, id, at)
+    )
 }

@@ -8,6 +8,7 @@ use super::transfer::{Base64Reader, Encoding, QuotedPrintableReader};
 use crate::limits;
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
+use std::cell::Cell;
 use std::io::{self, Read};
 
 /// A parsed Content-Type: type in lower case, parameters with names in lower case.
@@ -109,6 +110,31 @@ pub(super) fn open<R: Read>(content_type: &str, body: R) -> Result<(Vec<u8>, Opt
             Ok((soap, Some(parts)))
         }
         other => Err(mime(format!("Content-Type {other}"), "multipart/related or application/soap+xml")),
+    }
+}
+
+/// Whether this beginning of a body holds the whole SOAP part, or enough to refuse it: [`open`] then asks for nothing more.
+pub(super) fn begun(content_type: &str, beginning: &[u8], ended: bool) -> bool {
+    let short = Cell::new(false);
+    drop(open(content_type, Beginning { left: beginning, ended, short: &short }));
+    !short.get()
+}
+
+/// Octets that have come so far.
+struct Beginning<'a> {
+    left: &'a [u8],
+    ended: bool,
+    /// Set when more was asked for.
+    short: &'a Cell<bool>,
+}
+
+impl Read for Beginning<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left.is_empty() && !self.ended {
+            self.short.set(true);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.left.read(out)
     }
 }
 
@@ -530,6 +556,22 @@ mod tests {
         assert_eq!(kind.parameter("boundary"), Some("----=_Part_0_\"1"));
         assert_eq!(kind.parameter("start"), Some("<a@b>"));
         assert_eq!(kind.parameter("type"), Some("application/soap+xml"));
+    }
+
+    #[test]
+    fn the_soap_part_is_there_when_nothing_more_of_the_body_is_asked_for() {
+        let body = b"preamble\r\n--b\r\nContent-Type: application/soap+xml\r\nContent-Transfer-Encoding: base64\r\n\r\nPHNv\r\nYXAvPg==\r\n--b\r\nContent-ID: <a>\r\n\r\n";
+        let rest = [b"x".repeat(100), b"\r\n--b--".to_vec()].concat();
+        let whole = [body.as_slice(), &rest].concat();
+        let first = (0..=whole.len()).find(|&n| begun(KIND, &whole[..n], false)).unwrap();
+        // The line of the delimiter may have spaces, so a little more than it is needed.
+        assert!((body.len()..body.len() + DELIMITER_PADDING_MAX).contains(&first), "{first} of {}", body.len());
+        assert!((first..=whole.len()).all(|n| begun(KIND, &whole[..n], false)));
+        let (soap, _) = open(KIND, &whole[..first]).unwrap();
+        assert_eq!(soap, b"<soap/>");
+        assert!(!begun("application/soap+xml", b"<soap/>", false) && begun("application/soap+xml", b"<soap/>", true));
+        assert!(begun("text/html", b"", false) && begun("multipart/related", b"", false), "can be refused at once");
+        assert!(begun(SOAP_MEDIA, &b"x".repeat(limits::SOAP_BYTES_MAX + 1), false));
     }
 
     #[test]

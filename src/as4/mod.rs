@@ -21,7 +21,10 @@ mod verify;
 
 pub use error::{EbmsError, Finding, Refusal};
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
-pub use open::{Algorithms, Attributed, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, read};
+pub use open::{
+    Algorithms, Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun,
+    read,
+};
 pub use pack::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, pack};
 pub use receipt::{Receipt, ReceiptError};
 pub use security::KeyReference;

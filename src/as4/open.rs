@@ -84,6 +84,11 @@ pub fn read<R: Read>(content_type: &str, body: R) -> Result<Received<R>, Refusal
     })
 }
 
+/// Whether this beginning of a body holds the whole SOAP part, or is to be refused already: [`read`] then waits for nothing more.
+pub fn begun(content_type: &str, beginning: &[u8], ended: bool) -> bool {
+    mime::begun(content_type, beginning, ended)
+}
+
 impl<R: Read> Received<R> {
     /// What kind of message unit it is.
     pub fn kind(&self) -> Kind {
@@ -153,15 +158,12 @@ impl<R: Read> Received<R> {
         self
     }
 
-    /// Verifies who sent this user message, and that everything in it is signed and encrypted.
-    ///
-    /// `candidates` are the certificates that a key reference without certificate may mean; `trust` decides whether the signer
-    /// may act as access point at the time `at`.
+    /// Verifies who sent this user message, and that everything in it is signed and encrypted: [`Self::authenticate`] and
+    /// [`Authenticated::attribute`].
     ///
     /// # Errors
     ///
-    /// Those of the signature ([`Refusal::Authentication`], [`Refusal::Policy`]) before those of the header
-    /// ([`Refusal::Mismatch`], [`Refusal::Inconsistent`]) and of the coverage ([`Refusal::Policy`], [`Refusal::Payload`]).
+    /// Theirs.
     pub fn verify(
         self,
         candidates: &[Certificate],
@@ -169,25 +171,30 @@ impl<R: Read> Received<R> {
         at: Timestamp,
         allowed: &Allowed,
     ) -> Result<Attributed<R>, Refusal> {
+        self.authenticate(candidates, trust, at, allowed)?.attribute()
+    }
+
+    /// Verifies who signed this user message.
+    ///
+    /// `candidates` are the certificates that a key reference without certificate may mean; `trust` decides whether the signer
+    /// may act as access point at the time `at`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Feature`] for a signal; those of the signature ([`Refusal::Authentication`], [`Refusal::Policy`]).
+    pub fn authenticate(
+        self,
+        candidates: &[Certificate],
+        trust: &Trust,
+        at: Timestamp,
+        allowed: &Allowed,
+    ) -> Result<Authenticated<R>, Refusal> {
         let Content::User(message) = &self.envelope.content else {
             return Err(Refusal::Feature(Finding::new(format!("a pushed {}", self.kind().word()), "a user message")));
         };
+        let message = message.clone();
         let proof = verify::authenticate(&self.envelope, Authority { candidates, trust, at, allowed })?;
-        let encryption =
-            self.envelope.security().map(|s| security::encryption(s, allowed)).transpose()?.unwrap_or_default();
-        let message = message.as_ref().clone();
-        if !self.any_community {
-            if let Some(signer) = &proof.signer {
-                pmode::sender_signed(&message, signer.certificate())?;
-            }
-            pmode::conform(&message)?;
-        }
-        if !allowed.contains(&Allow::Expired) {
-            in_window(message.timestamp, at)?;
-        }
-        covered(&message, &proof, &encryption, allowed)?;
-        let elements = proof.elements(&self.envelope)?;
-        Ok(Attributed { message, proof, elements, encryption, allowed: allowed.clone(), received: self })
+        Ok(Authenticated { message, proof, at, allowed: allowed.clone(), received: self })
     }
 
     /// Verifies who sent this signal.
@@ -326,7 +333,48 @@ fn covered(message: &UserMessage, proof: &Proof, encryption: &Encryption, allowe
     }
 }
 
-/// A user message whose sender is known. Its parts are still unread.
+/// A user message that an access point of the federation has signed. Whether it is the one that the header names, and whether
+/// everything is covered, is not known yet.
+#[derive(Debug)]
+pub struct Authenticated<R> {
+    message: Box<UserMessage>,
+    proof: Proof,
+    at: Timestamp,
+    allowed: Allowed,
+    received: Received<R>,
+}
+
+impl<R: Read> Authenticated<R> {
+    /// Checks that the signer is the sender, and that everything in the message is signed and encrypted. What the parts need is
+    /// taken out of the envelope, which is given up.
+    ///
+    /// # Errors
+    ///
+    /// Those of the header ([`Refusal::Mismatch`], [`Refusal::Inconsistent`], [`Refusal::Authentication`]) and of the coverage
+    /// ([`Refusal::Policy`], [`Refusal::Payload`]).
+    pub fn attribute(self) -> Result<Attributed<R>, Refusal> {
+        let Self { message, proof, at, allowed, received } = self;
+        let Received { envelope, parts, any_community, content_bytes_max } = received;
+        let encryption =
+            envelope.security().map(|s| security::encryption(s, &allowed)).transpose()?.unwrap_or_default();
+        if !any_community {
+            if let Some(signer) = &proof.signer {
+                pmode::sender_signed(&message, signer.certificate())?;
+            }
+            pmode::conform(&message)?;
+        }
+        if !allowed.contains(&Allow::Expired) {
+            in_window(message.timestamp, at)?;
+        }
+        covered(&message, &proof, &encryption, &allowed)?;
+        let elements = proof.elements(&envelope)?;
+        let key_reference = envelope.signer_reference.as_ref().map(KeyReference::name);
+        let (message, soap) = (*message, envelope.soap);
+        Ok(Attributed { message, proof, elements, encryption, allowed, parts, content_bytes_max, key_reference, soap })
+    }
+}
+
+/// A user message whose sender is known. Its parts are still unread; of its envelope nothing is kept but the text.
 #[derive(Debug)]
 pub struct Attributed<R> {
     message: UserMessage,
@@ -334,7 +382,10 @@ pub struct Attributed<R> {
     elements: Vec<String>,
     encryption: Encryption,
     allowed: Allowed,
-    received: Received<R>,
+    parts: Option<Multipart<R>>,
+    content_bytes_max: u64,
+    key_reference: Option<&'static str>,
+    soap: String,
 }
 
 /// Where the parts of a message go. What was written counts only when [`Attributed::open`] succeeds.
@@ -401,8 +452,8 @@ impl<R: Read> Attributed<R> {
             .map(|(n, key)| self.unwrap(n, key, keys))
             .collect::<Result<Vec<_>, _>>()?;
         let mut taken: Vec<Option<OpenedPart>> = self.message.parts.iter().map(|_| None).collect();
-        let mut left = self.received.content_bytes_max;
-        if let Some(mut parts) = self.received.parts.take() {
+        let mut left = self.content_bytes_max;
+        if let Some(mut parts) = self.parts.take() {
             while let Some(headers) = parts.next_part()? {
                 let (index, encrypted) = self.expected(headers.content_id.as_deref(), &taken)?;
                 let mime = encrypted.map_or(headers.content_type.as_deref(), |e| e.mime.as_deref());
@@ -488,12 +539,12 @@ impl<R: Read> Attributed<R> {
             parts,
             signed_references: self.proof.signed_references(),
             reference_elements: self.elements,
-            key_reference: self.received.signer_reference().map(KeyReference::name),
+            key_reference: self.key_reference,
             algorithms: Algorithms::of(&self.proof, &self.encryption),
             signature_value: self.proof.value,
             signer: self.proof.signer,
             message: self.message,
-            soap: self.received.envelope.soap,
+            soap: self.soap,
         }
     }
 

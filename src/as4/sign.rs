@@ -130,6 +130,24 @@ pub(super) fn signal(
     Ok(Answer { content_type: format!("{SOAP_MEDIA}; charset=UTF-8"), body: signed.soap })
 }
 
+/// The same without signature, for a peer that nobody knows: it costs no private key operation.
+pub(super) fn unsigned_signal(
+    content: &str,
+    ref_to: Option<&As4MessageId>,
+    id: &As4MessageId,
+    at: Timestamp,
+) -> Answer {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<S12:Envelope xmlns:S12=\"{}\"><S12:Header>\
+         <eb:Messaging xmlns:eb=\"{}\" S12:mustUnderstand=\"true\"><eb:SignalMessage>{}{content}</eb:SignalMessage></eb:Messaging>\
+         </S12:Header><S12:Body></S12:Body></S12:Envelope>",
+        ns::SOAP,
+        ns::EB,
+        header::info(id, ref_to, at),
+    );
+    Answer { content_type: format!("{SOAP_MEDIA}; charset=UTF-8"), body }
+}
+
 /// A BinarySecurityToken with one certificate.
 pub(super) fn token(id: &str, certificate: &Certificate) -> String {
     format!(

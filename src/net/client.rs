@@ -43,6 +43,21 @@ pub struct Fetched {
     pub body: Vec<u8>,
 }
 
+impl Fetched {
+    /// Whether this may be a SOAP message, alone or in a multipart: by its Content-Type, or by its first byte where it has none.
+    fn may_be_soap(&self) -> bool {
+        let Some(kind) = &self.content_type else {
+            let content = self.body.trim_ascii_start();
+            return content.starts_with(b"<") || content.starts_with(b"--");
+        };
+        let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        !self.body.is_empty() && SOAP_MEDIA.contains(&media.as_str())
+    }
+}
+
+/// The types under which access points send SOAP.
+const SOAP_MEDIA: [&str; 4] = ["application/soap+xml", "application/xml", "multipart/related", "text/xml"];
+
 /// A request in all its parts.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -104,7 +119,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`NetError`]; an HTTP status of failure is one unless XML tells of the failure.
+    /// [`NetError`]; an HTTP status that is no success is one, unless there is an answer in SOAP that may tell more.
     pub async fn post(
         &self,
         url: &str,
@@ -117,8 +132,7 @@ impl Client {
         let outgoing = Outgoing { method: Method::POST, url, headers: &headers, body, timeout };
         let fetched = self.whole(outgoing, answer_bytes_max).await?;
         // Access points tell of their failures in SOAP under such a status; the rest is a server's own page, or nothing.
-        let soap = fetched.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("xml"));
-        if fetched.status >= 400 && !soap {
+        if fetched.status >= 300 && !fetched.may_be_soap() {
             return Err(NetError::Status { host: host_of(url), status: fetched.status });
         }
         Ok(fetched)

@@ -81,8 +81,8 @@ pub enum NetError {
         /// The bound.
         bytes_max: usize,
     },
-    /// The other side's server, or a proxy before it, answers with a failure and nothing else.
-    #[error("{host}: answered with HTTP status {status} and nothing in SOAP")]
+    /// The other side's server, or a proxy before it, answers with a failure or a redirect and nothing else.
+    #[error("{host}: answered with HTTP status {status} and nothing in SOAP{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
     Status {
         /// Host of the URL.
         host: String,

@@ -1,6 +1,7 @@
 //! What clients send us: the body of a request as a reader, bounded in size and in time, so that a
 //! slow client holds neither a thread nor the disk for ever.
 
+use crate::limits;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::io::StreamReader;
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// How many pieces of a body wait for the thread that reads it.
 const PIECES_WAITING_MAX: usize = 8;
@@ -58,43 +59,92 @@ pub struct BodyLimits {
     pub idle: Duration,
     /// Longest time for the whole.
     pub whole: Duration,
+    /// Fewest bytes a second, over [`Self::rate_over`].
+    pub rate_least: u64,
+    /// How long a body may be slower than that.
+    pub rate_over: Duration,
 }
 
 impl BodyLimits {
     /// `bytes_max` bytes in the time that `limits` gives a body.
     pub fn bytes(bytes_max: u64) -> Self {
-        Self { bytes_max, idle: crate::limits::SERVER_IDLE_MAX, whole: crate::limits::SERVER_BODY_MAX }
+        Self {
+            bytes_max,
+            idle: limits::SERVER_IDLE_MAX,
+            whole: limits::SERVER_BODY_MAX,
+            rate_least: limits::SERVER_BODY_RATE_LEAST,
+            rate_over: limits::SERVER_BODY_RATE_OVER,
+        }
     }
 }
 
 /// The pieces of a body, bounded.
 pub fn pieces(body: Body, limits: BodyLimits) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     let end = Instant::now() + limits.whole;
-    let start = Some((body.into_data_stream(), 0_u64));
+    let start = Some((body.into_data_stream(), 0_u64, Pace::new(limits)));
     futures_util::stream::unfold(start, move |state| async move {
-        let (mut stream, before) = state?;
-        let patience = limits.idle.min(end.saturating_duration_since(Instant::now()));
-        let next = tokio::time::timeout(patience, stream.next()).await;
+        let (mut stream, before, mut pace) = state?;
+        let next = match pace.within(end, stream.next()).await {
+            Err(slow) => return Some((Err(slow), None)),
+            Ok(next) => next?,
+        };
         let bytes = match next {
-            Err(_) => return Some((Err(slow(limits, end)), None)),
-            Ok(None) => return None,
-            Ok(Some(Err(fault))) => return Some((Err(BodyError::Broken(fault.to_string())), None)),
-            Ok(Some(Ok(bytes))) => bytes,
+            Err(fault) => return Some((Err(BodyError::Broken(fault.to_string())), None)),
+            Ok(bytes) => bytes,
         };
         let so_far = before + bytes.len() as u64;
         if so_far > limits.bytes_max {
             return Some((Err(BodyError::TooLarge(limits.bytes_max)), None));
         }
-        Some((Ok(bytes), Some((stream, so_far))))
+        pace.came(bytes.len() as u64);
+        Some((Ok(bytes), Some((stream, so_far, pace))))
     })
 }
 
-fn slow(limits: BodyLimits, end: Instant) -> BodyError {
-    BodyError::Slow(if Instant::now() >= end {
-        format!("not complete after {} s", limits.whole.as_secs_f32())
-    } else {
-        format!("nothing for {} s", limits.idle.as_secs_f32())
-    })
+/// How fast a body comes. Only the time counts that we waited for it: a disk of ours that is slow is not the client's fault.
+struct Pace {
+    limits: BodyLimits,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(limits: BodyLimits) -> Self {
+        Self { limits, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Waits for what comes next, no longer than a pause, the pace and the end of the whole allow.
+    async fn within<T>(&mut self, end: Instant, next: impl Future<Output = T>) -> Result<T, BodyError> {
+        let begun = Instant::now();
+        let whole = end.saturating_duration_since(begun);
+        let next = tokio::time::timeout(self.limits.idle.min(whole).min(self.patience()), next).await;
+        self.waited += begun.elapsed();
+        next.map_err(|_| self.slow(begun, end))
+    }
+
+    /// How long may be waited until enough has come.
+    fn patience(&self) -> Duration {
+        let enough = self.limits.rate_over.as_secs_f64() * self.limits.rate_least as f64;
+        if self.bytes as f64 >= enough { Duration::MAX } else { self.limits.rate_over.saturating_sub(self.waited) }
+    }
+
+    fn came(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        if self.waited >= self.limits.rate_over && self.patience() == Duration::MAX {
+            *self = Self::new(self.limits);
+        }
+    }
+
+    fn slow(&self, begun: Instant, end: Instant) -> BodyError {
+        let limits = self.limits;
+        BodyError::Slow(if Instant::now() >= end {
+            format!("not complete after {} s", limits.whole.as_secs_f32())
+        } else if begun.elapsed() >= limits.idle {
+            format!("nothing for {} s", limits.idle.as_secs_f32())
+        } else {
+            format!("fewer than {} bytes a second for {} s", limits.rate_least, limits.rate_over.as_secs_f32())
+        })
+    }
 }
 
 /// The pieces of one body, boxed.
@@ -108,14 +158,72 @@ pub fn reader(body: Body, limits: BodyLimits) -> (impl AsyncRead + Send + Unpin 
 }
 
 /// The same as a stream.
-pub(super) fn lend(
-    body: Body,
-    limits: BodyLimits,
-) -> (impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static, Remains) {
+pub(super) fn lend(body: Body, limits: BodyLimits) -> (Lent, Remains) {
     let left = Arc::new(Mutex::new(Left::default()));
     let stream: PieceStream = Box::pin(pieces(body, limits).fuse());
     let lent = Lent { stream: Some(stream), left: left.clone() };
     (lent, Remains { left })
+}
+
+/// A body whose beginning is taken into memory before anybody reads it: only who has shown something gets a thread that
+/// waits for the rest.
+pub struct Upload {
+    stream: Lent,
+    beginning: Vec<u8>,
+    ended: bool,
+}
+
+impl Upload {
+    /// Nothing is taken from the connection yet, and a client that asked whether it may go on is not told.
+    pub fn new(body: Body, limits: BodyLimits) -> (Self, Remains) {
+        let (stream, remains) = lend(body, limits);
+        (Self { stream, beginning: Vec::new(), ended: false }, remains)
+    }
+
+    /// What has come so far, and whether that is all.
+    pub fn beginning(&self) -> (&[u8], bool) {
+        (&self.beginning, self.ended)
+    }
+
+    /// Takes what comes next.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`].
+    pub async fn more(&mut self) -> Result<(), BodyError> {
+        match self.stream.next().await {
+            None => self.ended = true,
+            Some(Ok(bytes)) => self.beginning.extend_from_slice(&bytes),
+            Some(Err(fault)) => {
+                return Err(BodyError::of(&fault).cloned().unwrap_or_else(|| BodyError::Broken(fault.to_string())));
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole body, from its beginning, as a blocking reader: to be read outside of the runtime's own threads.
+    pub fn into_reader(self) -> impl Read + Send + 'static {
+        Resumed { beginning: io::Cursor::new(self.beginning), rest: SyncIoBridge::new(StreamReader::new(self.stream)) }
+    }
+}
+
+/// The beginning, given back as soon as it was read, and what follows.
+struct Resumed<R> {
+    beginning: io::Cursor<Vec<u8>>,
+    rest: R,
+}
+
+impl<R: Read> Read for Resumed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let taken = self.beginning.read(buffer)?;
+        if taken > 0 || buffer.is_empty() {
+            return Ok(taken);
+        }
+        if !self.beginning.get_ref().is_empty() {
+            self.beginning = io::Cursor::default();
+        }
+        self.rest.read(buffer)
+    }
 }
 
 /// What a reader leaves behind: why it failed, and the rest that nobody read.
@@ -126,6 +234,7 @@ pub struct Remains {
 
 #[derive(Default)]
 struct Left {
+    begun: bool,
     fault: Option<BodyError>,
     stream: Option<PieceStream>,
 }
@@ -142,11 +251,25 @@ impl Remains {
         self.lock().fault.clone()
     }
 
+    /// Whether anything was asked for.
+    pub fn begun(&self) -> bool {
+        self.lock().begun
+    }
+
     /// Reads the rest and throws it away, as [`drain`] does. To be called when the reader has gone.
     pub async fn drain(self, bytes_max: u64) {
         let stream = self.lock().stream.take();
         if let Some(stream) = stream {
             exhaust(stream, bytes_max).await;
+        }
+    }
+
+    /// Reads the rest to its end, within the limits that the body has, and throws it away: a client that is known gets its answer
+    /// whatever it was sending.
+    pub async fn drain_whole(self) {
+        let stream = self.lock().stream.take();
+        if let Some(mut stream) = stream {
+            while let Some(Ok(_)) = stream.next().await {}
         }
     }
 
@@ -156,7 +279,7 @@ impl Remains {
 }
 
 /// The stream as long as a reader has it; goes back when the reader is dropped.
-struct Lent {
+pub(super) struct Lent {
     stream: Option<PieceStream>,
     left: Arc<Mutex<Left>>,
 }
@@ -165,6 +288,7 @@ impl Stream for Lent {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.keep(|left| left.begun = true);
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(None);
         };

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod client;
+mod connections;
 pub mod download;
 pub mod error;
 pub mod form;
@@ -13,6 +14,7 @@ pub mod token;
 
 pub use body::Body;
 pub use client::{Answer, Client, ClientSettings, Fetched, Outgoing};
+pub use connections::{Crowded, Standing};
 pub use error::NetError;
 pub use inbound::{BodyError, BodyLimits, BodyReader};
 pub use tls::{ClientIdentity, ServerTls, TlsError};

@@ -1,12 +1,15 @@
 //! The HTTP server: HTTP/1.1, with TLS or without, bounded in connections, headers and time, and
 //! ending with a grace period.
 
+use super::connections::{Bounds, Connections, Seat};
 use super::tls::ServerTls;
 use crate::limits::{
-    SERVER_CONNECTIONS_MAX, SERVER_HANDSHAKE_MAX, SERVER_HEADER_BYTES_MAX, SERVER_HEADER_MAX, SERVER_IDLE_MAX,
+    SERVER_CONNECTIONS_MAX, SERVER_CONNECTIONS_OF_ONE_MAX, SERVER_HANDSHAKE_MAX, SERVER_HEADER_BYTES_MAX,
+    SERVER_HEADER_MAX, SERVER_IDLE_MAX, SERVER_REQUESTS_MAX, SERVER_REQUESTS_OF_ONE_MAX,
 };
 use axum::Router;
 use http::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -20,7 +23,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
@@ -31,8 +34,14 @@ pub struct PeerAddress(pub SocketAddr);
 /// What connections may cost, and how long the server waits for them when it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Open connections.
+    /// Open connections. One more closes the oldest that has shown nothing.
     pub connections_max: usize,
+    /// Open connections of one address, with the same effect.
+    pub connections_of_one_max: usize,
+    /// Requests in work of those who have shown who they are; further ones are told to come again.
+    pub requests_max: usize,
+    /// The same for one address.
+    pub requests_of_one_max: usize,
     /// TLS handshake.
     pub handshake: Duration,
     /// Headers of a request, and waiting for the next one.
@@ -46,13 +55,37 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections_max: SERVER_CONNECTIONS_MAX,
+            connections_max: SERVER_CONNECTIONS_MAX.min(open_files() / 4),
+            connections_of_one_max: SERVER_CONNECTIONS_OF_ONE_MAX,
+            requests_max: SERVER_REQUESTS_MAX,
+            requests_of_one_max: SERVER_REQUESTS_OF_ONE_MAX,
             handshake: SERVER_HANDSHAKE_MAX,
             header: SERVER_HEADER_MAX,
             idle: SERVER_IDLE_MAX,
             grace: Duration::from_secs(30),
         }
     }
+}
+
+impl ServerLimits {
+    fn bounds(self) -> Bounds {
+        Bounds {
+            connections_max: self.connections_max,
+            connections_of_one_max: self.connections_of_one_max,
+            requests_max: self.requests_max,
+            requests_of_one_max: self.requests_of_one_max,
+        }
+    }
+}
+
+/// How many files and sockets this process may have open, after asking for all that it can have.
+fn open_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where more is not given, less has to do.
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 /// Serves `app` until `shutdown` holds true (or its sender is gone): then takes no new connection,
@@ -64,22 +97,22 @@ pub async fn serve(
     limits: ServerLimits,
     mut shutdown: watch::Receiver<bool>,
 ) -> usize {
-    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let open = Connections::new(limits.bounds());
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = ended(&mut shutdown) => break,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener) => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
+            Ok((stream, peer)) => {
+                // Nobody can make room: the newcomer is let go.
+                let Some(seat) = open.admit(peer.ip()) else { continue };
+                let standing = seat.standing();
                 let connection =
-                    Connection { peer, tls: tls.clone(), app: app.clone(), limits, shutdown: shutdown.clone() };
-                connections.spawn(async move {
-                    connection.run(stream).await;
-                    drop(permit);
-                });
+                    Connection { peer, seat, tls: tls.clone(), app: app.clone(), limits, shutdown: shutdown.clone() };
+                standing.task(connections.spawn(connection.run(stream)));
             }
             // Out of file handles, most often: going on at once would only burn the processor.
             Err(fault) => {
@@ -104,18 +137,16 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|end| *end).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
+    // A client that has gone already is no fault of the listener.
+    drop(stream.set_nodelay(true));
+    Ok((stream, peer))
 }
 
 struct Connection {
     peer: SocketAddr,
+    seat: Seat,
     tls: Option<Arc<ServerTls>>,
     app: Router,
     limits: ServerLimits,
@@ -137,10 +168,20 @@ impl Connection {
 
     async fn http(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let app = TowerToHyperService::new(self.app);
-        let peer = PeerAddress(self.peer);
+        let (peer, standing) = (PeerAddress(self.peer), self.seat.standing());
         let service = service_fn(move |mut request: Request<Incoming>| {
+            let in_work = standing.begin();
             request.extensions_mut().insert(peer);
-            app.call(request)
+            request.extensions_mut().insert(standing.clone());
+            let answer = app.call(request);
+            // In work until the last byte of the answer has gone.
+            async move {
+                let keep = move |frame| {
+                    let _ = &in_work;
+                    frame
+                };
+                answer.await.map(|answer| answer.map(|body| body.map_frame(keep)))
+            }
         });
         let stream = TokioIo::new(ImpatientWriter::new(stream, self.limits.idle));
         let connection = http1::Builder::new()

@@ -159,10 +159,39 @@ async fn answers_that_are_late_large_or_broken_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let url =
-        peer_that_says(b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n", true).await;
+async fn a_redirect_is_not_followed_and_said_to_be_one() {
+    const MOVED: &[u8] = b"HTTP/1.1 302 Found\r\nLocation: http://localhost/\r\nContent-Length: 0\r\n\r\n";
+    let url = peer_that_says(MOVED, true).await;
     assert_eq!(plain_client().get(&url, 10, SOON).await.unwrap().status, 302);
+    let fault = plain_client().post(&url, "x/y", Body::empty(), 10, SOON).await.unwrap_err();
+    let said = fault.to_string();
+    assert!(said.contains("HTTP status 302") && said.contains("redirects are not followed"), "{said}");
+}
+
+#[tokio::test]
+async fn what_may_be_soap_is_passed_on_whatever_the_status() {
+    for (head, body, soap) in [
+        ("Content-Type: application/soap+xml; charset=UTF-8\r\n", "<a/>", true),
+        ("Content-Type: Text/XML\r\n", "<a/>", true),
+        ("Content-Type: multipart/related; boundary=b\r\n", "--b", true),
+        ("", "<a/>", true),
+        ("", "\r\n--b", true),
+        ("", "busy", false),
+        ("Content-Type: application/soap+xml\r\n", "", false),
+        ("Content-Type: text/html\r\n", "<html/>", false),
+        ("Content-Type: application/xhtml+xml\r\n", "<html/>", false),
+    ] {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 500 Internal Server Error\r\n{head}Content-Length: {length}\r\n\r\n{body}");
+        let url = peer_that_says(answer.leak().as_bytes(), true).await;
+        let answer = plain_client().post(&url, "x/y", Body::empty(), 100, SOON).await;
+        match answer {
+            Ok(fetched) => assert!(soap && fetched.status == 500, "{head}{body}"),
+            Err(fault) => {
+                assert!(!soap && matches!(fault, NetError::Status { status: 500, .. }), "{head}{body}: {fault}")
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -234,15 +263,56 @@ async fn a_body_that_pauses_or_drags_on_frees_its_thread() {
             Some((Ok::<_, std::io::Error>("x"), ()))
         }))
     };
-    for limits in [
-        BodyLimits { bytes_max: 1000, idle: Duration::from_millis(10), whole: SOON },
-        BodyLimits { bytes_max: 1000, idle: SOON, whole: Duration::from_millis(200) },
+    let patient = BodyLimits { idle: SOON, whole: SOON, ..BodyLimits::bytes(1000) };
+    for (limits, said) in [
+        (BodyLimits { idle: Duration::from_millis(10), ..patient }, "nothing for"),
+        (BodyLimits { whole: Duration::from_millis(200), ..patient }, "not complete after"),
+        (BodyLimits { rate_over: Duration::from_millis(200), ..patient }, "fewer than 4096 bytes a second"),
     ] {
         let mut reader = BodyReader::new(drip(), limits);
         let fault =
             tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()).unwrap_err()).await.unwrap();
-        assert!(matches!(BodyError::of(&fault), Some(BodyError::Slow(_))), "{fault}");
+        let Some(BodyError::Slow(why)) = BodyError::of(&fault) else { panic!("{fault}") };
+        assert!(why.contains(said), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_body_at_the_least_rate_comes_through_and_our_own_pauses_do_not_count() {
+    let drip = AxumBody::from_stream(futures_util::stream::unfold(0, |n| async move {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        (n < 40).then(|| (Ok::<_, std::io::Error>(vec![b'x'; 1000]), n + 1))
+    }));
+    let slowly = BodyLimits { rate_over: Duration::from_millis(50), rate_least: 10_000, ..BodyLimits::bytes(100_000) };
+    let (mut reader, _) = super::inbound::reader(drip, slowly);
+    let mut read = 0;
+    loop {
+        // Longer than the rate may be watched.
+        if read == 10_000 {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
+        match reader.read(&mut [0; 1000]).await.unwrap() {
+            0 => break,
+            n => read += n,
+        }
+    }
+    assert_eq!(read, 40_000);
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_upload_is_read_again_with_the_rest() {
+    let pieces = ["ab", "cd", "ef"].map(Ok::<_, std::io::Error>);
+    let body = AxumBody::from_stream(futures_util::stream::iter(pieces));
+    let (mut upload, remains) = super::inbound::Upload::new(body, BodyLimits::bytes(100));
+    assert!(!remains.begun());
+    upload.more().await.unwrap();
+    upload.more().await.unwrap();
+    assert_eq!((upload.beginning(), remains.begun()), ((b"abcd".as_slice(), false), true));
+    let mut reader = upload.into_reader();
+    let read = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut reader).unwrap()).await.unwrap();
+    assert_eq!(read, "abcdef");
+    let (mut upload, _) = super::inbound::Upload::new(AxumBody::from("abc"), BodyLimits::bytes(2));
+    assert_eq!(upload.more().await.unwrap_err(), BodyError::TooLarge(2));
 }
 
 /// Whether the server has closed this connection within three seconds; what it said before is returned.
@@ -284,15 +354,35 @@ async fn headers_above_the_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn connections_above_the_limit_wait_for_room() {
-    let server = start(counting(), None, ServerLimits { connections_max: 1, ..ServerLimits::default() }).await;
-    let first = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+async fn a_connection_above_the_limit_closes_the_oldest_that_waits_and_none_in_work() {
+    let app = counting().route(
+        "/slow",
+        get(|| async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            "slowly"
+        }),
+    );
+    let server = start(app, None, ServerLimits { connections_max: 2, ..ServerLimits::default() }).await;
+    let slow = server.url("http", "/slow");
+    let in_work = tokio::spawn(async move { plain_client().get(&slow, 100, SOON).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let waiting = plain_client();
-    let url = server.url("http", "/");
-    assert!(matches!(waiting.get(&url, 100, Duration::from_millis(300)).await.unwrap_err(), NetError::TimedOut { .. }));
-    drop(first);
-    assert_eq!(plain_client().get(&url, 100, SOON).await.unwrap().status, 200);
+    let idle = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(plain_client().get(&server.url("http", "/"), 100, SOON).await.unwrap().status, 200);
+    assert_eq!(closed(idle).await.as_deref(), Some(""));
+    assert_eq!(in_work.await.unwrap().unwrap().body, b"slowly");
+}
+
+#[tokio::test]
+async fn a_good_request_comes_through_at_once_among_many_idle_connections() {
+    let server = start(counting(), None, ServerLimits { connections_max: 50, ..ServerLimits::default() }).await;
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(("127.0.0.1", server.port)).await.unwrap());
+    }
+    let begun = std::time::Instant::now();
+    assert_eq!(plain_client().get(&server.url("http", "/"), 100, SOON).await.unwrap().status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

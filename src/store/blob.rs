@@ -1,13 +1,15 @@
 //! Payloads as files: written aside, synced, renamed, folder synced. A payload file is whole and
 //! durable from the moment it has a name outside `tmp`.
 
-use crate::limits::{DISK_CHECK_EVERY_BYTES, DISK_RESERVE_BYTES};
+use crate::limits::{DISK_CHECK_EVERY_BYTES, DISK_RESERVE_BYTES, SPOOL_BYTES_MAX};
 use crate::model::BlobId;
 use crate::store::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The folder of payload files: `tmp` for those being written, `00` to `ff` (the first two digits
 /// of the id) for those that are.
@@ -15,6 +17,23 @@ use std::path::{Path, PathBuf};
 pub struct Blobs {
     folder: PathBuf,
     reserve_bytes: u64,
+    under_way: Arc<UnderWay>,
+}
+
+/// What all files being written may have together, and have, in bytes.
+#[derive(Debug)]
+struct UnderWay {
+    bytes_max: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl UnderWay {
+    /// Takes room for `bytes` more; gives what is taken then where there is none.
+    fn take(&self, bytes: u64) -> Result<(), u64> {
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        let more = |taken: u64| taken.checked_add(bytes).filter(|sum| *sum <= bytes_max);
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(|_| ())
+    }
 }
 
 impl Blobs {
@@ -27,7 +46,8 @@ impl Blobs {
 
     /// As [`Self::at`], with another reserve of free space, in bytes.
     pub fn with_reserve(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
-        let blobs = Self { folder: folder.to_owned(), reserve_bytes };
+        let under_way = UnderWay { bytes_max: AtomicU64::new(SPOOL_BYTES_MAX), bytes: AtomicU64::new(0) };
+        let blobs = Self { folder: folder.to_owned(), reserve_bytes, under_way: Arc::new(under_way) };
         let failed = |source| StoreError::io(format!("payload folder {}", folder.display()), source);
         // What lies there may be in clear.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(blobs.aside()).map_err(failed)?;
@@ -44,14 +64,21 @@ impl Blobs {
         Ok(blobs)
     }
 
+    /// Sets how many bytes all files being written may have together, for what is written from now on.
+    pub fn bound_under_way(&self, bytes_max: u64) {
+        self.under_way.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
     /// Starts a file aside. It vanishes unless committed. `expected_bytes` is the size expected,
     /// for the check of free space; the check is repeated while writing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] when the payload would use up the reserve.
+    /// [`StoreError::Full`] when the payload would use up the reserve, [`StoreError::Crowded`] when others being written have
+    /// all the room there is for them.
     pub fn create(&self, expected_bytes: Option<u64>) -> Result<BlobWriter, StoreError> {
         self.room_for(expected_bytes.unwrap_or(0))?;
+        self.take(0)?;
         let (id, path, file) = self.begin()?;
         Ok(BlobWriter {
             blobs: self.clone(),
@@ -106,6 +133,14 @@ impl Blobs {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes room among the files being written.
+    fn take(&self, bytes: u64) -> Result<(), StoreError> {
+        self.under_way.take(bytes).map_err(|taken_bytes| StoreError::Crowded {
+            taken_bytes,
+            bytes_max: self.under_way.bytes_max.load(Ordering::Relaxed),
+        })
     }
 
     /// Moves a payload to `lost`, where it stays until an operator has looked.
@@ -213,9 +248,12 @@ impl Write for BlobWriter {
             self.blobs.room_for(0).map_err(io::Error::from)?;
             self.check_at = self.bytes + DISK_CHECK_EVERY_BYTES;
         }
-        let written = self.file.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
+        self.blobs.take(bytes.len() as u64).map_err(io::Error::from)?;
+        let written = self.file.write(bytes);
+        let kept = written.as_ref().map_or(0, |kept| *kept as u64);
+        self.blobs.under_way.bytes.fetch_sub(bytes.len() as u64 - kept, Ordering::Relaxed);
+        self.bytes += kept;
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -225,6 +263,7 @@ impl Write for BlobWriter {
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
+        self.blobs.under_way.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         if !self.committed {
             // Should this fail, the next start removes it.
             drop(fs::remove_file(&self.path));

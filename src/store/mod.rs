@@ -59,6 +59,14 @@ pub enum StoreError {
         /// Cause.
         source: io::Error,
     },
+    /// Other payloads being written have the room that there is for them.
+    #[error("payloads being written have {taken_bytes} bytes already, of {bytes_max} at most (limits.spool_bytes_max)")]
+    Crowded {
+        /// Found.
+        taken_bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
     /// Another process has the store open.
     #[error("{folder} is in use by another process")]
     Locked {
@@ -93,7 +101,7 @@ impl StoreError {
 
     /// Whether waiting may help: the disk is full, or the file system failed.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Io { .. } | Self::Stopped(_))
+        matches!(self, Self::Crowded { .. } | Self::Full { .. } | Self::Io { .. } | Self::Stopped(_))
     }
 }
 
@@ -101,7 +109,7 @@ impl From<StoreError> for io::Error {
     /// For payloads written through [`io::Write`]: a full disk keeps its kind, and its figures inside.
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full { .. } => Self::new(io::ErrorKind::StorageFull, error),
+            StoreError::Crowded { .. } | StoreError::Full { .. } => Self::new(io::ErrorKind::StorageFull, error),
             StoreError::Io { source, .. } => source,
             other => Self::other(other),
         }

@@ -172,3 +172,24 @@ fn a_transaction_larger_than_any_record_is_refused_alone() {
     assert!(store.message(id).unwrap().is_none());
     store.commit(insert().1).unwrap();
 }
+
+#[test]
+fn payloads_being_written_share_a_bound_and_give_back_what_they_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    blobs.bound_under_way(1000);
+    let begin = |bytes: usize| {
+        let mut writer = blobs.create(None).unwrap();
+        io::Write::write_all(&mut writer, &vec![0; bytes]).map(|()| writer)
+    };
+    let (first, second) = (begin(600).unwrap(), begin(300).unwrap());
+    let crowded = StoreError::io("write", begin(200).unwrap_err());
+    assert!(matches!(crowded, StoreError::Crowded { taken_bytes: 900, bytes_max: 1000 }), "{crowded}");
+    assert!(crowded.is_temporary());
+    drop(first);
+    let third = begin(700).unwrap();
+    second.commit().unwrap();
+    third.commit().unwrap();
+    drop(begin(1000).unwrap());
+    assert!(begin(1001).is_err());
+}

@@ -69,13 +69,21 @@ pub struct Node<'t> {
 }
 
 impl Tree {
-    /// Parses a document of at most `limits::XML_TREE_NODES_MAX` nodes.
+    /// Parses a document of at most `limits::XML_TREE_NODES_MAX` nodes and attributes.
     ///
     /// # Errors
     /// As `XmlError` says.
     pub fn parse(bytes: &[u8]) -> Result<Self, XmlError> {
+        Self::parse_within(bytes, limits::XML_TREE_NODES_MAX)
+    }
+
+    /// As [`Self::parse`], with another bound of nodes and attributes.
+    ///
+    /// # Errors
+    /// As `XmlError` says.
+    pub fn parse_within(bytes: &[u8], nodes_max: usize) -> Result<Self, XmlError> {
         let mut reader = Reader::new(bytes);
-        let mut builder = Builder::document(bytes.len());
+        let mut builder = Builder { nodes_max, ..Builder::document(bytes.len()) };
         loop {
             match reader.next()? {
                 Event::Eof => return builder.finish(),
@@ -317,6 +325,9 @@ pub(super) struct Builder {
     root: Option<usize>,
     text_left: usize,
     text_limit: usize,
+    /// Nodes and attributes: both are strings of their own.
+    nodes: usize,
+    nodes_max: usize,
 }
 
 impl Builder {
@@ -333,7 +344,15 @@ impl Builder {
 
     fn with(around: Vec<(String, String)>, inherited: Vec<Attribute>, text_limit: usize) -> Self {
         let tree = Tree { entries: Vec::new(), root: 0, ids: HashMap::new(), around, inherited };
-        Self { tree, open: Vec::new(), root: None, text_left: text_limit, text_limit }
+        Self {
+            tree,
+            open: Vec::new(),
+            root: None,
+            text_left: text_limit,
+            text_limit,
+            nodes: 0,
+            nodes_max: limits::XML_TREE_NODES_MAX,
+        }
     }
 
     pub(super) fn event(&mut self, event: Event) -> Result<(), XmlError> {
@@ -387,8 +406,12 @@ impl Builder {
 
     fn add(&mut self, content: Content) -> Result<usize, XmlError> {
         let at = self.tree.entries.len();
-        if at >= limits::XML_TREE_NODES_MAX {
-            return Err(XmlError::Limit { what: "the number of nodes", limit: limits::XML_TREE_NODES_MAX as u64 });
+        self.nodes += 1;
+        if let Content::Element(start) = &content {
+            self.nodes += start.attributes.len() + start.declarations.len();
+        }
+        if self.nodes > self.nodes_max {
+            return Err(XmlError::Limit { what: "the number of nodes and attributes", limit: self.nodes_max as u64 });
         }
         self.tree.entries.push(Entry { parent: self.open.last().copied(), end: at + 1, content });
         Ok(at)

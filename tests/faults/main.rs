@@ -10,6 +10,8 @@ mod configuration;
 #[allow(dead_code, reason = "a part of it is used here")]
 mod exchange;
 mod inbound;
+mod peers;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;

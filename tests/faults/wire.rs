@@ -76,10 +76,15 @@ pub(crate) fn look(world: &World, request: &[u8], answer: &http::Answer) -> Valu
     sluss(&args).one()
 }
 
+/// What stays of the refusals at an access point, newest first.
+pub(crate) fn refusals(world: &World, access_point: &str) -> Vec<Value> {
+    let refusals = world.api(access_point, "GET", "/refusals?limit=1000").json();
+    refusals["refusals"].as_array().unwrap_or_else(|| panic!("{refusals}")).clone()
+}
+
 /// The refusal of a message, as the operator of the southern access point sees it.
 pub(crate) fn refusal(world: &World, message_id: &str) -> Value {
-    let refusals = world.api(SOUTH, "GET", "/refusals").json();
-    let refusals = refusals["refusals"].as_array().unwrap();
+    let refusals = refusals(world, SOUTH);
     let found = refusals.iter().find(|event| event["facts"]["claimed_as4_message_id"] == message_id);
     found.unwrap_or_else(|| panic!("no refusal of {message_id} in {refusals:#?}")).clone()
 }

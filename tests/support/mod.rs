@@ -100,7 +100,12 @@ impl World {
 
     /// Registers an access point that nobody runs, and a participant there.
     pub(crate) fn elsewhere(&self, access_point: &str, id: &str) {
-        self.testbed(&["access-point"], &[access_point, "--endpoint", "http://127.0.0.1:9/as4"]);
+        self.elsewhere_at(access_point, id, "http://127.0.0.1:9/as4");
+    }
+
+    /// Registers an access point that is not ours, and a participant there.
+    pub(crate) fn elsewhere_at(&self, access_point: &str, id: &str, url: &str) {
+        self.testbed(&["access-point"], &[access_point, "--endpoint", url]);
         self.participant(id, access_point);
     }
 
@@ -292,6 +297,13 @@ impl Daemon {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Memory that it has, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {

@@ -1,0 +1,116 @@
+//! What happens before anybody is known: the SOAP part is waited for, parsed and verified, by few at a time.
+
+use super::refusal::Failure;
+use super::{Addressed, verified};
+use crate::access_point::Router;
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Received, Refusal};
+use crate::limits;
+use crate::model::{DocumentType, ParticipantId, ProcessId};
+use crate::net::BodyError;
+use crate::net::inbound::Upload;
+use crate::pki::Certificate;
+use std::io::Read;
+use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
+
+/// Waits until the SOAP part is in memory as a whole. Nobody has a thread for it, and a large one needs a place among the
+/// few, which is held as long as the result.
+pub(super) async fn arrived<'r>(
+    router: &'r Router,
+    content_type: &str,
+    announced: Option<u64>,
+    body: &mut Upload,
+) -> Result<Option<SemaphorePermit<'r>>, Failure> {
+    let bytes_max = router.settings().as4_bytes_max;
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(Failure::unread(&BodyError::TooLarge(bytes_max)));
+    }
+    let (mut place, mut looks, mut look_at) = (None, 0, 0);
+    loop {
+        let (beginning, ended) = body.beginning();
+        let large = place.is_none() && beginning.len() > limits::SOAP_SMALL_BYTES;
+        // Each look begins at the first byte: crumbs are not worth one each.
+        if ended || large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
+            if as4::begun(content_type, beginning, ended) {
+                return Ok(place);
+            }
+            (looks, look_at) = (looks + 1, beginning.len() * 3 / 2);
+        }
+        if large {
+            let patience = limits::SERVER_IDLE_MAX;
+            let found = tokio::time::timeout(patience, router.gate.large.acquire()).await.ok().and_then(Result::ok);
+            let none = || Failure::Crowded("too many large SOAP parts are in work".into());
+            place = Some(found.ok_or_else(none)?);
+        }
+        body.more().await.map_err(|fault| Failure::unread(&fault))?;
+    }
+}
+
+/// So many pieces of a body are looked at as they come; later ones when there is half as much again.
+const LOOKS_AT_ONCE: usize = 32;
+
+/// What came of a look at the SOAP part.
+pub(super) enum Look<R> {
+    /// The message was answered before: this way.
+    Again(Answer),
+    /// It is to be opened.
+    New(Box<(Attributed<R>, Addressed, Claimed)>),
+    /// Its signer is named, and no certificate here has that name.
+    Unnamed(Box<Received<R>>),
+}
+
+/// Parses and verifies, in a thread of few.
+pub(super) async fn looked<R: Read + Send + 'static>(
+    router: &Arc<Router>,
+    content_type: String,
+    body: R,
+) -> Result<Look<R>, Failure> {
+    let keeper = Arc::clone(router);
+    let look = apart(router, move || {
+        let received = as4::read(&content_type, body).map_err(|refusal| Failure::stranger(refusal, None))?;
+        if received.kind() != Kind::UserMessage {
+            let found = format!("a {} as a request", received.kind().word());
+            let expected = "a user message: AS4 receipts and errors come in answers here";
+            let refusal = Refusal::Feature(Finding::new(found, expected).rule("AS4-2.3.1.i"));
+            return Err(Failure::stranger(refusal, Some(received.claimed())));
+        }
+        let known = keeper.known_partners();
+        let named = |reference: &KeyReference| {
+            !reference.certificates().is_empty() || known.iter().any(|certificate| reference.names(certificate))
+        };
+        if received.signer_reference().is_none_or(named) {
+            return verified(&keeper, received, &known);
+        }
+        Ok(Look::Unnamed(Box::new(received)))
+    })
+    .await?;
+    let Look::Unnamed(received) = look else { return Ok(look) };
+    let candidates = candidates(router, &received.claimed()).await;
+    let keeper = Arc::clone(router);
+    apart(router, move || verified(&keeper, *received, &candidates)).await
+}
+
+/// Runs a stage on one of the few threads for it.
+async fn apart<T: Send + 'static>(
+    router: &Router,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    router.gate.verifiers.run(work).await.unwrap_or_else(|| Err(Failure::broken_off("a thread that verifies ended")))
+}
+
+/// Certificates that a signature may mean that neither brings its own nor names one of a known partner's: that of the original
+/// sender's access point in SMP. It is then trusted like any other. Nothing is proven yet, so few such look-ups are made.
+async fn candidates(router: &Router, claimed: &Claimed) -> Vec<Certificate> {
+    let sender = claimed.original_sender.as_ref().and_then(|id| id.parse::<ParticipantId>().ok());
+    let Some(sender) = sender else { return Vec::new() };
+    let Some(_place) = router.gate.may_look_up(&sender, Instant::now()) else { return Vec::new() };
+    match router.discovery.route(&sender, &DocumentType::message_receipt(), &ProcessId::default()).await {
+        Ok(route) => vec![route.certificate.certificate().clone()],
+        Err(error) => {
+            router.gate.not_found(sender, Instant::now());
+            tracing::warn!(problem = %error.problem(), "the certificate of an AS4 signature is looked for in SMP, in vain");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What other access points may answer (protocol.md 1.12), and what becomes of the message then.
+
+use super::support::{ALICE, NORTH, World, document, wait, world};
+use serde_json::Value;
+use sluss::as4::{self, error, receipt};
+use sluss::model::{As4MessageId, Clock, SystemClock};
+use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::xml::algorithm::Allowed;
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const PEER: &str = "AP0010-TESTBED";
+const PARTICIPANT: &str = "0203:peer.example.se";
+
+/// How the peer answers.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// Status, Content-Type, content.
+    Plain(u16, &'static str, &'static str),
+    /// Its AS4 receipt, under a status, wrapped so.
+    Receipt(u16, Wrapped),
+    /// The receipt, without signature.
+    Unsigned,
+    /// The receipt, signed by another access point of the federation.
+    OfAnother,
+    /// A receipt for another message.
+    ForAnother,
+    /// A signed error of this code, with a status.
+    Error(u16, &'static str),
+    /// An unsigned one.
+    UnsignedError,
+    /// Nothing: it hangs up.
+    HangsUp,
+    /// A length, half of the content, and the end.
+    ClosesEarly,
+    /// Its receipt, in many pieces with pauses.
+    Slowly,
+}
+
+/// What a receipt is wrapped in.
+#[derive(Clone, Copy, Debug)]
+enum Wrapped {
+    /// As a SOAP message.
+    Alone,
+    /// In a multipart with its type.
+    Multipart,
+    /// In a multipart that does not say its type.
+    Untyped,
+}
+
+/// An access point of other making. A message keeps the answer that was in force when it came first.
+struct Peer {
+    own: Identity,
+    other: Identity,
+    trust: Trust,
+    answer: Mutex<Answer>,
+    seen: Mutex<HashMap<String, Answer>>,
+}
+
+impl Peer {
+    fn serve(self: &Arc<Self>, listener: TcpListener) {
+        let peer = Arc::clone(self);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let peer = Arc::clone(&peer);
+                std::thread::spawn(move || peer.answer(stream));
+            }
+        });
+    }
+
+    fn answer(&self, mut stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        let (mut content_type, mut length) = (String::new(), 0);
+        for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+            let Some((name, value)) = line.split_once(": ") else { continue };
+            match name.to_lowercase().as_str() {
+                "content-type" => content_type = value.to_owned(),
+                "content-length" => length = value.parse().ok()?,
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let received = as4::read(&content_type, body.as_slice()).unwrap();
+        let id = received.claimed().message_id;
+        let answer = *self.seen.lock().unwrap().entry(id.to_string()).or_insert_with(|| *self.answer.lock().unwrap());
+        let at = SystemClock.now();
+        let attributed = received.verify(&[], &self.trust, at, &Allowed::new()).unwrap();
+        let about = |id: &As4MessageId, by: &Identity| {
+            receipt::build(id, attributed.reference_elements(), by, &new_id(), at).unwrap().body
+        };
+        let own = about(&id, &self.own);
+        let soap = "application/soap+xml; charset=UTF-8";
+        let boundary = "--b\r\nContent-Type: application/soap+xml\r\n\r\n";
+        let (status, kind, content) = match answer {
+            Answer::Plain(status, kind, content) => (status, kind, content.to_owned()),
+            Answer::Receipt(status, Wrapped::Alone) => (status, soap, own),
+            Answer::Receipt(status, Wrapped::Multipart) => (
+                status,
+                "multipart/related; boundary=b; type=\"application/soap+xml\"",
+                format!("{boundary}{own}\r\n--b--\r\n"),
+            ),
+            Answer::Receipt(status, Wrapped::Untyped) => {
+                (status, "multipart/related; boundary=b", format!("{boundary}{own}\r\n--b--\r\n"))
+            }
+            Answer::Unsigned => {
+                let (start, end) = (own.find("<wsse:Security").unwrap(), own.find("</wsse:Security>").unwrap() + 16);
+                (200, soap, format!("{}{}", &own[..start], &own[end..]))
+            }
+            Answer::OfAnother => (200, soap, about(&id, &self.other)),
+            Answer::ForAnother => (200, soap, about(&new_id(), &self.own)),
+            Answer::Error(status, participant) => {
+                let refusal = as4::Refusal::not_serviced(participant, "action");
+                (status, soap, error::build(&refusal, Some(&id), &self.own, &new_id(), at).unwrap().body)
+            }
+            Answer::UnsignedError => {
+                let refusal = as4::Refusal::Temporary("busy".into());
+                (200, soap, error::unsigned(&refusal, Some(&id), &new_id(), at).body)
+            }
+            Answer::HangsUp => return None,
+            Answer::ClosesEarly | Answer::Slowly => (200, soap, own),
+        };
+        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        let head = format!(
+            "HTTP/1.1 {status} X\r\n{kind}Location: http://127.0.0.1:9/\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        );
+        // RFC 9110, 8.6: a 204 has no length.
+        let head = if status == 204 { head.replace("Content-Length: 0\r\n", "") } else { head };
+        stream.write_all(head.as_bytes()).ok()?;
+        let (first, second) = content.split_at(content.len() / 2);
+        match answer {
+            Answer::ClosesEarly => stream.write_all(first.as_bytes()).ok()?,
+            Answer::Slowly => {
+                for piece in content.as_bytes().chunks(content.len() / 8) {
+                    std::thread::sleep(Duration::from_millis(100));
+                    stream.write_all(piece).ok()?;
+                }
+            }
+            _ => stream.write_all([first, second].concat().as_bytes()).ok()?,
+        }
+        Some(())
+    }
+}
+
+fn new_id() -> As4MessageId {
+    format!("{}@{PEER}", uuid::Uuid::new_v4()).parse().unwrap()
+}
+
+fn peer(world: &World) -> Arc<Peer> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.elsewhere_at(PEER, PARTICIPANT, &format!("http://{}/as4", listener.local_addr().unwrap()));
+    let identity = |name: &str| {
+        let folder = world.folder(name);
+        Identity::from_files(&folder.join("key.pem"), &folder.join("cert.pem")).unwrap()
+    };
+    let anchor = Certificate::from_pem(&fs::read(world.dir.join("ca/ap.cert.pem")).unwrap()).unwrap();
+    let trust = Trust {
+        role: Role::AccessPoint,
+        anchors: vec![anchor],
+        revocation: Revocation::Unchecked,
+        bits_least: 2048,
+        validity: true,
+    };
+    let peer = Peer {
+        own: identity(PEER),
+        other: identity(NORTH),
+        trust,
+        answer: Mutex::new(Answer::HangsUp),
+        seen: Mutex::default(),
+    };
+    let peer = Arc::new(peer);
+    peer.serve(listener);
+    peer
+}
+
+/// The message after its first attempt.
+fn attempted(world: &World) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "a.txt", b"x");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", PARTICIPANT, &file]).done().one();
+    let id = sent["id"].as_str().unwrap();
+    let tried = |message: &Value| message["status"] != "SUBMITTED";
+    wait(|| Some(world.at(NORTH, &["queue", "show", id]).done().one()["message"].clone()).filter(tried)).unwrap()
+}
+
+#[test]
+fn every_answer_of_a_peer_is_called_what_it_is() {
+    let world = world();
+    let _discovery = world.discovery();
+    let peer = peer(world);
+    let (again, done, over) = ("SCHEDULED_FOR_RESEND", "WAITING_FOR_RECEIPT", "MESSAGE_EXCHANGE_ERROR");
+    let fault = "<S:Envelope xmlns:S=\"http://www.w3.org/2003/05/soap-envelope\"><S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code><S:Reason><S:Text xml:lang=\"en\">boom</S:Text></S:Reason></S:Fault></S:Body></S:Envelope>";
+    for (answer, status, code, said) in [
+        (Answer::Receipt(200, Wrapped::Alone), done, "", ""),
+        (Answer::Receipt(200, Wrapped::Multipart), done, "", ""),
+        (Answer::Receipt(500, Wrapped::Untyped), done, "", ""),
+        (Answer::Receipt(500, Wrapped::Alone), done, "", ""),
+        (Answer::Slowly, done, "", ""),
+        (Answer::Plain(200, "", ""), again, "EBMS:0301", "empty"),
+        (Answer::Plain(202, "", ""), again, "EBMS:0301", "empty"),
+        (Answer::Plain(204, "", ""), again, "EBMS:0301", "empty"),
+        (Answer::Plain(302, "", ""), again, "EBMS:0005", "HTTP status 302"),
+        (Answer::Plain(404, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 404"),
+        (Answer::Plain(503, "", ""), again, "EBMS:0005", "HTTP status 503"),
+        (Answer::Plain(500, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 500"),
+        (Answer::Plain(200, "text/html", "<html/>"), again, "EBMS:0302", "text/html"),
+        (Answer::Plain(500, "application/soap+xml", fault), again, "EBMS:0302", "boom"),
+        (Answer::Plain(400, "text/xml", fault), again, "EBMS:0302", "boom"),
+        (Answer::Unsigned, again, "EBMS:0302", "not signed"),
+        (Answer::OfAnother, again, "EBMS:0302", "not authentic"),
+        (Answer::ForAnother, again, "EBMS:0302", "is for message"),
+        (Answer::Error(200, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
+        (Answer::Error(500, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
+        (Answer::UnsignedError, again, "EBMS:0004", "try again later"),
+        (Answer::HangsUp, again, "EBMS:0005", ""),
+        (Answer::ClosesEarly, again, "EBMS:0005", ""),
+    ] {
+        *peer.answer.lock().unwrap() = answer;
+        let message = attempted(world);
+        assert_eq!(message["status"], status, "{answer:?}: {message:#}");
+        let error = &message["error"];
+        assert_eq!(error["code"].as_str().unwrap_or_default(), code, "{answer:?}: {error:#}");
+        assert!(error["detail"].as_str().unwrap_or_default().contains(said), "{answer:?}: {error:#}");
+    }
+}
