@@ -55,6 +55,10 @@ pub struct Config {
     /// How long a stop waits for what is under way, in seconds. Default 30.
     #[serde(default = "shutdown_grace")]
     pub shutdown_grace_seconds: u64,
+    /// Whether refused AS4 requests are kept as they came, in `refused` below `data_dir`, for `sluss as4 open`. Every request is
+    /// then written twice. Default false.
+    #[serde(default)]
+    pub record_refused: bool,
     /// The participants that we serve.
     #[serde(default, rename = "participant")]
     pub participants: Vec<Participant>,
@@ -207,6 +211,8 @@ pub struct Sizes {
     pub as4_bytes_max: u64,
     /// Payloads that are being received or packed, all together; what would pass it is told to come again. Default 10,000,000,000.
     pub spool_bytes_max: u64,
+    /// Disk space for refused requests that are kept (`record_refused`); the oldest go first. Default 1,000,000,000.
+    pub recorded_bytes_max: u64,
 }
 
 impl Default for Sizes {
@@ -217,6 +223,7 @@ impl Default for Sizes {
             envelope_bytes_max: limits::ENVELOPE_BYTES_MAX,
             as4_bytes_max: limits::AS4_BODY_BYTES_MAX,
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
+            recorded_bytes_max: 1_000_000_000,
         }
     }
 }

@@ -9,6 +9,7 @@ mod refusal;
 mod verifiers;
 
 use super::parts::Parts;
+use super::record::{Record, Recorded, begin_record, keep_record};
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
@@ -21,7 +22,6 @@ use crate::net::inbound::Upload;
 use crate::pki::Certificate;
 use crate::store::{Answered, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
-use crate::xml::algorithm::Allowed;
 use arrival::{Look, arrived, looked};
 use refusal::{Failure, refuse};
 use std::io::{BufReader, Read};
@@ -64,9 +64,15 @@ pub struct Response {
 /// A duplicate gets the first AS4 receipt again. A refusal becomes an ebMS error and an event, and leaves no message
 /// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
 pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
-    match take(router, request).await {
+    let record = begin_record(router, &request.content_type).await;
+    match take(router, request, record.clone()).await {
         Ok(answer) => Response { status: 200, body: Some((answer.content_type, answer.body)), known: true },
-        Err(Failure::Refused(refused)) => refuse(router, *refused).await,
+        Err(Failure::Refused(refused)) => {
+            if let Some(record) = record {
+                keep_record(router, record, refused.problem()).await;
+            }
+            refuse(router, *refused).await
+        }
         Err(Failure::Own(problem)) => {
             tracing::error!(problem = %problem, "an AS4 request could not be taken");
             Response { status: 503, body: None, known: true }
@@ -78,10 +84,10 @@ pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
     }
 }
 
-async fn take(router: &Arc<Router>, request: Request) -> Result<Answer, Failure> {
+async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
     let Request { content_type, announced, mut body, standing } = request;
     let _place = arrived(router, &content_type, announced, &mut body).await?;
-    match looked(router, content_type, body.into_reader()).await? {
+    match looked(router, content_type, Recorded { inner: body.into_reader(), record }).await? {
         Look::Again(answer) => Ok(answer),
         Look::New(message) => {
             standing.proven()?;
@@ -103,9 +109,13 @@ async fn take(router: &Arc<Router>, request: Request) -> Result<Answer, Failure>
 fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certificate]) -> Result<Look<R>, Failure> {
     let settings = router.settings();
     let claimed = received.claimed();
+    // Whose message it claims to be: that it is, is verified.
+    let party = claimed.from.as_ref().and_then(|from| from.id.parse::<PartyId>().ok());
+    let partner = settings.tolerated(party.as_ref());
     let authenticated = received
         .content_bytes_max(settings.as4_bytes_max)
-        .authenticate(candidates, &settings.trust, router.now(), &Allowed::new())
+        .timestamp_within(partner.timestamp_ahead_max, partner.timestamp_behind_max)
+        .authenticate(candidates, &settings.trust, router.now(), &partner.allowed)
         .map_err(|refusal| Failure::stranger(refusal, Some(claimed.clone())))?;
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
@@ -223,6 +233,10 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     let settings = router.settings();
     let mut parts = Parts::new(router.store.blobs());
     let fingerprint = attributed.fingerprint();
+    if !attributed.allowed().is_empty() {
+        let partner = settings.tolerated(Some(&key.from));
+        tracing::warn!(partner = %key.from, allowed = partner.allowances(), "accepted beyond the profile, as configured");
+    }
     let opened = attributed
         .open(std::slice::from_ref(&settings.identity), &mut parts)
         .map_err(|refusal| unspooled(parts.failed(), refusal))?;

@@ -9,6 +9,7 @@ mod partner;
 mod parts;
 pub mod ping;
 mod queries;
+mod record;
 mod send_error;
 mod spool;
 pub mod worker;
@@ -28,6 +29,7 @@ use inbound::Gate;
 
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
+pub use record::Recorder;
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
 
@@ -103,6 +105,8 @@ pub struct Settings {
     pub envelope_bytes_max: u64,
     /// Largest AS4 request taken, in bytes, as it comes and when it is unpacked.
     pub as4_bytes_max: u64,
+    /// Where refused requests are kept; nowhere where none.
+    pub recorder: Option<Recorder>,
     /// What is accepted of single partners beyond the profile.
     pub partners: BTreeMap<PartyId, Partner>,
     /// Largest sum of all payloads being written, in bytes.

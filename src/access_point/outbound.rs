@@ -19,7 +19,6 @@ use crate::net::Body;
 use crate::pki::Certificate;
 use crate::store::{BlobWriter, Settlement, StoreError, Transaction};
 use crate::xhe;
-use crate::xml::algorithm::Allowed;
 use std::io::BufReader;
 use std::sync::Arc;
 
@@ -230,9 +229,10 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
     let (references, sent_id, signer, now) =
         (packing.references.clone(), sent_id.clone(), certificate.clone(), router.now());
+    let allowed = router.settings().tolerated(message.partner.as_ref()).allowed;
     let check = move || {
         let kind = answer.content_type.as_deref();
-        receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &Allowed::new())
+        receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &allowed)
     };
     let checked = tokio::task::spawn_blocking(check).await;
     let receipt = checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))??;

@@ -89,6 +89,10 @@ impl Materials {
             participants: participants.collect(),
             envelope_bytes_max: config.limits.envelope_bytes_max,
             as4_bytes_max: config.limits.as4_bytes_max,
+            recorder: config.record_refused.then(|| access_point::Recorder {
+                folder: config.data_dir.join("refused"),
+                bytes_max: config.limits.recorded_bytes_max,
+            }),
             partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
             spool_bytes_max: config.limits.spool_bytes_max,
             retry: access_point::Retry {

@@ -4,6 +4,7 @@
 //! [`Attributed::open`] take a request apart, [`receipt::build`] and [`error::build`] make the signed answer. Everything here is
 //! synchronous and pure: time, random numbers, keys and places for large content are arguments.
 
+mod algorithms;
 mod envelope;
 pub mod error;
 pub mod header;
@@ -19,11 +20,11 @@ mod sign;
 mod transfer;
 mod verify;
 
+pub use algorithms::Algorithms;
 pub use error::{EbmsError, Finding, Refusal};
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
 pub use open::{
-    Algorithms, Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun,
-    read,
+    Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun, read,
 };
 pub use pack::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, pack};
 pub use receipt::{Receipt, ReceiptError};

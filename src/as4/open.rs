@@ -1,6 +1,7 @@
 //! Opening a received message, step by step, each a type that the next one takes: [`read`] parses the SOAP part,
 //! [`Received::verify`] says who sent it, [`Attributed::open`] takes the parts. Only then is anything delivered.
 
+use super::algorithms::Algorithms;
 use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
 use super::header::{Content, Party, Signal, UserMessage, read_reference};
@@ -16,6 +17,7 @@ use crate::pki::{Certificate, Identity, Trust, Trusted};
 use crate::xml::algorithm::{Allow, Allowed};
 use crate::xml::ns;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What kind of message unit came.
@@ -66,6 +68,8 @@ pub struct Received<R> {
     parts: Option<Multipart<R>>,
     any_community: bool,
     content_bytes_max: u64,
+    /// How far `eb:Timestamp` may lie ahead, and behind.
+    window: (Duration, Duration),
 }
 
 /// Reads the SOAP part of an HTTP body and checks its structure. The attachments stay unread.
@@ -81,6 +85,7 @@ pub fn read<R: Read>(content_type: &str, body: R) -> Result<Received<R>, Refusal
         parts,
         any_community: false,
         content_bytes_max: limits::AS4_BODY_BYTES_MAX,
+        window: (limits::TIMESTAMP_AHEAD_MAX, limits::TIMESTAMP_BEHIND_MAX),
     })
 }
 
@@ -155,6 +160,13 @@ impl<R: Read> Received<R> {
     #[must_use]
     pub fn content_bytes_max(mut self, bytes: u64) -> Self {
         self.content_bytes_max = bytes;
+        self
+    }
+
+    /// Sets how far `eb:Timestamp` may lie ahead of our clock, and behind.
+    #[must_use]
+    pub fn timestamp_within(mut self, ahead: Duration, behind: Duration) -> Self {
+        self.window = (ahead, behind);
         self
     }
 
@@ -262,46 +274,16 @@ impl VerifiedSignal {
     }
 }
 
-/// The algorithms of a message, by their identifiers.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Algorithms {
-    /// SignatureMethod.
-    pub signature: Option<String>,
-    /// Digest methods, each once.
-    pub digest: Vec<String>,
-    /// Key transport, each once.
-    pub key_transport: Vec<String>,
-    /// Content encryption, each once.
-    pub content: Vec<String>,
-}
-
-impl Algorithms {
-    fn of(proof: &Proof, encryption: &Encryption) -> Self {
-        let unique = |all: Vec<&String>| {
-            let mut once: Vec<String> = all.into_iter().cloned().collect();
-            once.sort();
-            once.dedup();
-            once
-        };
-        Self {
-            signature: proof.method_uri.clone(),
-            digest: unique(proof.references.iter().map(|r| &r.digest_uri).collect()),
-            key_transport: unique(encryption.keys.iter().map(|k| &k.method_uri).collect()),
-            content: unique(encryption.parts.iter().map(|p| &p.method_uri).collect()),
-        }
-    }
-}
-
 /// Checks the age of a message (protocol.md 1.5).
-fn in_window(timestamp: Timestamp, at: Timestamp) -> Result<(), Refusal> {
-    let (earliest, latest) =
-        (verify::earlier(at, limits::TIMESTAMP_BEHIND_MAX), verify::later(at, limits::TIMESTAMP_AHEAD_MAX));
+fn in_window(timestamp: Timestamp, at: Timestamp, (ahead, behind): (Duration, Duration)) -> Result<(), Refusal> {
+    let (earliest, latest) = (verify::earlier(at, behind), verify::later(at, ahead));
     if (earliest..=latest).contains(&timestamp) {
         return Ok(());
     }
     Err(Refusal::Policy(
         Finding::new(format!("eb:Timestamp {timestamp}"), format!("a time from {earliest} to {latest}"))
-            .rule("AS4-2.2.t11"),
+            .rule("AS4-2.2.t11")
+            .remedy("the sender and this access point should set their clocks (NTP); a message that is too old should be sent as a new one"),
     ))
 }
 
@@ -354,7 +336,7 @@ impl<R: Read> Authenticated<R> {
     /// ([`Refusal::Policy`], [`Refusal::Payload`]).
     pub fn attribute(self) -> Result<Attributed<R>, Refusal> {
         let Self { message, proof, at, allowed, received } = self;
-        let Received { envelope, parts, any_community, content_bytes_max } = received;
+        let Received { envelope, parts, any_community, content_bytes_max, window } = received;
         let encryption =
             envelope.security().map(|s| security::encryption(s, &allowed)).transpose()?.unwrap_or_default();
         if !any_community {
@@ -364,7 +346,7 @@ impl<R: Read> Authenticated<R> {
             pmode::conform(&message)?;
         }
         if !allowed.contains(&Allow::Expired) {
-            in_window(message.timestamp, at)?;
+            in_window(message.timestamp, at, window)?;
         }
         covered(&message, &proof, &encryption, &allowed)?;
         let elements = proof.elements(&envelope)?;

@@ -59,3 +59,38 @@ impl Partner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partner(allow: &[&str]) -> Partner {
+        let allow = allow.iter().map(|name| (*name).to_owned()).collect();
+        let party = "AP0045-SDK-QA".parse().unwrap();
+        Partner { party, allow, timestamp_ahead_max_seconds: 300, timestamp_behind_max_seconds: 300 }
+    }
+
+    #[test]
+    fn algorithms_may_be_allowed_and_what_is_unsigned_or_not_trusted_may_not() {
+        let mut found = Vec::new();
+        let old = partner(&["rsa-sha512", "oaep-mgf1p"]);
+        old.check(0, &[], &mut found);
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!(old.allowed().len(), 2);
+        for name in ["unsigned", "unencrypted", "expired", "unknown-revocation", "short-keys", "md5"] {
+            let mut found = Vec::new();
+            partner(&[name]).check(3, &[], &mut found);
+            let [problem] = &found[..] else { panic!("{name}: {found:?}") };
+            for word in ["partner[3] (AP0045-SDK-QA).allow", name, "rsa-sha384"] {
+                assert!(problem.detail.contains(word), "{word}: {}", problem.detail);
+            }
+        }
+    }
+
+    #[test]
+    fn a_partner_stands_there_once() {
+        let mut found = Vec::new();
+        partner(&[]).check(1, &[partner(&[])], &mut found);
+        assert!(found[0].detail.contains("twice"), "{found:?}");
+    }
+}

@@ -11,10 +11,13 @@
 mod site;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
+use sluss::access_point::{Partner, Recorder, Settings};
+use sluss::inspect::as4;
 use sluss::message_service::Draft;
-use sluss::model::{DocumentType, Fault, Piece, Stage, Status};
+use sluss::model::{Clock, DocumentType, Fault, Piece, Stage, Status, SystemClock};
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -44,6 +47,51 @@ fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for
         for (name, length) in [("certificate_sha256", 64), ("signature", 768)] {
             assert_eq!(fact(&events, Stage::Received, name).map(|value| value.len()), Some(length), "{name}");
         }
+    });
+}
+
+#[test]
+fn a_refused_request_is_kept_for_a_look_and_a_partner_may_be_given_more_room() {
+    at_site(async |site| {
+        let before = site.router.settings();
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder { folder: folder.path().to_owned(), bytes_max: 1_000_000 };
+        site.router.reconfigure(Settings { recorder: Some(recorder), ..(*before).clone() });
+        let sent = Sent { ahead: Duration::from_secs(400), ..site.sent(site.envelope(|_| {}, |text| text)) };
+        let request = site.pack(&sent);
+        let answer = site.post(&request).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(text.contains("EBMS:0103") && text.contains("set their clocks"), "{text}");
+        let problem = site.refusal(&sent).await;
+        assert_eq!(problem.rule.as_deref(), Some("AS4-2.2.t11"));
+
+        // Other tests are refused meanwhile: this one's record is that of its octets.
+        let records = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let kept = records.filter(|kept| std::fs::read(kept.join("request.body")).unwrap() == request.body);
+        let [kept] = &kept.collect::<Vec<_>>()[..] else { panic!("not kept once") };
+        let headers = std::fs::read_to_string(kept.join("request.headers")).unwrap();
+        let question = as4::Question {
+            keys: vec![before.identity.clone()],
+            trust: before.trust.anchors.clone(),
+            at: SystemClock.now(),
+            allowed: ["unknown-revocation".parse().unwrap()].into(),
+            any_community: false,
+            signer: None,
+            answers: None,
+            bytes_max: None,
+            save: None,
+        };
+        let report = as4::open(&headers, &std::fs::read(kept.join("request.body")).unwrap()[..], &question);
+        let offline = report.error.unwrap();
+        assert_eq!((offline.code, offline.rule), (problem.code, problem.rule));
+
+        let mut settings = (*before).clone();
+        let patient = Partner { timestamp_ahead_max: Duration::from_secs(600), ..Partner::default() };
+        settings.partners.insert(PEER.parse().unwrap(), patient);
+        site.router.reconfigure(settings);
+        let answer = site.post(&request).await;
+        assert!(String::from_utf8_lossy(&answer.body).contains("NonRepudiationInformation"));
+        site.router.reconfigure((*before).clone());
     });
 }
 

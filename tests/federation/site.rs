@@ -54,6 +54,8 @@ pub(crate) struct Sent {
     pub(crate) to: ParticipantId,
     pub(crate) action: DocumentType,
     pub(crate) by_a_stranger: bool,
+    /// How far the sender's clock is ahead.
+    pub(crate) ahead: Duration,
 }
 
 /// A packed request.
@@ -114,6 +116,7 @@ impl Site {
             to: self.alice.clone(),
             action: DocumentType::sdk_message(),
             by_a_stranger: false,
+            ahead: Duration::ZERO,
         }
     }
 
@@ -163,7 +166,7 @@ impl Site {
             mpc: None,
             message_id: sent.message_id.clone(),
             ref_to: None,
-            timestamp: SystemClock.now(),
+            timestamp: SystemClock.now().checked_add(sent.ahead).unwrap(),
             from: Party::initiator(PEER),
             to: Party::responder(OURS),
             agreement: None,

@@ -64,6 +64,13 @@ impl Failure {
     }
 }
 
+impl Refused {
+    /// For people and programs on our side.
+    pub(super) fn problem(&self) -> Problem {
+        self.refusal.problem()
+    }
+}
+
 impl From<Refusal> for Failure {
     /// A refusal after the sender was told for certain.
     fn from(refusal: Refusal) -> Self {
@@ -86,8 +93,9 @@ impl From<Crowded> for Failure {
 /// Longest value of an unverified header that is recorded, in characters.
 const CLAIM_CHARS_MAX: usize = 256;
 
-/// Answers a refusal with an ebMS error, and records it. Nothing else stays of the request. A sender who is known gets our
-/// signature and an event; strangers get neither for each of many (`limits::STRANGERS_RECORDED_A_MINUTE`).
+/// Answers a refusal with an ebMS error, and records it. Nothing else stays of the request, but for what `record_refused`
+/// keeps. A sender who is known gets our signature and an event; of many strangers only the first in a minute do
+/// (`limits::STRANGERS_RECORDED_A_MINUTE`), and a signature only for what is a message.
 pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
     let Refused { refusal, claimed, known, status } = refused;
     let told = if known { Told::Alone } else { router.gate.refused(refusal.code(), Instant::now()) };
@@ -104,6 +112,8 @@ pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
         event = event.fact(name, value);
     }
     let in_reply_to = claimed.map(|claimed| claimed.message_id);
+    // A partner in trouble may fail before it is known, and some read no error without a signature (protocol.md 1.10).
+    let signs = known || (told == Told::Alone && in_reply_to.is_some());
     let keeper = Arc::clone(router);
     let work = move || {
         if told == Told::Alone {
@@ -111,7 +121,7 @@ pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
         }
         let settings = keeper.settings();
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
-        if !known {
+        if !signs {
             return Ok(error::unsigned(&refusal, in_reply_to.as_ref(), &id, keeper.now()));
         }
         error::build(&refusal, in_reply_to.as_ref(), &settings.identity, &id, keeper.now()).map_err(|error| {
