@@ -50,9 +50,9 @@ pub fn is_test(message: &UserMessage) -> bool {
 /// Tolerates what the contradictions register says to: a PartyId or a property without type (C-04), and the
 /// other spelling of Digg's name in the service type (C-05).
 ///
-/// No agreement is configured here, as parties find each other by service metadata: an AgreementRef asks for a P-Mode
-/// that we do not have, and is refused as Domibus refuses it (protocol.md 1.7). RefToMessageId, which a one-way
-/// message need not have, may be there (SAD-5.3.7.1) and has no effect: nothing is looked up or answered by it.
+/// Parties find each other by service metadata, and one P-Mode holds for all: an AgreementRef, which Digg's sample P-Mode
+/// defines and does not use, names nothing here and changes nothing. RefToMessageId, which a one-way message need not have,
+/// may be there (SAD-5.3.7.1) and has no effect either: nothing is looked up or answered by it.
 ///
 /// # Errors
 ///
@@ -64,9 +64,6 @@ pub fn conform(message: &UserMessage) -> Result<(), Refusal> {
             format!("mpc {}", message.mpc.as_deref().unwrap_or_default()),
             format!("{MPC} or none"),
         ));
-    }
-    if let Some(agreement) = &message.agreement {
-        return Err(mismatch("AS4-2.3.1.p1", format!("AgreementRef {:?}", agreement.value), "no AgreementRef"));
     }
     party(&message.from, "From", ROLE_INITIATOR, "AS4-2.3.1.k", "AS4-2.3.1.l")?;
     party(&message.to, "To", ROLE_RESPONDER, "AS4-2.3.1.n", "AS4-2.3.1.o")?;
