@@ -9,8 +9,11 @@ pub const AS4_BODY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024 - 1;
 /// Largest SOAP part, in bytes. It is the only part of a request held in memory.
 pub const SOAP_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Up to this size a SOAP part waits in memory without further ado, in bytes: real ones have 10 to 20 KB, with 30 parts 60 KB.
-pub const SOAP_SMALL_BYTES: usize = 64 * 1024;
+/// Up to this size a SOAP part waits in memory without further ado, in bytes: real ones have 10 to 20 KB.
+pub const SOAP_SMALL_BYTES: usize = 32 * 1024;
+
+/// Most octets of a body held in memory until its SOAP part is whole: MIME headers, and a transfer encoding, come on top of it.
+pub const BEGINNING_BYTES_MAX: usize = SOAP_BYTES_MAX + 128 * 1024;
 
 /// Requests with a larger SOAP part in work at once: 32 MB, whatever the number of connections.
 pub const SOAP_LARGE_AT_ONCE_MAX: usize = 16;

@@ -87,22 +87,21 @@ pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
     let Request { content_type, announced, mut body, standing } = request;
     let _place = arrived(router, &content_type, announced, &mut body).await?;
-    match looked(router, content_type, Recorded { inner: body.into_reader(), record }).await? {
-        Look::Again(answer) => Ok(answer),
-        Look::New(message) => {
-            standing.proven()?;
-            let router = Arc::clone(router);
-            let work = move || {
-                let (attributed, addressed, claimed) = *message;
-                opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed))
-            };
-            // Its thread waits for the parts, so it is none of those that verify.
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::broken_off(error)))
-        }
-        Look::Unnamed(received) => {
-            Err(Failure::stranger(Refusal::Temporary("the signer was not looked for".into()), Some(received.claimed())))
-        }
+    let look = looked(router, content_type, Recorded { inner: body.into_reader(), record }).await;
+    match &look {
+        Ok(_) => standing.proven()?,
+        // Refused with room or without it; with it, the sender comes to the end of what it is sending.
+        Err(failure) if failure.is_of_known() => drop(standing.proven()),
+        Err(_) => {}
     }
+    let (attributed, addressed, claimed) = match look? {
+        Look::Again(answer) => return Ok(answer),
+        Look::New(message) => *message,
+    };
+    let router = Arc::clone(router);
+    let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed));
+    // Its thread waits for the parts, so it is none of those that verify.
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::broken_off(error)))
 }
 
 /// Who signed the message, whether it is for us, and whether it came before: all that can be said before its parts.

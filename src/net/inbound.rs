@@ -185,6 +185,11 @@ impl Upload {
         (&self.beginning, self.ended)
     }
 
+    /// Makes room for a beginning of so many bytes at once, instead of twice as much each time that it grows.
+    pub fn expect(&mut self, bytes: usize) {
+        self.beginning.reserve_exact(bytes.saturating_sub(self.beginning.len()));
+    }
+
     /// Takes what comes next.
     ///
     /// # Errors

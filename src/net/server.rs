@@ -55,7 +55,7 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections_max: SERVER_CONNECTIONS_MAX.min(open_files() / 4),
+            connections_max: SERVER_CONNECTIONS_MAX,
             connections_of_one_max: SERVER_CONNECTIONS_OF_ONE_MAX,
             requests_max: SERVER_REQUESTS_MAX,
             requests_of_one_max: SERVER_REQUESTS_OF_ONE_MAX,
@@ -70,7 +70,7 @@ impl Default for ServerLimits {
 impl ServerLimits {
     fn bounds(self) -> Bounds {
         Bounds {
-            connections_max: self.connections_max,
+            connections_max: self.connections_max.min(open_files() / 4),
             connections_of_one_max: self.connections_of_one_max,
             requests_max: self.requests_max,
             requests_of_one_max: self.requests_of_one_max,

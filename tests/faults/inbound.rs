@@ -133,16 +133,16 @@ fn a_message_that_was_tampered_with_is_refused() {
     let (_, header, mut wire) = good(world);
     let middle = wire.parts[0].1.len() / 2;
     wire.parts[0].1[middle] ^= 1;
-    let answer = refused(world, &wire, &header, &expected("EBMS:0102", "could not be decrypted", ""));
+    let answer = refused(world, &wire, &header, &expected("EBMS:0102", "could not be decrypted", "AS4-2.2.t15"));
     xmlsec_verifies(world, &answer);
 
     let (_, header, mut wire) = good(world);
     wire.soap = wire.soap.replace(">0203:alice", ">0203:elice");
-    turned_away(world, &wire, &header, &expected("EBMS:0101", "differs from what was signed", ""));
+    turned_away(world, &wire, &header, &expected("EBMS:0101", "differs from what was signed", "AS4-2.2.t14"));
 
     let (_, header, mut wire) = good(world);
     wire.parts.clear();
-    refused(world, &wire, &header, &expected("EBMS:0011", "", ""));
+    refused(world, &wire, &header, &expected("EBMS:0011", "", "AS4-2.2.t04"));
 }
 
 /// An error must be signed for a sender who has other software than ours.

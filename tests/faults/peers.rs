@@ -213,7 +213,7 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
         (Answer::Plain(400, "text/xml", fault), again, "EBMS:0302", "boom"),
         (Answer::Unsigned, again, "EBMS:0302", "not signed"),
         (Answer::OfAnother, again, "EBMS:0302", "not authentic"),
-        (Answer::ForAnother, again, "EBMS:0302", "is for message"),
+        (Answer::ForAnother, again, "EBMS:0302", "about message"),
         (Answer::Error(200, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
         (Answer::Error(500, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
         (Answer::UnsignedError, again, "EBMS:0004", "try again later"),

@@ -346,7 +346,7 @@ fn a_participant_that_we_serve_is_reached_at_the_address_of_its_configuration() 
 fn a_message_that_seals_to_more_than_the_limit_is_refused_and_leaves_nothing() {
     Runtime::new().unwrap().block_on(async {
         let site = Site::start().await;
-        let settings = sluss::access_point::Settings { envelope_bytes_max: 2_000, ..(*site.router.settings()).clone() };
+        let settings = Settings { envelope_bytes_max: 2_000, ..(*site.router.settings()).clone() };
         site.router.reconfigure(settings);
         let refused = site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap_err();
         assert_eq!((refused.fault, refused.rule.as_deref()), (Fault::Refused, Some("AS4-2.8.a")), "{refused}");

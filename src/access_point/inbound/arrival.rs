@@ -3,7 +3,7 @@
 use super::refusal::Failure;
 use super::{Addressed, verified};
 use crate::access_point::Router;
-use crate::as4::{self, Answer, Attributed, Claimed, Finding, KeyReference, Kind, Received, Refusal};
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Refusal};
 use crate::limits;
 use crate::model::{DocumentType, ParticipantId, ProcessId};
 use crate::net::BodyError;
@@ -30,18 +30,25 @@ pub(super) async fn arrived<'r>(
     loop {
         let (beginning, ended) = body.beginning();
         let large = place.is_none() && beginning.len() > limits::SOAP_SMALL_BYTES;
+        let too_large = beginning.len() > limits::BEGINNING_BYTES_MAX;
         // Each look begins at the first byte: crumbs are not worth one each.
-        if ended || large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
+        if ended || large || too_large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
             if as4::begun(content_type, beginning, ended) {
                 return Ok(place);
             }
             (looks, look_at) = (looks + 1, beginning.len() * 3 / 2);
+        }
+        if too_large {
+            let expected = format!("at most {} bytes with its headers", limits::BEGINNING_BYTES_MAX);
+            return Err(Failure::stranger(Refusal::Limit(Finding::new("a larger SOAP part", expected)), None));
         }
         if large {
             let patience = limits::SERVER_IDLE_MAX;
             let found = tokio::time::timeout(patience, router.gate.large.acquire()).await.ok().and_then(Result::ok);
             let none = || Failure::Crowded("too many large SOAP parts are in work".into());
             place = Some(found.ok_or_else(none)?);
+            let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+            body.expect(announced.min(limits::BEGINNING_BYTES_MAX + limits::SOAP_SMALL_BYTES));
         }
         body.more().await.map_err(|fault| Failure::unread(&fault))?;
     }
@@ -56,8 +63,6 @@ pub(super) enum Look<R> {
     Again(Answer),
     /// It is to be opened.
     New(Box<(Attributed<R>, Addressed, Claimed)>),
-    /// Its signer is named, and no certificate here has that name.
-    Unnamed(Box<Received<R>>),
 }
 
 /// Parses and verifies, in a thread of few.
@@ -75,17 +80,22 @@ pub(super) async fn looked<R: Read + Send + 'static>(
             let refusal = Refusal::Feature(Finding::new(found, expected).rule("AS4-2.3.1.i"));
             return Err(Failure::stranger(refusal, Some(received.claimed())));
         }
-        let known = keeper.known_partners();
-        let named = |reference: &KeyReference| {
-            !reference.certificates().is_empty() || known.iter().any(|certificate| reference.names(certificate))
+        let Some(reference) = received.signer_reference().filter(|reference| reference.certificates().is_empty())
+        else {
+            return verified(&keeper, received, &[]).map(Ok);
         };
-        if received.signer_reference().is_none_or(named) {
-            return verified(&keeper, received, &known);
+        let known = keeper.known_partners();
+        if known.iter().any(|certificate| reference.names(certificate)) {
+            return verified(&keeper, received, &known).map(Ok);
         }
-        Ok(Look::Unnamed(Box::new(received)))
+        // Its signer is named, and no certificate here has that name.
+        Ok(Err(Box::new(received)))
     })
     .await?;
-    let Look::Unnamed(received) = look else { return Ok(look) };
+    let received = match look {
+        Ok(look) => return Ok(look),
+        Err(received) => received,
+    };
     let candidates = candidates(router, &received.claimed()).await;
     let keeper = Arc::clone(router);
     apart(router, move || verified(&keeper, *received, &candidates)).await

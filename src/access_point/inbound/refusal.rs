@@ -50,6 +50,11 @@ impl Failure {
         Self::Refused(Box::new(Refused { refusal, claimed: None, known: false, status }))
     }
 
+    /// Whether it is about a sender who is known.
+    pub(super) fn is_of_known(&self) -> bool {
+        matches!(self, Self::Refused(refused) if refused.known)
+    }
+
     /// Our own work did not come to its end.
     pub(super) fn broken_off(why: impl ToString) -> Self {
         Self::Own(Problem::new(Fault::Temporary, "internal", "the work was broken off", why.to_string()))
