@@ -34,8 +34,14 @@ pub fn build(
         "<eb:Receipt><ebbp:NonRepudiationInformation xmlns:ebbp=\"{}\">{parts}</ebbp:NonRepudiationInformation></eb:Receipt>",
         ns::EBBP
     );
-    sign::signal(Unit::WithForeign(&content), Some(received), identity, id, at)
+    // Each reference is canonical by itself. Only what it declares again, of what stands around it, would not be said twice.
+    let again = AROUND.iter().any(|prefix| reference_elements.iter().any(|reference| reference.contains(prefix)));
+    let unit = if again { Unit::WithForeign(&content) } else { Unit::Own(&content) };
+    sign::signal(unit, Some(received), identity, id, at)
 }
+
+/// Declarations that stand around the references of a receipt.
+const AROUND: [&str; 4] = [" xmlns:S12=", " xmlns:eb=", " xmlns:ebbp=", " xmlns:wsu="];
 
 /// A valid AS4 receipt.
 #[derive(Clone, Debug)]

@@ -250,7 +250,7 @@ impl Daemon {
     async fn count(&self, status: &str) -> Result<u64, Problem> {
         let answer = self.ask(Method::GET, "/status", Body::empty()).await?;
         let queues = answer["queues"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(queues.iter().filter(|queue| queue["status"] == status).filter_map(|queue| queue["count"].as_u64()).sum())
+        Ok(queues.iter().filter(|queue| queue["status"] == status).filter_map(|queue| queue["messages"].as_u64()).sum())
     }
 
     async fn ask(&self, method: Method, path: &str, body: Body) -> Result<Value, Problem> {

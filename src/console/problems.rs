@@ -59,7 +59,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 64] = [
+const KINDS: [(&str, &str, &str); 65] = [
     // Discovery
     (
         "participant-unknown",
@@ -221,6 +221,7 @@ const KINDS: [(&str, &str, &str); 64] = [
     ),
     // This machine
     ("disk-full", "Disken är full", "Inget sparades. Frigör utrymme och försök igen."),
+    ("spool-full", "För mycket tas emot samtidigt", "Inget sparades. Försök igen om en stund."),
     ("broken-off", "Överföringen avbröts", "Inget sparades. Försök igen."),
     ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),

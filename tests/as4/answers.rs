@@ -86,3 +86,28 @@ fn every_refusal_names_a_rule_and_a_remedy_to_us_and_to_the_peer() {
         }
     }
 }
+
+#[test]
+fn a_receipt_holds_also_where_a_reference_declares_again_what_stands_around_it() {
+    let pair = Pair::new();
+    let reference = |declaration: &str| {
+        format!(
+            "<ds:Reference xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\" URI=\"#a\"><eb:x{declaration}></eb:x>\
+             <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"></ds:DigestMethod>\
+             <ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>"
+        )
+    };
+    let sent: As4MessageId = MESSAGE_ID.parse().unwrap();
+    for namespace in ["http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/", "urn:other"] {
+        let references = [reference(&format!(" xmlns:eb=\"{namespace}\""))];
+        let id = RECEIPT_ID.parse().unwrap();
+        let answer = receipt::build(&sent, &references, &pair.south, &id, pair.at).unwrap();
+        let signed = [sluss::model::SignedReference {
+            uri: "#a".into(),
+            algorithm: "http://www.w3.org/2001/04/xmlenc#sha256".into(),
+            digest: "AAAA".into(),
+        }];
+        let (kind, body) = (Some(answer.content_type.as_str()), answer.body.as_bytes());
+        receipt::check(kind, body, &signed, &sent, &pair.south.certificate, pair.at, &Allowed::new()).unwrap();
+    }
+}
