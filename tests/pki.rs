@@ -10,7 +10,7 @@
 use sluss::crypto::hex;
 use sluss::model::Timestamp;
 use sluss::pki::keystore::{KeystoreError, pkcs12_key, pkcs12_trust};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, TrustError};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, TrustError};
 use sluss::testbed::ca::{CaError, Leaf, Profile, Purpose, Tree, demo, tree};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -45,6 +45,7 @@ fn pinned(role: Role, anchors: &[&Certificate]) -> Trust {
         revocation: Revocation::Unchecked,
         bits_least: 3072,
         validity: true,
+        proven: Proven::default(),
     }
 }
 

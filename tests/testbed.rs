@@ -10,7 +10,7 @@
 use sluss::discovery::{Discovery, Settings};
 use sluss::model::{DocumentType, ParticipantId, ProcessId, SystemClock, Timestamp};
 use sluss::net::client::{Client, ClientSettings};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::testbed::fault::Kind;
 use sluss::testbed::{self, Running, TestbedError};
 use std::path::Path;
@@ -41,6 +41,7 @@ fn discovery(dir: &Path, running: &Running) -> Discovery {
         revocation: Revocation::Unchecked,
         bits_least: 3072,
         validity: true,
+        proven: Proven::default(),
     };
     let settings = Settings {
         zone: "sml.testbed.example".into(),

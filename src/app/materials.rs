@@ -6,7 +6,7 @@ use crate::discovery;
 use crate::limits;
 use crate::message_service::{self, Keys, Mailbox};
 use crate::model::{Carriage, Fault, IdError, ParticipantId, PartyId, Problem};
-use crate::pki::{Certificate, Identity, Revocation, Role, Trust};
+use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +45,14 @@ impl Materials {
             RevocationSetting::Required => Revocation::Required,
             RevocationSetting::Unchecked => Revocation::Unchecked,
         };
-        let trust = |role, anchors, bits_least| Trust { role, anchors, revocation, bits_least, validity: true };
+        let trust = |role, anchors, bits_least| Trust {
+            role,
+            anchors,
+            revocation,
+            bits_least,
+            validity: true,
+            proven: Proven::default(),
+        };
         match own {
             Ok((party, identity)) if mistakes.is_empty() => Ok(Self {
                 identity,

@@ -8,7 +8,7 @@ use super::sign::{self, Answer, SignError, Unit};
 use crate::crypto;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
 use crate::pki::Identity;
-use crate::pki::{Certificate, Revocation, Role, Trust};
+use crate::pki::{Certificate, Proven, Revocation, Role, Trust};
 use crate::xml::algorithm::{Allow, Allowed};
 use crate::xml::{dsig, ns};
 
@@ -183,6 +183,7 @@ fn verified(
         revocation: Revocation::Unchecked,
         bits_least: if allowed.contains(&Allow::ShortKeys) { 1024 } else { 2048 },
         validity: false,
+        proven: Proven::default(),
     };
     let verified = received.verify_signal(std::slice::from_ref(certificate), &trust, at, allowed);
     let outcome = match verified {

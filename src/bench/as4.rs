@@ -7,7 +7,7 @@ use crate::as4::{
 };
 use crate::crypto::{CryptoError, Digest, GcmWriter, HashFunction, Oaep, Opener, Random, SystemRandom};
 use crate::model::{As4MessageId, Clock, DocumentType, IdError, ProcessId, SystemClock, Timestamp};
-use crate::pki::{Certificate, Identity, Revocation, Role, Trust, TrustError, Trusted};
+use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, TrustError, Trusted};
 use crate::testbed::ca::{self, CaError, Leaf, Profile, Purpose};
 use crate::xml::algorithm::Allowed;
 use flate2::read::MultiGzDecoder;
@@ -181,6 +181,7 @@ impl Pair {
             revocation: Revocation::Unchecked,
             bits_least: 2048,
             validity: true,
+            proven: Proven::default(),
         };
         let to = trust.check(&receiver.certificate, &[], at)?;
         Ok(Self { sender, receiver, to, trust, at })

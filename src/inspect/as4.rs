@@ -11,7 +11,7 @@ pub use report::{
 use crate::as4::{self, Kind, Opened, Refusal, SignalContent, Spool, VerifiedSignal, pmode, receipt};
 use crate::crypto::Digesting;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
-use crate::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
+use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, Trusted};
 use crate::xml::algorithm::{Allow, Allowed};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -143,6 +143,7 @@ fn trust(question: &Question) -> Trust {
         revocation: if allows(Allow::UnknownRevocation) { Revocation::Unchecked } else { Revocation::Required },
         bits_least: if allows(Allow::ShortKeys) { BITS_LEAST_ALLOWED } else { BITS_LEAST },
         validity: !allows(Allow::Expired),
+        proven: Proven::default(),
     }
 }
 

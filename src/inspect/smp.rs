@@ -6,7 +6,7 @@ use crate::discovery::smp::{self, Endpoint, Metadata, SmpError};
 use crate::discovery::{CertificateView, PublishedView};
 use crate::model::document::{MESSAGE_RECEIPT, MESSAGE_RECEIPT_BASE, SDK_MESSAGE, SDK_MESSAGE_BASE};
 use crate::model::{DocumentType, Fault, Problem, ProcessId, Timestamp};
-use crate::pki::{Certificate, Revocation, Role, Trust};
+use crate::pki::{Certificate, Proven, Revocation, Role, Trust};
 use serde::Serialize;
 
 /// Shortest RSA key of a signer, in bits.
@@ -120,6 +120,7 @@ pub fn check(bytes: &[u8], anchors: Vec<Certificate>, question: &Question, at: T
         revocation: Revocation::Unchecked,
         bits_least: KEY_BITS_LEAST,
         validity: true,
+        proven: Proven::default(),
     };
     let mut report = described(bytes, at);
     match judge(bytes, &trust, question, at, &mut report) {

@@ -6,7 +6,7 @@ use crate::crypto::PublicKey;
 use crate::discovery::CertificateView;
 use crate::limits;
 use crate::model::{Fault, Problem, Timestamp};
-use crate::pki::{Certificate, Revocation, Role, Trust};
+use crate::pki::{Certificate, Proven, Revocation, Role, Trust};
 use crate::xml::algorithm::{self, Allow, Allowed, Profile};
 use crate::xml::c14n::{self as forms, Form, Method};
 use crate::xml::dsig::{self, Candidate, DsigError, Enveloped, Reference, Signature};
@@ -171,6 +171,7 @@ fn trusted(enveloped: &Enveloped, question: &Question, report: &mut Report) -> R
         revocation: Revocation::Unchecked,
         bits_least: if question.allowed.contains(&Allow::ShortKeys) { 0 } else { KEY_BITS_LEAST },
         validity: question.at.is_some() && !question.allowed.contains(&Allow::Expired),
+        proven: Proven::default(),
     };
     // The certificate itself was named: whoever looks at bytes says whom to believe, whatever it is marked as (C-50).
     if question.at.is_none() && question.anchors.contains(&signer) {

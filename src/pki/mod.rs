@@ -8,7 +8,7 @@ pub mod trust;
 
 pub use certificate::{Certificate, CertificateError};
 pub use keystore::Identity;
-pub use trust::{Revocation, Role, Trust, TrustError, Trusted};
+pub use trust::{Proven, Revocation, Role, Trust, TrustError, Trusted};
 
 /// SHA-256 of `bytes`, for modules that name things by digest and have no business with keys (BDXL names).
 pub fn digest_sha256(bytes: &[u8]) -> Vec<u8> {

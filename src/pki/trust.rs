@@ -3,6 +3,9 @@
 use super::Certificate;
 use crate::model::Timestamp;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use webpki::ring::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
@@ -104,6 +107,34 @@ pub struct Trust {
     pub bits_least: usize,
     /// Whether validity in time is asked.
     pub validity: bool,
+    /// Chains that were verified before.
+    pub proven: Proven,
+}
+
+/// Certificates whose chain was verified, so that a partner's is not verified for each of its messages. It belongs to one set of
+/// anchors: a copy of it is empty. Key usage, key size, validity and revocation are asked each time.
+#[derive(Debug, Default)]
+pub struct Proven(Mutex<HashMap<Vec<u8>, RangeInclusive<Timestamp>>>);
+
+impl Clone for Proven {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Proven {
+    fn holds(&self, leaf: &Certificate, at: Timestamp) -> bool {
+        let proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.get(leaf.der()).is_some_and(|time| time.contains(&at))
+    }
+
+    fn remember(&self, leaf: &Certificate, time: RangeInclusive<Timestamp>) {
+        let mut proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if proven.len() >= PROVEN_MAX {
+            proven.clear();
+        }
+        proven.insert(leaf.der().to_vec(), time);
+    }
 }
 
 /// A certificate that `Trust::check` accepted. Nothing else makes one.
@@ -147,8 +178,12 @@ impl Trust {
         if bits < least {
             return Err(TrustError::Weak { subject: leaf.subject().into(), bits, least });
         }
-        if !self.anchors.contains(leaf) {
+        if !self.anchors.contains(leaf) && !(self.validity && self.proven.holds(leaf, at)) {
             self.check_chain(leaf, others, at)?;
+            // An issuer in between, which a message brings, may end sooner than what is looked at here.
+            if self.validity && !others.iter().any(Certificate::may_issue) {
+                self.proven.remember(leaf, self.in_force(leaf, at));
+            }
         }
         match self.revocation {
             Revocation::Unchecked => Ok(Trusted(leaf.clone())),
@@ -210,6 +245,14 @@ impl Trust {
         )
     }
 
+    /// The time around `at` in which this certificate and every anchor that it may lead to are valid.
+    fn in_force(&self, leaf: &Certificate, at: Timestamp) -> RangeInclusive<Timestamp> {
+        let anchors = self.anchors.iter().filter(|anchor| anchor.is_ca() && valid(anchor, at));
+        let whole = leaf.not_before()..=leaf.not_after();
+        anchors
+            .fold(whole, |time, anchor| *time.start().max(&anchor.not_before())..=*time.end().min(&anchor.not_after()))
+    }
+
     fn expected(&self) -> String {
         let names: Vec<_> = self.anchors.iter().map(Certificate::subject).collect();
         if names.is_empty() { "none, as no anchor is configured".into() } else { names.join("; ") }
@@ -253,6 +296,8 @@ impl ExtendedKeyUsageValidator for AnyUsage {
     }
 }
 
+/// Most certificates that are remembered as proven: many times the access points of a federation.
+const PROVEN_MAX: usize = 4096;
 /// Signature algorithms of certificates: Digg signs with SHA-256, SITHS with SHA-512 (contradictions, annex 1).
 static SIGNATURES: [&dyn SignatureVerificationAlgorithm; 3] =
     [RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512];
@@ -280,9 +325,17 @@ mod tests {
             revocation: Revocation::Unchecked,
             bits_least: 3072,
             validity: false,
+            proven: Proven::default(),
         };
         trust(&issuing).check(&leaf, &[], now).unwrap();
         trust(&root).check(&leaf, std::slice::from_ref(&issuing), now).unwrap();
+        let remembering = Trust { validity: true, ..trust(&issuing) };
+        for _ in 0..2 {
+            remembering.check(&leaf, &[], now).unwrap();
+        }
+        assert!(remembering.proven.holds(&leaf, now) && !remembering.clone().proven.holds(&leaf, now));
+        let over = leaf.not_after().checked_add(Duration::from_secs(2)).unwrap();
+        assert!(remembering.check(&leaf, &[], over).is_err());
         let changed = |certificate: &Certificate, at: usize| {
             let mut der = certificate.der().to_vec();
             der[at] ^= [1, 0x80, 0x20][at % 3];
@@ -291,6 +344,7 @@ mod tests {
         for at in 0..leaf.der().len() {
             let Ok(changed) = changed(&leaf, at) else { continue };
             assert!(trust(&issuing).check(&changed, &[], now).is_err(), "byte {at}");
+            assert!(remembering.check(&changed, &[], now).is_err(), "byte {at}, after the right one");
         }
         for at in 0..issuing.der().len() {
             let Ok(changed) = changed(&issuing, at) else { continue };

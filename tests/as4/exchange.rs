@@ -6,7 +6,7 @@ use sluss::as4::{
 };
 use sluss::crypto::SystemRandom;
 use sluss::model::{As4MessageId, DocumentType, ProcessId, SignedReference, Timestamp};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, Trusted};
 use sluss::testbed::ca::demo;
 use sluss::xml::algorithm::Allowed;
 use std::io::{self, Read, Write};
@@ -87,6 +87,7 @@ impl Pair {
             revocation: Revocation::Unchecked,
             bits_least: 2048,
             validity: true,
+            proven: Proven::default(),
         }
     }
 

@@ -20,7 +20,7 @@ use sluss::discovery::{Discovery, DiscoveryError, Settings, Step};
 use sluss::model::{DocumentType, ParticipantId, ProcessId, SystemClock};
 use sluss::net::body::Body;
 use sluss::net::client::{Client, ClientSettings};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::testbed::fault::Kind;
 use sluss::testbed::federation::{AccessPoint, Broken, Federation, Participant, Registry};
 use sluss::testbed::services::{self, Running};
@@ -91,6 +91,7 @@ fn trust(role: Role, made: &Made) -> Trust {
         revocation: Revocation::Unchecked,
         bits_least: 2048,
         validity: true,
+        proven: Proven::default(),
     }
 }
 

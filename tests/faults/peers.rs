@@ -4,7 +4,7 @@ use super::support::{ALICE, NORTH, World, document, wait, world};
 use serde_json::Value;
 use sluss::as4::{self, error, receipt};
 use sluss::model::{As4MessageId, Clock, SystemClock};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::xml::algorithm::Allowed;
 use std::collections::HashMap;
 use std::fs;
@@ -165,6 +165,7 @@ fn peer(world: &World) -> Arc<Peer> {
         revocation: Revocation::Unchecked,
         bits_least: 2048,
         validity: true,
+        proven: Proven::default(),
     };
     let peer = Peer {
         own: identity(PEER),

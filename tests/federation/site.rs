@@ -12,7 +12,7 @@ use sluss::model::{
 };
 use sluss::net::body::Body;
 use sluss::net::client::{Client, ClientSettings, Fetched};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust, Trusted};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, Trusted};
 use sluss::testbed::{self, Running};
 use sluss::{sdk, xhe};
 use std::path::{Path, PathBuf};
@@ -272,7 +272,13 @@ fn certificate(folder: &Path) -> Certificate {
 
 fn trusted(folder: &Path) -> Trusted {
     let anchors = Certificate::all_from_pem(&std::fs::read(folder.join("chain.pem")).unwrap()).unwrap();
-    let trust =
-        Trust { role: Role::AccessPoint, anchors, revocation: Revocation::Unchecked, bits_least: 2048, validity: true };
+    let trust = Trust {
+        role: Role::AccessPoint,
+        anchors,
+        revocation: Revocation::Unchecked,
+        bits_least: 2048,
+        validity: true,
+        proven: Proven::default(),
+    };
     trust.check(&certificate(folder), &[], SystemClock.now()).unwrap()
 }

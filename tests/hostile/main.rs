@@ -23,7 +23,7 @@ mod slow;
 mod torment;
 
 use sluss::as4::{self, Opened, Spool};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::xml::algorithm::Allowed;
 use sluss::xml::c14n::{self, Form, Method};
 use sluss::xml::{Reader, Tree};
@@ -112,6 +112,7 @@ fn a_changed_message_of_phase4_is_refused_or_says_what_was_signed() {
         revocation: Revocation::Unchecked,
         bits_least: 2048,
         validity: true,
+        proven: Proven::default(),
     };
     let own = Identity::from_files(&vectors.join("keys/b.key.pem"), &vectors.join("keys/b.cert.pem"))
         .expect("a key and its certificate");

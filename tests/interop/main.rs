@@ -19,7 +19,7 @@ use sluss::as4::{
 };
 use sluss::crypto::{SystemRandom, sha256_hex};
 use sluss::model::{As4MessageId, Clock, DocumentType, ProcessId, SignedReference, SystemClock};
-use sluss::pki::{Certificate, Identity, Revocation, Role, Trust};
+use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::xml::algorithm::Allowed;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -109,6 +109,7 @@ fn trust(anchors: &Path) -> Trust {
         revocation: Revocation::Unchecked,
         bits_least: 2048,
         validity: true,
+        proven: Proven::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::crypto::Random;
 use crate::model::{
     As4MessageId, DocumentType, Fault, ParticipantId, PartyId, Problem, ProcessId, SignedReference, Timestamp,
 };
-use crate::pki::{Certificate, Identity, Revocation, Role, Trust, TrustError, Trusted};
+use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, TrustError, Trusted};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
@@ -134,6 +134,7 @@ fn pinned(certificate: &Certificate, at: Timestamp) -> Result<Trusted, Problem> 
         revocation: Revocation::Unchecked,
         bits_least: BITS_LEAST,
         validity: false,
+        proven: Proven::default(),
     };
     let untrusted = |e: TrustError| {
         Problem::new(Fault::Usage, "to-cert", "Nothing can be encrypted to this certificate", e.to_string())
