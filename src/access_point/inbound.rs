@@ -294,6 +294,7 @@ fn new_message(settings: &Settings, opened: &Opened, parts: Parts<'_>, now: Time
         attempts: 0,
         next_attempt_at: Some(now),
         lease_until: None,
+        renewed_at: None,
         taken_at: None,
         created_at: now,
         updated_at: now,

@@ -4,6 +4,7 @@
 //! and then answers, a step that makes one attempt, and an outcome that decides what it meant.
 
 pub mod inbound;
+mod operate;
 pub mod outbound;
 mod parts;
 pub mod ping;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
@@ -212,6 +214,12 @@ pub fn store_problem(error: &StoreError) -> Problem {
         StoreError::Illegal(step) => {
             Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string())
         }
+        StoreError::Busy(_) => Problem::new(
+            Fault::Temporary,
+            "busy",
+            "an attempt is under way",
+            format!("{error}; nothing was changed; try again when it has ended"),
+        ),
         StoreError::Full { .. } => Problem::new(
             Fault::Temporary,
             "disk-full",
