@@ -200,6 +200,12 @@ pub const KNOWN_PARTNERS_MAX: usize = 4096;
 /// Largest answer to an AS4 message: an AS4 receipt of many references, or an ebMS error.
 pub const AS4_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
+/// Longest reason and longest name of an operator's action, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// Largest request for an operator's action, in bytes.
+pub const ACTION_BYTES_MAX: usize = 16 * 1024;
+
 /// Steps (attempts to send, envelopes handed over) under way at once.
 pub const STEPS_AT_ONCE_MAX: usize = 8;
 

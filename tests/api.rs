@@ -125,6 +125,36 @@ async fn what_is_not_understood_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_action_needs_a_reason_and_a_message_that_it_can_be_done_to() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let (kind, body) = form(message("x", b"x"));
+    let sent = one.api(Method::POST, "/messages", Some(&kind), body).await;
+    let id = sent.value()["id"].as_str().unwrap().to_owned();
+    until(one, &format!("/messages/{id}"), |message| message["status"] == "ACCEPTED").await;
+    let nobody = "01936a3e-0000-7000-8000-000000000001";
+    let reason = r#"{"reason":"a test"}"#.to_owned();
+    for (path, body, status, part) in [
+        (format!("/queue/{id}/retry"), reason.clone(), 422, "found message"),
+        (format!("/queue/{id}/cancel"), reason.clone(), 422, "SCHEDULED_FOR_RESEND"),
+        (format!("/queue/{nobody}/hold"), reason.clone(), 404, nobody),
+        (format!("/queue/{id}/drop"), reason, 400, "expected retry, cancel, hold or release"),
+        (format!("/queue/{id}/retry"), r#"{"reason":" "}"#.into(), 400, "reason: found nothing"),
+        (format!("/queue/{id}/retry"), format!(r#"{{"reason":"{}"}}"#, "x".repeat(501)), 400, "501 characters"),
+        (format!("/queue/{id}/retry"), r#"{"reason":"a\nb"}"#.into(), 400, "line breaks"),
+        (format!("/queue/{id}/retry"), r#"{"reasons":"a"}"#.into(), 400, "reasons"),
+        (format!("/queue/{id}/retry"), "x".repeat(20_000), 400, "at most"),
+    ] {
+        let answer = one.api(Method::POST, &path, Some("application/json"), Body::empty().memory(body)).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.text().contains(part), "{path}: {part:?} in {}", answer.text());
+    }
+    let (_, shown) = one.json(&format!("/queue/{id}")).await;
+    assert!(!shown["journey"].to_string().contains("a test"), "what was refused is no event: {shown}");
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_cannot_be_sent_leaves_nothing_and_says_why() {
     let federation = running().await;
     let one = &federation.sites[0];

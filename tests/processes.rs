@@ -219,6 +219,58 @@ fn a_receiver_that_is_killed_delivers_once_when_it_is_back() {
     assert_eq!(world.received(THIRD, envelope).len(), 1);
 }
 
+/// An action at the sender, again while an attempt is under way.
+fn act(action: &str, id: &str, reason: &str) -> Value {
+    for _ in 0..50 {
+        let ran = world().at(NORTH, &["queue", action, id, "--reason", reason]);
+        if ran.status != Some(3) {
+            return ran.done().one();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{action} {id} stays busy");
+}
+
+#[test]
+fn a_message_to_an_unreachable_access_point_is_held_cancelled_tried_again_and_delivered_once() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "c.txt", b"to nobody yet");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", DAVID, &file]).done().one();
+    let (id, envelope) = (sent["id"].as_str().unwrap(), sent["envelope_id"].as_str().unwrap());
+    world.until_status(NORTH, envelope, "SCHEDULED_FOR_RESEND");
+    let held = act("hold", id, "they move today");
+    assert_eq!((&held["held"], &held["next_attempt_at"]), (&Value::Bool(true), &Value::Null), "{held}");
+    let first = held["as4_message_id"].as_str().unwrap().to_owned();
+    let attempts = held["attempts"].as_u64();
+
+    let _daemon = world.serve(THIRD);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let waiting = world.journey(NORTH, &sent);
+    assert_eq!(waiting["message"]["attempts"].as_u64(), attempts, "what is held is not attempted: {waiting:#}");
+    world.at(NORTH, &["queue", "retry", id, "--reason", "no"]).ended(1);
+    assert_eq!(act("cancel", id, "sent by mistake")["status"], "MESSAGE_EXCHANGE_ERROR");
+    let error = world.at(NORTH, &["queue", "cancel", id, "--reason", "no"]).ended(1).one();
+    assert!(error["error"]["detail"].as_str().unwrap().contains("MESSAGE_EXCHANGE_ERROR"), "{error}");
+    assert_eq!(act("retry", id, "it was no mistake")["as4_message_id"], first.as_str());
+    let done = world.until_status(NORTH, envelope, "ACCEPTED");
+    assert_eq!(done["as4_message_id"], first.as_str(), "the same AS4 message goes out");
+    in_inbox(THIRD, DAVID, envelope);
+    assert_eq!(world.received(THIRD, envelope).len(), 1);
+
+    let journey = world.journey(NORTH, &sent);
+    for (stage, reason) in
+        [("suspended", "they move today"), ("cancelled", "sent by mistake"), ("retried", "it was no mistake")]
+    {
+        let events = journey["journey"].as_array().unwrap();
+        let event = events.iter().find(|event| event["stage"] == stage).unwrap_or_else(|| panic!("{journey:#}"));
+        assert_eq!(event["facts"]["reason"], reason);
+        assert!(event["facts"]["actor"].as_str().unwrap().ends_with("operator over the API"), "{event}");
+    }
+    world.at(NORTH, &["queue", "retry", id, "--reason", "no"]).ended(1);
+}
+
 #[test]
 fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     let world = world();

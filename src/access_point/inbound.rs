@@ -321,6 +321,7 @@ fn new_message(
         attempts: 0,
         next_attempt_at: Some(now),
         lease_until: None,
+        renewed_at: None,
         taken_at: None,
         created_at: now,
         updated_at: now,

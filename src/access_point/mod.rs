@@ -4,6 +4,7 @@
 //! and then answers, a step that makes one attempt, and an outcome that decides what it meant.
 
 pub mod inbound;
+mod operate;
 pub mod outbound;
 mod partner;
 mod parts;
@@ -27,6 +28,7 @@ use tokio::sync::Notify;
 
 use inbound::Gate;
 
+pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
@@ -235,6 +237,12 @@ pub fn store_problem(error: &StoreError) -> Problem {
         StoreError::Illegal(step) => {
             Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string())
         }
+        StoreError::Busy(_) => Problem::new(
+            Fault::Temporary,
+            "busy",
+            "an attempt is under way",
+            format!("{error}; nothing was changed; try again when it has ended"),
+        ),
         StoreError::Full { .. } => Problem::new(
             Fault::Temporary,
             "disk-full",

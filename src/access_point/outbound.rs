@@ -154,6 +154,7 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
         attempts: 0,
         next_attempt_at: Some(now),
         lease_until: None,
+        renewed_at: None,
         taken_at: None,
         created_at: now,
         updated_at: now,
@@ -404,7 +405,14 @@ pub(super) fn outcome(
             (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
         }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
-        Err(_) if now > message.created_at.saturating_add(retry.give_up_after).unwrap_or(Timestamp::MAX) => {
+        Err(_)
+            if now
+                > message
+                    .renewed_at
+                    .unwrap_or(message.created_at)
+                    .saturating_add(retry.give_up_after)
+                    .unwrap_or(Timestamp::MAX) =>
+        {
             (Outcome::GiveUp, None)
         }
         Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),

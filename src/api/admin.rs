@@ -4,8 +4,11 @@ use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
+use crate::access_point::{Action, Warrant};
+use crate::limits::ACTION_BYTES_MAX;
 use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -14,6 +17,9 @@ use std::time::Duration;
 
 /// Longest page of the queue.
 const PAGE_MAX: usize = 1000;
+
+/// Who has shown the token.
+const OPERATOR: &str = "operator over the API";
 
 /// What still has to reach the other access point.
 const WAITING: [Status; 4] =
@@ -81,6 +87,33 @@ pub(super) async fn journey(
     let message = state.access_point.message(id(&message)?).await?;
     let journey = state.access_point.journey(message.id).await?;
     Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
+}
+
+/// Why an operator does it, and who it is where the caller knows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    reason: String,
+    actor: Option<String>,
+}
+
+/// `POST queue/{id}/{action}`: retries, cancels, holds or releases a message.
+pub(super) async fn act(
+    State(state): State<ApiState>,
+    Parted((message, action)): Parted<(String, String)>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    body: Body,
+) -> Result<Response, ProblemAnswer> {
+    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
+        .await
+        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
+    let order: Order = serde_json::from_slice(&body)
+        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\",\"actor\":\"NAME\"}}; {error}")))?;
+    let action: Action = action.parse().map_err(usage)?;
+    let actor = order.actor.map_or_else(|| OPERATOR.to_owned(), |name| format!("{name}, {OPERATOR}"));
+    let warrant = Warrant::new(&actor, &order.reason)?;
+    let message = state.access_point.act(id(&message)?, action, warrant).await?;
+    Ok(Json(QueueLine::from(&message)).into_response())
 }
 
 /// `GET status`: depths and ages of the queues, room on disk, and what the application adds.

@@ -74,6 +74,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/inbox", get(messages::inbox))
         .route("/queue", get(admin::queue))
         .route("/queue/{id}", get(admin::journey))
+        .route("/queue/{id}/{action}", post(admin::act))
         .route("/refusals", get(admin::refusals))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))

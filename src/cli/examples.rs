@@ -108,6 +108,26 @@ pub(super) const QUEUE_SHOW: &str = "Example, with an id from the first column o
   sluss queue show 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const QUEUE_RETRY: &str = "Example, with an id from the first column of `sluss queue list`:
+  sluss queue retry 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --reason 'the partner is back' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const QUEUE_CANCEL: &str = "Example, with an id from the first column of `sluss queue list`:
+  sluss queue cancel 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --reason 'sent by mistake' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column of `sluss queue list`:
+  sluss queue hold 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --reason 'the partner moves today' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const QUEUE_RELEASE: &str = "Example, with an id from the first column of `sluss queue list`:
+  sluss queue release 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --reason 'the partner has moved' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 #[cfg(test)]
 mod tests {
     use crate::cli::args::Cli;

@@ -162,6 +162,28 @@ pub(super) enum QueueCommand {
         /// Its id.
         id: String,
     },
+    /// Try messages now; those that were given up, as long as new ones.
+    #[command(after_help = super::examples::QUEUE_RETRY)]
+    Retry(OrderArgs),
+    /// End messages that are not delivered.
+    #[command(after_help = super::examples::QUEUE_CANCEL)]
+    Cancel(OrderArgs),
+    /// Keep messages back until they are released.
+    #[command(after_help = super::examples::QUEUE_HOLD)]
+    Hold(OrderArgs),
+    /// Let messages that are held go on.
+    #[command(after_help = super::examples::QUEUE_RELEASE)]
+    Release(OrderArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OrderArgs {
+    /// Why; it is kept with the message.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Which messages.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
 }
 
 /// The words of the command line, with `--wait 10s` of `sluss send` as one: what follows `--wait` is its time where it is
@@ -213,9 +235,18 @@ pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> 
             let older_than = older_than.as_deref().map(duration).transpose()?;
             queue::list(&remote, &QueueOptions { direction, status, participant, partner, older_than }, out).await
         }
+        Command::Queue { command: QueueCommand::Retry(args) } => act(&remote, "retry", args, out).await,
+        Command::Queue { command: QueueCommand::Cancel(args) } => act(&remote, "cancel", args, out).await,
+        Command::Queue { command: QueueCommand::Hold(args) } => act(&remote, "hold", args, out).await,
+        Command::Queue { command: QueueCommand::Release(args) } => act(&remote, "release", args, out).await,
         Command::Queue { command: QueueCommand::Show { id } } => queue::show(&remote, message_id(&id)?, out).await,
         Command::Status => status(&remote, out).await,
     }
+}
+
+async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
+    let ids = args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?;
+    queue::act(remote, &queue::Order { action, ids, reason: args.reason }, out).await
 }
 
 /// Where the daemon of this configuration listens, and the token that it asks for.

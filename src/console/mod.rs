@@ -52,7 +52,7 @@ pub fn router(state: ConsoleState) -> Router {
     let pages = Router::new()
         .route("/", get(operator::overview))
         .route("/queue", get(operator::queue))
-        .route("/messages/{id}", get(operator::message))
+        .route("/messages/{id}", get(operator::message).post(operator::act))
         .route("/refusals", get(operator::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))

@@ -5,10 +5,13 @@ use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::ProblemView;
 use super::text::Texts;
 use super::view::{MessageRow, Moment, StatusView, Wall, size};
+use crate::access_point::{Action, Warrant};
 use crate::model::{Carriage, Counts, Direction, Event, Message, Problem, Query, Status, Timestamp};
 use askama::Template;
+use axum::Form;
 use axum::extract::{Path, Query as UrlQuery, RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -308,12 +311,12 @@ impl EventView {
 fn tone(event: &Event) -> &'static str {
     use crate::model::Stage as S;
     match event.stage {
-        S::AttemptFailed | S::Duplicate => "late",
-        S::GivenUp | S::Refused | S::Discarded | S::Failed => "bad",
+        S::AttemptFailed | S::Duplicate | S::Suspended => "late",
+        S::GivenUp | S::Cancelled | S::Refused | S::Discarded | S::Failed => "bad",
         S::Receipted | S::Taken | S::Opened => "good",
         S::Answered if event.problem.is_some() => "bad",
         S::Answered => "good",
-        S::Sealed | S::Accepted | S::Routed | S::Packed | S::Received | S::Held => "busy",
+        S::Sealed | S::Accepted | S::Routed | S::Packed | S::Received | S::Held | S::Retried | S::Resumed => "busy",
     }
 }
 
@@ -326,6 +329,8 @@ pub(super) struct MessagePage {
     receipt: Option<(String, String)>,
     message_receipt: Option<String>,
     problem: Option<ProblemView>,
+    held: bool,
+    actions: Vec<(&'static str, &'static str)>,
     events: Vec<EventView>,
     now: String,
     frame: Frame,
@@ -366,10 +371,45 @@ pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit
             .map(|receipt| (receipt.signed_by.clone(), receipt.certificate_sha256.clone())),
         message_receipt: message.message_receipt.clone(),
         problem: message.error.as_ref().map(|problem| ProblemView::new(problem, visit.lang())),
+        held: message.is_held(),
+        actions: Action::ALL
+            .into_iter()
+            .filter(|action| action.is_open_to(message))
+            .map(|action| (action.word(), visit.lang().action(action)))
+            .collect(),
         events: journey.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
         now: wall.now(),
         frame: visit.frame("queue"),
     }
+}
+
+/// The form of the actions.
+#[derive(Deserialize)]
+pub(super) struct Order {
+    csrf: String,
+    reason: String,
+    action: String,
+}
+
+/// `POST /messages/{id}`: what an operator does to it.
+pub(super) async fn act(
+    State(state): State<ConsoleState>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Form(order): Form<Order>,
+) -> Response {
+    or_failure(&visit, acted(&state, &visit, &id, &order).await)
+}
+
+async fn acted(state: &ConsoleState, visit: &Visit, id: &str, order: &Order) -> Result<Response, Failure> {
+    if !visit.is_own_form(&order.csrf) {
+        return Err(Failure::new(StatusCode::FORBIDDEN, visit.text().form_stale));
+    }
+    let id = id.parse().map_err(|_| not_found(visit))?;
+    let action: Action = order.action.parse().map_err(|_| not_found(visit))?;
+    let warrant = Warrant::new("operator on the pages", &order.reason)?;
+    state.access_point.act(id, action, warrant).await?;
+    Ok(Redirect::to(&format!("/messages/{id}")).into_response())
 }
 
 #[derive(Template)]

@@ -59,7 +59,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 65] = [
+const KINDS: [(&str, &str, &str); 68] = [
     // Discovery
     (
         "participant-unknown",
@@ -226,6 +226,9 @@ const KINDS: [(&str, &str, &str); 65] = [
     ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
+    ("reason", "Varje åtgärd behöver ett skäl", "Skriv en rad om varför, högst 500 tecken."),
+    ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),
+    ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
     ("body", "Formuläret kom inte fram helt", "Försök igen."),

@@ -52,6 +52,7 @@ fn message(n: u8, direction: Direction, status: Status, minutes: i64) -> Message
         attempts: 1,
         next_attempt_at: None,
         lease_until: None,
+        renewed_at: None,
         created_at: at(minutes),
         updated_at: at(minutes - 1),
         error: None,
@@ -237,6 +238,27 @@ fn a_journey_shows_every_event_with_its_rule_and_facts() {
         "Försök misslyckades",
     ] {
         assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_message_page_offers_what_may_be_done_to_it_and_asks_why() {
+    let all = messages();
+    let page = |message: &Message| operator::render_message(message, &[], &visit(Lang::En)).render().unwrap();
+    let held = Message { next_attempt_at: None, ..all[1].clone() };
+    let offered: [(&Message, &[&str]); 4] = [
+        (&all[1], &["retry", "cancel", "hold"]),
+        (&held, &["cancel", "hold", "release"]),
+        (&all[4], &["retry"]),
+        (&all[3], &[]),
+    ];
+    for (message, actions) in offered {
+        let html = page(message);
+        for action in ["retry", "cancel", "hold", "release"] {
+            let button = format!("name=\"action\" value=\"{action}\"");
+            assert_eq!(html.contains(&button), actions.contains(&action), "{action}: {html}");
+        }
+        assert_eq!(html.contains("name=\"reason\" required"), !actions.is_empty());
     }
 }
 

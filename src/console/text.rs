@@ -1,6 +1,7 @@
 //! Every text of the pages, in Swedish and English side by side: a text without its translation does
 //! not compile.
 
+use crate::access_point::Action;
 use crate::model::{Stage, Status};
 
 /// A language of the pages.
@@ -180,6 +181,14 @@ texts! {
     recipient_wrong: "Mottagarens id stämmer inte. Skriv det som 0203:digg.se.", "The recipient's id is not right. Write it as 0203:digg.se.";
     label_missing: "Rubriken saknas.", "The subject is missing.";
 
+    // Actions of operators
+    actions: "Åtgärder", "Actions";
+    reason: "Skäl (sparas med meddelandet)", "Reason (kept with the message)";
+    act_retry: "Skicka om nu", "Try again now";
+    act_cancel: "Avbryt för gott", "Cancel for good";
+    act_hold: "Håll kvar", "Hold";
+    act_release: "Släpp", "Release";
+    is_held: "Kvarhållet. Det skickas inte förrän det släpps.", "On hold. It is not sent until it is released.";
     // Statuses: what they are called, and what they mean
     status_submitted: "Redo att skickas", "Ready to send";
     status_submitted_means: "Förseglat och sparat. Skickas strax.",
@@ -336,8 +345,23 @@ impl Lang {
             Stage::Opened => "Innehållet är öppnat och kontrollerat.",
             Stage::Failed => "Innehållet kunde inte tas om hand.",
             Stage::Answered => "Mottagarens meddelandekvittens kom.",
+            Stage::Retried => "Driften lät meddelandet skickas om.",
+            Stage::Cancelled => "Driften avbröt meddelandet. Det skickas inte.",
+            Stage::Suspended => "Driften håller kvar meddelandet. Det skickas inte förrän det släpps.",
+            Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
         };
         self.pick(Some(sv), None)
+    }
+
+    /// What the button of an action says.
+    pub fn action(self, action: Action) -> &'static str {
+        let t = self.texts();
+        match action {
+            Action::Retry => t.act_retry,
+            Action::Cancel => t.act_cancel,
+            Action::Hold => t.act_hold,
+            Action::Release => t.act_release,
+        }
     }
 
     /// What a stage of the journey is called.
@@ -359,6 +383,10 @@ impl Lang {
             Stage::Opened => ("Öppnat", "Opened"),
             Stage::Failed => ("Kunde inte öppnas", "Could not be opened"),
             Stage::Answered => ("Meddelandekvittens", "Message receipt"),
+            Stage::Retried => ("Skickas om", "Tried again"),
+            Stage::Cancelled => ("Avbrutet", "Cancelled"),
+            Stage::Suspended => ("Kvarhållet", "On hold"),
+            Stage::Resumed => ("Släppt", "Released"),
         };
         self.pick(sv, en)
     }

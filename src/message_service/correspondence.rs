@@ -208,6 +208,7 @@ mod tests {
             attempts: 0,
             next_attempt_at: None,
             lease_until: None,
+            renewed_at: None,
             taken_at: None,
             created_at: now,
             updated_at: now,

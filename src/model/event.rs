@@ -40,6 +40,14 @@ pub enum Stage {
     Failed,
     /// C1: the message receipt came.
     Answered,
+    /// C2: an operator has it tried now.
+    Retried,
+    /// C2: an operator ended it.
+    Cancelled,
+    /// C2: an operator keeps it back.
+    Suspended,
+    /// C2: an operator let it go on.
+    Resumed,
 }
 
 /// One event. `facts` are the columns of AP-3.4.1 and other identifiers; never content, never keys.

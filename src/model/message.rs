@@ -1,8 +1,8 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
 use super::{
-    As4MessageId, BlobId, DocumentType, EnvelopeId, MessageId, ParticipantId, PartyId, Problem, ProcessId, Status,
-    Timestamp,
+    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Problem,
+    ProcessId, Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -113,6 +113,9 @@ pub struct Message {
     pub attempts: u32,
     /// When a worker may take it up (again); `None`: no work is due.
     pub next_attempt_at: Option<Timestamp>,
+    /// Out: since when it is tried, where an operator began anew; else since `created_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<Timestamp>,
     /// Until when a worker holds it.
     pub lease_until: Option<Timestamp>,
     /// In: when the participant confirmed that it took the sealed envelope itself.
@@ -183,6 +186,8 @@ pub enum Change {
     Attempts(u32),
     /// When work is due again.
     Due(Option<Timestamp>),
+    /// It is tried from here on as if it were new.
+    Renewed(Timestamp),
     /// The last problem.
     Error(Option<Problem>),
     /// What the receiving access point proved.
@@ -233,6 +238,23 @@ impl Message {
         self.direction == Direction::In && checked && self.envelope.is_some() && self.taken_at.is_none()
     }
 
+    /// Whether an operator keeps it back: it is not at its end, and no attempt is due.
+    pub fn is_held(&self) -> bool {
+        self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()
+    }
+
+    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalStep`] where this may not follow.
+    pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
+        match (outcome, self.is_held()) {
+            (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            _ => self.status.after(outcome),
+        }
+    }
+
     /// Writes one change.
     pub fn apply(&mut self, change: Change) {
         match change {
@@ -244,6 +266,7 @@ impl Message {
             Change::Packed(packed) => self.packed = packed.map(|packed| *packed),
             Change::Attempts(attempts) => self.attempts = attempts,
             Change::Due(due) => self.next_attempt_at = due,
+            Change::Renewed(at) => self.renewed_at = Some(at),
             Change::Error(error) => self.error = error,
             Change::As4Receipt(receipt) => self.as4_receipt = Some(receipt),
             Change::MessageReceipt(word) => self.message_receipt = Some(word),

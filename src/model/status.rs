@@ -73,6 +73,21 @@ pub enum Outcome {
     Fail,
     /// In, own: its message receipt arrived.
     Answered,
+    /// Out: an operator has it tried now, also after it was given up.
+    Retry,
+    /// Out: an operator ends it.
+    Cancel,
+    /// Out: an operator keeps it back.
+    Suspend,
+    /// Out: an operator lets it go on.
+    Resume,
+}
+
+impl Outcome {
+    /// Whether a person decided it, and not an attempt.
+    pub fn is_operators(self) -> bool {
+        matches!(self, Self::Retry | Self::Cancel | Self::Suspend | Self::Resume)
+    }
 }
 
 /// A step that the state machine does not have.
@@ -115,6 +130,14 @@ impl Status {
             (Self::SendEnqueued | Self::WaitingForRetry, O::Delivered) => Self::Acknowledged,
             (Self::SendEnqueued | Self::WaitingForRetry, O::Defer) => Self::WaitingForRetry,
             (Self::SendEnqueued | Self::WaitingForRetry, O::GiveUp) => Self::SendFailure,
+            (Self::MessageExchangeError, O::Retry) => Self::ScheduledForResend,
+            (Self::SendFailure, O::Retry) => Self::WaitingForRetry,
+            (Self::Submitted | Self::ScheduledForResend, O::Cancel) => Self::MessageExchangeError,
+            (Self::SendEnqueued | Self::WaitingForRetry, O::Cancel) => Self::SendFailure,
+            (
+                Self::Submitted | Self::ScheduledForResend | Self::SendEnqueued | Self::WaitingForRetry,
+                O::Retry | O::Suspend | O::Resume,
+            ) => self,
             (Self::Received, O::Hold | O::Defer) => Self::Received,
             (Self::Received, O::Take) => Self::Downloaded,
             (Self::Received, O::Discard) => Self::Deleted,
@@ -202,7 +225,7 @@ impl std::str::FromStr for Status {
 mod tests {
     use super::*;
 
-    const OUTCOMES: [Outcome; 12] = [
+    const OUTCOMES: [Outcome; 16] = [
         Outcome::Receipted,
         Outcome::Delivered,
         Outcome::Defer,
@@ -215,6 +238,10 @@ mod tests {
         Outcome::Open,
         Outcome::Fail,
         Outcome::Answered,
+        Outcome::Retry,
+        Outcome::Cancel,
+        Outcome::Suspend,
+        Outcome::Resume,
     ];
 
     /// Statuses that can be reached from `start`, with it.
@@ -261,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_final_leaves_only_by_the_recipients_word() {
+    fn what_is_final_leaves_only_by_the_recipients_word_or_when_it_is_tried_again() {
         for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
             for outcome in OUTCOMES {
                 match status.after(outcome) {
@@ -269,14 +296,29 @@ mod tests {
                     Ok(after) if after == status => {}
                     Ok(after) => {
                         let late_word = matches!(outcome, Outcome::Confirm | Outcome::Reject);
-                        assert!(
-                            status == Status::MessageExchangeError && late_word,
-                            "{status:?} {outcome:?} {after:?}"
-                        );
+                        let again = outcome == Outcome::Retry && status == Status::SendFailure;
+                        let own = status == Status::MessageExchangeError && (late_word || outcome == Outcome::Retry);
+                        assert!(own || again, "{status:?} {outcome:?} {after:?}");
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn operators_end_or_try_again_what_is_not_delivered_and_nothing_else() {
+        use Status as S;
+        for status in Status::ALL {
+            let under_way =
+                matches!(status, S::Submitted | S::ScheduledForResend | S::SendEnqueued | S::WaitingForRetry);
+            let given_up = matches!(status, S::MessageExchangeError | S::SendFailure);
+            assert_eq!(status.after(Outcome::Retry).is_ok(), under_way || given_up, "{status:?}");
+            for outcome in [Outcome::Cancel, Outcome::Suspend, Outcome::Resume] {
+                assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");
+            }
+        }
+        assert_eq!(S::Submitted.after(Outcome::Cancel), Ok(S::MessageExchangeError));
+        assert_eq!(S::WaitingForRetry.after(Outcome::Cancel), Ok(S::SendFailure));
     }
 
     #[test]

@@ -73,5 +73,9 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Opened => "opened",
         Stage::Failed => "failed",
         Stage::Answered => "answered",
+        Stage::Retried => "retried",
+        Stage::Cancelled => "cancelled",
+        Stage::Suspended => "suspended",
+        Stage::Resumed => "resumed",
     }
 }

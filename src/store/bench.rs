@@ -138,6 +138,7 @@ fn sample(clock: &dyn Clock) -> Result<Transaction, IdError> {
         attempts: 0,
         next_attempt_at: Some(now),
         lease_until: None,
+        renewed_at: None,
         taken_at: None,
         created_at: now,
         updated_at: now,

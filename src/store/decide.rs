@@ -1,7 +1,7 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{Change, Message, MessageId, Timestamp};
+use crate::model::{Change, Message, MessageId, Outcome, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::queue::Queue;
 use crate::store::record::{Record, Settled};
@@ -138,7 +138,15 @@ impl<'a> Group<'a> {
                 draft.released.insert(id);
             }
         }
-        let status = settlement.outcome.map_or(Ok(current.status), |outcome| current.status.after(outcome))?;
+        if settlement.outcome.is_some_and(Outcome::is_operators) {
+            let under_way = !self.released.contains(&id) && queue.lease(id).is_some_and(|until| until > now);
+            if under_way {
+                return Err(StoreError::Busy(id));
+            }
+            // A worker that comes back after its lease has nothing to say about it any more.
+            draft.released.insert(id);
+        }
+        let status = settlement.outcome.map_or(Ok(current.status), |outcome| current.after(outcome))?;
         let mut changes = settlement.changes;
         if settlement.outcome.is_some() && current.status.is_final() && status == current.status {
             // A late outcome neither starts work again on what has come to its end, nor shows as its problem.

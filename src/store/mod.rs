@@ -79,6 +79,9 @@ pub enum StoreError {
     /// No such message.
     #[error("no message {0}")]
     Unknown(MessageId),
+    /// A worker is at it, and an operator has to wait for the end of the attempt.
+    #[error("an attempt of message {0} is under way")]
+    Busy(MessageId),
     /// The claim is no longer ours: its lease ended and another worker has it.
     #[error("the claim on {0} has ended")]
     ClaimLost(MessageId),

@@ -56,6 +56,7 @@ fn insert() -> (MessageId, Transaction) {
         attempts: 0,
         next_attempt_at: Some(at),
         lease_until: None,
+        renewed_at: None,
         taken_at: None,
         created_at: at,
         updated_at: at,

@@ -47,6 +47,8 @@ on_every_store!(
     what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken,
     the_same_message_is_inserted_once,
     an_unknown_message_cannot_be_settled,
+    an_operator_waits_for_the_end_of_an_attempt,
+    what_is_held_is_not_due_until_it_is_released,
 );
 
 fn done(outcome: Result<Committed, StoreError>) {
@@ -59,6 +61,49 @@ fn take(store: &dyn Store, lease_seconds: u64) -> Option<Message> {
 
 fn settlement(message: &Message, outcome: Option<Outcome>) -> Settlement {
     Settlement { id: message.id, claim: message.lease_until, release: true, outcome, changes: Vec::new() }
+}
+
+fn act(
+    store: &dyn Store,
+    message: &Message,
+    outcome: Outcome,
+    due: Option<Timestamp>,
+) -> Result<Committed, StoreError> {
+    let changes = vec![Change::Due(due)];
+    store.commit(settle(Settlement { id: message.id, claim: None, release: false, outcome: Some(outcome), changes }))
+}
+
+fn an_operator_waits_for_the_end_of_an_attempt(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let claimed = take(&*store, 60).unwrap();
+    for outcome in [Outcome::Cancel, Outcome::Suspend, Outcome::Retry] {
+        let refused = act(&*store, &sent, outcome, None);
+        assert!(matches!(refused, Err(StoreError::Busy(id)) if id == sent.id), "{refused:?}");
+    }
+    done(store.commit(settle(settlement(&claimed, Some(Outcome::Defer)))));
+    let stuck = take(&*store, 0).unwrap();
+    done(act(&*store, &sent, Outcome::Cancel, None));
+    assert_eq!(store.message(sent.id).unwrap().unwrap().status, Status::MessageExchangeError);
+    let late = store.commit(settle(settlement(&stuck, Some(Outcome::Defer))));
+    assert!(matches!(late, Err(StoreError::ClaimLost(_))), "{late:?}");
+}
+
+fn what_is_held_is_not_due_until_it_is_released(open: Open<'_>) {
+    let sent = message();
+    let store = open();
+    done(store.commit(insert(&sent)));
+    let refused = act(&*store, &sent, Outcome::Resume, Some(Timestamp::now()));
+    assert!(matches!(refused, Err(StoreError::Illegal(_))), "what is not held is not released: {refused:?}");
+    done(act(&*store, &sent, Outcome::Suspend, None));
+    drop(store);
+    let store = open();
+    assert!(take(&*store, 60).is_none() && store.message(sent.id).unwrap().unwrap().is_held());
+    let refused = act(&*store, &sent, Outcome::Retry, Some(Timestamp::now()));
+    assert!(matches!(refused, Err(StoreError::Illegal(_))), "what is held is released first: {refused:?}");
+    done(act(&*store, &sent, Outcome::Resume, Some(Timestamp::now())));
+    assert_eq!(take(&*store, 60).unwrap().id, sent.id);
 }
 
 fn a_message_is_found_again_after_reopening(open: Open<'_>) {

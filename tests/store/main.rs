@@ -62,6 +62,7 @@ fn message() -> Message {
         attempts: 0,
         next_attempt_at: Some(now),
         lease_until: None,
+        renewed_at: None,
         created_at: now,
         updated_at: now,
         error: None,

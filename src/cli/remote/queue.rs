@@ -1,8 +1,9 @@
-//! `sluss queue list` and `sluss queue show`.
+//! `sluss queue`: list, show, and the actions on messages.
 
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
 use crate::model::{MessageId, Problem};
+use crate::net::Body;
 use serde_json::Value;
 use std::fmt::Write;
 use std::time::Duration;
@@ -70,6 +71,43 @@ pub async fn show(remote: &Remote, id: MessageId, output: &Output) -> Result<u8,
     let found = remote.get(&format!("/queue/{id}"), &[]).await?;
     output.record(&found, || text(&found)).map_err(unprinted)?;
     Ok(0)
+}
+
+/// What is done to which messages, and why.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// `retry`, `cancel`, `hold` or `release`.
+    pub action: &'static str,
+    /// To which.
+    pub ids: Vec<MessageId>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Does one thing to each message, whatever becomes of the others; the exit status is that of the first that failed.
+///
+/// # Errors
+///
+/// A [`Problem`] when nothing can be printed.
+pub async fn act(remote: &Remote, order: &Order, output: &Output) -> Result<u8, Problem> {
+    let actor =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
+    let body = serde_json::json!({ "reason": order.reason, "actor": actor }).to_string();
+    let mut exit = 0;
+    for id in &order.ids {
+        let path = format!("/queue/{id}/{}", order.action);
+        match remote.post(&path, "application/json", Body::empty().memory(body.clone())).await {
+            Ok(message) => output
+                .record(&message, || format!("{id}  {}  {}", order.action, word(&message, "status")))
+                .map_err(unprinted)?,
+            Err(problem) => {
+                let failed = serde_json::json!({ "id": id, "error": problem });
+                output.record(&failed, || format!("{id}  {problem}")).map_err(unprinted)?;
+                exit = if exit == 0 { problem.exit_status() } else { exit };
+            }
+        }
+    }
+    Ok(exit)
 }
 
 fn text(found: &Value) -> String {

@@ -1,0 +1,168 @@
+//! What operators do to messages that wait to be sent: retry, cancel, hold, release. Each has a reason, and is an event.
+
+use super::{Router, blocking, store_problem};
+use crate::limits::REASON_CHARS_MAX;
+use crate::model::{Change, Event, Fault, Message, MessageId, Outcome, Problem, Stage, Status, Timestamp};
+use crate::store::{Settlement, StoreError, Transaction};
+use std::sync::Arc;
+
+/// What is done to a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It is tried now; one that was given up is tried as long as a new one.
+    Retry,
+    /// It ends here.
+    Cancel,
+    /// It is not tried until it is released.
+    Hold,
+    /// It goes on.
+    Release,
+}
+
+/// By whom, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Warrant {
+    actor: String,
+    reason: String,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 4] = [Self::Retry, Self::Cancel, Self::Hold, Self::Release];
+
+    /// Its word in commands and paths.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+            Self::Hold => "hold",
+            Self::Release => "release",
+        }
+    }
+
+    /// Whether it may be done to `message` as it stands.
+    pub fn is_open_to(self, message: &Message) -> bool {
+        message.after(self.outcome()).is_ok()
+    }
+
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Retry => Outcome::Retry,
+            Self::Cancel => Outcome::Cancel,
+            Self::Hold => Outcome::Suspend,
+            Self::Release => Outcome::Resume,
+        }
+    }
+
+    fn said(self) -> (Stage, &'static str) {
+        match self {
+            Self::Retry => (Stage::Retried, "an operator has it tried again now"),
+            Self::Cancel => (Stage::Cancelled, "an operator cancelled it"),
+            Self::Hold => (Stage::Suspended, "an operator keeps it back until it is released"),
+            Self::Release => (Stage::Resumed, "an operator released it"),
+        }
+    }
+
+    fn changes(self, warrant: &Warrant, now: Timestamp) -> Vec<Change> {
+        match self {
+            Self::Retry | Self::Release => vec![Change::Due(Some(now)), Change::Renewed(now)],
+            Self::Hold => vec![Change::Due(None)],
+            Self::Cancel => vec![Change::Due(None), Change::Error(Some(warrant.cancelled()))],
+        }
+    }
+}
+
+impl std::str::FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|action| action.word() == text)
+            .ok_or_else(|| format!("found the action {text:?}, expected retry, cancel, hold or release"))
+    }
+}
+
+impl Warrant {
+    /// A reason of an actor, both in one line of bounded length.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Usage`] where one of them is empty, too long or no plain line.
+    pub fn new(actor: &str, reason: &str) -> Result<Self, Problem> {
+        Ok(Self { actor: line("actor", actor)?, reason: line("reason", reason)? })
+    }
+
+    fn cancelled(&self) -> Problem {
+        let detail = format!("cancelled by {}: {}; `sluss queue retry` sends it after all", self.actor, self.reason);
+        Problem::new(Fault::Refused, "cancelled", "an operator cancelled it", detail)
+    }
+}
+
+fn line(name: &str, text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    let found = match text.chars().count() {
+        0 => "nothing".to_owned(),
+        _ if text.chars().any(char::is_control) => "line breaks or control characters".to_owned(),
+        length if length > REASON_CHARS_MAX => format!("{length} characters"),
+        _ => return Ok(text.to_owned()),
+    };
+    let detail = format!("{name}: found {found}, expected one line of 1 to {REASON_CHARS_MAX} characters");
+    Err(Problem::new(Fault::Usage, "reason", "every action on a message needs a reason", detail))
+}
+
+impl Router {
+    /// Does `action` to a message: durable, with its event, when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Refused where there is no such message, or its status does not allow it; temporary while an attempt is under way.
+    pub async fn act(self: &Arc<Self>, id: MessageId, action: Action, warrant: Warrant) -> Result<Message, Problem> {
+        let router = Arc::clone(self);
+        blocking(move || {
+            let now = router.now();
+            let settlement = Settlement {
+                id,
+                claim: None,
+                release: false,
+                outcome: Some(action.outcome()),
+                changes: action.changes(&warrant, now),
+            };
+            let (stage, detail) = action.said();
+            let event =
+                Event::new(now, Some(id), stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
+            let read = || router.store.message(id).and_then(|message| message.ok_or(StoreError::Unknown(id)));
+            let transaction =
+                Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+            match router.commit(transaction) {
+                Ok(_) => read().map_err(|error| store_problem(&error)),
+                Err(StoreError::Illegal(_)) => {
+                    Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
+                }
+                Err(error) => Err(store_problem(&error)),
+            }
+        })
+        .await
+    }
+}
+
+/// Why this does not follow: what was found, what was expected, what to do.
+fn refused(action: Action, message: &Message) -> Problem {
+    let expected: Vec<&str> =
+        Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
+    let (held, remedy) = match action {
+        Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Release => {
+            (if message.is_held() { " on hold" } else { " not on hold" }, "only what is held is released")
+        }
+        _ => ("", "`sluss queue show` prints what happened to it"),
+    };
+    let detail = format!(
+        "{}: found message {} in status {}{held}, expected one of {}; {remedy}",
+        action.word(),
+        message.id,
+        message.status.word(),
+        expected.join(", ")
+    );
+    Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", detail)
+}
