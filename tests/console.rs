@@ -99,6 +99,39 @@ async fn a_document_sent_from_a_page_is_read_on_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_action_from_a_page_needs_the_form_of_this_log_in_and_a_reason() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    let place = send(&federation, &cookie).await;
+    let id = place.rsplit('/').next().and_then(|rest| rest.split('?').next()).unwrap().to_owned();
+    let path = format!("/messages/{id}");
+    let secret = form_secret(&get(one, &cookie, &path).await.text());
+    let kind = "application/x-www-form-urlencoded";
+    for (csrf, reason, action, status) in [
+        ("wrong", "x", "cancel", 403),
+        (secret.as_str(), "", "cancel", 400),
+        (secret.as_str(), "x", "drop", 404),
+        // It is released only where it is held.
+        (secret.as_str(), "x", "release", 422),
+    ] {
+        let body = Body::empty().memory(format!("csrf={csrf}&reason={reason}&action={action}"));
+        let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
+        let mut answer = one.page(Method::POST, &path, &headers, body).await;
+        for _ in 0..50 {
+            if answer.status != 503 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let body = Body::empty().memory(format!("csrf={csrf}&reason={reason}&action={action}"));
+            answer = one.page(Method::POST, &path, &headers, body).await;
+        }
+        assert_eq!(answer.status, status, "{action}: {}", answer.text());
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_stay_outside() {
     let federation = running().await;
     let [one, two] = &federation.sites;

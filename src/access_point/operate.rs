@@ -166,3 +166,39 @@ fn refused(action: Action, message: &Message) -> Problem {
     );
     Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::outbound::outcome;
+    use super::super::{Retry, SendError};
+    use super::{Action, Fault, Message, Outcome, Problem, Timestamp, Warrant};
+    use crate::model::{DocumentType, EnvelopeId, MessageId, ProcessId};
+    use std::time::Duration;
+
+    /// A message that was accepted long ago.
+    fn old(created_at: Timestamp) -> Message {
+        serde_json::from_value(serde_json::json!({
+            "id": MessageId::now(), "direction": "out", "carriage": "own", "status": "MESSAGE_EXCHANGE_ERROR",
+            "from": "0203:alice.example.se", "to": "0203:bob.example.se", "document_type": DocumentType::sdk_message(),
+            "process": ProcessId::default(), "envelope_id": EnvelopeId::from_uuid(MessageId::now().0),
+            "envelope_bytes": 1, "envelope_sha256": "", "attempts": 9,
+            "created_at": created_at, "updated_at": created_at,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_tried_again_by_hand_is_tried_as_long_as_a_new_message() {
+        let hour = Duration::from_secs(3600);
+        let retry = Retry { first_pause: hour, longest_pause: hour, give_up_after: 24 * hour };
+        let now = "2026-11-23T22:00:00Z".parse::<Timestamp>().unwrap();
+        let mut message = old(now.checked_sub(100 * hour).unwrap());
+        let failed = Err(SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")));
+        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::GiveUp);
+        let warrant = Warrant::new("operator", "the partner is back").unwrap();
+        Action::Retry.changes(&warrant, now).into_iter().for_each(|change| message.apply(change));
+        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::Defer);
+        let later = now.checked_add(25 * hour).unwrap();
+        assert_eq!(outcome(&message, &failed, later, &retry).0, Outcome::GiveUp);
+    }
+}

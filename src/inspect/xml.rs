@@ -51,13 +51,13 @@ pub fn c14n<R: Read, W: Write>(source: R, asked: &Canonical, out: W) -> Result<W
     written.map_err(|error| problem(&error))
 }
 
-/// The element with this id, as it is read; two of them, or one with two different ids, are found out at the end.
+/// The element with this id, as it is read; two of them, or one with two ids, are found out at the end.
 fn element<R: Read, W: Write>(source: R, id: &str, method: &Method, out: W) -> Result<W, DsigError> {
     let mut torn = false;
     let named = |start: &Start| {
         let (wsu, plain) = (start.attribute(ns::WSU, "Id"), start.attribute("", "Id"));
         let found = [wsu, plain].contains(&Some(id));
-        torn |= found && wsu.is_some() && plain.is_some() && wsu != plain;
+        torn |= found && wsu.is_some() && plain.is_some();
         found
     };
     let (out, found) = forms::element(Reader::new(source), method, named, out)?;
