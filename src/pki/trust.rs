@@ -178,7 +178,8 @@ impl Trust {
         if bits < least {
             return Err(TrustError::Weak { subject: leaf.subject().into(), bits, least });
         }
-        if !self.anchors.contains(leaf) && !(self.validity && self.proven.holds(leaf, at)) {
+        let known = self.anchors.contains(leaf) || (self.validity && self.proven.holds(leaf, at));
+        if !known {
             self.check_chain(leaf, others, at)?;
             // An issuer in between, which a message brings, may end sooner than what is looked at here.
             if self.validity && !others.iter().any(Certificate::may_issue) {
