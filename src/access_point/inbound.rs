@@ -233,8 +233,8 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     let mut parts = Parts::new(router.store.blobs());
     let fingerprint = attributed.fingerprint();
     if !attributed.allowed().is_empty() {
-        let partner = settings.tolerated(Some(&key.from));
-        tracing::warn!(partner = %key.from, allowed = partner.allowances(), "accepted beyond the profile, as configured");
+        let allowed: Vec<String> = attributed.allowed().iter().map(ToString::to_string).collect();
+        tracing::warn!(partner = %key.from, allowed = allowed.join(" "), "accepted beyond the profile, as configured");
     }
     let opened = attributed
         .open(std::slice::from_ref(&settings.identity), &mut parts)

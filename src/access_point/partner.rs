@@ -24,10 +24,3 @@ impl Default for Partner {
         }
     }
 }
-
-impl Partner {
-    /// What is allowed, as its operator has to know; empty where it is the profile.
-    pub fn allowances(&self) -> String {
-        self.allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-}

@@ -122,11 +122,13 @@ pub(super) fn signal(
 ) -> Result<Answer, SignError> {
     let around =
         |content: &str| format!("<eb:SignalMessage>{}{content}</eb:SignalMessage>", header::info(id, ref_to, at));
-    let (ids, none) = (Ids::of(id), "");
-    let signed = match content {
-        Unit::Own(content) => envelope(Unit::Own(&around(content)), none, &[], &ids, identity),
-        Unit::WithForeign(content) => envelope(Unit::WithForeign(&around(content)), none, &[], &ids, identity),
-    }?;
+    let (Unit::Own(text) | Unit::WithForeign(text)) = content;
+    let text = around(text);
+    let unit = match content {
+        Unit::Own(_) => Unit::Own(&text),
+        Unit::WithForeign(_) => Unit::WithForeign(&text),
+    };
+    let signed = envelope(unit, "", &[], &Ids::of(id), identity)?;
     Ok(Answer { content_type: format!("{SOAP_MEDIA}; charset=UTF-8"), body: signed.soap })
 }
 

@@ -1,14 +1,14 @@
 //! asx-rs, another implementation in Rust, as far as it goes: it always compresses, and names keys by token only.
 
-use super::gate::{Gate, post};
-use super::{Point, Running, noise, open, pack, peer, trust};
+use super::gate::post;
+use super::{Point, Running, noise, pack, peer, receiving, trust};
 use sluss::as4::{Compression, receipt};
 use sluss::crypto::sha256_hex;
 use sluss::model::{Clock, SystemClock};
 use sluss::xml::algorithm::Allowed;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 /// The peer and its keys, built once; none where it cannot run here.
 fn here() -> Option<&'static (PathBuf, PathBuf)> {
@@ -69,17 +69,7 @@ fn what_asx_rs_packs_opens_here_and_our_receipts_satisfy_it() {
     let folder = tempfile::tempdir().unwrap();
     for size in [1, 1_000, 1_000_000] {
         let (own, trust) = (point(keys, "b"), trust(&keys.join("ca.pem")));
-        let seen = Arc::new(Mutex::new(None));
-        let keep = Arc::clone(&seen);
-        let gate = Gate::open(move |request| {
-            let result = open(&request.content_type, &request.body, &own, &trust);
-            let answer = match &result {
-                Ok((_, answer)) => (answer.content_type.clone(), answer.body.clone()),
-                Err(refusal) => ("text/plain".into(), refusal.to_string()),
-            };
-            *keep.lock().unwrap() = Some(result.map(|(digests, _)| digests));
-            answer
-        });
+        let (gate, seen) = receiving(own, trust);
         let (content, payload) = (noise(size), folder.path().join("payload"));
         std::fs::write(&payload, &content).unwrap();
         let mut command = Command::new(script);

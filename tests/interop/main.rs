@@ -14,6 +14,7 @@ mod asx;
 mod gate;
 mod phase4;
 
+use gate::Gate;
 use sluss::as4::{
     self, Compression, Outgoing, OutgoingPart, PackedPiece, Party, Property, Refusal, Spool, UserMessage, pmode,
 };
@@ -24,6 +25,7 @@ use sluss::xml::algorithm::Allowed;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -188,6 +190,25 @@ fn open(content_type: &str, body: &[u8], own: &Point, trust: &Trust) -> Result<(
     let (about, references) = (&opened.message.message_id, &opened.reference_elements);
     let answer = as4::receipt::build(about, references, &own.identity, &id, now).unwrap();
     Ok((memory.0.iter().map(|(_, content)| sha256_hex(content)).collect(), answer))
+}
+
+/// SHA-256 of each part of the request that came last, or why it was refused; none before one came.
+type Seen = Arc<Mutex<Option<Result<Vec<String>, Refusal>>>>;
+
+/// A door at which `own` opens what comes and answers with its AS4 receipt.
+fn receiving(own: Point, trust: Trust) -> (Gate, Seen) {
+    let seen = Seen::default();
+    let keep = Arc::clone(&seen);
+    let gate = Gate::open(move |request| {
+        let result = open(&request.content_type, &request.body, &own, &trust);
+        let answer = match &result {
+            Ok((_, answer)) => (answer.content_type.clone(), answer.body.clone()),
+            Err(refusal) => ("text/plain".into(), refusal.to_string()),
+        };
+        *keep.lock().unwrap() = Some(result.map(|(digests, _)| digests));
+        answer
+    });
+    (gate, seen)
 }
 
 /// Parts in memory.

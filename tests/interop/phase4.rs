@@ -1,7 +1,7 @@
 //! phase4 as a foreign access point: the matrix of directions, key references, sizes, parts, compression and key lengths, and its faults.
 
-use super::gate::{Answer, Gate, post};
-use super::{Extent, Packed, Point, Running, content_id, noise, open, pack, peer, trust};
+use super::gate::{Answer, post};
+use super::{Extent, Packed, Point, Running, content_id, noise, pack, peer, receiving, trust};
 use serde_json::Value;
 use sluss::as4::{Compression, ReceiptError, receipt};
 use sluss::crypto::sha256_hex;
@@ -10,7 +10,7 @@ use sluss::pki::{Certificate, Trust};
 use sluss::xml::algorithm::Allowed;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 /// Names of access points in phase4's PKI, with the length of their keys in bits.
 const POINTS: [(&str, &str, u32); 4] = [
@@ -190,19 +190,9 @@ fn what_phase4_packs_opens_here_and_our_receipts_satisfy_it() {
 
 /// phase4 sends one message to a door of ours, and judges the answer.
 fn receive(phase4: &Phase4, case: &Incoming, folder: &Path) {
-    let own = Arc::new(phase4.point(case.receiver));
+    let own = phase4.point(case.receiver);
     let (party, trust) = (own.party.clone(), phase4.trust());
-    let seen = Arc::new(Mutex::new(None));
-    let keep = Arc::clone(&seen);
-    let gate = Gate::open(move |request| {
-        let result = open(&request.content_type, &request.body, &own, &trust);
-        let answer = match &result {
-            Ok((_, answer)) => (answer.content_type.clone(), answer.body.clone()),
-            Err(refusal) => ("text/plain".into(), refusal.to_string()),
-        };
-        *keep.lock().unwrap() = Some(result.map(|(digests, _)| digests));
-        answer
-    });
+    let (gate, seen) = receiving(own, trust);
     let contents: Vec<Vec<u8>> = (0..case.parts).map(|_| noise(case.size)).collect();
     let certificate = phase4.file(&format!("{}.cert.pem", case.receiver));
     let (keystore, truststore) = (phase4.file("sender.p12"), phase4.file("trust.p12"));
