@@ -79,11 +79,6 @@ impl EmbeddedStore {
         self.syncs.load(Ordering::Relaxed)
     }
 
-    /// Why the store stopped, if it has.
-    pub fn stopped(&self) -> Option<String> {
-        self.shared.stopped.get().cloned()
-    }
-
     fn running(&self) -> Result<(), StoreError> {
         self.shared.stopped.get().map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.clone())))
     }
@@ -167,6 +162,15 @@ impl Store for EmbeddedStore {
         let by_status = self.shared.heed(query::counts(&self.shared.index))?;
         let journal_records = self.shared.records.load(Ordering::Relaxed);
         Ok(Counts { by_status, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+    }
+
+    fn journal(&self) -> metrics::Journal {
+        let (segments, bytes) = self.shared.room.read();
+        metrics::Journal { segments, bytes, syncs: self.shared.syncs.clone() }
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.shared.stopped.get().cloned()
     }
 
     fn blobs(&self) -> &Blobs {

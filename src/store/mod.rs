@@ -20,6 +20,7 @@ mod writer;
 use crate::model::{
     As4MessageId, BlobId, Change, Counts, Event, Message, MessageId, Outcome, ParticipantId, PartyId, Query, Timestamp,
 };
+use crate::metrics::Journal;
 use std::io;
 use std::time::Duration;
 
@@ -220,6 +221,10 @@ pub trait Store: Send + Sync {
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
     /// Counts.
     fn counts(&self) -> Result<Counts, StoreError>;
+    /// The journal's files, and how long its syncs take.
+    fn journal(&self) -> Journal;
+    /// Why nothing is accepted until the next start, where a write failed.
+    fn stopped(&self) -> Option<String>;
     /// The payload files.
     fn blobs(&self) -> &Blobs;
 }
