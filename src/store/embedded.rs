@@ -49,7 +49,7 @@ enum Writing {
     /// In a thread of its own, for whoever sends.
     Beside(Option<(SyncSender<Command>, JoinHandle<()>)>),
     /// In the thread of whoever commits.
-    InPlace(Mutex<Writer>),
+    InPlace(Box<Mutex<Writer>>),
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -81,7 +81,7 @@ impl EmbeddedStore {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
         let (shared, syncs) = (Arc::new(shared), journal.syncs());
         let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((Self { writing: Writing::InPlace(Mutex::new(writer)), syncs, shared }, opening))
+        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, shared }, opening))
     }
 
     /// Starts the writer.
@@ -121,8 +121,9 @@ impl EmbeddedStore {
             Writing::Beside(running) => {
                 let send = |transaction| {
                     let (answer, outcome) = sync_channel(1);
-                    let sent = running.as_ref().map(|(commands, _)| commands.send(Command { transaction, answer }));
-                    sent.is_some_and(|sent| sent.is_ok()).then_some(outcome)
+                    let (commands, _) = running.as_ref()?;
+                    commands.send(Command { transaction, answer }).ok()?;
+                    Some(outcome)
                 };
                 let outcomes: Vec<_> = transactions.into_iter().map(send).collect();
                 let receive = |outcome: Option<Receiver<_>>| outcome.and_then(|outcome| outcome.recv().ok());
