@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `refusals`, `status`, `lookup`, `ping` | operators ([`admin`]) |
+//! | `queue`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
 mod admin;
@@ -16,16 +16,20 @@ mod multipart;
 mod participant;
 mod problem;
 pub mod shapes;
+mod watch;
 
 use crate::access_point::Router as AccessPoint;
 use crate::message_service::MessageService;
 use crate::model::{DocumentType, ParticipantId, Problem};
 use crate::net::AccessToken;
+use crate::ops::health::Health;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+
+pub use watch::open_router;
 
 /// What the API stands on.
 #[derive(Clone)]
@@ -47,8 +51,10 @@ pub trait Outlook: Send + Sync {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
     /// Further members of `status`: access point, partners, certificates, versions.
     fn status(&self) -> serde_json::Map<String, serde_json::Value>;
-    /// Whether traffic is accepted, and if not, why.
-    fn ready(&self) -> Result<(), Problem>;
+    /// How the program is: what was looked at, what was found, what to do.
+    fn health(&self) -> Health;
+    /// The metrics, in the text format of Prometheus.
+    fn metrics(&self) -> BoxFuture<'_, String>;
 }
 
 /// What is looked up.
@@ -79,12 +85,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))
+        .route("/metrics", get(watch::guarded_metrics))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))
         // Each handler bounds its own body; most read none.
         .layer(DefaultBodyLimit::disable());
-    let open = Router::new().route("/health/live", get(admin::live)).route("/health/ready", get(admin::ready));
+    let open = watch::health(state.outlook.clone());
     Router::new()
         .nest("/api/v1", open.clone().merge(guarded))
         .merge(open)

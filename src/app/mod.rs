@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+mod watch;
 
 use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
@@ -11,11 +12,13 @@ use crate::config::{Config, Role as ProcessRole};
 use crate::console::{self, ConsoleState};
 use crate::discovery::Discovery;
 use crate::message_service::MessageService;
+use crate::metrics::Metrics;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
 use crate::net::tls::ServerTls;
+use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
@@ -26,7 +29,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::watch as signal;
+use watch::Watch;
 
 pub use checkup::{Check, check};
 
@@ -39,6 +43,9 @@ pub struct Addresses {
     pub api: String,
     /// The pages.
     pub console: String,
+    /// Metrics and health without a token, where that is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// An application whose listeners are bound and whose store is open.
@@ -58,6 +65,7 @@ struct Listeners {
     as4: TcpListener,
     api: TcpListener,
     console: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 impl App {
@@ -85,14 +93,17 @@ impl App {
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
         })?;
-        let discovery = Arc::new(Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock)));
-        let router = Arc::new(Router::new(
+        let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
+        let metrics = Metrics::default();
+        let discovery = Arc::new(discovery.measured(metrics.clone()));
+        let router = Router::new(
             Arc::clone(&store),
             Arc::clone(&discovery),
             client,
             Arc::clone(&clock),
             materials.access_point(&config),
-        ));
+        );
+        let router = Arc::new(router.measured(metrics.clone()));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -105,12 +116,20 @@ impl App {
         });
         let addresses = listeners.addresses(tls.is_some()).map_err(one)?;
         let outlook = Arc::new(About {
-            discovery,
+            discovery: Arc::clone(&discovery),
             router: Arc::clone(&router),
+            watch: Watch::new(
+                Arc::clone(&router),
+                discovery,
+                &config.data_dir,
+                materials.ends(),
+                metrics,
+                Arc::clone(&clock),
+            ),
             addresses: addresses.clone(),
             environment: config.federation.environment.clone(),
-            anchors: materials.ends(),
         });
+        outlook.watch.look().await;
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -159,26 +178,38 @@ impl App {
     }
 
     /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: signal::Receiver<bool>) {
         let state = ApiState {
             access_point: Arc::clone(&self.router),
             message_service: self.service.clone(),
             token: self.token.clone(),
             outlook: self.outlook.clone(),
         };
-        let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
+        let metrics = self.outlook.watch.metrics.clone();
+        let limits =
+            |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
+        let watching = self.outlook.watch.clone();
+        let figures = self.listeners.metrics.map(|listener| {
+            serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
+        });
         let hand_over = self.service.map(|service| -> Arc<dyn HandOver> { service });
         tokio::join!(
             serve(
                 self.listeners.as4,
                 self.tls,
                 server::as4_routes(Arc::clone(&self.router)),
-                server_limits,
+                limits("as4"),
                 stop.clone()
             ),
-            serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
-            serve(self.listeners.console, None, console::router(self.console), server_limits, stop.clone()),
-            worker::run(Arc::clone(&self.router), hand_over, stop),
+            serve(self.listeners.api, None, api::router(state), limits("api"), stop.clone()),
+            serve(self.listeners.console, None, console::router(self.console), limits("console"), stop.clone()),
+            worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            watching.run(stop.clone()),
+            async {
+                if let Some(figures) = figures {
+                    figures.await;
+                }
+            },
         );
         inbound::settle(&self.router).await;
     }
@@ -218,6 +249,10 @@ impl Listeners {
             as4: bind("listen.as4", config.listen.as4).await?,
             api: bind("listen.api", config.listen.api).await?,
             console: bind("listen.console", config.listen.console).await?,
+            metrics: match config.listen.metrics {
+                Some(address) => Some(bind("listen.metrics", address).await?),
+                None => None,
+            },
         })
     }
 
@@ -232,6 +267,11 @@ impl Listeners {
             as4: format!("{scheme}://{}{}", of(&self.as4)?, server::AS4_PATH),
             api: format!("http://{}/api/v1", of(&self.api)?),
             console: format!("http://{}/", of(&self.console)?),
+            metrics: self
+                .metrics
+                .as_ref()
+                .map(|listener| Ok(format!("http://{}/metrics", of(listener)?)))
+                .transpose()?,
         })
     }
 }
@@ -320,7 +360,7 @@ struct About {
     router: Arc<Router>,
     addresses: Addresses,
     environment: String,
-    anchors: Vec<(String, String)>,
+    watch: Arc<Watch>,
 }
 
 impl Outlook for About {
@@ -338,9 +378,10 @@ impl Outlook for About {
         let settings = self.router.settings();
         let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
         let certificates: Vec<serde_json::Value> = self
-            .anchors
+            .watch
+            .certificates
             .iter()
-            .map(|(subject, end)| serde_json::json!({ "subject": subject, "not_after": end }))
+            .map(|end| serde_json::json!({ "use": end.purpose, "subject": end.subject, "not_after": end.not_after }))
             .collect();
         let all = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -350,11 +391,16 @@ impl Outlook for About {
             "addresses": self.addresses,
             "participants": participants,
             "certificates": certificates,
+            "health": self.watch.health(),
         });
         all.as_object().cloned().unwrap_or_default()
     }
 
-    fn ready(&self) -> Result<(), Problem> {
-        Ok(())
+    fn health(&self) -> Health {
+        self.watch.health()
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.watch.text())
     }
 }

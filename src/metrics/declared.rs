@@ -212,7 +212,8 @@ pub fn reference() -> String {
     for metric in ALL {
         let kind = format!("{:?}", metric.kind).to_lowercase();
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let cells = [&format!("`{}`", metric.name), &kind, &labels.join(", "), metric.what, metric.means, metric.remedy];
+        let cells =
+            [&format!("`{}`", metric.name), &kind, &labels.join(", "), metric.what, metric.means, metric.remedy];
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
@@ -241,6 +242,10 @@ mod tests {
 
     #[test]
     fn the_reference_beside_the_code_is_what_the_binary_prints() {
-        assert_eq!(include_str!("REFERENCE.md"), reference(), "run `sluss metrics --reference > src/metrics/REFERENCE.md`");
+        assert_eq!(
+            include_str!("REFERENCE.md"),
+            reference(),
+            "run `sluss metrics --reference > src/metrics/REFERENCE.md`"
+        );
     }
 }

@@ -167,7 +167,9 @@ pub struct Seconds(Histogram);
 
 impl Default for Seconds {
     fn default() -> Self {
-        Self(Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0]))
+        Self(Histogram::new([
+            0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
+        ]))
     }
 }
 
@@ -259,7 +261,8 @@ mod tests {
     fn a_label_has_a_bound_and_the_rest_is_other() {
         let (metrics, now) = (Metrics::default(), SystemClock.now());
         for n in 0..METRIC_PARTNERS_MAX + 50 {
-            let event = Event::new(now, Some(MessageId::now()), Stage::Receipted, "x").fact("partner", format!("AP{n}"));
+            let event =
+                Event::new(now, Some(MessageId::now()), Stage::Receipted, "x").fact("partner", format!("AP{n}"));
             metrics.event(&event);
         }
         let text = text(&metrics);

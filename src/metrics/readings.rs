@@ -135,7 +135,8 @@ impl Metrics {
         all.value(&declared::JOURNAL_SEGMENTS, readings.journal.segments);
         all.value(&declared::JOURNAL_BYTES, readings.journal.bytes);
         all.put(&declared::SYNC, readings.journal.syncs.clone());
-        let checks = readings.checks.iter().map(|(name, state)| (vec![("check", (*name).to_owned())], f64::from(*state)));
+        let checks =
+            readings.checks.iter().map(|(name, state)| (vec![("check", (*name).to_owned())], f64::from(*state)));
         all.values(&declared::CHECK, checks);
         let ends = readings.certificates.iter().map(|end| {
             let labels = vec![("use", end.purpose.to_owned()), ("subject", end.subject.clone())];

@@ -19,10 +19,10 @@ mod state;
 mod tests;
 mod writer;
 
+use crate::metrics::Journal;
 use crate::model::{
     As4MessageId, BlobId, Change, Counts, Event, Message, MessageId, Outcome, ParticipantId, PartyId, Query, Timestamp,
 };
-use crate::metrics::Journal;
 use std::io;
 use std::time::Duration;
 
