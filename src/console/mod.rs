@@ -3,10 +3,13 @@
 
 mod access;
 mod compose;
+mod events;
 mod frame;
+mod journey;
 mod mailbox;
-mod operator;
+mod overview;
 mod problems;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -50,10 +53,10 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 /// All pages.
 pub fn router(state: ConsoleState) -> Router {
     let pages = Router::new()
-        .route("/", get(operator::overview))
-        .route("/queue", get(operator::queue))
-        .route("/messages/{id}", get(operator::message).post(operator::act))
-        .route("/refusals", get(operator::refusals))
+        .route("/", get(overview::overview))
+        .route("/queue", get(queue::queue))
+        .route("/messages/{id}", get(journey::message).post(journey::act))
+        .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))
         .route("/mailbox/{participant}/sent", get(mailbox::outbox))
