@@ -102,6 +102,14 @@ impl Account {
         self.password.is_some()
     }
 
+    /// What may be shown of it.
+    pub fn shown(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.name, "role": self.role, "participants": self.participants, "locked": self.locked,
+            "password": self.has_password(), "changed_at": self.changed_at,
+        })
+    }
+
     fn changed(&mut self, now: Timestamp) {
         self.stamp = secret();
         self.changed_at = now;
@@ -109,6 +117,13 @@ impl Account {
 }
 
 impl Token {
+    /// What may be shown of it.
+    pub fn shown(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.name, "role": self.role, "participants": self.participants, "created_at": self.created_at,
+        })
+    }
+
     pub(super) fn sha256(&self) -> &str {
         &self.sha256
     }

@@ -36,6 +36,12 @@ impl Session {
         Self { actor, csrf }
     }
 
+    /// A session for tests of pages.
+    #[cfg(test)]
+    pub(crate) fn made_up(role: super::Role) -> Self {
+        Self { actor: Actor::made_up(role, &[]), csrf: "c5f".into() }
+    }
+
     /// What every form of this session carries.
     pub fn csrf(&self) -> &str {
         &self.csrf
