@@ -117,6 +117,16 @@ impl Access {
         Some(Actor::token(&token.name, token.role, &token.participants))
     }
 
+    /// A name for a browser in which nobody is logged in yet.
+    pub fn stranger() -> String {
+        secret()
+    }
+
+    /// The secret of the log-in form for such a browser: others cannot make it.
+    pub fn form_of_stranger(&self, stranger: &str) -> String {
+        self.owner.derived("log-in form", stranger)
+    }
+
     /// Logs somebody in. Blocks for some hundredths of a second, and takes 19 MiB meanwhile.
     ///
     /// # Errors

@@ -88,7 +88,7 @@ fn who(state: &ConsoleState, cookies: &Cookies, request: &Request) -> Who {
     let csrf = match &session {
         Some(session) => Some(session.csrf().to_owned()),
         // Strangers have one form, to log in; its secret belongs to their browser.
-        None => cookies.stranger.as_deref().map(|stranger| state.access.owner_token().derived("log-in form", stranger)),
+        None => cookies.stranger.as_deref().map(|stranger| state.access.form_of_stranger(stranger)),
     };
     Who { session, csrf, address }
 }

@@ -4,8 +4,7 @@ use super::access::{Cookies, local, set};
 use super::form::OwnForm;
 use super::frame::{Failure, LoginPage, Visit, page};
 use super::{ConsoleState, FORM_BYTES_MAX};
-use crate::accounts::{Denied, LoggedIn};
-use crate::crypto::{Random, SystemRandom, hex};
+use crate::accounts::{Access, Denied, LoggedIn};
 use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -38,20 +37,14 @@ pub(super) async fn login_page(
             Err(_) => Some(visit.text().link_used),
         },
     };
-    let stranger = cookies.stranger.clone().unwrap_or_else(drawn);
-    let visit = visit.as_stranger(state.access.owner_token().derived("log-in form", &stranger));
+    let stranger = cookies.stranger.clone().unwrap_or_else(Access::stranger);
+    let visit = visit.as_stranger(state.access.form_of_stranger(&stranger));
     let status = if fault.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     let fault = fault.map(str::to_owned);
     let mut answer =
         (status, page(&LoginPage { next: onward.next, fault, frame: visit.frame("login") })).into_response();
     set(&mut answer, &cookies.of_stranger(&stranger));
     answer
-}
-
-fn drawn() -> String {
-    let mut bytes = [0; 16];
-    SystemRandom.fill(&mut bytes);
-    hex(&bytes)
 }
 
 /// The log-in form.
