@@ -128,43 +128,6 @@ pub(super) const QUEUE_RELEASE: &str = "Example, with an id from the first colum
       --reason 'the partner has moved' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
-#[cfg(test)]
-mod tests {
-    use crate::cli::args::Cli;
-    use clap::{Command, CommandFactory, Parser};
-
-    /// Commands without commands of their own, with the words that lead to them.
-    fn leaves(command: &Command, path: &str, found: &mut Vec<(String, String)>) {
-        let shown: Vec<&Command> = command.get_subcommands().filter(|inner| !inner.is_hide_set()).collect();
-        if shown.is_empty() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            found.push((path.to_owned(), help));
-        }
-        for inner in shown {
-            leaves(inner, &format!("{path} {}", inner.get_name()), found);
-        }
-    }
-
-    #[test]
-    fn every_command_has_an_example_that_is_understood() {
-        let mut found = Vec::new();
-        leaves(&Cli::command(), "sluss", &mut found);
-        assert!(found.len() > 20, "{found:?}");
-        for (command, help) in found {
-            let help = help.replace("\\\n", " ");
-            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  sluss ")).collect();
-            assert!(!examples.is_empty(), "{command} has no example");
-            let own = command.trim_start_matches("sluss ");
-            assert!(examples.iter().any(|example| example.starts_with(own)), "{command}: {examples:?}");
-            for example in examples {
-                let words = example.split(['>', '|']).next().unwrap_or_default().split_whitespace();
-                let parsed = Cli::try_parse_from(std::iter::once("sluss").chain(words));
-                assert!(parsed.is_ok(), "sluss {example}: {}", parsed.unwrap_err());
-            }
-        }
-    }
-}
-
 pub(super) const ACCOUNTS_ADD: &str = "Examples, with a password in a file that its owner alone reads:
   (umask 077; head -c 15 /dev/urandom | base64 > kim.password)
   sluss accounts add kim --role operator --password-file kim.password \\
@@ -216,3 +179,40 @@ pub(super) const TOKENS_LIST: &str = "Example:
 pub(super) const TOKENS_REMOVE: &str = "Example, after `sluss tokens add`:
   sluss tokens remove watch \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::Cli;
+    use clap::{Command, CommandFactory, Parser};
+
+    /// Commands without commands of their own, with the words that lead to them.
+    fn leaves(command: &Command, path: &str, found: &mut Vec<(String, String)>) {
+        let shown: Vec<&Command> = command.get_subcommands().filter(|inner| !inner.is_hide_set()).collect();
+        if shown.is_empty() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((path.to_owned(), help));
+        }
+        for inner in shown {
+            leaves(inner, &format!("{path} {}", inner.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_understood() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "sluss", &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for (command, help) in found {
+            let help = help.replace("\\\n", " ");
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  sluss ")).collect();
+            assert!(!examples.is_empty(), "{command} has no example");
+            let own = command.trim_start_matches("sluss ");
+            assert!(examples.iter().any(|example| example.starts_with(own)), "{command}: {examples:?}");
+            for example in examples {
+                let words = example.split(['>', '|']).next().unwrap_or_default().split_whitespace();
+                let parsed = Cli::try_parse_from(std::iter::once("sluss").chain(words));
+                assert!(parsed.is_ok(), "sluss {example}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}

@@ -63,7 +63,7 @@ impl Visit {
     }
 
     /// The same visit, with a log-in form of this secret.
-    pub(super) fn as_stranger(mut self, csrf: String) -> Self {
+    pub(super) fn with_form_secret(mut self, csrf: String) -> Self {
         self.who.csrf.get_or_insert(csrf);
         self
     }

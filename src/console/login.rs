@@ -38,7 +38,7 @@ pub(super) async fn login_page(
         },
     };
     let stranger = cookies.stranger.clone().unwrap_or_else(Access::stranger);
-    let visit = visit.as_stranger(state.access.form_of_stranger(&stranger));
+    let visit = visit.with_form_secret(state.access.form_of_stranger(&stranger));
     let status = if fault.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     let fault = fault.map(str::to_owned);
     let mut answer =
