@@ -37,13 +37,14 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(
-        router: Arc<Router>,
-        discovery: Arc<Discovery>,
+        router: &Arc<Router>,
+        discovery: &Arc<Discovery>,
         data_dir: &Path,
         certificates: Vec<CertificateEnd>,
         metrics: Metrics,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
+        let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
         let begun = (Instant::now(), clock.now());
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
         Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, latest })
@@ -230,7 +231,7 @@ impl Watch {
         };
         let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
         let certificates = self.certificates.clone();
-        Readings { at: self.clock.now(), counts, room, journal, checks, certificates, partners: Vec::new() }
+        Readings { at: self.clock.now(), counts, room, journal, checks, certificates }
     }
 
     /// The metrics as text.

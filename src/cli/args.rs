@@ -1,5 +1,6 @@
 //! The words of the command line, as clap reads them.
 
+use super::accounts::{AccountsCommand, TokensCommand};
 use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ pub(super) struct Cli {
     /// The configuration file. Default: sluss.toml in this folder, then /etc/sluss/sluss.toml.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Show this token to the daemon: a file of `sluss tokens add --save`. Default: the owner's, in the data folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -72,6 +76,21 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: XmlCommand,
     },
+    /// Who may log in to the pages.
+    Accounts {
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
+    /// Which programs may ask the API.
+    Tokens {
+        #[command(subcommand)]
+        command: TokensCommand,
+    },
+    /// What the metrics mean, and what goes with them for Prometheus and Grafana.
+    #[command(
+        after_help = "Example:\n  sluss metrics --rules\n\nThe metrics themselves are at /metrics: see listen.metrics in the configuration."
+    )]
+    Metrics(MetricsOptions),
     /// Measure, beside what the machine allows in the same run.
     Bench {
         #[command(subcommand)]
@@ -114,6 +133,20 @@ pub(super) enum BenchCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(super) struct MetricsOptions {
+    /// The reference as a page in Markdown.
+    #[arg(long)]
+    pub(super) reference: bool,
+    /// Alert rules for Prometheus.
+    #[arg(long)]
+    pub(super) rules: bool,
+    /// A dashboard for Grafana.
+    #[arg(long)]
+    pub(super) dashboard: bool,
 }
 
 #[derive(Args, Debug)]

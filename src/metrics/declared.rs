@@ -125,14 +125,6 @@ declared! {
         "Each check of /health/ready: 0 ok, 1 degraded, 2 failed";
         "1: something will fail soon or slowly; 2: we are not ready";
         "GET /health/ready says what was found and what to do"
-    BREAKER Gauge "sluss_partner_unreachable" ["partner"]
-        "1 for each access point that is not tried for a while because attempts failed";
-        "messages to it wait; others are not delayed";
-        "`sluss ping PARTICIPANT`; ask its operator; it is tried again by itself"
-    WAITING Gauge "sluss_partner_waiting_messages" ["partner"]
-        "Messages that wait to be sent, by receiving access point";
-        "this partner takes less than we have for it";
-        "`sluss queue list --partner AP-ID`"
     CERTIFICATE Gauge "sluss_certificate_end_timestamp_seconds" ["use", "subject"]
         "When each certificate ends, in Unix time: `access-point`, `participant`, `tls` (ours) and `anchor` (those we trust)";
         "below 30 days from now: it must be renewed; in the past: messages are refused";
@@ -165,14 +157,6 @@ declared! {
         "Open connections by listener: as4, api, console, metrics";
         "near 1024 at one door: somebody opens connections and keeps them; those that show nothing are closed first";
         "look at who connects; a firewall helps against a flood"
-    ALERTS Gauge "sluss_alerts_active" ["kind"]
-        "Alerts that are raised and not resolved";
-        "an operator has something to do";
-        "`sluss status` lists them"
-    ALERTS_SENT Counter "sluss_alerts_sent_total" ["channel", "result"]
-        "Alert notices sent by mail or webhook: `done`, or `failed` after all retries";
-        "`failed`: nobody is told any more by this channel";
-        "`sluss alerts test`; look at the mail server or the webhook's address"
     PROCESS_CPU Counter "process_cpu_seconds_total" []
         "Processor time of this process";
         "a rate near the number of processors: it is the bottleneck";

@@ -54,8 +54,6 @@ struct Live {
     exchange: Family<Labels, Seconds>,
     lookup: Family<Labels, Seconds>,
     connections: Family<Labels, Gauge>,
-    alerts: Family<Labels, Gauge>,
-    alerts_sent: Family<Labels, Counter>,
     partners: Bounded<METRIC_PARTNERS_MAX>,
     causes: Bounded<METRIC_CAUSES_MAX>,
 }
@@ -77,21 +75,22 @@ impl Metrics {
         let live = &self.0;
         let partner = || vec![("partner", live.partners.value(event.facts.get("partner").map_or("", String::as_str)))];
         let cause = || vec![("cause", self.cause(event))];
-        let delivered = |result: &str| drop(live.delivered.get_or_create(&vec![("result", result.to_owned())]).inc());
+        let delivered = |result: &str| live.delivered.get_or_create(&vec![("result", result.to_owned())]).inc();
+        // Each gives the value before, which nobody needs.
         match event.stage {
-            Stage::Accepted => drop(live.accepted.inc()),
-            Stage::Receipted => drop(live.sent.get_or_create(&partner()).inc()),
-            Stage::Received if event.message.is_some() => drop(live.received.get_or_create(&partner()).inc()),
+            Stage::Accepted => live.accepted.inc(),
+            Stage::Receipted => live.sent.get_or_create(&partner()).inc(),
+            Stage::Received if event.message.is_some() => live.received.get_or_create(&partner()).inc(),
             Stage::Opened => delivered("opened"),
             Stage::Held => delivered("held"),
             Stage::Failed => delivered("rejected"),
-            Stage::Taken => drop(live.taken.inc()),
-            Stage::Duplicate => drop(live.duplicates.inc()),
-            Stage::GivenUp => drop(live.given_up.get_or_create(&cause()).inc()),
-            Stage::Discarded => drop(live.discarded.get_or_create(&cause()).inc()),
-            Stage::AttemptFailed => drop(live.failures.get_or_create(&cause()).inc()),
-            _ => {}
-        }
+            Stage::Taken => live.taken.inc(),
+            Stage::Duplicate => live.duplicates.inc(),
+            Stage::GivenUp => live.given_up.get_or_create(&cause()).inc(),
+            Stage::Discarded => live.discarded.get_or_create(&cause()).inc(),
+            Stage::AttemptFailed => live.failures.get_or_create(&cause()).inc(),
+            _ => 0,
+        };
     }
 
     /// An AS4 request was refused, with this code; whether its sender was known.
@@ -135,19 +134,6 @@ impl Metrics {
     /// The level of open connections at a door.
     pub fn connections(&self, door: &'static str) -> Level {
         Level(self.0.connections.get_or_create_owned(&vec![("door", door.to_owned())]))
-    }
-
-    /// So many alerts of this kind are raised.
-    pub fn alerts(&self, kind: &str, raised: usize) {
-        let gauge = self.0.alerts.get_or_create_owned(&vec![("kind", kind.to_owned())]);
-        gauge.set(i64::try_from(raised).unwrap_or(i64::MAX));
-    }
-
-    /// A notice was sent, or could not be.
-    pub fn alert_sent(&self, channel: &str, done: bool) {
-        let result = if done { "done" } else { "failed" };
-        let labels = vec![("channel", channel.to_owned()), ("result", result.to_owned())];
-        self.0.alerts_sent.get_or_create(&labels).inc();
     }
 
     /// The kind of an event's problem, in one word of a bounded number.

@@ -25,8 +25,6 @@ pub struct Readings {
     pub checks: Vec<(&'static str, u8)>,
     /// Certificates.
     pub certificates: Vec<CertificateEnd>,
-    /// Access points that have something waiting or are not tried: name, how many wait, whether it is not tried.
-    pub partners: Vec<(String, u64, bool)>,
 }
 
 /// The file system of the data folder, in bytes.
@@ -121,8 +119,6 @@ impl Metrics {
         all.put(&declared::EXCHANGE, live.exchange.clone());
         all.put(&declared::LOOKUP, live.lookup.clone());
         all.put(&declared::CONNECTIONS, live.connections.clone());
-        all.put(&declared::ALERTS, live.alerts.clone());
-        all.put(&declared::ALERTS_SENT, live.alerts_sent.clone());
     }
 
     fn standing(&self, all: &mut Exposition, readings: &Readings) {
@@ -143,12 +139,6 @@ impl Metrics {
             (labels, whole(end.not_after.as_second()))
         });
         all.values(&declared::CERTIFICATE, ends);
-        // The bound is shared with the counters, so that a partner has its name everywhere or nowhere.
-        let named = |name: &String| vec![("partner", self.0.partners.value(name))];
-        let waiting = readings.partners.iter().map(|(name, waiting, _)| (named(name), whole(*waiting)));
-        all.values(&declared::WAITING, waiting);
-        let unreachable = readings.partners.iter().filter(|(.., open)| *open).map(|(name, ..)| (named(name), 1.0));
-        all.values(&declared::BREAKER, unreachable);
         all.values(&declared::BUILD, [(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)]);
     }
 }
