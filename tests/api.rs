@@ -213,8 +213,8 @@ async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() 
         "sluss_messages_accepted_total 1",
         "sluss_messages_sent_total{partner=\"AP0002-DEMO\"} 1",
         "sluss_as4_exchange_seconds_count{direction=\"out\"} 1",
-        "sluss_queue_messages{direction=\"out\",status=\"ACCEPTED\"} 1",
-        "sluss_health_check{check=\"store\"} 0",
+        "sluss_queue_messages{direction=\"out\",status=\"ACCEPTED\"} 1.0",
+        "sluss_health_check{check=\"store\"} 0.0",
         "sluss_accepting 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");

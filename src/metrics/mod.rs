@@ -267,9 +267,30 @@ mod tests {
         assert!(text(&metrics).contains("sluss_connections_open{door=\"as4\"} 0\n"));
     }
 
+    /// Everything has happened once, and something stands everywhere: what has no value is not written.
+    fn full() -> String {
+        let (metrics, now, second) = (Metrics::default(), SystemClock.now(), Duration::from_secs(1));
+        for stage in
+            [Stage::Receipted, Stage::Received, Stage::Held, Stage::GivenUp, Stage::Discarded, Stage::AttemptFailed]
+        {
+            metrics.event(&Event::new(now, Some(MessageId::now()), stage, "x"));
+        }
+        metrics.refused("EBMS:0004", true);
+        metrics.turned_away(Away::Space);
+        metrics.attempt(Direction::Out, second);
+        metrics.exchange(Direction::In, second);
+        metrics.lookup(true, second);
+        drop(metrics.connections("as4").hold());
+        let status = crate::model::Status::Submitted;
+        let count = crate::model::Count { direction: Direction::Out, status, messages: 1, oldest: Some(now) };
+        let counts = crate::model::Counts { by_status: vec![count], ..Default::default() };
+        let end = CertificateEnd { purpose: "tls", subject: "CN=x".to_owned(), not_after: now };
+        metrics.text(&Readings { counts, checks: vec![("disk", 0)], certificates: vec![end], ..Readings::default() })
+    }
+
     #[test]
     fn what_is_written_is_what_is_declared_and_nothing_else() {
-        let text = text(&Metrics::default());
+        let text = full();
         let mut written: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
         let mut declared: Vec<&str> = ALL.iter().map(|metric| metric.name).collect();
