@@ -8,8 +8,8 @@ use super::{Lang, access};
 use super::{events, journey, overview, queue};
 use crate::message_service::Mailbox;
 use crate::model::{
-    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Event, Fault, Message, MessageId, Problem,
-    ProcessId, Stage, Status, Timestamp,
+    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Event, Fault, Message, MessageId, Page,
+    Problem, ProcessId, Stage, Status, Timestamp,
 };
 use askama::Template;
 
@@ -142,6 +142,7 @@ fn counts() -> Counts {
             count(Direction::Out, Status::MessageExchangeError, 1, 60 * 27),
             count(Direction::In, Status::New, 987, 60 * 24 * 29),
         ],
+        held: 2,
         free_bytes: 41_200_000_000,
         journal_records: 18_440,
     }
@@ -176,6 +177,7 @@ fn refusals() -> Vec<Event> {
 fn pages(lang: Lang) -> Vec<(&'static str, String)> {
     let visit = visit(lang);
     let all = messages();
+    let found = Page { messages: all.clone(), next: None };
     let texts = [(
         format!(
             "Hej!\n\nVi behöver journalutdrag för perioden 2026-09-01 till 2026-11-15.\nSvara helst före fredag.\n\n{ATTACK}\n\nMed vänlig hälsning\nSocialkontoret"
@@ -187,7 +189,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .collect();
     let mut rendered = vec![
         ("overview", overview::render_overview(&counts(), &refusals(), &visit).render()),
-        ("queue", queue::render_queue(queue::Filter::default(), "", &all, None, &visit).render()),
+        ("queue", queue::render_queue(queue::Filter::default(), "", &found, None, &visit).render()),
         ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),

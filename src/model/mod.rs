@@ -18,6 +18,6 @@ pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Message, Packing, Piece, SignedReference,
 };
 pub use problem::{Fault, Problem};
-pub use query::{Count, Counts, Query};
+pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};
 pub use time::{Clock, SystemClock, Timestamp};
