@@ -198,7 +198,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("mail", mailbox::render_message(mailbox_of_alvesta(), &inbound[0], &texts, &visit).render()),
         ("compose", compose::render(mailbox_of_alvesta(), None, Some(problem()), &visit).render()),
         ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
-        ("login", LoginPage { next: ATTACK.into(), wrong: true, frame: visit.frame("login") }.render()),
+        ("login", LoginPage { next: ATTACK.into(), fault: Some("x".into()), frame: visit.frame("login") }.render()),
         ("failure", Failure::from(problem()).render(&visit)),
         ("empty", overview::render_overview(&Counts::default(), &[], &visit).render()),
     ];
