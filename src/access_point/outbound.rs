@@ -5,6 +5,7 @@
 
 use super::queries::reread;
 use super::send_error::SendError;
+use super::spool::Kept;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
     self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
@@ -13,7 +14,7 @@ use crate::crypto::SystemRandom;
 use crate::discovery::Route;
 use crate::model::{
     As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
-    Message, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp,
+    Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::pki::Certificate;
@@ -49,6 +50,11 @@ pub struct Submission {
 /// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
     let message = prepare(router, submission)?;
+    keep(router, message)
+}
+
+/// Makes a message durable; one whose envelope was handed in before is the message of the first time.
+pub(super) fn keep(router: &Router, message: Message) -> Result<Message, Problem> {
     if let Some(answer) = sent_before(router, &message).transpose() {
         discard(router, message.payloads());
         return answer;
@@ -258,22 +264,30 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
                 .fact("as4_message_id", &id)
                 .fact("bytes", packing.bytes),
         ];
-        let changes = vec![
-            Change::Addressed(id, message.envelope_id.to_string(), route.party.clone()),
-            Change::Packed(Some(Box::new(packing))),
-        ];
-        changes.iter().cloned().for_each(|change| message.apply(change));
-        let settlement =
-            Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
-        router
-            .commit(Transaction { settlements: vec![settlement], events, ..Transaction::default() })
-            .map_err(|error| SendError::Own(store_problem(&error)))?;
+        keep_packed(&router, &mut message, id, route.party, packing, events)?;
         Ok(message)
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(SendError::Own(store_damaged(&error.to_string()))),
     }
+}
+
+/// Keeps what is about to be sent, before its first byte leaves.
+pub(super) fn keep_packed(
+    router: &Router,
+    message: &mut Message,
+    id: As4MessageId,
+    party: PartyId,
+    packing: Packing,
+    events: Vec<Event>,
+) -> Result<(), SendError> {
+    let changes =
+        vec![Change::Addressed(id, message.envelope_id.to_string(), party), Change::Packed(Some(Box::new(packing)))];
+    changes.iter().cloned().for_each(|change| message.apply(change));
+    let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
+    let transaction = Transaction { settlements: vec![settlement], events, ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| SendError::Own(store_problem(&error)))
 }
 
 /// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
@@ -297,8 +311,8 @@ fn pack(
     route: &Route,
 ) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
-    let envelope = message.envelope.ok_or_else(|| SendError::Own(store_damaged("the envelope is no longer there")))?;
-    let mut content = BufReader::new(router.store.blobs().open(envelope).map_err(own)?);
+    let mut kept = Kept::open(router.store.blobs(), message).map_err(SendError::Own)?;
+    let mut content = BufReader::new(&mut kept);
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
     let compression =
@@ -315,6 +329,7 @@ fn pack(
         Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
         &SystemRandom,
     )?;
+    kept.whole().map_err(SendError::Own)?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -408,9 +423,18 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
     }
     message.attempts += 1;
     let result = step(&router, &mut message).await;
+    blocking(move || conclude(&router, &message, result)).await
+}
+
+/// Writes what an attempt meant, under its claim. `message.attempts` counts the attempt.
+pub(super) fn conclude(
+    router: &Router,
+    message: &Message,
+    result: Result<As4ReceiptSummary, SendError>,
+) -> Result<(), Problem> {
     let now = router.now();
-    let (outcome, next) = outcome(&message, &result, now, &router.settings().retry);
-    let mut events = vec![event(&message, outcome, &result, now)];
+    let (outcome, next) = outcome(message, &result, now, &router.settings().retry);
+    let mut events = vec![event(message, outcome, &result, now)];
     let mut changes = vec![
         Change::Attempts(message.attempts),
         Change::Due(next),
@@ -419,23 +443,13 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
     if let Ok(receipt) = result {
         changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
     }
-    blocking(move || {
-        let mut settlements = vec![Settlement {
-            id: message.id,
-            claim: message.lease_until,
-            release: true,
-            outcome: Some(outcome),
-            changes,
-        }];
-        if outcome == Outcome::Delivered {
-            settlements.extend(answered(&router, &message, &mut events)?);
-        }
-        router
-            .commit(Transaction { settlements, events, ..Transaction::default() })
-            .map_err(|error| store_problem(&error))?;
-        Ok(())
-    })
-    .await
+    let mut settlements =
+        vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
+    if outcome == Outcome::Delivered {
+        settlements.extend(answered(router, message, &mut events)?);
+    }
+    let transaction = Transaction { settlements, events, ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.

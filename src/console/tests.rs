@@ -4,8 +4,8 @@
 use super::compose;
 use super::frame::{Failure, LoginPage, Visit};
 use super::mailbox;
-use super::operator;
 use super::{Lang, access};
+use super::{events, journey, overview, queue};
 use crate::message_service::Mailbox;
 use crate::model::{
     Carriage, Content, Count, Counts, Direction, Document, DocumentType, Enveloped, Event, Fault, Message, MessageId,
@@ -102,7 +102,7 @@ fn messages() -> Vec<Message> {
     ]
 }
 
-fn journey() -> Vec<Event> {
+fn journey_of_two() -> Vec<Event> {
     let event = |minutes, stage, detail: &str| Event::new(at(minutes), Some(id(2)), stage, detail);
     vec![
         event(
@@ -178,19 +178,19 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .map(|n| message(n, Direction::In, if n == 4 { Status::Error } else { Status::New }, i64::from(n) * 95))
         .collect();
     let mut rendered = vec![
-        ("overview", operator::render_overview(&counts(), &refusals(), &visit).render()),
-        ("queue", operator::render_queue(operator::Filter::default(), "", &all, None, &visit).render()),
-        ("message", operator::render_message(&all[1], &journey(), &visit).render()),
-        ("refusals", operator::render_refusals(&refusals(), &visit).render()),
+        ("overview", overview::render_overview(&counts(), &refusals(), &visit).render()),
+        ("queue", queue::render_queue(queue::Filter::default(), "", &all, None, &visit).render()),
+        ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
+        ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
         ("inbox", mailbox::render_list(mailbox_of_alvesta(), true, &inbound, &visit).render()),
         ("sent", mailbox::render_list(mailbox_of_alvesta(), false, &all, &visit).render()),
         ("mail", mailbox::render_message(mailbox_of_alvesta(), &inbound[0], &texts, &visit).render()),
         ("compose", compose::render(mailbox_of_alvesta(), None, Some(problem()), &visit).render()),
         ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
-        ("login", LoginPage { next: ATTACK.into(), wrong: true, frame: visit.frame("login") }.render()),
+        ("login", LoginPage { next: ATTACK.into(), fault: Some("x".into()), frame: visit.frame("login") }.render()),
         ("failure", Failure::from(problem()).render(&visit)),
-        ("empty", operator::render_overview(&Counts::default(), &[], &visit).render()),
+        ("empty", overview::render_overview(&Counts::default(), &[], &visit).render()),
     ];
     rendered.drain(..).map(|(name, html)| (name, html.unwrap())).collect()
 }
@@ -220,7 +220,7 @@ fn operators_pages_hold_nothing_of_any_content() {
 #[test]
 fn a_journey_shows_every_event_with_its_rule_and_facts() {
     let (_, html) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "message").unwrap();
-    assert_eq!(html.matches("<h3>").count(), journey().len());
+    assert_eq!(html.matches("<h3>").count(), journey_of_two().len());
     for part in [
         "SMP-REST-2.1.b",
         "EBMS:0202",
@@ -236,7 +236,7 @@ fn a_journey_shows_every_event_with_its_rule_and_facts() {
 #[test]
 fn a_message_page_offers_what_may_be_done_to_it_and_asks_why() {
     let all = messages();
-    let page = |message: &Message| operator::render_message(message, &[], &visit(Lang::En)).render().unwrap();
+    let page = |message: &Message| journey::render_message(message, &[], &visit(Lang::En)).render().unwrap();
     let held = Message { next_attempt_at: None, ..all[1].clone() };
     let offered: [(&Message, &[&str]); 4] = [
         (&all[1], &["retry", "cancel", "hold"]),

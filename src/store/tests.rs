@@ -4,6 +4,7 @@ use crate::limits::JOURNAL_SEGMENT_BYTES;
 use crate::model::{
     Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, Timestamp,
 };
+use crate::store::disk::Medium;
 use crate::store::embedded::open_files;
 use crate::store::journal::Journal;
 use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction};
@@ -31,9 +32,13 @@ fn open(folder: &Path) -> EmbeddedStore {
 }
 
 fn open_with(folder: &Path, change: impl FnOnce(&mut Journal)) -> EmbeddedStore {
-    let (shared, mut journal, _) = open_files(folder, hash, Arc::new(Fixed)).unwrap();
+    let (shared, mut journal, _) = open_files(&Medium::system(), folder, hash, Arc::new(Fixed)).unwrap();
     change(&mut journal);
     EmbeddedStore::start(shared, journal).unwrap()
+}
+
+fn without_reserve(folder: &Path) -> Result<Blobs, StoreError> {
+    Blobs::at(&Medium { payload_reserve_bytes: 0, ..Medium::system() }, folder)
 }
 
 fn insert() -> (MessageId, Transaction) {
@@ -121,7 +126,7 @@ fn a_full_disk_refuses_and_the_store_goes_on() {
 #[test]
 fn free_space_is_looked_up_again_while_a_payload_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let blobs = without_reserve(folder.path()).unwrap();
     let mut writer = blobs.create(None).unwrap().fill_disk();
     let block = vec![0; 1024 * 1024];
     let full = (0..64).find_map(|_| io::Write::write_all(&mut writer, &block).err()).unwrap();
@@ -135,13 +140,19 @@ fn free_space_is_looked_up_again_while_a_payload_is_written() {
 fn a_scratch_file_has_no_name_and_its_folder_is_for_us_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(&folder.path().join("blobs"), 0).unwrap();
+    let blobs = without_reserve(&folder.path().join("blobs")).unwrap();
     let mut file = blobs.scratch().unwrap();
     io::Write::write_all(&mut file, b"in clear").unwrap();
     let aside = folder.path().join("blobs/tmp");
     assert_eq!(std::fs::read_dir(&aside).unwrap().count(), 0);
     assert_eq!(std::fs::metadata(aside).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(Blobs::with_reserve(folder.path(), u64::MAX / 2).unwrap().scratch().is_err(), "the reserve is kept");
+    assert!(
+        Blobs::at(&Medium { payload_reserve_bytes: u64::MAX / 2, ..Medium::system() }, folder.path())
+            .unwrap()
+            .scratch()
+            .is_err(),
+        "the reserve is kept"
+    );
 }
 
 #[test]
@@ -159,7 +170,7 @@ fn a_transaction_larger_than_any_record_is_refused_alone() {
 #[test]
 fn payloads_being_written_share_a_bound_and_give_back_what_they_took() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let blobs = without_reserve(folder.path()).unwrap();
     blobs.bound_under_way(1000);
     let begin = |bytes: usize| {
         let mut writer = blobs.create(None).unwrap();

@@ -1,0 +1,127 @@
+//! The overview: how many messages are where, how old the oldest is, and what needs a person first.
+
+use super::ConsoleState;
+use super::events::EventView;
+use super::frame::{Failure, Frame, Visit, or_failure, page};
+use super::queue::{GROUPS, Group};
+use super::view::{Moment, StatusView, Wall, size};
+use crate::model::{Counts, Direction, Event, Timestamp};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+
+/// Refusals on the overview.
+const REFUSALS_LATEST: usize = 5;
+
+/// A figure of the overview: a number, and the list behind it.
+struct Figure {
+    label: &'static str,
+    count: u64,
+    oldest: Option<Moment>,
+    href: String,
+    tone: &'static str,
+}
+
+struct CountRow {
+    outbound: bool,
+    status: StatusView,
+    messages: u64,
+    oldest: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html", config = ".config/askama.toml")]
+pub(super) struct OverviewPage {
+    figures: Vec<Figure>,
+    failed: u64,
+    counts: Vec<CountRow>,
+    refusals: Vec<EventView>,
+    free: String,
+    records: u64,
+    now: String,
+    frame: Frame,
+}
+
+/// `GET /`.
+pub(super) async fn overview(State(state): State<ConsoleState>, visit: Visit) -> Response {
+    or_failure(&visit, overview_page(&state, &visit).await)
+}
+
+async fn overview_page(state: &ConsoleState, visit: &Visit) -> Result<Response, Failure> {
+    let counts = state.access_point.counts().await?;
+    let refusals = state.access_point.refusals(REFUSALS_LATEST).await?;
+    Ok(page(&render_overview(&counts, &refusals, visit)))
+}
+
+pub(super) fn render_overview(counts: &Counts, refusals: &[Event], visit: &Visit) -> OverviewPage {
+    let wall = Wall::utc(visit.now, visit.lang());
+    let rows = counts.by_status.iter().filter(|count| count.messages > 0).map(|count| CountRow {
+        outbound: count.direction == Direction::Out,
+        status: StatusView::new(count.status, visit.lang()),
+        messages: count.messages,
+        oldest: count.oldest.map(|at| wall.moment(at)),
+    });
+    let figures = figures(counts, visit, &wall);
+    OverviewPage {
+        failed: figures.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).sum(),
+        figures,
+        counts: rows.collect(),
+        refusals: refusals.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
+        free: size(counts.free_bytes),
+        records: counts.journal_records,
+        now: wall.now(),
+        frame: visit.frame("overview"),
+    }
+}
+
+/// The figures: each leads to exactly the messages that it counts.
+fn figures(counts: &Counts, visit: &Visit, wall: &Wall) -> Vec<Figure> {
+    let figure = |group: &Group| {
+        let of_group =
+            || counts.by_status.iter().filter(|count| group.statuses.contains(&count.status) && count.messages > 0);
+        let oldest: Option<Timestamp> = of_group().filter_map(|count| count.oldest).min();
+        Figure {
+            label: group.label(visit.text()),
+            count: of_group().map(|count| count.messages).sum(),
+            oldest: oldest.map(|at| wall.moment(at)),
+            href: format!("/queue?status={}", group.word),
+            tone: group.tone,
+        }
+    };
+    GROUPS.iter().map(figure).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::{Filter, GROUPS};
+    use super::figures;
+    use crate::console::Lang;
+    use crate::console::frame::Visit;
+    use crate::console::view::Wall;
+    use crate::model::{Count, Counts, Direction, Status};
+
+    #[test]
+    fn each_figure_leads_to_exactly_the_messages_that_it_counts() {
+        let now = "2026-11-23T22:00:00Z".parse().unwrap();
+        for (figure, group) in
+            figures(&Counts::default(), &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv)).iter().zip(&GROUPS)
+        {
+            let status = figure.href.strip_prefix("/queue?status=").unwrap().to_owned();
+            let queries = Filter { status, ..Filter::default() }.parsed(now).unwrap();
+            let asked: Vec<Option<Status>> = queries.iter().map(|query| query.status).collect();
+            let counted: Vec<Option<Status>> = group.statuses.iter().copied().map(Some).collect();
+            assert_eq!(asked, counted, "{}", figure.href);
+        }
+    }
+
+    #[test]
+    fn an_envelope_that_was_refused_and_deleted_needs_attention() {
+        let now = "2026-11-23T22:00:00Z".parse().unwrap();
+        let count = |status, messages| Count { direction: Direction::In, status, messages, oldest: Some(now) };
+        let by_status = vec![count(Status::Deleted, 2), count(Status::Error, 1), count(Status::New, 7)];
+        let counts = Counts { by_status, ..Counts::default() };
+        let shown = figures(&counts, &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv));
+        let bad: Vec<u64> = shown.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).collect();
+        assert_eq!(bad, [3]);
+    }
+}

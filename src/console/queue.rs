@@ -1,0 +1,195 @@
+//! The queue: lists of messages by conditions, which stand in the address.
+
+use super::ConsoleState;
+use super::frame::{Failure, Frame, Visit, or_failure, page};
+use super::text::Texts;
+use super::view::{MessageRow, Wall};
+use crate::model::{Direction, Message, Problem, Query, Status, Timestamp};
+use askama::Template;
+use axum::extract::{Query as UrlQuery, RawQuery, State};
+use axum::response::Response;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Messages on one page of the queue.
+const PAGE_ROWS: usize = 50;
+
+/// Statuses that belong together: a figure of the overview, and a choice of the queue's filter.
+pub(super) struct Group {
+    pub(super) word: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) statuses: &'static [Status],
+}
+
+pub(super) const GROUPS: [Group; 5] = [
+    Group { word: "under-way", tone: "busy", statuses: &[Status::Submitted, Status::SendEnqueued] },
+    Group { word: "retrying", tone: "late", statuses: &[Status::ScheduledForResend, Status::WaitingForRetry] },
+    Group { word: "awaiting", tone: "busy", statuses: &[Status::WaitingForReceipt] },
+    Group { word: "waiting-in", tone: "busy", statuses: &[Status::Received, Status::Retrieved] },
+    // Refused envelopes among them: they have to be reported (APOP-4.1.1.a).
+    Group {
+        word: "attention",
+        tone: "bad",
+        statuses: &[
+            Status::Rejected,
+            Status::MessageExchangeError,
+            Status::SendFailure,
+            Status::Error,
+            Status::Deleted,
+        ],
+    },
+];
+
+impl Group {
+    /// What it is called.
+    pub(super) fn label(&self, t: &'static Texts) -> &'static str {
+        match self.word {
+            "under-way" => t.under_way,
+            "retrying" => t.retrying,
+            "awaiting" => t.awaiting,
+            "waiting-in" => t.waiting_in,
+            _ => t.given_up,
+        }
+    }
+}
+
+/// The filter as it was typed.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Filter {
+    pub(super) direction: String,
+    pub(super) status: String,
+    pub(super) participant: String,
+    pub(super) partner: String,
+    pub(super) older: String,
+    pub(super) after: String,
+}
+
+struct StatusOption {
+    word: &'static str,
+    label: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "queue.html", config = ".config/askama.toml")]
+pub(super) struct QueuePage {
+    filter: Filter,
+    statuses: Vec<StatusOption>,
+    fault: Option<String>,
+    rows: Vec<MessageRow>,
+    older: Option<String>,
+    now: String,
+    frame: Frame,
+}
+
+/// `GET /queue`.
+pub(super) async fn queue(
+    State(state): State<ConsoleState>,
+    visit: Visit,
+    RawQuery(raw): RawQuery,
+    UrlQuery(filter): UrlQuery<Filter>,
+) -> Response {
+    let listed = match filter.parsed(visit.now) {
+        Err(fault) => Ok((Vec::new(), Some(fault))),
+        Ok(queries) => listed(&state, queries).await.map(|messages| (messages, None)),
+    };
+    let raw = raw.unwrap_or_default();
+    let page_of =
+        |(messages, fault): (Vec<Message>, _)| page(&render_queue(filter.clone(), &raw, &messages, fault, &visit));
+    or_failure(&visit, listed.map(page_of).map_err(Failure::from))
+}
+
+/// One page of what any of the queries finds, newest first.
+async fn listed(state: &ConsoleState, queries: Vec<Query>) -> Result<Vec<Message>, Problem> {
+    let mut messages = Vec::new();
+    for query in queries {
+        messages.extend(state.access_point.list(query).await?);
+    }
+    messages.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+    messages.truncate(PAGE_ROWS);
+    Ok(messages)
+}
+
+pub(super) fn render_queue(
+    filter: Filter,
+    raw: &str,
+    messages: &[Message],
+    fault: Option<String>,
+    visit: &Visit,
+) -> QueuePage {
+    let wall = Wall::utc(visit.now, visit.lang());
+    let last = messages.last().filter(|_| messages.len() == PAGE_ROWS);
+    let groups = GROUPS.iter().map(|group| StatusOption {
+        word: group.word,
+        label: group.label(visit.text()).to_owned(),
+        chosen: filter.status == group.word,
+    });
+    let option = |status: Status| StatusOption {
+        word: status.word(),
+        label: format!("{} ({})", visit.lang().status(status).0, status.word()),
+        chosen: filter.status.eq_ignore_ascii_case(status.word()),
+    };
+    QueuePage {
+        statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
+        older: last.map(|message| older_page(raw, message)),
+        rows: messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
+        filter,
+        fault,
+        now: wall.now(),
+        frame: visit.frame("queue"),
+    }
+}
+
+/// The same filter, after the last row.
+fn older_page(raw: &str, last: &Message) -> String {
+    let kept =
+        raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("lang="));
+    let after = format!("after={}", last.id);
+    format!("/queue?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
+}
+
+impl Filter {
+    /// The conditions, one query for each status of a group, or what is wrong with them. Empty fields are no condition.
+    pub(super) fn parsed(&self, now: Timestamp) -> Result<Vec<Query>, String> {
+        let direction = match self.direction.as_str() {
+            "" => None,
+            "out" => Some(Direction::Out),
+            "in" => Some(Direction::In),
+            other => return Err(format!("direction {other:?}")),
+        };
+        let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
+        let statuses = match given(&self.status) {
+            None => vec![None],
+            Some(word) => match GROUPS.iter().find(|group| group.word == word) {
+                Some(group) => group.statuses.iter().copied().map(Some).collect(),
+                None => vec![Some(word.parse::<Status>()?)],
+            },
+        };
+        let query = Query {
+            direction,
+            participant: given(&self.participant)
+                .map(str::parse)
+                .transpose()
+                .map_err(|e: crate::model::IdError| e.to_string())?,
+            partner: given(&self.partner)
+                .map(str::parse)
+                .transpose()
+                .map_err(|e: crate::model::IdError| e.to_string())?,
+            after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
+            created_before: older,
+            limit: PAGE_ROWS,
+            ..Query::default()
+        };
+        Ok(statuses.into_iter().map(|status| Query { status, ..query.clone() }).collect())
+    }
+}
+
+fn given(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn hours_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let hours: u32 = text.parse().map_err(|_| format!("{text:?}: 0, 1, 2 … h"))?;
+    now.checked_sub(Duration::from_secs(u64::from(hours) * 3600)).map_err(|fault| fault.to_string())
+}
