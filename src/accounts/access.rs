@@ -81,8 +81,11 @@ impl Access {
     /// As [`Book::read`]; the accounts in force then stay.
     pub fn reload(&self) -> Result<(), Problem> {
         let found = version(&self.path);
-        let book = Book::read(&self.path)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (found, Arc::new(book));
+        let book = Arc::new(Book::read(&self.path)?);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, (found, Arc::clone(&book))).1;
+        drop(current);
+        book.differences(&before).iter().for_each(|said| tracing::info!(stage = "accounts-changed", "{said}"));
         Ok(())
     }
 

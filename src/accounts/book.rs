@@ -202,6 +202,32 @@ impl Book {
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
+    /// What somebody changed since `before`, a sentence for each account and token. Nothing secret.
+    pub(super) fn differences(&self, before: &Self) -> Vec<String> {
+        let said = |of: &Account, what: &str| {
+            let locked = if of.locked { ", locked" } else { "" };
+            format!("the account {} was {what}: {}{locked} {}", of.name, of.role.word(), listed(&of.participants))
+        };
+        let mut found = Vec::new();
+        for account in &self.accounts {
+            match before.account(account.name.as_str()) {
+                None => found.push(said(account, "added")),
+                Some(old) if old.stamp != account.stamp => found.push(said(account, "changed")),
+                Some(_) => {}
+            }
+        }
+        let gone = before.accounts.iter().filter(|old| self.account(old.name.as_str()).is_none());
+        found.extend(gone.map(|old| format!("the account {} was removed", old.name)));
+        let has = |book: &Self, token: &Token| book.tokens.iter().any(|other| other.sha256 == token.sha256);
+        let made = self.tokens.iter().filter(|token| !has(before, token));
+        found.extend(made.map(|token| {
+            format!("the token {} was added: {} {}", token.name, token.role.word(), listed(&token.participants))
+        }));
+        let gone = before.tokens.iter().filter(|token| !has(self, token));
+        found.extend(gone.map(|token| format!("the token {} was removed", token.name)));
+        found
+    }
+
     /// The account of a name.
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.name.as_str() == name)
@@ -331,6 +357,10 @@ impl Book {
     }
 }
 
+fn listed(participants: &[ParticipantId]) -> String {
+    participants.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 fn hashed(password: &str, name: &Name) -> Result<String, Problem> {
     Password::chosen(password, name.as_str())?.hash().map_err(|error| {
         Problem::new(Fault::Temporary, "password", "the password could not be hashed", error.to_string())
@@ -417,6 +447,27 @@ mod tests {
             let problem = Book::read(&path).unwrap_err();
             assert!(problem.detail.contains(part), "{problem}");
         }
+    }
+
+    #[test]
+    fn what_was_changed_is_told_without_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = book_file(folder.path());
+        let before = Book::default();
+        Book::change(&path, |book| book.add(name("kim"), Role::Operator, vec![], Some(LONG), now())).unwrap();
+        let secret = Book::change(&path, |book| book.add_token(name("t"), Role::Viewer, vec![], now())).unwrap();
+        let first = Book::read(&path).unwrap();
+        let said = first.differences(&before);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].starts_with("the account kim was added: operator") && said[1].contains("token t was added: viewer")
+        );
+        assert!(!said.iter().any(|line| line.contains("argon2") || line.contains(&secret)), "{said:?}");
+        Book::change(&path, |book| book.set_locked(&name("kim"), true, now())).unwrap();
+        let second = Book::read(&path).unwrap();
+        assert!(second.differences(&first)[0].contains("kim was changed: operator, locked"));
+        assert!(second.differences(&second).is_empty());
+        assert_eq!(before.differences(&second), ["the account kim was removed", "the token t was removed"]);
     }
 
     #[test]

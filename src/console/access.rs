@@ -185,9 +185,13 @@ pub(super) struct Cookies {
 
 impl Cookies {
     fn of(state: &ConsoleState, headers: &HeaderMap) -> Self {
-        // By another name than loopback's there is TLS before us, if not here.
-        let secure = state.tls || !host(headers).map(name_of).is_some_and(is_loopback);
         let suffix = state.access.owner_token().derived("console cookie", "")[..8].to_owned();
+        Self::read(state.tls, suffix, headers)
+    }
+
+    fn read(tls: bool, suffix: String, headers: &HeaderMap) -> Self {
+        // By another name than loopback's there is TLS before us, if not here.
+        let secure = tls || !host(headers).map(name_of).is_some_and(is_loopback);
         let mut cookies = Self { session: None, stranger: None, secure, suffix };
         let read = |name: String| cookie(headers, &name).map(str::to_owned);
         (cookies.session, cookies.stranger) = (read(cookies.named("session")), read(cookies.named("login")));
@@ -234,5 +238,47 @@ pub(super) fn is_own(session: Option<&Session>, csrf: Option<&str>, claimed: &st
     match session {
         Some(session) => session.is_own_form(claimed),
         None => csrf.is_some_and(|csrf| crate::net::token::same(csrf.as_bytes(), claimed.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    fn cookies(tls: bool, headers: &HeaderMap) -> Cookies {
+        Cookies::read(tls, "ab".into(), headers)
+    }
+
+    #[test]
+    fn cookies_are_bound_to_tls_wherever_there_is_tls() {
+        let by = |tls, host| cookies(tls, &headers(&[(header::HOST, host)])).of_session("x");
+        assert_eq!(by(false, "127.0.0.1:8445"), "sluss-session-ab=x; Path=/; HttpOnly; SameSite=Strict");
+        for (tls, host) in [(true, "localhost:8445"), (true, "sluss.example.se"), (false, "sluss.example.se")] {
+            assert_eq!(by(tls, host), "__Host-sluss-session-ab=x; Path=/; HttpOnly; SameSite=Strict; Secure", "{host}");
+        }
+        // What was set without TLS does not count with it.
+        let planted = headers(&[(header::HOST, "sluss.example.se"), (header::COOKIE, "sluss-session-ab=x")]);
+        assert_eq!(cookies(true, &planted).session, None);
+        assert_eq!(cookies(false, &planted).session, None);
+    }
+
+    #[test]
+    fn a_form_by_plain_http_is_foreign_where_there_is_tls() {
+        let host = (header::HOST, "sluss.example.se");
+        for (origin, foreign) in [
+            ("https://sluss.example.se", false),
+            ("http://sluss.example.se", true),
+            ("https://sluss.example.se:8443", true),
+            ("https://evil.example/sluss.example.se", true),
+        ] {
+            let sent = headers(&[host.clone(), (header::ORIGIN, origin)]);
+            assert_eq!(is_foreign(&cookies(true, &sent), &sent), foreign, "{origin}");
+        }
+        let neither = headers(&[host]);
+        assert!(!is_foreign(&cookies(true, &neither), &neither), "its secret decides");
     }
 }
