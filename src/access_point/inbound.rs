@@ -10,12 +10,13 @@ mod verifiers;
 
 use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
+use super::spool::Kept;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::model::{
-    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome,
-    ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
+    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
+    ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
@@ -23,12 +24,13 @@ use crate::pki::Certificate;
 use crate::store::{Answered, Committed, DuplicateKey, Settlement, StoreError, Transaction};
 use crate::xhe;
 use arrival::{Look, arrived, looked};
-use refusal::{Failure, refuse};
+use refusal::refuse;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(in crate::access_point) use gate::Gate;
+pub(in crate::access_point) use refusal::Failure;
 pub use refusal::settle;
 
 /// Pause before an envelope is handed over again after a temporary failure.
@@ -119,7 +121,7 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
         let addressed = addressed(&settings, attributed.message())?;
-        Ok(match answered_before(router, &attributed, &addressed.key)? {
+        Ok(match answered_before(router, &attributed.fingerprint(), &addressed.key)? {
             Some(answer) => Look::Again(answer),
             None => Look::New(Box::new((attributed, addressed, claimed.clone()))),
         })
@@ -194,13 +196,13 @@ fn one_part(found: usize) -> Refusal {
 }
 
 /// The answer that this message got the first time. The same id with another content is no duplicate.
-fn answered_before<R: Read>(
+pub(super) fn answered_before(
     router: &Router,
-    attributed: &Attributed<R>,
+    fingerprint: &str,
     key: &DuplicateKey,
 ) -> Result<Option<Answer>, Failure> {
     let Some(answered) = router.store.answered(key)? else { return Ok(None) };
-    again(router, answered, &attributed.fingerprint(), key).map(Some)
+    again(router, answered, fingerprint, key).map(Some)
 }
 
 fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
@@ -255,22 +257,37 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
         message: message.as_ref().map(|message| message.id),
         content_type: answer.content_type.clone(),
         body: answer.body.clone(),
-        fingerprint: fingerprint.clone(),
+        fingerprint,
     };
     let event = received_event(&opened, message.as_ref(), now);
+    if let Some(signer) = &opened.signer {
+        router.remember(signer.certificate());
+    }
+    keep(router, key, answered, message, event)
+}
+
+/// Makes a received message and its answer durable at once, and only then gives the answer. Of the same message at the same
+/// time, one is first.
+pub(super) fn keep(
+    router: &Router,
+    key: DuplicateKey,
+    answered: Answered,
+    message: Option<Message>,
+    event: Event,
+) -> Result<Answer, Failure> {
     let envelope = message.as_ref().and_then(|message| message.envelope);
+    let (fingerprint, answer) = (
+        answered.fingerprint.clone(),
+        Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
+    );
     let transaction = Transaction {
         inserts: message.into_iter().collect(),
         answered: Some((key.clone(), answered)),
         settlements: Vec::new(),
         events: vec![event],
     };
-    if let Some(signer) = &opened.signer {
-        router.remember(signer.certificate());
-    }
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),
-        // The same message came twice at the same time: the other one was first.
         Committed::Duplicate(first) => {
             envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
             again(router, first, &fingerprint, &key)
@@ -297,12 +314,9 @@ fn new_message(
     now: Timestamp,
 ) -> Result<Message, Failure> {
     let Delivery { from, to, document_type, carriage, envelope_id } = delivery;
-    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
-    Ok(Message {
-        id: MessageId::now(),
-        direction: Direction::In,
-        carriage,
-        status: Status::Received,
+    let (envelope, bytes, sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
+    let of = Enveloped {
+        id: envelope_id,
         from,
         to,
         document_type,
@@ -310,26 +324,15 @@ fn new_message(
             scheme: header.service_type.clone().unwrap_or_else(|| pmode::SERVICE_TYPE.to_owned()),
             value: header.service.clone(),
         },
-        envelope_id,
         envelope: Some(envelope),
-        envelope_bytes,
-        envelope_sha256,
+        bytes,
+        sha256,
+    };
+    Ok(Message {
         as4_message_id: Some(header.message_id.clone()),
         conversation_id: Some(header.conversation_id.clone()),
         partner: header.from.id.parse().ok(),
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        ..Message::new(Direction::In, carriage, of, now)
     })
 }
 
@@ -356,7 +359,7 @@ fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) ->
 // === Step ===
 
 /// What one look at a received envelope found.
-enum Delivered {
+pub(super) enum Delivered {
     /// It conforms, and waits for its participant.
     Held(EnvelopeId),
     /// The message service of this process has it.
@@ -364,7 +367,7 @@ enum Delivered {
 }
 
 /// Why it was not delivered.
-enum Undelivered {
+pub(super) enum Undelivered {
     /// The envelope does not conform, or disagrees with the AS4 header (AP-3.2.1, AP-3.2.2): for good.
     Nonconforming(Problem),
     /// Something of ours or of the federation failed: it may pass.
@@ -389,18 +392,13 @@ async fn step(
 /// The header of an envelope that conforms (XHE-2.5.a, b).
 async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header, Undelivered> {
     let router = Arc::clone(router);
-    let envelope = message.envelope;
+    let message = message.clone();
     let checked = blocking(move || {
-        let blob = envelope.ok_or_else(|| {
-            Problem::new(
-                Fault::Temporary,
-                "store",
-                "the envelope is no longer there",
-                "look at data_dir, and restore it from a backup if it is damaged",
-            )
-        })?;
-        let file = router.store.blobs().open(blob).map_err(|error| store_problem(&error))?;
-        Ok(xhe::check(BufReader::new(file), xhe::Level::Text))
+        let mut kept = Kept::open(router.store.blobs(), &message)?;
+        let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
+        // What our own disk changed is not the sender's fault, and nothing to delete.
+        kept.whole()?;
+        Ok(checked)
     })
     .await
     .map_err(Undelivered::Temporary)?;
@@ -526,13 +524,18 @@ pub(super) async fn attempt(
     hand_over: Option<Arc<dyn HandOver>>,
     message: Message,
 ) -> Result<(), Problem> {
-    let mut result = step(&router, hand_over, message.clone()).await;
+    let result = step(&router, hand_over, message.clone()).await;
+    blocking(move || conclude(&router, &message, result)).await
+}
+
+/// Writes what the look meant, under its claim.
+pub(super) fn conclude(
+    router: &Router,
+    message: &Message,
+    mut result: Result<Delivered, Undelivered>,
+) -> Result<(), Problem> {
     let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
-    let transaction = outcome(&message, result, router.now());
-    blocking(move || {
-        let committed = router.commit(transaction).map_err(|error| store_problem(&error));
-        drop(hold);
-        committed.map(|_| ())
-    })
-    .await
+    let committed = router.commit(outcome(message, result, router.now()));
+    drop(hold);
+    committed.map(drop).map_err(|error| store_problem(&error))
 }

@@ -11,6 +11,7 @@ mod parts;
 pub mod ping;
 mod queries;
 mod record;
+pub mod rehearse;
 mod send_error;
 mod spool;
 pub mod worker;

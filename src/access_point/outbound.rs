@@ -5,15 +5,16 @@
 
 use super::queries::reread;
 use super::send_error::SendError;
+use super::spool::Kept;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
-    self, Compression, Outgoing, OutgoingPart, Packed, PackedPiece, Party, Property, UserMessage, pmode, receipt,
+    self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
 };
 use crate::crypto::SystemRandom;
 use crate::discovery::Route;
 use crate::model::{
-    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message,
-    MessageId, Outcome, Packing, ParticipantId, Piece, Problem, Query, Stage, Status, Timestamp,
+    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
+    Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::pki::Certificate;
@@ -49,6 +50,11 @@ pub struct Submission {
 /// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
     let message = prepare(router, submission)?;
+    keep(router, message)
+}
+
+/// Makes a message durable; one whose envelope was handed in before is the message of the first time.
+pub(super) fn keep(router: &Router, message: Message) -> Result<Message, Problem> {
     if let Some(answer) = sent_before(router, &message).transpose() {
         discard(router, message.payloads());
         return answer;
@@ -133,36 +139,21 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
     let now = router.now();
     let payload = submission.payload.map(BlobWriter::commit).transpose()?;
     let kept = submission.envelope.keep().inspect_err(|_| discard(router, payload));
-    let (envelope, envelope_bytes, envelope_sha256) = kept?;
-    Ok(Message {
-        id: MessageId::now(),
-        direction: Direction::Out,
-        carriage: submission.carriage,
-        status: if submission.carriage == Carriage::Own { Status::Submitted } else { Status::SendEnqueued },
+    let (envelope, bytes, sha256) = kept?;
+    let of = Enveloped {
+        id: header.id,
         from: header.from,
         to: header.to,
         document_type: header.document_type,
         process: header.process,
-        envelope_id: header.id,
         envelope: Some(envelope),
-        envelope_bytes,
-        envelope_sha256,
-        as4_message_id: None,
-        conversation_id: None,
-        partner: None,
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
+        bytes,
+        sha256,
+    };
+    Ok(Message {
         acknowledges: submission.acknowledges,
         content: submission.content.map(|content| Content { payload, ..content }),
+        ..Message::new(Direction::Out, submission.carriage, of, now)
     })
 }
 
@@ -273,16 +264,7 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
                 .fact("as4_message_id", &id)
                 .fact("bytes", packing.bytes),
         ];
-        let changes = vec![
-            Change::Addressed(id, message.envelope_id.to_string(), route.party.clone()),
-            Change::Packed(Some(Box::new(packing))),
-        ];
-        changes.iter().cloned().for_each(|change| message.apply(change));
-        let settlement =
-            Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
-        router
-            .commit(Transaction { settlements: vec![settlement], events, ..Transaction::default() })
-            .map_err(|error| SendError::Own(store_problem(&error)))?;
+        keep_packed(&router, &mut message, id, route.party, packing, events)?;
         Ok(message)
     };
     match tokio::task::spawn_blocking(work).await {
@@ -291,26 +273,33 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
     }
 }
 
+/// Keeps what is about to be sent, before its first byte leaves.
+pub(super) fn keep_packed(
+    router: &Router,
+    message: &mut Message,
+    id: As4MessageId,
+    party: PartyId,
+    packing: Packing,
+    events: Vec<Event>,
+) -> Result<(), SendError> {
+    let changes =
+        vec![Change::Addressed(id, message.envelope_id.to_string(), party), Change::Packed(Some(Box::new(packing)))];
+    changes.iter().cloned().for_each(|change| message.apply(change));
+    let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
+    let transaction = Transaction { settlements: vec![settlement], events, ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| SendError::Own(store_problem(&error)))
+}
+
 /// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
 fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Route, now: Timestamp) -> UserMessage {
-    UserMessage {
-        mpc: Some(pmode::MPC.to_owned()),
-        message_id: id.clone(),
-        ref_to: None,
-        timestamp: now,
-        from: Party::initiator(settings.party.as_str()),
-        to: Party::responder(route.party.as_str()),
-        agreement: None,
-        service: message.process.value.clone(),
-        service_type: Some(message.process.scheme.clone()),
-        action: message.document_type.action(),
+    let corners = Corners {
+        message_id: id,
+        at: now,
+        access_points: [settings.party.as_str(), route.party.as_str()],
+        participants: [message.from.as_str(), message.to.as_str()],
         conversation_id: message.envelope_id.to_string(),
-        properties: vec![
-            Property::participant(pmode::ORIGINAL_SENDER, message.from.as_str()),
-            Property::participant(pmode::FINAL_RECIPIENT, message.to.as_str()),
-        ],
-        parts: Vec::new(),
-    }
+    };
+    UserMessage::of_sdk(corners, message.process.clone(), &message.document_type)
 }
 
 /// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
@@ -322,8 +311,8 @@ fn pack(
     route: &Route,
 ) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
-    let envelope = message.envelope.ok_or_else(|| SendError::Own(store_damaged("the envelope is no longer there")))?;
-    let mut content = BufReader::new(router.store.blobs().open(envelope).map_err(own)?);
+    let mut kept = Kept::open(router.store.blobs(), message).map_err(SendError::Own)?;
+    let mut content = BufReader::new(&mut kept);
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
     let compression =
@@ -340,6 +329,7 @@ fn pack(
         Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
         &SystemRandom,
     )?;
+    kept.whole().map_err(SendError::Own)?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -433,9 +423,18 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
     }
     message.attempts += 1;
     let result = step(&router, &mut message).await;
+    blocking(move || conclude(&router, &message, result)).await
+}
+
+/// Writes what an attempt meant, under its claim. `message.attempts` counts the attempt.
+pub(super) fn conclude(
+    router: &Router,
+    message: &Message,
+    result: Result<As4ReceiptSummary, SendError>,
+) -> Result<(), Problem> {
     let now = router.now();
-    let (outcome, next) = outcome(&message, &result, now, &router.settings().retry);
-    let mut events = vec![event(&message, outcome, &result, now)];
+    let (outcome, next) = outcome(message, &result, now, &router.settings().retry);
+    let mut events = vec![event(message, outcome, &result, now)];
     let mut changes = vec![
         Change::Attempts(message.attempts),
         Change::Due(next),
@@ -444,23 +443,13 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
     if let Ok(receipt) = result {
         changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
     }
-    blocking(move || {
-        let mut settlements = vec![Settlement {
-            id: message.id,
-            claim: message.lease_until,
-            release: true,
-            outcome: Some(outcome),
-            changes,
-        }];
-        if outcome == Outcome::Delivered {
-            settlements.extend(answered(&router, &message, &mut events)?);
-        }
-        router
-            .commit(Transaction { settlements, events, ..Transaction::default() })
-            .map_err(|error| store_problem(&error))?;
-        Ok(())
-    })
-    .await
+    let mut settlements =
+        vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
+    if outcome == Outcome::Delivered {
+        settlements.extend(answered(router, message, &mut events)?);
+    }
+    let transaction = Transaction { settlements, events, ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.

@@ -97,14 +97,7 @@ impl Router {
         }
         let router = Arc::clone(self);
         blocking(move || {
-            let now = router.now();
-            let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
-            let settlement =
-                Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
-            let event = Event::new(now, Some(id), Stage::Taken, "the participant took the sealed envelope");
-            router
-                .commit(Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() })
-                .map_err(|error| store_problem(&error))?;
+            taken(&router, &message)?;
             router
                 .store
                 .message(id)
@@ -181,6 +174,16 @@ impl Router {
         let theirs = message.direction == Direction::In && message.to == *participant;
         theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
     }
+}
+
+/// Writes that its participant has a message.
+pub(super) fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
+    let (id, now) = (message.id, router.now());
+    let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
+    let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
+    let event = Event::new(now, Some(id), Stage::Taken, "the participant took the sealed envelope");
+    let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }
 
 fn gone(id: MessageId) -> Problem {

@@ -2,10 +2,10 @@
 
 use super::store_problem;
 use crate::crypto::Digesting;
-use crate::model::{BlobId, Fault, Problem};
+use crate::model::{BlobId, Fault, Message, Problem};
 use crate::store::{BlobWriter, Blobs, StoreError};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// Where an envelope is written to. It vanishes unless it is kept.
 pub struct Spool {
@@ -55,6 +55,51 @@ impl Write for Spool {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+/// A stored envelope, read from its start and held against the digest of its message at its end: a disk may give back other
+/// bytes than it took.
+pub(super) struct Kept {
+    file: File,
+    digest: Digesting<io::Sink>,
+    expected: String,
+}
+
+impl Kept {
+    /// Opens the envelope of a message.
+    pub(super) fn open(blobs: &Blobs, message: &Message) -> Result<Self, Problem> {
+        let blob = message.envelope.ok_or_else(|| damaged("the envelope is no longer there"))?;
+        let file = blobs.open(blob).map_err(|error| store_problem(&error))?;
+        Ok(Self { file, digest: Digesting::new(io::sink()), expected: message.envelope_sha256.clone() })
+    }
+
+    /// Reads what was left, and says whether all of it is what was stored.
+    pub(super) fn whole(mut self) -> Result<(), Problem> {
+        io::copy(&mut self, &mut io::sink()).map_err(|error| damaged(&error.to_string()))?;
+        let (_, found) = self.digest.finish();
+        if found == self.expected {
+            return Ok(());
+        }
+        Err(damaged(&format!("found an envelope with SHA-256 {found}, expected {}", self.expected)))
+    }
+}
+
+impl Read for Kept {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(bytes)?;
+        self.digest.write_all(bytes.get(..read).unwrap_or_default())?;
+        Ok(read)
+    }
+}
+
+/// What is kept is not what was stored. It may pass: an operator may bring it back.
+fn damaged(detail: &str) -> Problem {
+    Problem::new(
+        Fault::Temporary,
+        "store-damaged",
+        "the envelope is not as it was stored",
+        format!("{detail}; look at the disk of data_dir, and restore the payload from a backup"),
+    )
 }
 
 /// The answer to an envelope over the limit.

@@ -5,11 +5,12 @@ use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, Warrant};
+use crate::accounts::Actor;
 use crate::limits::ACTION_BYTES_MAX;
 use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,9 +18,6 @@ use std::time::Duration;
 
 /// Longest page of the queue.
 const PAGE_MAX: usize = 1000;
-
-/// Who has shown the token.
-const OPERATOR: &str = "operator over the API";
 
 /// What still has to reach the other access point.
 const WAITING: [Status; 4] =
@@ -89,17 +87,17 @@ pub(super) async fn journey(
     Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
 }
 
-/// Why an operator does it, and who it is where the caller knows.
+/// Why an operator does it. Who it is, the token says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
     reason: String,
-    actor: Option<String>,
 }
 
 /// `POST queue/{id}/{action}`: retries, cancels, holds or releases a message.
 pub(super) async fn act(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted((message, action)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
@@ -108,10 +106,9 @@ pub(super) async fn act(
         .await
         .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
     let order: Order = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\",\"actor\":\"NAME\"}}; {error}")))?;
+        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\"}}; {error}")))?;
     let action: Action = action.parse().map_err(usage)?;
-    let actor = order.actor.map_or_else(|| OPERATOR.to_owned(), |name| format!("{name}, {OPERATOR}"));
-    let warrant = Warrant::new(&actor, &order.reason)?;
+    let warrant = Warrant::new(actor.name(), &order.reason)?;
     let message = state.access_point.act(id(&message)?, action, warrant).await?;
     Ok(Json(QueueLine::from(&message)).into_response())
 }

@@ -57,7 +57,7 @@ fn text(shown: &Shown, exit: bool) -> String {
     lines.push(format!("{} messages in {:.2} s", shown.messages.len(), shown.exchange_seconds));
     if !exit {
         lines.push(format!(
-            "\nlook at both sides, and send a document of your own:\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.",
+            "\nlook at both sides, and send a document of your own (each link logs in once):\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.",
             shown.pages.ankeborg, shown.pages.storstad
         ));
     }

@@ -26,8 +26,9 @@ pub(super) struct MailboxesPage {
 
 /// `GET /mailbox`.
 pub(super) async fn mailboxes(State(state): State<ConsoleState>, visit: Visit) -> Response {
-    let mailboxes = state.message_service.as_ref().map(|service| service.mailboxes().to_vec());
-    page(&render_mailboxes(mailboxes.unwrap_or_default(), &visit))
+    let mut mailboxes = state.message_service.as_ref().map(|service| service.mailboxes().to_vec()).unwrap_or_default();
+    mailboxes.retain(|mailbox| visit.may_open(&mailbox.participant));
+    page(&render_mailboxes(mailboxes, &visit))
 }
 
 pub(super) fn render_mailboxes(mailboxes: Vec<Mailbox>, visit: &Visit) -> MailboxesPage {
@@ -110,7 +111,7 @@ pub(super) fn render_list(mailbox: Mailbox, inbound: bool, messages: &[Message],
     MailboxPage { mailbox, inbound, rows, now: wall.now(), frame: visit.frame("mailbox") }
 }
 
-/// The mailbox of the address, where it is one of ours.
+/// The mailbox of the address, where it is one of ours and this person's.
 pub(super) fn mailbox(
     state: &ConsoleState,
     visit: &Visit,
@@ -118,6 +119,7 @@ pub(super) fn mailbox(
 ) -> Result<(Arc<MessageService>, Mailbox), Failure> {
     let service = state.message_service.clone().ok_or_else(|| not_found(visit))?;
     let participant: ParticipantId = participant.parse().map_err(|_| not_found(visit))?;
+    visit.require_mailbox(&participant)?;
     let found = service.mailboxes().iter().find(|mailbox| mailbox.participant == participant).cloned();
     found.map(|mailbox| (service, mailbox)).ok_or_else(|| not_found(visit))
 }

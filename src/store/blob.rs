@@ -1,12 +1,12 @@
 //! Payloads as files: written aside, synced, renamed, folder synced. A payload file is whole and
 //! durable from the moment it has a name outside `tmp`.
 
-use crate::limits::{DISK_CHECK_EVERY_BYTES, DISK_RESERVE_BYTES, SPOOL_BYTES_MAX};
+use crate::limits::{DISK_CHECK_EVERY_BYTES, SPOOL_BYTES_MAX};
 use crate::model::BlobId;
 use crate::store::StoreError;
-use std::fs::{self, File, OpenOptions};
+use crate::store::disk::{DiskFile, Medium};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// of the id) for those that are.
 #[derive(Clone, Debug)]
 pub struct Blobs {
+    medium: Medium,
     folder: PathBuf,
-    reserve_bytes: u64,
     under_way: Arc<UnderWay>,
 }
 
@@ -40,26 +40,18 @@ impl Blobs {
     /// Opens or creates the folder, and removes what an earlier process left half-written.
     ///
     /// The caller holds the store's lock: files of a living writer would be removed, too.
-    pub fn at(folder: &Path) -> Result<Self, StoreError> {
-        Self::with_reserve(folder, DISK_RESERVE_BYTES)
-    }
-
-    /// As [`Self::at`], with another reserve of free space, in bytes.
-    pub fn with_reserve(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+    pub fn at(medium: &Medium, folder: &Path) -> Result<Self, StoreError> {
         let under_way = UnderWay { bytes_max: AtomicU64::new(SPOOL_BYTES_MAX), bytes: AtomicU64::new(0) };
-        let blobs = Self { folder: folder.to_owned(), reserve_bytes, under_way: Arc::new(under_way) };
+        let blobs = Self { medium: medium.clone(), folder: folder.to_owned(), under_way: Arc::new(under_way) };
         let failed = |source| StoreError::io(format!("payload folder {}", folder.display()), source);
-        // What lies there may be in clear.
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(blobs.aside()).map_err(failed)?;
-        for first in 0..=u8::MAX {
-            let inner = folder.join(format!("{first:02x}"));
-            if !inner.is_dir() {
-                fs::create_dir(&inner).map_err(failed)?;
-            }
+        let (disk, aside) = (&medium.disk, blobs.aside());
+        disk.create_folder(&aside).map_err(failed)?;
+        for inner in blobs.homes() {
+            disk.create_folder(&inner).map_err(failed)?;
         }
-        sync_folder(folder).map_err(failed)?;
-        for entry in fs::read_dir(blobs.aside()).map_err(failed)? {
-            fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+        disk.sync_folder(folder).map_err(failed)?;
+        for name in disk.names(&aside).map_err(failed)? {
+            disk.remove(&aside.join(name)).map_err(failed)?;
         }
         Ok(blobs)
     }
@@ -98,36 +90,35 @@ impl Blobs {
     /// [`StoreError::Full`] when the reserve is used up.
     pub fn scratch(&self) -> Result<File, StoreError> {
         self.room_for(0)?;
-        let (_, path, file) = self.begin()?;
-        let removed = fs::remove_file(&path);
-        removed.map_err(|source| StoreError::io(format!("take the name of {}", path.display()), source))?;
-        Ok(file)
+        let scratch = self.medium.disk.scratch(&self.aside());
+        scratch.map_err(|source| StoreError::io(format!("a file in {}", self.aside().display()), source))
     }
 
     /// A new file aside.
-    fn begin(&self) -> Result<(BlobId, PathBuf, File), StoreError> {
-        let id = BlobId(uuid::Uuid::new_v4());
+    fn begin(&self) -> Result<(BlobId, PathBuf, Box<dyn DiskFile>), StoreError> {
+        let id = BlobId((self.medium.name)());
         let path = self.aside().join(id.to_string());
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = self.medium.disk.create(&path);
         let file = file.map_err(|source| StoreError::io(format!("create payload file {}", path.display()), source))?;
         Ok((id, path, file))
     }
 
     /// Opens a payload for reading.
     pub fn open(&self, id: BlobId) -> Result<File, StoreError> {
-        File::open(self.path(id)).map_err(|source| StoreError::io(format!("open payload {id}"), source))
+        let file = self.medium.disk.reader(&self.path(id));
+        file.map_err(|source| StoreError::io(format!("open payload {id}"), source))
     }
 
     /// Size in bytes.
     pub fn bytes(&self, id: BlobId) -> Result<u64, StoreError> {
-        let found = fs::metadata(self.path(id)).map_err(|source| StoreError::io(format!("payload {id}"), source))?;
-        Ok(found.len())
+        let found = self.medium.disk.bytes(&self.path(id));
+        found.map_err(|source| StoreError::io(format!("payload {id}"), source))
     }
 
     /// Removes a payload; one that is not there is no error. The removal itself need not survive a
     /// power cut: what comes back is an orphan, and removed at the next start.
     pub fn remove(&self, id: BlobId) -> Result<(), StoreError> {
-        match fs::remove_file(self.path(id)) {
+        match self.medium.disk.remove(&self.path(id)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::io(format!("remove payload {id}"), source))
             }
@@ -145,23 +136,19 @@ impl Blobs {
 
     /// Moves a payload to `lost`, where it stays until an operator has looked.
     pub fn set_aside(&self, id: BlobId) -> Result<(), StoreError> {
-        let lost = self.folder.join("lost");
-        let moved = fs::create_dir_all(&lost).and_then(|()| fs::rename(self.path(id), lost.join(id.to_string())));
+        let (disk, lost) = (&self.medium.disk, self.folder.join("lost"));
+        let moved = disk.create_folder(&lost).and_then(|()| disk.rename(&self.path(id), &lost.join(id.to_string())));
         moved.map_err(|source| StoreError::io(format!("move payload {id} aside"), source))
     }
 
     /// Payloads that nothing refers to. Only true while nobody commits: at the start.
     pub fn orphans(&self, referenced: impl Fn(BlobId) -> Result<bool, StoreError>) -> Result<Vec<BlobId>, StoreError> {
         let mut orphans = Vec::new();
-        for first in 0..=u8::MAX {
-            let inner = self.folder.join(format!("{first:02x}"));
+        for inner in self.homes() {
             let failed = |source| StoreError::io(format!("payload folder {}", inner.display()), source);
-            for entry in fs::read_dir(&inner).map_err(failed)? {
-                let name = entry.map_err(failed)?.file_name();
+            for name in self.medium.disk.names(&inner).map_err(failed)? {
                 // What is not named as a payload is not ours to remove.
-                let Some(id) = name.to_str().and_then(|name| uuid::Uuid::try_parse(name).ok()).map(BlobId) else {
-                    continue;
-                };
+                let Ok(id) = uuid::Uuid::try_parse(&name).map(BlobId) else { continue };
                 if !referenced(id)? {
                     orphans.push(id);
                 }
@@ -172,15 +159,21 @@ impl Blobs {
 
     /// Bytes free for payloads and journal.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        free_bytes(&self.folder)
+        let free = self.medium.disk.free_bytes(&self.folder);
+        free.map_err(|source| StoreError::io(format!("free space of {}", self.folder.display()), source))
     }
 
     fn room_for(&self, bytes: u64) -> Result<(), StoreError> {
-        let (free_bytes, needed_bytes) = (self.free_bytes()?, bytes.saturating_add(self.reserve_bytes));
+        let (free_bytes, needed_bytes) = (self.free_bytes()?, bytes.saturating_add(self.medium.payload_reserve_bytes));
         if free_bytes < needed_bytes {
             return Err(StoreError::Full { folder: self.folder.display().to_string(), free_bytes, needed_bytes });
         }
         Ok(())
+    }
+
+    /// The folders of payload files.
+    fn homes(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        (0..=u8::MAX).map(|first| self.folder.join(format!("{first:02x}")))
     }
 
     fn aside(&self) -> PathBuf {
@@ -199,7 +192,7 @@ pub struct BlobWriter {
     blobs: Blobs,
     id: BlobId,
     path: PathBuf,
-    file: File,
+    file: Box<dyn DiskFile>,
     bytes: u64,
     check_at: u64,
     committed: bool,
@@ -213,7 +206,7 @@ impl BlobWriter {
 
     /// A second handle on what was written so far, from its start (for a second pass before `commit`).
     pub fn reopen(&self) -> io::Result<File> {
-        File::open(&self.path)
+        self.blobs.medium.disk.reader(&self.path)
     }
 
     /// Makes it durable under a new id.
@@ -225,11 +218,11 @@ impl BlobWriter {
 
     fn publish(&self) -> io::Result<()> {
         self.file.sync_data()?;
-        let home = self.blobs.path(self.id);
-        fs::rename(&self.path, &home)?;
-        let folder = home.parent().map_or_else(|| Err(io::ErrorKind::NotFound.into()), sync_folder);
+        let (disk, home) = (&self.blobs.medium.disk, self.blobs.path(self.id));
+        disk.rename(&self.path, &home)?;
+        let folder = home.parent().map_or_else(|| Err(io::ErrorKind::NotFound.into()), |home| disk.sync_folder(home));
         // A name that may not last must not be handed out.
-        folder.inspect_err(|_| drop(fs::remove_file(&home)))
+        folder.inspect_err(|_| drop(disk.remove(&home)))
     }
 }
 
@@ -237,7 +230,7 @@ impl BlobWriter {
 impl BlobWriter {
     /// As if the disk had filled since it was begun.
     pub(super) fn fill_disk(mut self) -> Self {
-        self.blobs.reserve_bytes = u64::MAX;
+        self.blobs.medium.payload_reserve_bytes = u64::MAX;
         self
     }
 }
@@ -249,7 +242,7 @@ impl Write for BlobWriter {
             self.check_at = self.bytes + DISK_CHECK_EVERY_BYTES;
         }
         self.blobs.take(bytes.len() as u64).map_err(io::Error::from)?;
-        let written = self.file.write(bytes);
+        let written = self.file.write_at(bytes, self.bytes);
         let kept = written.as_ref().map_or(0, |kept| *kept as u64);
         self.blobs.under_way.bytes.fetch_sub(bytes.len() as u64 - kept, Ordering::Relaxed);
         self.bytes += kept;
@@ -257,7 +250,7 @@ impl Write for BlobWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
@@ -266,19 +259,7 @@ impl Drop for BlobWriter {
         self.blobs.under_way.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         if !self.committed {
             // Should this fail, the next start removes it.
-            drop(fs::remove_file(&self.path));
+            drop(self.blobs.medium.disk.remove(&self.path));
         }
     }
-}
-
-/// Bytes that an unprivileged process may still use on the file system of `folder`.
-pub(super) fn free_bytes(folder: &Path) -> Result<u64, StoreError> {
-    let found = rustix::fs::statvfs(folder)
-        .map_err(|source| StoreError::io(format!("free space of {}", folder.display()), source.into()))?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-/// Makes names created, renamed or removed in `folder` durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

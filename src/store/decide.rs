@@ -6,7 +6,7 @@ use crate::store::index::{Index, Stage};
 use crate::store::queue::Queue;
 use crate::store::record::{Record, Settled};
 use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Transaction};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// A group of transactions on its way to the disk: what will be true once it is there.
@@ -34,7 +34,7 @@ pub(super) enum Decision {
 /// What one transaction changes.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    messages: HashMap<MessageId, Version>,
+    messages: BTreeMap<MessageId, Version>,
     released: HashSet<MessageId>,
 }
 

@@ -4,20 +4,20 @@
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{Clock, Counts, Event, Message, MessageId, ParticipantId, Query, Timestamp};
-use crate::store::blob::{Blobs, sync_folder};
+use crate::model::{BlobId, Clock, Counts, Event, Message, MessageId, ParticipantId, Query, Timestamp};
+use crate::store::blob::Blobs;
 use crate::store::decide::Group;
+use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{self, ChainHash, Found, Journal, Position};
 use crate::store::queue::Queue;
 use crate::store::record::unreadable;
-use crate::store::state::{Closing, remove_leftovers, set_aside};
+use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{Answered, Committed, DuplicateKey, Store, StoreError, Transaction, query};
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,10 +39,17 @@ pub struct Opening {
 
 /// The store in files of one folder, for one process.
 pub struct EmbeddedStore {
-    commands: Option<SyncSender<Command>>,
-    writer: Option<JoinHandle<()>>,
+    writing: Writing,
     syncs: Arc<AtomicU64>,
     shared: Arc<Shared>,
+}
+
+/// Where the writer works.
+enum Writing {
+    /// In a thread of its own, for whoever sends.
+    Beside(Option<(SyncSender<Command>, JoinHandle<()>)>),
+    /// In the thread of whoever commits.
+    InPlace(Box<Mutex<Writer>>),
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -60,8 +67,21 @@ impl EmbeddedStore {
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
     /// journal does not hold. An index that does not is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files(folder, hash, clock)?;
+        let (shared, journal, opening) = open_files(&Medium::system(), folder, hash, clock)?;
         Ok((Self::start(shared, journal)?, opening))
+    }
+
+    /// As [`Self::open`], on any medium, and without a thread: who commits writes, in the order of the calls.
+    pub fn open_in_place(
+        medium: &Medium,
+        folder: &Path,
+        hash: ChainHash,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Opening), StoreError> {
+        let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
+        let (shared, syncs) = (Arc::new(shared), journal.syncs());
+        let writer = Writer { shared: Arc::clone(&shared), journal };
+        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, shared }, opening))
     }
 
     /// Starts the writer.
@@ -71,7 +91,45 @@ impl EmbeddedStore {
         let writer = Writer { shared: Arc::clone(&shared), journal };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
-        Ok(Self { commands: Some(commands), writer: Some(thread), syncs, shared })
+        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, shared })
+    }
+
+    /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
+    /// they fit into one.
+    pub fn commit_together(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
+        let payloads: Vec<Vec<BlobId>> = transactions.iter().map(Transaction::payloads).collect();
+        let outcomes = self.write(transactions);
+        for (outcome, payloads) in outcomes.iter().zip(payloads) {
+            if outcome.as_ref().is_err_and(|error| !matches!(error, StoreError::Stopped(_))) {
+                self.shared.remove_unnamed(payloads);
+            }
+        }
+        outcomes
+    }
+
+    fn write(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
+        match &self.writing {
+            Writing::InPlace(writer) => {
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut transactions = transactions.into_iter().peekable();
+                let mut outcomes = Vec::new();
+                while transactions.peek().is_some() {
+                    outcomes.extend(writer.group(transactions.by_ref()));
+                }
+                outcomes
+            }
+            Writing::Beside(running) => {
+                let send = |transaction| {
+                    let (answer, outcome) = sync_channel(1);
+                    let (commands, _) = running.as_ref()?;
+                    commands.send(Command { transaction, answer }).ok()?;
+                    Some(outcome)
+                };
+                let outcomes: Vec<_> = transactions.into_iter().map(send).collect();
+                let receive = |outcome: Option<Receiver<_>>| outcome.and_then(|outcome| outcome.recv().ok());
+                outcomes.into_iter().map(|one| receive(one).unwrap_or_else(|| Err(self.ended()))).collect()
+            }
+        }
     }
 
     /// How often the journal was synced since the start: once for each group of transactions.
@@ -104,15 +162,7 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
-        let payloads = transaction.payloads();
-        let (answer, outcome) = sync_channel(1);
-        let commands = self.commands.as_ref().ok_or_else(|| self.ended())?;
-        commands.send(Command { transaction, answer }).map_err(|_| self.ended())?;
-        let outcome = outcome.recv().unwrap_or_else(|_| Err(self.ended()));
-        if outcome.as_ref().is_err_and(|error| !matches!(error, StoreError::Stopped(_))) {
-            self.shared.remove_unnamed(payloads);
-        }
-        outcome
+        self.commit_together(vec![transaction]).pop().unwrap_or_else(|| Err(self.ended()))
     }
 
     fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
@@ -177,8 +227,14 @@ impl Store for EmbeddedStore {
 impl Drop for EmbeddedStore {
     /// Waits for what was sent, then closes the index so that the next start may trust it.
     fn drop(&mut self) {
-        drop(self.commands.take());
-        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+        let panicked = match &mut self.writing {
+            Writing::InPlace(writer) => writer.is_poisoned(),
+            Writing::Beside(running) => running.take().is_some_and(|(commands, thread)| {
+                drop(commands);
+                thread.join().is_err()
+            }),
+        };
+        if panicked {
             self.shared.closing.distrust();
         } else if self.shared.index.flush().is_ok() {
             self.shared.closing.in_order();
@@ -188,18 +244,20 @@ impl Drop for EmbeddedStore {
 
 /// Locks and opens everything, and puts it in order.
 pub(super) fn open_files(
+    medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     clock: Arc<dyn Clock>,
 ) -> Result<(Shared, Journal, Opening), StoreError> {
     let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
-    fs::create_dir_all(folder.join("journal")).map_err(failed)?;
-    let (closing, trusted) = Closing::open(folder)?;
-    let blobs = Blobs::at(&folder.join("blobs"))?;
-    sync_folder(folder).map_err(failed)?;
+    let disk = &medium.disk;
+    disk.create_folder(&folder.join("journal")).map_err(failed)?;
+    let (closing, trusted) = Closing::open(disk, folder)?;
+    let blobs = Blobs::at(medium, &folder.join("blobs"))?;
+    disk.sync_folder(folder).map_err(failed)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    let (index, journal, mut opening) = open_index(folder, hash, trusted)?;
+    disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted)?;
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
@@ -217,15 +275,15 @@ pub(super) fn open_files(
 
 /// Opens index and journal, and brings the index up to the journal's end.
 fn open_index(
+    medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     trusted: Result<(), String>,
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
-    let mut opening = Opening::default();
-    remove_leftovers(&index_folder)?;
+    let (disk, mut opening) = (&*medium.disk, Opening::default());
     let found = trusted.and_then(|()| {
-        let index = Index::open(&index_folder).map_err(|error| error.to_string())?;
+        let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
         match position {
             None if index.is_empty() => Ok((index, None)),
@@ -235,25 +293,26 @@ fn open_index(
     });
     let (index, from) = match found {
         Ok((index, None)) => (index, None),
-        Ok((index, Some(position))) if journal::holds(&journal_folder, &position)? => (index, Some(position)),
+        Ok((index, Some(position))) if journal::holds(disk, &journal_folder, &position)? => (index, Some(position)),
         Ok((index, Some(position))) => {
             drop(index);
             opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
-            set_aside(&index_folder, "lost")?;
+            set_aside(disk, &index_folder, "lost")?;
             opening.lost = position.seq;
-            (Index::open(&index_folder)?, None)
+            (Index::open(disk, &index_folder)?, None)
         }
         Err(why) => {
-            opening.rebuilt = Some(why).filter(|_| index_folder.exists());
-            set_aside(&index_folder, "aside")?;
-            (Index::open(&index_folder)?, None)
+            opening.rebuilt = Some(why).filter(|_| disk.has_index(&index_folder));
+            set_aside(disk, &index_folder, "aside")?;
+            (Index::open(disk, &index_folder)?, None)
         }
     };
     let journal = {
         let mut replay = Replay { index: &index, group: None, last: None, bytes: 0 };
-        let (journal, found) = Journal::open(&journal_folder, hash, from.as_ref(), &mut |position, payload| {
-            replay.record(position, payload)
-        })?;
+        let (journal, found) =
+            Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut |position, payload| {
+                replay.record(position, payload)
+            })?;
         replay.publish()?;
         opening.journal = found;
         journal

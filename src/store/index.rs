@@ -1,4 +1,4 @@
-//! The index: sled, one tree, keys by a first letter. It can be thrown away at any time and built
+//! The index: ordered [keys](super::keys) by a first letter. It can be thrown away at any time and built
 //! again from the journal. One batch carries a whole group of transactions together with the
 //! position of its last journal record, so the index always stands at a record's end.
 //!
@@ -14,9 +14,10 @@
 //! | `q` due id | – |
 //! | `z` | the position |
 
-use crate::limits::INDEX_CACHE_BYTES;
 use crate::model::{BlobId, Direction, Event, Message, MessageId, Status, Timestamp};
+use crate::store::disk::Disk;
 use crate::store::journal::Position;
+use crate::store::keys::{Batch, Keys};
 use crate::store::record::unreadable;
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
@@ -36,14 +37,14 @@ pub(super) type Tally = BTreeMap<[u8; 2], u64>;
 /// The index, open.
 #[derive(Debug)]
 pub(super) struct Index {
-    db: sled::Db,
+    keys: Box<dyn Keys>,
     tally: Mutex<Tally>,
 }
 
 /// Changes that become visible together.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
-    batch: sled::Batch,
+    batch: Batch,
     tally: BTreeMap<[u8; 2], i64>,
     /// Payloads that a message no longer refers to.
     pub(super) dropped: Vec<BlobId>,
@@ -60,23 +61,17 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// Whatever sled says, its panics included: it is then to be moved aside.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let config = sled::Config::new().path(folder).cache_capacity(INDEX_CACHE_BYTES);
-        let config = config.mode(sled::Mode::LowSpace).flush_every_ms(Some(500));
-        // A damaged file makes sled panic as often as fail.
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
-        let panicked = |_| StoreError::io("the index", std::io::Error::other("it could not be read"));
-        let index = Self { db: opened.map_err(panicked)?.map_err(failed)?, tally: Mutex::default() };
+    /// Whatever is wrong with it: it is then to be moved aside.
+    pub(super) fn open(disk: &dyn Disk, folder: &Path) -> Result<Self, StoreError> {
+        let keys = disk.index(folder)?;
         let mut tally = Tally::new();
-        for entry in index.db.scan_prefix(b"n") {
-            let (key, value) = entry.map_err(failed)?;
+        for entry in keys.below(b"n") {
+            let (key, value) = entry?;
             if let ([_, direction, status], Ok(count)) = (key.as_ref(), <[u8; 8]>::try_from(value.as_ref())) {
                 tally.insert([*direction, *status], u64::from_be_bytes(count));
             }
         }
-        *index.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
-        Ok(index)
+        Ok(Self { keys, tally: Mutex::new(tally) })
     }
 
     /// The journal record up to which the index goes. `None`: it is new, or of another format.
@@ -87,20 +82,20 @@ impl Index {
 
     /// Whether nothing was ever put into it.
     pub(super) fn is_empty(&self) -> bool {
-        self.db.is_empty()
+        self.keys.is_empty()
     }
 
     /// Makes the changes visible, all at once.
     pub(super) fn publish(&self, mut stage: Stage, position: &Position) -> Result<(), StoreError> {
         let head = Head { format: FORMAT, position: position.clone() };
-        stage.batch.insert(b"z", json(&head, "position")?);
+        stage.batch.insert(*b"z", json(&head, "position")?);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, more) in stage.tally {
             let count = tally.entry(key).or_default();
             *count = count.saturating_add_signed(more);
-            stage.batch.insert(&[b'n', key[0], key[1]], &count.to_be_bytes());
+            stage.batch.insert([b'n', key[0], key[1]], count.to_be_bytes());
         }
-        self.db.apply_batch(stage.batch).map_err(failed)
+        self.keys.apply(stage.batch)
     }
 
     /// One message.
@@ -115,26 +110,23 @@ impl Index {
 
     /// Whether a message refers to the payload.
     pub(super) fn refers_to(&self, blob: BlobId) -> Result<bool, StoreError> {
-        Ok(self.db.scan_prefix(key(b'b', &[blob.0.as_bytes()])).next().transpose().map_err(failed)?.is_some())
+        Ok(self.keys.below(&key(b'b', &[blob.0.as_bytes()])).next().transpose()?.is_some())
     }
 
     /// The events of a message, oldest first.
     pub(super) fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
-        self.db
-            .scan_prefix(key(b'v', &[id.0.as_bytes()]))
-            .map(|entry| parse(&entry.map_err(failed)?.1, "event"))
-            .collect()
+        self.keys.below(&key(b'v', &[id.0.as_bytes()])).map(|entry| parse(&entry?.1, "event")).collect()
     }
 
     /// The latest events without message, newest first.
     pub(super) fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.db.scan_prefix(b"r").rev().take(limit).map(|entry| parse(&entry.map_err(failed)?.1, "event")).collect()
+        self.keys.below(b"r").rev().take(limit).map(|entry| parse(&entry?.1, "event")).collect()
     }
 
     /// Messages with work to do, and when.
     pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Timestamp), StoreError>> + '_ {
-        self.db.scan_prefix(b"q").map(|entry| {
-            let (key, value) = entry.map_err(failed)?;
+        self.keys.below(b"q").map(|entry| {
+            let (key, value) = entry?;
             Ok((id_at_end(&key), parse(&value, "time")?))
         })
     }
@@ -156,7 +148,8 @@ impl Index {
             // Behind every time and id: those are shorter.
             None => end.extend_from_slice(&[0xff; 32]),
         }
-        self.db.range(prefix.to_vec()..end).rev().map(|entry| Ok(id_at_end(&entry.map_err(failed)?.0)))
+        let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
+        range.rev().map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
     /// Keys of one kind above `after`, first first, each with the id at its end.
@@ -168,23 +161,23 @@ impl Index {
         let start = [prefix, after.unwrap_or_default()].concat();
         // Behind every time and id: those are shorter.
         let end = [prefix, &[0xff; 32]].concat();
-        let range = (Bound::Excluded(start), Bound::Excluded(end));
-        self.db.range(range).map(|entry| Ok(id_at_end(&entry.map_err(failed)?.0)))
+        let range = self.keys.range(Bound::Excluded(start), Bound::Excluded(end));
+        range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
     /// The id at the end of the first key of one kind.
     pub(super) fn oldest(&self, prefix: &[u8]) -> Result<Option<MessageId>, StoreError> {
-        let first = self.db.scan_prefix(prefix).next().transpose().map_err(failed)?;
+        let first = self.keys.below(prefix).next().transpose()?;
         Ok(first.map(|(key, _)| id_at_end(&key)))
     }
 
     /// Writes everything out, for a clean end.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(drop).map_err(failed)
+        self.keys.flush()
     }
 
     fn value<T: DeserializeOwned>(&self, key: &[u8], what: &str) -> Result<Option<T>, StoreError> {
-        self.db.get(key).map_err(failed)?.map(|value| parse(&value, what)).transpose()
+        self.keys.value(key)?.map(|value| parse(&value, what)).transpose()
     }
 }
 
@@ -196,7 +189,7 @@ impl Stage {
             self.batch.remove(gone.as_slice());
         }
         for more in after.difference(&before) {
-            self.batch.insert(more.as_slice(), &[]);
+            self.batch.insert(more.as_slice(), []);
         }
         if let Some(due) = old.and_then(due_key) {
             self.batch.remove(due);
@@ -307,8 +300,4 @@ fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| unreadable(what, error))
-}
-
-fn failed(error: sled::Error) -> StoreError {
-    StoreError::Io { what: "the index".into(), source: std::io::Error::other(error) }
 }

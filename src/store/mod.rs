@@ -6,9 +6,11 @@
 pub mod bench;
 pub mod blob;
 mod decide;
+pub mod disk;
 pub mod embedded;
 mod index;
 pub mod journal;
+pub mod keys;
 mod query;
 mod queue;
 mod record;

@@ -1,7 +1,10 @@
 //! What only shows with a hand inside: writes and syncs that fail.
 
 use crate::limits::JOURNAL_SEGMENT_BYTES;
-use crate::model::{Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, Timestamp};
+use crate::model::{
+    Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, Timestamp,
+};
+use crate::store::disk::Medium;
 use crate::store::embedded::open_files;
 use crate::store::journal::Journal;
 use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction};
@@ -29,44 +32,28 @@ fn open(folder: &Path) -> EmbeddedStore {
 }
 
 fn open_with(folder: &Path, change: impl FnOnce(&mut Journal)) -> EmbeddedStore {
-    let (shared, mut journal, _) = open_files(folder, hash, Arc::new(Fixed)).unwrap();
+    let (shared, mut journal, _) = open_files(&Medium::system(), folder, hash, Arc::new(Fixed)).unwrap();
     change(&mut journal);
     EmbeddedStore::start(shared, journal).unwrap()
 }
 
+fn without_reserve(folder: &Path) -> Result<Blobs, StoreError> {
+    Blobs::at(&Medium { payload_reserve_bytes: 0, ..Medium::system() }, folder)
+}
+
 fn insert() -> (MessageId, Transaction) {
-    let (id, at) = (MessageId::now(), Timestamp::UNIX_EPOCH);
-    let message = Message {
-        id,
-        direction: Direction::In,
-        carriage: Carriage::Carried,
-        status: Status::Received,
+    let of = Enveloped {
+        id: EnvelopeId::from_uuid(MessageId::now().0),
         from: "0203:alice.example.se".parse().unwrap(),
         to: "0203:bob.example.se".parse().unwrap(),
         document_type: DocumentType::sdk_message(),
-        process: serde_json::from_str::<ProcessId>(r#"{"scheme":"s","value":"p"}"#).unwrap(),
-        envelope_id: EnvelopeId::from_uuid(id.0),
+        process: ProcessId::default(),
         envelope: None,
-        envelope_bytes: 0,
-        envelope_sha256: String::new(),
-        as4_message_id: None,
-        conversation_id: None,
-        partner: None,
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(at),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: at,
-        updated_at: at,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        bytes: 0,
+        sha256: String::new(),
     };
-    (id, Transaction { inserts: vec![message], ..Transaction::default() })
+    let message = Message::new(Direction::In, Carriage::Carried, of, Timestamp::UNIX_EPOCH);
+    (message.id, Transaction { inserts: vec![message], ..Transaction::default() })
 }
 
 #[test]
@@ -139,7 +126,7 @@ fn a_full_disk_refuses_and_the_store_goes_on() {
 #[test]
 fn free_space_is_looked_up_again_while_a_payload_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let blobs = without_reserve(folder.path()).unwrap();
     let mut writer = blobs.create(None).unwrap().fill_disk();
     let block = vec![0; 1024 * 1024];
     let full = (0..64).find_map(|_| io::Write::write_all(&mut writer, &block).err()).unwrap();
@@ -153,13 +140,19 @@ fn free_space_is_looked_up_again_while_a_payload_is_written() {
 fn a_scratch_file_has_no_name_and_its_folder_is_for_us_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(&folder.path().join("blobs"), 0).unwrap();
+    let blobs = without_reserve(&folder.path().join("blobs")).unwrap();
     let mut file = blobs.scratch().unwrap();
     io::Write::write_all(&mut file, b"in clear").unwrap();
     let aside = folder.path().join("blobs/tmp");
     assert_eq!(std::fs::read_dir(&aside).unwrap().count(), 0);
     assert_eq!(std::fs::metadata(aside).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(Blobs::with_reserve(folder.path(), u64::MAX / 2).unwrap().scratch().is_err(), "the reserve is kept");
+    assert!(
+        Blobs::at(&Medium { payload_reserve_bytes: u64::MAX / 2, ..Medium::system() }, folder.path())
+            .unwrap()
+            .scratch()
+            .is_err(),
+        "the reserve is kept"
+    );
 }
 
 #[test]
@@ -177,7 +170,7 @@ fn a_transaction_larger_than_any_record_is_refused_alone() {
 #[test]
 fn payloads_being_written_share_a_bound_and_give_back_what_they_took() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let blobs = without_reserve(folder.path()).unwrap();
     blobs.bound_under_way(1000);
     let begin = |bytes: usize| {
         let mut writer = blobs.create(None).unwrap();

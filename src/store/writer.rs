@@ -1,4 +1,4 @@
-//! The one thread that writes: it takes every transaction that waits, decides each, writes them
+//! The one that writes, in a thread of its own: it takes every transaction that waits, decides each, writes them
 //! with one sync, shows them to readers, and only then answers.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
@@ -61,31 +61,38 @@ pub(super) struct Writer {
     pub(super) journal: Journal,
 }
 
-type Answers = Vec<(SyncSender<Result<Committed, StoreError>>, Result<Committed, StoreError>)>;
+type Outcomes = Vec<Result<Committed, StoreError>>;
 
 impl Writer {
     /// Works until nobody can send any more.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         while let Ok(first) = commands.recv() {
-            for (answer, outcome) in self.group(first, commands) {
+            let mut answers = Vec::new();
+            let all = std::iter::once(first).chain(std::iter::from_fn(|| commands.try_recv().ok()));
+            let outcomes = self.group(all.map(|command| {
+                answers.push(command.answer);
+                command.transaction
+            }));
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // Who no longer waits need not be told.
                 drop(answer.send(outcome));
             }
         }
     }
 
-    fn group(&mut self, first: Command, commands: &Receiver<Command>) -> Answers {
-        if let Some(reason) = self.shared.stopped.get() {
-            return vec![(first.answer, Err(StoreError::Stopped(reason.clone())))];
-        }
+    /// Writes a group with one sync: as many transactions as fit, at least one. What became of each that it took.
+    pub(super) fn group(&mut self, transactions: impl Iterator<Item = Transaction>) -> Outcomes {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.index);
-        let mut answers = Answers::new();
-        let mut next = Some(first);
-        while let Some(command) = next {
-            answers.push((command.answer, accept(&shared, &mut self.journal, &mut group, command.transaction)));
-            let more = self.journal.waiting_bytes() < JOURNAL_GROUP_BYTES && answers.len() < STORE_QUEUE_MAX;
-            next = if more { commands.try_recv().ok() } else { None };
+        let mut outcomes = Outcomes::new();
+        for transaction in transactions {
+            outcomes.push(match shared.stopped.get() {
+                Some(reason) => Err(StoreError::Stopped(reason.clone())),
+                None => accept(&shared, &mut self.journal, &mut group, transaction),
+            });
+            if self.journal.waiting_bytes() >= JOURNAL_GROUP_BYTES || outcomes.len() >= STORE_QUEUE_MAX {
+                break;
+            }
         }
         let written = match shared.stopped.get() {
             Some(reason) => Err(SyncError::Failed(StoreError::Stopped(reason.clone()))),
@@ -99,8 +106,8 @@ impl Writer {
         shared.records.store(self.journal.records(), Ordering::Relaxed);
         shared.queue.lock().unwrap_or_else(PoisonError::into_inner).settled();
         match outcome {
-            Ok(()) => answers,
-            Err(error) => refuse(&shared, &error, answers),
+            Ok(()) => outcomes,
+            Err(error) => refuse(&shared, &error, outcomes.len()),
         }
     }
 }
@@ -142,7 +149,7 @@ fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(),
 }
 
 /// Nothing of a group that did not reach the disk, or may not have, is answered as if it had.
-fn refuse(shared: &Shared, error: &SyncError, answers: Answers) -> Answers {
+fn refuse(shared: &Shared, error: &SyncError, transactions: usize) -> Outcomes {
     let refusal: Box<dyn Fn() -> StoreError> = match error {
         SyncError::Refused(StoreError::Full { folder, free_bytes, needed_bytes }) => {
             let (folder, free_bytes, needed_bytes) = (folder.clone(), *free_bytes, *needed_bytes);
@@ -158,7 +165,7 @@ fn refuse(shared: &Shared, error: &SyncError, answers: Answers) -> Answers {
             Box::new(move || StoreError::Stopped(reason.clone()))
         }
     };
-    answers.into_iter().map(|(answer, _)| (answer, Err(refusal()))).collect()
+    (0..transactions).map(|_| Err(refusal())).collect()
 }
 
 /// Stops the store for good, and says so.

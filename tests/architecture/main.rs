@@ -17,6 +17,8 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("aws_lc_rs", &["crypto"], "one module knows the cryptographic libraries"),
     ("ghash", &["crypto"], "one module knows the cryptographic libraries"),
     ("crypto_bigint", &["crypto"], "one module knows the cryptographic libraries"),
+    ("argon2", &["crypto"], "one module knows the cryptographic libraries"),
+    ("unicode_normalization", &["accounts"], "passwords are made comparable in one place"),
     ("sled", &["store"], "the index can be replaced behind the trait `Store`"),
     ("crc32fast", &["store"], "checksums are the journal's"),
     ("hyper", &["net"], "bounds of time and size are set in one place"),

@@ -3,6 +3,7 @@
 use crate::{insert, message, open, settle, with_envelope};
 use sluss::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Query, Status, SystemClock, Timestamp};
 use sluss::store::bench::measure;
+use sluss::store::disk::Medium;
 use sluss::store::{Blobs, Settlement, Store, StoreError, Transaction};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Write};
@@ -193,12 +194,13 @@ fn every_message_is_claimed_once_by_many_workers() {
 #[test]
 fn a_payload_that_would_fill_the_disk_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::at(folder.path()).unwrap();
+    let blobs = Blobs::at(&Medium::system(), folder.path()).unwrap();
     let full = blobs.create(Some(1 << 60)).map(drop).unwrap_err();
     assert!(matches!(full, StoreError::Full { needed_bytes, .. } if needed_bytes > 1 << 60), "{full}");
     assert!(full.is_temporary());
     // The same while writing: the free space falls below the reserve only after the file was begun.
-    let blobs = Blobs::with_reserve(folder.path(), 0).unwrap();
+    let medium = Medium { payload_reserve_bytes: 0, ..Medium::system() };
+    let blobs = Blobs::at(&medium, folder.path()).unwrap();
     let mut writer = blobs.create(None).unwrap();
     writer.write_all(&[0; 4096]).unwrap();
     drop(writer);

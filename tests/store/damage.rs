@@ -4,6 +4,7 @@
 use crate::{duplicate, insert, message, open, settle, try_open, with_envelope};
 use sluss::limits::JOURNAL_SEGMENT_BYTES;
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, Timestamp};
+use sluss::store::disk::Medium;
 use sluss::store::journal::Journal;
 use sluss::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
@@ -115,7 +116,8 @@ fn a_torn_tail_is_cut_at_every_byte() {
 
 /// The last record of the journal, and whether a tail was cut.
 fn reread(folder: &Path) -> (u64, bool) {
-    let (_, found) = Journal::open(&folder.join("journal"), crate::hash, None, &mut |_, _| Ok(())).unwrap();
+    let folder = folder.join("journal");
+    let (_, found) = Journal::open(&Medium::system(), &folder, crate::hash, None, &mut |_, _| Ok(())).unwrap();
     (found.last, found.torn.is_some())
 }
 

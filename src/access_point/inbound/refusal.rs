@@ -11,14 +11,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Why a request was not taken: the peer's doing, ours, or that of too many at once.
-pub(super) enum Failure {
+pub(in crate::access_point) enum Failure {
     Refused(Box<Refused>),
     Own(Problem),
     Crowded(String),
 }
 
 /// A refusal, and to whom.
-pub(super) struct Refused {
+pub(in crate::access_point) struct Refused {
     refusal: Refusal,
     /// What the message says of itself, as far as it was read.
     claimed: Option<Claimed>,
@@ -48,6 +48,17 @@ impl Failure {
             BodyError::Broken(_) => (400, Refusal::Temporary(fault.to_string())),
         };
         Self::Refused(Box::new(Refused { refusal, claimed: None, known: false, status }))
+    }
+
+    /// What it says to people.
+    pub(in crate::access_point) fn problem(&self) -> Problem {
+        match self {
+            Self::Refused(refused) => refused.problem(),
+            Self::Own(problem) => problem.clone(),
+            Self::Crowded(reason) => {
+                Problem::new(Fault::Temporary, "crowded", "too many requests at once", reason.clone())
+            }
+        }
     }
 
     /// Whether it is about a sender who is known.

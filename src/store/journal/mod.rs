@@ -4,14 +4,12 @@
 mod frame;
 mod recovery;
 
-use crate::limits::{JOURNAL_RECORD_BYTES_MAX, JOURNAL_SEGMENT_BYTES};
+use crate::limits::JOURNAL_RECORD_BYTES_MAX;
 use crate::store::StoreError;
-use crate::store::blob::{free_bytes, sync_folder};
+use crate::store::disk::{DiskFile, Medium};
 use frame::{FORMAT_VERSION, Frame, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, next_chain};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,16 +42,16 @@ pub(super) enum SyncError {
 /// The journal, open for appending.
 #[derive(Debug)]
 pub struct Journal {
+    medium: Medium,
     folder: PathBuf,
     hash: ChainHash,
-    file: File,
+    file: Box<dyn DiskFile>,
     segment: u32,
     end: u64,
     bytes: u64,
     last: Last,
     group: Group,
     syncs: Arc<AtomicU64>,
-    reserve_bytes: u64,
 }
 
 /// The last record: its number and chain hash, zeros before the first.
@@ -80,13 +78,15 @@ impl Journal {
     /// [`StoreError::Damaged`] when a record in the middle does not hold: its checksum, its number
     /// or its chain hash, or when a segment is missing or of another format version.
     pub fn open(
+        medium: &Medium,
         folder: &Path,
         hash: ChainHash,
         from: Option<&Position>,
         each: Each<'_>,
     ) -> Result<(Self, Found), StoreError> {
-        fs::create_dir_all(folder).map_err(|source| StoreError::io(format!("create {}", folder.display()), source))?;
-        recovery::open(folder, hash, from, each)
+        let created = medium.disk.create_folder(folder);
+        created.map_err(|source| StoreError::io(format!("create {}", folder.display()), source))?;
+        recovery::open(medium, folder, hash, from, each)
     }
 
     /// Adds a record to the group; it is durable after [`Self::sync`].
@@ -160,7 +160,7 @@ impl Journal {
     fn rotate(&mut self, room: u64) -> Result<(), StoreError> {
         let header = SegmentHeader { first: self.last.seq + 1, chain: self.last.chain };
         let number = self.segment + 1;
-        let (file, bytes) = create_segment(&self.folder, number, header, room, self.reserve_bytes)?;
+        let (file, bytes) = create_segment(&self.medium, &self.folder, number, header, room)?;
         (self.file, self.bytes, self.segment, self.end) = (file, bytes, number, SEGMENT_HEADER_BYTES as u64);
         Ok(())
     }
@@ -170,12 +170,12 @@ impl Journal {
 impl Journal {
     /// From now on no write succeeds.
     pub(super) fn break_file(&mut self) {
-        self.file = File::open(path(&self.folder, self.segment)).unwrap();
+        self.file = Box::new(std::fs::File::open(path(&self.folder, self.segment)).unwrap());
     }
 
     /// From now on there is no room for another segment.
     pub(super) fn fill_disk(&mut self) {
-        self.reserve_bytes = u64::MAX;
+        self.medium.journal_reserve_bytes = u64::MAX;
     }
 }
 
@@ -184,49 +184,34 @@ pub type Each<'a> = &'a mut dyn FnMut(&Position, &[u8]) -> Result<(), StoreError
 
 /// Creates a durable segment with room for a group of `room` bytes, or leaves nothing behind.
 fn create_segment(
+    medium: &Medium,
     folder: &Path,
     number: u32,
     header: SegmentHeader,
     room: u64,
-    reserve: u64,
-) -> Result<(File, u64), StoreError> {
-    let bytes = JOURNAL_SEGMENT_BYTES.max(SEGMENT_HEADER_BYTES as u64 + room + RECORD_HEADER_BYTES as u64);
-    let (free_bytes, needed_bytes) = (free_bytes(folder)?, bytes.saturating_add(reserve));
+) -> Result<(Box<dyn DiskFile>, u64), StoreError> {
+    let Medium { disk, segment_bytes, journal_reserve_bytes, .. } = medium;
+    let bytes = (*segment_bytes).max(SEGMENT_HEADER_BYTES as u64 + room + RECORD_HEADER_BYTES as u64);
+    let free_bytes = disk.free_bytes(folder);
+    let free_bytes =
+        free_bytes.map_err(|source| StoreError::io(format!("free space of {}", folder.display()), source))?;
+    let needed_bytes = bytes.saturating_add(*journal_reserve_bytes);
     if free_bytes < needed_bytes {
         return Err(StoreError::Full { folder: folder.display().to_string(), free_bytes, needed_bytes });
     }
     let path = path(folder, number);
     let create = || {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        preallocate(&file, bytes)?;
+        let file = disk.create(&path)?;
+        file.preallocate(bytes)?;
         file.write_all_at(&header.encode(), 0)?;
         file.sync_all()?;
-        sync_folder(folder)?;
+        disk.sync_folder(folder)?;
         Ok(file)
     };
     create().map(|file| (file, bytes)).map_err(|source| {
-        drop(fs::remove_file(&path));
+        drop(disk.remove(&path));
         StoreError::io(format!("create {}", path.display()), source)
     })
-}
-
-/// Reserves the space, so that no later write can fail for lack of it or has to wait for metadata.
-fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => zeros(file, bytes),
-        other => other.map_err(io::Error::from),
-    }
-}
-
-fn zeros(file: &File, bytes: u64) -> io::Result<()> {
-    let block = vec![0; 1024 * 1024];
-    let mut at = 0;
-    while at < bytes {
-        let part = block.len().min(usize::try_from(bytes - at).unwrap_or(usize::MAX));
-        file.write_all_at(&block[..part], at)?;
-        at += part as u64;
-    }
-    Ok(())
 }
 
 fn path(folder: &Path, segment: u32) -> PathBuf {

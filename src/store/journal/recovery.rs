@@ -5,12 +5,10 @@
 use super::frame::{
     ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
 };
-use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path, preallocate};
-use crate::limits::{INDEX_RESERVE_BYTES, JOURNAL_SEGMENT_BYTES};
+use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path};
 use crate::store::StoreError;
-use std::fs::{self, File, OpenOptions};
+use crate::store::disk::{Disk, DiskFile, Medium};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,23 +33,24 @@ pub struct Torn {
 }
 
 /// Whether the journal has exactly this record at this place.
-pub fn holds(folder: &Path, position: &Position) -> Result<bool, StoreError> {
-    let file = match File::open(path(folder, position.segment)) {
+pub fn holds(disk: &dyn Disk, folder: &Path, position: &Position) -> Result<bool, StoreError> {
+    let file = match disk.open(&path(folder, position.segment)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(StoreError::io(format!("open segment {}", position.segment), error)),
     };
+    let failed = |error| StoreError::io("read a segment", error);
     let mut length = [0; 4];
-    if file.read_exact_at(&mut length, position.offset).is_err() {
+    if file.read_up_to(&mut length, position.offset).map_err(failed)? < length.len() {
         return Ok(false);
     }
-    let size = file.metadata().map_err(|error| StoreError::io("size of a segment", error))?.len();
+    let size = file.len().map_err(|error| StoreError::io("size of a segment", error))?;
     let bytes = u64::from(u32::from_le_bytes(length)) + RECORD_HEADER_BYTES as u64;
     if position.offset + bytes > size {
         return Ok(false);
     }
     let mut record = vec![0; usize::try_from(bytes).unwrap_or(0)];
-    file.read_exact_at(&mut record, position.offset).map_err(|error| StoreError::io("read a segment", error))?;
+    file.read_up_to(&mut record, position.offset).map_err(failed)?;
     Ok(Frame::decode(&record).is_some_and(|frame| frame.seq == position.seq && frame.chain == position.chain))
 }
 
@@ -60,13 +59,13 @@ pub fn holds(folder: &Path, position: &Position) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// As for [`Journal::open`]; a torn tail is none.
-pub fn verify(folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
+pub fn verify(disk: &dyn Disk, folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
     let mut each = |_: &Position, _: &[u8]| Ok(());
     let mut reader = Reader::new(folder, hash, &mut each);
-    let numbers = numbers(folder)?;
+    let numbers = numbers(disk, folder)?;
     for number in &numbers {
-        let segment =
-            fs::read(path(folder, *number)).map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        let segment = disk.open(&path(folder, *number)).and_then(|file| file.read_all());
+        let segment = segment.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
         let last = number == numbers.last().unwrap_or(number);
         if last && reader.half_created(&segment) {
             break;
@@ -78,12 +77,13 @@ pub fn verify(folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
 }
 
 pub(super) fn open(
+    medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     from: Option<&Position>,
     each: Each<'_>,
 ) -> Result<(Journal, Found), StoreError> {
-    let mut numbers = numbers(folder)?;
+    let mut numbers = numbers(&*medium.disk, folder)?;
     let mut reader = Reader::new(folder, hash, each);
     if let Some(from) = from {
         reader.last = Last { seq: from.seq, chain: from.chain };
@@ -93,16 +93,16 @@ pub(super) fn open(
     let mut open = None;
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
-        let (file, segment) = read_durable(folder, *number)?;
+        let (file, segment) = read_durable(&*medium.disk, folder, *number)?;
         if last && reader.half_created(&segment) {
-            fs::remove_file(path(folder, *number))
-                .map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
+            let removed = medium.disk.remove(&path(folder, *number));
+            removed.map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
             break;
         }
         let from = from.filter(|from| from.segment == *number);
         let end = reader.segment(*number, &segment, from)?;
         if let Some(torn) = reader.tail(*number, &segment, end, last)? {
-            cut(&file, end, segment.len()).map_err(|error| StoreError::io(format!("cut segment {number}"), error))?;
+            cut(&*file, end, segment.len()).map_err(|error| StoreError::io(format!("cut segment {number}"), error))?;
             found.torn = Some(torn);
         }
         open = Some((*number, file, end));
@@ -111,21 +111,18 @@ pub(super) fn open(
     (found.last, found.read) = (last.seq, read);
     let (segment, file, end, bytes) = match open {
         Some((number, file, end)) => {
-            let bytes = whole(&file).map_err(|error| StoreError::io(format!("extend segment {number}"), error))?;
+            let bytes = whole(&*file, medium.segment_bytes)
+                .map_err(|error| StoreError::io(format!("extend segment {number}"), error))?;
             (number, file, end, bytes)
         }
         None => {
-            let (file, bytes) = create_segment(
-                folder,
-                1,
-                SegmentHeader { first: last.seq + 1, chain: last.chain },
-                0,
-                INDEX_RESERVE_BYTES,
-            )?;
+            let header = SegmentHeader { first: last.seq + 1, chain: last.chain };
+            let (file, bytes) = create_segment(medium, folder, 1, header, 0)?;
             (1, file, SEGMENT_HEADER_BYTES as u64, bytes)
         }
     };
     let journal = Journal {
+        medium: medium.clone(),
         folder: folder.to_owned(),
         hash,
         file,
@@ -135,7 +132,6 @@ pub(super) fn open(
         last,
         group: Group::default(),
         syncs: Arc::default(),
-        reserve_bytes: INDEX_RESERVE_BYTES,
     };
     Ok((journal, found))
 }
@@ -245,12 +241,11 @@ fn place(folder: &Path, number: u32, at: usize) -> String {
 }
 
 /// The numbers of the segments, in order and without a gap.
-fn numbers(folder: &Path) -> Result<Vec<u32>, StoreError> {
-    let failed = |error| StoreError::io(format!("read {}", folder.display()), error);
+fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
+    let names = disk.names(folder).map_err(|error| StoreError::io(format!("read {}", folder.display()), error))?;
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".log")).filter(|digits| digits.len() == 8);
+    for name in names {
+        let number = name.strip_suffix(".log").filter(|digits| digits.len() == 8);
         numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()));
     }
     numbers.sort_unstable();
@@ -265,29 +260,30 @@ fn numbers(folder: &Path) -> Result<Vec<u32>, StoreError> {
 
 /// Reads a segment of which nothing is only in memory: a killed process may have left written but
 /// unsynced records, and they must not be acted upon before they are durable.
-fn read_durable(folder: &Path, number: u32) -> Result<(File, Vec<u8>), StoreError> {
+fn read_durable(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(Box<dyn DiskFile>, Vec<u8>), StoreError> {
     let path = path(folder, number);
     let read = || {
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = disk.open(&path)?;
         file.sync_all()?;
-        Ok((file, fs::read(&path)?))
+        let bytes = file.read_all()?;
+        Ok((file, bytes))
     };
     read().map_err(|error| StoreError::io(format!("read {}", path.display()), error))
 }
 
 /// Zeros what is behind the last good record.
-fn cut(file: &File, end: u64, bytes: usize) -> io::Result<()> {
+fn cut(file: &dyn DiskFile, end: u64, bytes: usize) -> io::Result<()> {
     file.set_len(end)?;
-    preallocate(file, bytes as u64)?;
+    file.preallocate(bytes as u64)?;
     file.sync_all()
 }
 
 /// Gives a shortened last segment its size back.
-fn whole(file: &File) -> io::Result<u64> {
-    let found = file.metadata()?.len();
-    if found < JOURNAL_SEGMENT_BYTES {
-        preallocate(file, JOURNAL_SEGMENT_BYTES)?;
+fn whole(file: &dyn DiskFile, segment_bytes: u64) -> io::Result<u64> {
+    let found = file.len()?;
+    if found < segment_bytes {
+        file.preallocate(segment_bytes)?;
         file.sync_all()?;
     }
-    Ok(found.max(JOURNAL_SEGMENT_BYTES))
+    Ok(found.max(segment_bytes))
 }

@@ -1,0 +1,71 @@
+//! The decisions of both journeys without network and cryptography, one call each, in the caller's thread: what a simulation
+//! drives. Each is the function that the journey itself calls.
+
+use super::inbound::{self, Delivered, Undelivered};
+use super::spool::Kept;
+use super::{Router, SendError, outbound, queries, store_problem};
+use crate::as4::Answer;
+use crate::limits;
+use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, Packing, PartyId, Problem};
+use crate::store::{Answered, DuplicateKey};
+use std::io::Read;
+
+/// Out: takes a message whose envelope is stored. The same envelope again is the same message.
+pub fn accept(router: &Router, message: Message) -> Result<Message, Problem> {
+    outbound::keep(router, message)
+}
+
+/// Both: what the worker takes up next.
+pub fn claim(router: &Router) -> Result<Option<Message>, Problem> {
+    router.store.claim(router.now(), limits::CLAIM_LEASE).map_err(|error| store_problem(&error))
+}
+
+/// Both: the envelope of a message, if it is still what was stored.
+pub fn envelope(router: &Router, message: &Message) -> Result<Vec<u8>, Problem> {
+    let (mut kept, mut bytes) = (Kept::open(router.store.blobs(), message)?, Vec::new());
+    // A file that cannot be read is not whole either.
+    drop(kept.read_to_end(&mut bytes));
+    kept.whole().map(|()| bytes)
+}
+
+/// Out: keeps the packed message before its first byte leaves.
+pub fn packed(
+    router: &Router,
+    message: &mut Message,
+    id: As4MessageId,
+    party: PartyId,
+    packing: Packing,
+) -> Result<(), SendError> {
+    outbound::keep_packed(router, message, id, party, packing, Vec::new())
+}
+
+/// Out: what an attempt meant. `message.attempts` counts it.
+pub fn sent(router: &Router, message: &Message, result: Result<As4ReceiptSummary, SendError>) -> Result<(), Problem> {
+    outbound::conclude(router, message, result)
+}
+
+/// In: the answer of the first time, where the message came before; refused where it had another content.
+pub fn answered_before(router: &Router, key: &DuplicateKey, fingerprint: &str) -> Result<Option<Answer>, Problem> {
+    inbound::answered_before(router, fingerprint, key).map_err(|failure| failure.problem())
+}
+
+/// In: makes a message and its answer durable, and gives the answer.
+pub fn received(
+    router: &Router,
+    key: DuplicateKey,
+    answered: Answered,
+    message: Message,
+    event: Event,
+) -> Result<Answer, Problem> {
+    inbound::keep(router, key, answered, Some(message), event).map_err(|failure| failure.problem())
+}
+
+/// In: what a look at the envelope meant: it waits for its participant, or something of ours failed for now.
+pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Problem>) -> Result<(), Problem> {
+    inbound::conclude(router, message, result.map(Delivered::Held).map_err(Undelivered::Temporary))
+}
+
+/// In: its participant has it.
+pub fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
+    queries::taken(router, message)
+}
