@@ -15,7 +15,8 @@ pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use message::{
-    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Message, Packing, Piece, SignedReference,
+    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
+    SignedReference,
 };
 pub use problem::{Fault, Problem};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
