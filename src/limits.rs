@@ -180,6 +180,9 @@ pub const INDEX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
+/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
+pub const LIST_LOOKS_MAX: usize = 10_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
