@@ -31,8 +31,6 @@ use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
-pub use watch::open_router;
-
 /// What the API stands on.
 #[derive(Clone)]
 pub struct ApiState {
@@ -99,11 +97,23 @@ pub fn router(state: ApiState) -> Router {
         .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))
         // Each handler bounds its own body; most read none.
         .layer(DefaultBodyLimit::disable());
-    let open = watch::health(state.outlook.clone());
+    let open = health(state.outlook.clone());
     Router::new()
         .nest(auth::BASE, open.clone().merge(guarded))
         .merge(open)
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .with_state(state)
+}
+
+/// The routes of the listener that asks for no token: metrics and health.
+pub fn open_router(outlook: Arc<dyn Outlook>) -> Router {
+    let metrics = Router::new().route("/metrics", get(watch::metrics)).with_state(Arc::clone(&outlook));
+    health(outlook).merge(metrics)
+}
+
+/// The routes of the health, for any router.
+fn health<S: Clone + Send + Sync + 'static>(outlook: Arc<dyn Outlook>) -> Router<S> {
+    let health = Router::new().route("/health/live", get(watch::live)).route("/health/ready", get(watch::ready));
+    health.with_state(outlook)
 }
