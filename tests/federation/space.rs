@@ -1,4 +1,4 @@
-//! A disk that fills up: nothing new is accepted in time, what was accepted goes on, and all of it is said.
+//! A disk that fills up or turns read-only: nothing is accepted that could not be kept, and all of it is said.
 
 use super::site::Site;
 use sluss::model::Status;
@@ -16,6 +16,24 @@ impl Disk {
         let option = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "none"]).arg(folder.path()).output();
         mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
+    }
+
+    /// The same as ext4, which can be made to fail.
+    fn that_can_fail(bytes: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(bytes).unwrap();
+        let runs = |command: &mut Command| command.output().is_ok_and(|ended| ended.status.success());
+        let made = runs(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.path()));
+        // The loop device keeps the image after its name is gone.
+        (made && runs(Command::new("mount").args(["-o", "loop"]).arg(image.path()).arg(folder.path())))
+            .then_some(Self(folder))
+    }
+
+    /// From now on nothing can be written, as after an error of the device.
+    fn turn_read_only(&self) {
+        let turned = Command::new("mount").args(["-o", "remount,abort"]).arg(self.path()).output();
+        assert!(turned.unwrap().status.success());
     }
 
     fn path(&self) -> &Path {
@@ -70,6 +88,28 @@ async fn before_the_disk_is_full_nothing_new_is_accepted_and_what_was_accepted_g
     assert_eq!(site.answered(&second_request).await, (200, None), "it goes on by itself");
     site.arrived(&second).await;
     until_ready(&site, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_turns_read_only_nothing_is_accepted_and_health_says_why() {
+    let Some(disk) = Disk::that_can_fail(1_000_000_000) else {
+        println!("skipped: a file system of its own can be mounted by root with loop devices only");
+        return;
+    };
+    let data = disk.path().join("data").display().to_string();
+    let site = Site::start_with(|text| {
+        text.replace("data_dir = \"data\"", &format!("data_dir = {data:?}"))
+            + "\n[limits]\nfree_bytes_least = 200000000\n"
+    })
+    .await;
+    until_ready(&site, 200).await;
+    disk.turn_read_only();
+    let sent = site.sent(site.envelope(|_| {}, |message| message));
+    let (status, again) = site.answered(&site.pack(&sent)).await;
+    assert_eq!((status, again.as_deref()), (503, Some("30")), "its sender keeps it");
+    assert!(site.messages().await.is_empty());
+    let (_, said) = until_ready(&site, 503).await;
+    assert!(said.contains("\"check\":\"disk\",\"state\":\"failed\"") && said.contains("ead-only"), "{said}");
 }
 
 /// Asks until the health has this status.
