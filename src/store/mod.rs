@@ -199,8 +199,6 @@ pub enum Committed {
 pub enum Admission {
     /// Its next message is attempted.
     Attempt,
-    /// Nothing is attempted; its next message is looked at all the same, since its time may be over.
-    Sweep,
     /// Nothing before then.
     Later(Timestamp),
     /// Nothing before one of its messages under way has ended.

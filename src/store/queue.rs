@@ -94,9 +94,9 @@ impl Queue {
             };
             let admission = admit(&lane, state.in_flight);
             match admission {
-                Admission::Attempt | Admission::Sweep => {
-                    state.turns.to_back(&stream);
-                    self.turns.to_back(&lane);
+                Admission::Attempt => {
+                    state.turns.take_turn(&stream);
+                    self.turns.take_turn(&lane);
                     let (_, id) = *self.streams.get(&stream)?.first()?;
                     return Some((id, admission));
                 }
@@ -200,7 +200,9 @@ impl Queue {
         let (next, held) = self.entries.get(&id).map_or((None, None), |entry| (entry.next, entry.lease));
         self.change(id, |entry| (entry.next, entry.lease) = (None, None));
         self.entries.insert(id, Entry { stream, next: None, lease: held, at: None });
-        self.change(id, |entry| entry.next = next);
+        if next.is_some() {
+            self.change(id, |entry| entry.next = next);
+        }
         if let (Some(lease), Some(lane)) = (lease, self.lane_of(id)) {
             self.leases.insert(lease);
             self.lanes.entry(lane).or_default().in_flight += 1;

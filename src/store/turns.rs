@@ -52,7 +52,7 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
         }
     }
 
-    /// Whose turn it is at `now`. The turn is not taken before [`Self::to_back`].
+    /// Whose turn it is at `now`. The turn is not taken before [`Self::take_turn`].
     pub(super) fn next(&mut self, now: Timestamp) -> Option<K> {
         while self.later.first().is_some_and(|(due, _)| *due <= now) {
             let (_, key) = self.later.pop_first()?;
@@ -71,7 +71,7 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
     }
 
     /// Its turn was taken.
-    pub(super) fn to_back(&mut self, key: &K) {
+    pub(super) fn take_turn(&mut self, key: &K) {
         let Some(ready) = self.places.get(key).and_then(|place| place.ready) else { return };
         self.ready.remove(&ready);
         self.stand(key);
@@ -111,7 +111,7 @@ mod tests {
         for _ in 0..4 {
             let key = turns.next(at(5)).unwrap();
             served.push(key);
-            turns.to_back(&key);
+            turns.take_turn(&key);
             if key == "d" {
                 turns.set(&key, true, None);
             }
