@@ -115,7 +115,10 @@ impl EmbeddedStore {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
         let (shared, syncs) = (Arc::new(shared), journal.syncs());
         let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, shared }, opening))
+        Ok((
+            Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, folder: folder.to_owned(), shared },
+            opening,
+        ))
     }
 
     /// Starts the writer.
