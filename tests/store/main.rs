@@ -11,6 +11,7 @@
 mod contract;
 mod crash;
 mod damage;
+mod upkeep;
 
 use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock,
