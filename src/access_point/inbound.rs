@@ -14,9 +14,11 @@ use super::spool::Kept;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
+use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
+use crate::metrics::Away;
 use crate::model::{
-    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome,
-    ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
+    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
+    ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
@@ -27,7 +29,7 @@ use arrival::{Look, arrived, looked};
 use refusal::refuse;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(in crate::access_point) use gate::Gate;
 pub(in crate::access_point) use refusal::Failure;
@@ -59,6 +61,8 @@ pub struct Response {
     pub body: Option<(String, String)>,
     /// Whether an access point of the federation asked: what it is still sending is then read to its end.
     pub known: bool,
+    /// When to come again, in seconds, where that helps.
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// Takes one AS4 request: read, attributed, addressed, opened, made durable, and only then receipted.
@@ -66,9 +70,21 @@ pub struct Response {
 /// A duplicate gets the first AS4 receipt again. A refusal becomes an ebMS error and an event, and leaves no message
 /// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
 pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
+    let begun = Instant::now();
+    let response = answered_to(router, request).await;
+    router.metrics.exchange(Direction::In, begun.elapsed());
+    response
+}
+
+async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
     let record = begin_record(router, &request.content_type).await;
     match take(router, request, record.clone()).await {
-        Ok(answer) => Response { status: 200, body: Some((answer.content_type, answer.body)), known: true },
+        Ok(answer) => Response {
+            status: 200,
+            body: Some((answer.content_type, answer.body)),
+            known: true,
+            retry_after_seconds: None,
+        },
         Err(Failure::Refused(refused)) => {
             if let Some(record) = record {
                 keep_record(router, record, refused.problem()).await;
@@ -77,11 +93,17 @@ pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
         }
         Err(Failure::Own(problem)) => {
             tracing::error!(problem = %problem, "an AS4 request could not be taken");
-            Response { status: 503, body: None, known: true }
+            router.metrics.turned_away(Away::Failed);
+            Response { status: 503, body: None, known: true, retry_after_seconds: Some(SERVER_RETRY_AFTER_SECONDS) }
         }
         Err(Failure::Crowded(reason)) => {
             tracing::warn!(%reason, "an AS4 request was told to come again");
-            Response { status: 503, body: None, known: false }
+            router.metrics.turned_away(Away::Crowded);
+            Response { status: 503, body: None, known: false, retry_after_seconds: Some(SERVER_RETRY_AFTER_SECONDS) }
+        }
+        Err(Failure::Short(problem)) => {
+            tracing::warn!(%problem, "an AS4 message was told to come again");
+            Response { status: 503, body: None, known: true, retry_after_seconds: Some(SPACE_RETRY_AFTER_SECONDS) }
         }
     }
 }
@@ -121,10 +143,12 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
         let addressed = addressed(&settings, attributed.message())?;
-        Ok(match answered_before(router, &attributed.fingerprint(), &addressed.key)? {
-            Some(answer) => Look::Again(answer),
-            None => Look::New(Box::new((attributed, addressed, claimed.clone()))),
-        })
+        if let Some(answer) = answered_before(router, &attributed.fingerprint(), &addressed.key)? {
+            return Ok(Look::Again(answer));
+        }
+        // What came before has its AS4 receipt; anything new needs room.
+        router.admits().map_err(Failure::Short)?;
+        Ok(Look::New(Box::new((attributed, addressed, claimed.clone()))))
     };
     look().map_err(|failure| failure.about(&claimed))
 }
@@ -314,12 +338,9 @@ fn new_message(
     now: Timestamp,
 ) -> Result<Message, Failure> {
     let Delivery { from, to, document_type, carriage, envelope_id } = delivery;
-    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
-    Ok(Message {
-        id: MessageId::now(),
-        direction: Direction::In,
-        carriage,
-        status: Status::Received,
+    let (envelope, bytes, sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
+    let of = Enveloped {
+        id: envelope_id,
         from,
         to,
         document_type,
@@ -327,26 +348,15 @@ fn new_message(
             scheme: header.service_type.clone().unwrap_or_else(|| pmode::SERVICE_TYPE.to_owned()),
             value: header.service.clone(),
         },
-        envelope_id,
         envelope: Some(envelope),
-        envelope_bytes,
-        envelope_sha256,
+        bytes,
+        sha256,
+    };
+    Ok(Message {
         as4_message_id: Some(header.message_id.clone()),
         conversation_id: Some(header.conversation_id.clone()),
         partner: header.from.id.parse().ok(),
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        ..Message::new(Direction::In, carriage, of, now)
     })
 }
 

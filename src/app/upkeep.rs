@@ -2,7 +2,7 @@
 
 use crate::access_point::store_problem;
 use crate::crypto::{Digest, HashFunction, hex};
-use crate::model::{Clock, Problem};
+use crate::model::{Clock, Problem, SystemClock};
 use crate::store::backup::{self, BackedUp};
 use crate::store::embedded::{EmbeddedStore, Opening};
 use crate::store::journal::Position;
@@ -51,7 +51,7 @@ pub(super) fn now_and_then() -> impl FnMut(&Position) {
 ///
 /// When there is none, or it cannot be read.
 pub fn look(folder: &Path) -> Result<Verified, Problem> {
-    verify::verify(folder, chain_hash, file_digest).map_err(|error| store_problem(&error))
+    verify::verify(folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
 /// Whether a daemon has the store open.
@@ -83,7 +83,7 @@ pub fn back_up(folder: &Path, to: &Path, clock: Arc<dyn Clock>) -> Result<Backed
 ///
 /// When the backup is damaged or `folder` holds a store already; then nothing was changed.
 pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
-    backup::restore(from, folder, chain_hash, file_digest).map_err(|error| store_problem(&error))
+    backup::restore(from, folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
 /// Builds the index again, and tells `tell` up to which record now and then.

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod examples;
 pub mod files;
+mod metrics;
 mod offline;
 mod online;
 pub mod output;
@@ -88,6 +89,7 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
+        Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => bench::run(command, out).await.map_err(one),
         Command::Store { command } => store::run(command, cli.config, cli.token_file.as_deref(), out).await,
         Command::Accounts { command } => {

@@ -60,7 +60,13 @@ pub(super) fn write(
 /// # Errors
 ///
 /// [`StoreError::Unfit`] when the backup is not whole or `folder` holds a store already; then `folder` is as before.
-pub fn restore(from: &Path, folder: &Path, hash: ChainHash, digest: FileDigest) -> Result<Verified, StoreError> {
+pub fn restore(
+    from: &Path,
+    folder: &Path,
+    hash: ChainHash,
+    digest: FileDigest,
+    now: Timestamp,
+) -> Result<Verified, StoreError> {
     let failed = |source| StoreError::io(format!("restore into {}", folder.display()), source);
     let unfit = |what: String| Err(StoreError::Unfit(what));
     let manifest = match fs::read(from.join("backup.json")) {
@@ -88,7 +94,7 @@ pub fn restore(from: &Path, folder: &Path, hash: ChainHash, digest: FileDigest) 
             folder.display()
         ));
     }
-    let verified = verify(from, hash, digest)?;
+    let verified = verify(from, hash, digest, now)?;
     if let Some(finding) = verified.findings.first() {
         let place = finding.place.as_ref().map(|place: &Place| format!(" at {place}")).unwrap_or_default();
         return unfit(format!("the backup is damaged, and nothing was restored: {}{place}", finding.what));

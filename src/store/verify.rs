@@ -1,7 +1,7 @@
 //! Whether what lies on the disk is what was written: every octet of the journal, and each payload that a message names.
 //! Nothing is changed, and a daemon may go on meanwhile.
 
-use crate::model::{BlobId, Change, Message, MessageId};
+use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
 use crate::store::disk::{Disk, SystemDisk};
 use crate::store::journal::{self, ChainHash, Position};
 use crate::store::record::Record;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// SHA-256 of a file in lower-case hexadecimal; the store knows no cryptography of its own.
 pub type FileDigest = fn(&mut File) -> io::Result<String>;
@@ -88,21 +88,24 @@ struct Contents {
     named: HashMap<MessageId, Named>,
 }
 
-/// Looks at the store in `folder`: a data folder or a backup.
+/// Looks at the store in `folder`, a data folder or a backup, at the time `now`.
 ///
 /// # Errors
 ///
 /// When it cannot be read. What does not hold is no error but a finding.
-pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest) -> Result<Verified, StoreError> {
+pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp) -> Result<Verified, StoreError> {
     let (disk, journal) = (SystemDisk, folder.join("journal"));
     if !journal.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
     let in_use = is_open(folder)?;
+    // Beside a daemon, what was written since then may be on its way to its message.
+    let young = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0)).saturating_sub(YOUNG);
+    let young = in_use.then_some(young);
     let mut contents = Contents::default();
     let scanned = journal::scan(&disk, &journal, hash, None, &mut |at, payload| contents.take(&journal, at, payload))?;
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
-    let (mut payloads, suspects) = contents.compare(folder, digest, in_use)?;
+    let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {
         // A message may have given its payload up since its record was read.
@@ -193,7 +196,7 @@ impl Contents {
         &self,
         folder: &Path,
         digest: FileDigest,
-        in_use: bool,
+        young: Option<Duration>,
     ) -> Result<(Payloads, Vec<(MessageId, BlobId, String, bool)>), StoreError> {
         let (blobs, mut counted, mut suspects) = (folder.join("blobs"), Payloads::default(), Vec::new());
         let mut known: HashMap<BlobId, ()> = HashMap::new();
@@ -216,11 +219,10 @@ impl Contents {
             for entry in fs::read_dir(&home).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let Ok(id) = uuid::Uuid::try_parse(&entry.file_name().to_string_lossy()) else { continue };
-                let young = || {
-                    let written = entry.metadata().and_then(|found| found.modified()).ok();
-                    written.is_none_or(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < YOUNG))
-                };
-                counted.orphaned += u64::from(!known.contains_key(&BlobId(id)) && !(in_use && young()));
+                let written = entry.metadata().and_then(|found| found.modified()).ok();
+                let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+                let on_its_way = young.is_some_and(|since| written > since);
+                counted.orphaned += u64::from(!(on_its_way || known.contains_key(&BlobId(id))));
             }
         }
         Ok((counted, suspects))

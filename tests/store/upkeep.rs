@@ -1,7 +1,7 @@
 //! Verify, backup and restore.
 
 use crate::{hash, insert, message, open, settle, with_envelope};
-use sluss::model::{BlobId, Change, Message, Outcome, SystemClock};
+use sluss::model::{BlobId, Change, Message, Outcome, SystemClock, Timestamp};
 use sluss::store::backup::restore;
 use sluss::store::disk::Medium;
 use sluss::store::journal::Position;
@@ -22,7 +22,7 @@ fn digest(file: &mut File) -> io::Result<String> {
 }
 
 fn look(folder: &Path) -> Verified {
-    verify(folder, hash, digest).unwrap()
+    verify(folder, hash, digest, Timestamp::now()).unwrap()
 }
 
 /// A message with an envelope of these bytes.
@@ -131,7 +131,7 @@ fn a_backup_made_under_load_is_whole_and_what_is_restored_goes_on() {
     assert!(left.whole && left.payloads.orphaned == 0, "what was kept for the backups is removed: {left:?}");
     let from = backups.path().join("4");
     let place = tempfile::tempdir().unwrap();
-    let restored = restore(&from, place.path(), hash, digest).unwrap();
+    let restored = restore(&from, place.path(), hash, digest, Timestamp::now()).unwrap();
     let (back, opening) = open(place.path());
     assert_eq!((opening.journal.last, opening.lost), (restored.records, 0));
     let shown = back.counts().unwrap().by_status.iter().map(|count| count.messages).sum::<u64>();
@@ -151,14 +151,14 @@ fn a_damaged_backup_is_refused_and_a_store_is_not_written_over() {
     let from = backups.path().join("one");
     store.backup(&from).unwrap();
     drop(store);
-    let over = restore(&from, folder.path(), hash, digest).unwrap_err();
+    let over = restore(&from, folder.path(), hash, digest, Timestamp::now()).unwrap_err();
     assert!(over.to_string().contains("holds a store already"), "{over}");
     fs::remove_file(payload(&from, all[2].envelope.unwrap())).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let refused = restore(&from, place.path(), hash, digest).unwrap_err();
+    let refused = restore(&from, place.path(), hash, digest, Timestamp::now()).unwrap_err();
     assert!(refused.to_string().contains("nothing was restored"), "{refused}");
     fs::remove_file(from.join("backup.json")).unwrap();
-    assert!(restore(&from, place.path(), hash, digest).is_err(), "one that was not finished");
+    assert!(restore(&from, place.path(), hash, digest, Timestamp::now()).is_err(), "one that was not finished");
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
 }
 
