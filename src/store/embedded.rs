@@ -4,18 +4,22 @@
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{BlobId, Clock, Counts, Event, Lane, Message, MessageId, ParticipantId, PartyId, Query, Timestamp};
+use crate::metrics;
+use crate::model::{
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, Message, MessageId, Page, ParticipantId, PartyId, Query, Timestamp,
+};
+use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
 use crate::store::decide::Group;
 use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
-use crate::store::journal::{self, ChainHash, Found, Journal, Position};
+use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, query};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -40,7 +44,10 @@ pub struct Opening {
 /// The store in files of one folder, for one process.
 pub struct EmbeddedStore {
     writing: Writing,
-    syncs: Arc<AtomicU64>,
+    syncs: Syncs,
+    /// Where the journal's segments are.
+    segments: (Medium, PathBuf),
+    folder: PathBuf,
     shared: Arc<Shared>,
 }
 
@@ -71,6 +78,38 @@ impl EmbeddedStore {
         Ok((Self::start(shared, journal)?, opening))
     }
 
+    /// As [`Self::open`], and tells each journal record up to which the index has been brought. `anew`: the index is built
+    /// again, whatever it is like.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    pub fn open_telling(
+        folder: &Path,
+        hash: ChainHash,
+        clock: Arc<dyn Clock>,
+        anew: bool,
+        tell: Tell<'_>,
+    ) -> Result<(Self, Opening), StoreError> {
+        let (shared, journal, opening) = open_files_telling(&Medium::system(), folder, hash, clock, anew, tell)?;
+        Ok((Self::start(shared, journal)?, opening))
+    }
+
+    /// Copies the store into the folder `to` while it goes on: closed segments and payloads are linked where the file system
+    /// can, since nobody writes to them again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
+    pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
+        self.running()?;
+        let keeping = self.shared.blobs.keep_all()?;
+        let position = self.shared.heed(self.shared.index.position())?;
+        let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
+        drop(keeping);
+        backed_up
+    }
+
     /// As [`Self::open`], on any medium, and without a thread: who commits writes, in the order of the calls.
     pub fn open_in_place(
         medium: &Medium,
@@ -79,19 +118,29 @@ impl EmbeddedStore {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Opening), StoreError> {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
-        let (shared, syncs) = (Arc::new(shared), journal.syncs());
+        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
         let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, shared }, opening))
+        Ok((
+            Self {
+                writing: Writing::InPlace(Box::new(Mutex::new(writer))),
+                syncs,
+                segments,
+                folder: folder.to_owned(),
+                shared,
+            },
+            opening,
+        ))
     }
 
     /// Starts the writer.
     pub(super) fn start(shared: Shared, journal: Journal) -> Result<Self, StoreError> {
-        let (shared, syncs) = (Arc::new(shared), journal.syncs());
+        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
         let (commands, received) = sync_channel(STORE_QUEUE_MAX);
         let writer = Writer { shared: Arc::clone(&shared), journal };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
-        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, shared })
+        let folder = shared.closing.folder().to_owned();
+        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, segments, folder, shared })
     }
 
     /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
@@ -134,12 +183,7 @@ impl EmbeddedStore {
 
     /// How often the journal was synced since the start: once for each group of transactions.
     pub fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-
-    /// Why the store stopped, if it has.
-    pub fn stopped(&self) -> Option<String> {
-        self.shared.stopped.get().cloned()
+        self.syncs.count.load(Ordering::Relaxed)
     }
 
     fn running(&self) -> Result<(), StoreError> {
@@ -207,13 +251,9 @@ impl Store for EmbeddedStore {
         Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.with_lease(message)))
     }
 
-    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
-        Ok(self
-            .shared
-            .heed(query::list(&self.shared.index, query))?
-            .into_iter()
-            .map(|message| self.with_lease(message))
-            .collect())
+    fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        let page = self.shared.heed(query::page(&self.shared.index, query))?;
+        Ok(Page { messages: page.messages.into_iter().map(|message| self.with_lease(message)).collect(), ..page })
     }
 
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
@@ -233,10 +273,26 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.answered(key))
     }
 
+    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError> {
+        self.shared.heed(query::depths(&self.shared.index, axis))
+    }
+
     fn counts(&self) -> Result<Counts, StoreError> {
-        let by_status = self.shared.heed(query::counts(&self.shared.index))?;
+        let (by_status, held) = self.shared.heed(query::counts(&self.shared.index))?;
         let journal_records = self.shared.records.load(Ordering::Relaxed);
-        Ok(Counts { by_status, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+    }
+
+    fn journal(&self) -> metrics::Journal {
+        let (medium, folder) = &self.segments;
+        // What cannot be listed now is listed the next time.
+        let names = medium.disk.names(folder).unwrap_or_default();
+        let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
+        metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.shared.stopped.get().cloned()
     }
 
     fn blobs(&self) -> &Blobs {
@@ -262,12 +318,26 @@ impl Drop for EmbeddedStore {
     }
 }
 
+/// Is told up to where the index has been brought.
+pub type Tell<'a> = &'a mut dyn FnMut(&Position);
+
 /// Locks and opens everything, and puts it in order.
 pub(super) fn open_files(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     clock: Arc<dyn Clock>,
+) -> Result<(Shared, Journal, Opening), StoreError> {
+    open_files_telling(medium, folder, hash, clock, false, &mut |_| {})
+}
+
+fn open_files_telling(
+    medium: &Medium,
+    folder: &Path,
+    hash: ChainHash,
+    clock: Arc<dyn Clock>,
+    anew: bool,
+    tell: Tell<'_>,
 ) -> Result<(Shared, Journal, Opening), StoreError> {
     let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
     let disk = &medium.disk;
@@ -277,7 +347,8 @@ pub(super) fn open_files(
     disk.sync_folder(folder).map_err(failed)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted)?;
+    let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
+    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
@@ -299,6 +370,7 @@ fn open_index(
     folder: &Path,
     hash: ChainHash,
     trusted: Result<(), String>,
+    tell: Tell<'_>,
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
@@ -328,7 +400,7 @@ fn open_index(
         }
     };
     let journal = {
-        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0 };
+        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0, tell };
         let (journal, found) =
             Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut |position, payload| {
                 replay.record(position, payload)
@@ -347,6 +419,7 @@ struct Replay<'a> {
     group: Option<Group<'a>>,
     last: Option<Position>,
     bytes: usize,
+    tell: Tell<'a>,
 }
 
 impl Replay<'_> {
@@ -363,7 +436,10 @@ impl Replay<'_> {
         self.bytes = 0;
         let stage: Option<Stage> = self.group.take().map(|group| group.stage);
         match stage.zip(self.last.take()) {
-            Some((stage, position)) => self.index.publish(stage, &position),
+            Some((stage, position)) => {
+                (self.tell)(&position);
+                self.index.publish(stage, &position)
+            }
             None => Ok(()),
         }
     }

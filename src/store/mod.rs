@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+pub mod backup;
 pub mod bench;
 pub mod blob;
 mod decide;
@@ -18,11 +19,13 @@ mod state;
 mod turns;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 mod writer;
 
+use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, BlobId, Change, Counts, Event, Lane, Message, MessageId, Outcome, ParticipantId, PartyId, Query,
-    Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, Message, MessageId, Outcome, Page, ParticipantId,
+    PartyId, Query, Timestamp,
 };
 use std::io;
 use std::time::Duration;
@@ -35,13 +38,18 @@ pub use embedded::{EmbeddedStore, Opening};
 #[non_exhaustive]
 pub enum StoreError {
     /// The journal is damaged in its middle, or is of another format version.
-    #[error("the journal is damaged: {what} at {place}; restore from a backup, or move the folder aside")]
+    #[error(
+        "the journal is damaged: {what} at {place}; `sluss store verify` names all damage; restore from a backup into an empty folder"
+    )]
     Damaged {
         /// What was found.
         what: String,
-        /// Segment and offset.
-        place: String,
+        /// Segment, offset and record.
+        place: Place,
     },
+    /// A backup is not whole, or the place for it is not free.
+    #[error("{0}")]
+    Unfit(String),
     /// A message of this id is there already.
     #[error("message {0} exists already")]
     Exists(MessageId),
@@ -92,6 +100,23 @@ pub enum StoreError {
     /// An earlier write failed; nothing is accepted until the next start.
     #[error("the store stopped after a failed write: {0}")]
     Stopped(String),
+}
+
+/// A place in the journal.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Place {
+    /// The segment's file.
+    pub segment: String,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// Number of the record that was expected there.
+    pub record: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} offset {} (record {})", self.segment, self.offset, self.record)
+    }
 }
 
 impl StoreError {
@@ -251,8 +276,22 @@ pub trait Store: Send + Sync {
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
-    /// Messages by conditions.
-    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError>;
+    /// A page of messages by conditions, for a bounded effort however many messages there are.
+    fn page(&self, query: &Query) -> Result<Page, StoreError>;
+    /// Messages by conditions, all that there are up to the query's limit.
+    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
+        let limit = if query.limit == 0 { crate::limits::LIST_MESSAGES_MAX } else { query.limit };
+        let (mut query, mut found) = (query.clone(), Vec::new());
+        loop {
+            query.limit = limit - found.len();
+            let page = self.page(&query)?;
+            found.extend(page.messages);
+            if page.next.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+            query.after = page.next;
+        }
+    }
     /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
     /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
@@ -262,8 +301,14 @@ pub trait Store: Send + Sync {
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// What was answered to a received AS4 message.
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
+    /// How much waits for each partner or participant, by name.
+    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError>;
     /// Counts.
     fn counts(&self) -> Result<Counts, StoreError>;
+    /// The journal's files, and how long its syncs take.
+    fn journal(&self) -> Journal;
+    /// Why nothing is accepted until the next start, where a write failed.
+    fn stopped(&self) -> Option<String>;
     /// The payload files.
     fn blobs(&self) -> &Blobs;
 }

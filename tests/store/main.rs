@@ -11,6 +11,8 @@
 mod contract;
 mod crash;
 mod damage;
+mod lists;
+mod upkeep;
 
 use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, SystemClock,
