@@ -515,7 +515,7 @@ fn a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may(open: O
     put(&*store, of("two", Some("AP0002-LIVE"), 3));
     let now = Timestamp::now();
     let dead = |lane: &Lane| lane.to_string() == "AP0001-DEAD";
-    let mut claim = |at: Timestamp, pause: Option<Timestamp>| {
+    let claim = |at: Timestamp, pause: Option<Timestamp>| {
         let mut admit = |lane: &Lane, in_flight: usize| match pause {
             Some(until) if dead(lane) => Admission::Later(until),
             None if dead(lane) && in_flight > 0 => Admission::Full,
