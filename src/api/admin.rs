@@ -44,12 +44,15 @@ impl QueueQuery {
         let created_before = self.older_than_seconds.map(before_now).transpose()?;
         Ok(Query {
             direction: self.direction,
-            status,
+            statuses: status.into_iter().collect(),
             participant: optional_id(self.participant.as_deref())?,
             partner: optional_id(self.partner.as_deref())?,
             envelope_id: optional_id(self.envelope_id.as_deref())?,
             as4_message_id: optional_id(self.as4_message_id.as_deref())?,
             created_before,
+            created_since: None,
+            conversation_id: None,
+            held: false,
             after: optional_id(self.after.as_deref())?,
             limit: self.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
         })
@@ -69,11 +72,9 @@ pub(super) async fn queue(
     Strict(query): Strict<QueueQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let query = query.parsed()?;
-    let limit = query.limit;
-    let messages = state.access_point.list(query).await?;
-    let next = messages.last().filter(|_| messages.len() == limit).map(|message| message.id);
-    let messages = messages.iter().map(QueueLine::from).collect();
-    Ok(Json(QueuePage { messages, next }).into_response())
+    let page = state.access_point.page(query).await?;
+    let messages = page.messages.iter().map(QueueLine::from).collect();
+    Ok(Json(QueuePage { messages, next: page.next }).into_response())
 }
 
 /// `GET queue/{id}`: a message and everything that happened to it.
@@ -134,7 +135,7 @@ pub(super) async fn status(
 async fn partners(state: &ApiState) -> Result<Vec<PartnerLine>, Problem> {
     let mut latest = state.access_point.list(Query { limit: PAGE_MAX, ..Query::default() }).await?;
     for status in WAITING {
-        let query = Query { direction: Some(Direction::Out), status: Some(status), ..Query::default() };
+        let query = Query { direction: Some(Direction::Out), statuses: vec![status], ..Query::default() };
         latest.extend(state.access_point.list(query).await?);
     }
     latest.sort_by_key(|message| message.id);
@@ -199,17 +200,6 @@ fn document_type(text: &str) -> DocumentType {
     let with_scheme =
         text.strip_prefix(crate::model::document::DOCUMENT_SCHEME).and_then(|rest| rest.strip_prefix("::"));
     DocumentType::new(with_scheme.unwrap_or(text))
-}
-
-/// `GET health/live`: the process answers.
-pub(super) async fn live() -> Response {
-    Json(serde_json::json!({"live": true})).into_response()
-}
-
-/// `GET health/ready`: traffic is accepted.
-pub(super) async fn ready(State(state): State<ApiState>) -> Result<Response, ProblemAnswer> {
-    state.outlook.ready()?;
-    Ok(Json(serde_json::json!({"ready": true})).into_response())
 }
 
 /// How many refusals are asked for.

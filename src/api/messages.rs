@@ -111,7 +111,10 @@ pub(super) async fn document(
 ) -> Result<Response, ProblemAnswer> {
     let message: MessageId = id(&message)?;
     let service = service(&state)?;
-    actor.require_mailbox(owner(&state.access_point.message(message).await?))?;
+    let found = state.access_point.message(message).await?;
+    actor.require_mailbox(owner(&found))?;
+    let (name, participant) = (actor.name(), owner(&found));
+    tracing::info!(stage = "content-opened", actor = name, %participant, %message, "the content of a message was opened");
     let (document, file) = service.document(message, index).await?;
     Ok(file_answer(file, &document.mime, &document.name)?)
 }

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 const PROTECTION: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -111,7 +111,10 @@ fn allowed(visit: &Visit, request: &Request) -> Result<(), Response> {
     if path == Some("/") && !session.actor.may(Permission::See) {
         return Err(Redirect::to("/mailbox").into_response());
     }
-    session.actor.require(wanted).map_err(|problem| Failure::from(problem).page(visit))
+    session.actor.require(wanted).map_err(|problem| {
+        tracing::warn!(stage = "forbidden", actor = visit.actor_name(), address = %visit.address(), path, "a page was not allowed");
+        Failure::from(problem).page(visit)
+    })
 }
 
 /// What a stranger is told.

@@ -196,12 +196,20 @@ async fn message_page(
 ) -> Result<Response, Failure> {
     let (service, mailbox) = mailbox(state, visit, participant)?;
     let message = message_of(state, visit, &mailbox, id).await?;
+    opened(visit, &mailbox, &message);
     let (texts, unreadable) = match texts(&service, &message).await {
         Ok(texts) => (texts, None),
         Err(problem) => (Vec::new(), Some(ProblemView::new(&problem, visit.lang()))),
     };
     let page_data = MailPage { unreadable, just_sent, ..render_message(mailbox, &message, &texts, visit) };
     Ok(page(&page_data))
+}
+
+/// Who reads what is for few leaves a line (ISEC-6.6.2.p2).
+fn opened(visit: &Visit, mailbox: &Mailbox, message: &Message) {
+    let (actor, participant) = (visit.actor_name(), &mailbox.participant);
+    let (message, address) = (message.id, visit.address());
+    tracing::info!(stage = "content-opened", actor, %participant, %message, %address, "the content of a message was opened");
 }
 
 pub(super) fn render_message(mailbox: Mailbox, message: &Message, texts: &[(String, bool)], visit: &Visit) -> MailPage {
@@ -280,6 +288,7 @@ async fn document_file(
 ) -> Result<Response, Failure> {
     let (service, mailbox) = mailbox(state, visit, participant)?;
     let message = message_of(state, visit, &mailbox, id).await?;
+    opened(visit, &mailbox, &message);
     let (document, file) = service.document(message.id, index).await?;
     download(file, &document.mime, &document.name).map_err(|fault| unreadable(&fault).into())
 }

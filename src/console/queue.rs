@@ -4,10 +4,11 @@ use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
-use crate::model::{Direction, Message, Problem, Query, Status, Timestamp};
+use crate::accounts::Permission;
+use crate::model::{Direction, Message, MessageId, Page, Problem, Query, Status, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -40,6 +41,13 @@ pub(super) const GROUPS: [Group; 5] = [
     },
 ];
 
+/// What still has to leave: what depths by partner and participant count outwards.
+const TO_SEND: Group = Group {
+    word: "to-send",
+    tone: "busy",
+    statuses: &[Status::Submitted, Status::SendEnqueued, Status::ScheduledForResend, Status::WaitingForRetry],
+};
+
 impl Group {
     /// What it is called.
     pub(super) fn label(&self, t: &'static Texts) -> &'static str {
@@ -48,6 +56,7 @@ impl Group {
             "retrying" => t.retrying,
             "awaiting" => t.awaiting,
             "waiting-in" => t.waiting_in,
+            "to-send" => t.to_send,
             _ => t.given_up,
         }
     }
@@ -57,11 +66,14 @@ impl Group {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Filter {
+    pub(super) id: String,
+    pub(super) held: String,
     pub(super) direction: String,
     pub(super) status: String,
     pub(super) participant: String,
     pub(super) partner: String,
     pub(super) older: String,
+    pub(super) since: String,
     pub(super) after: String,
 }
 
@@ -78,6 +90,8 @@ pub(super) struct QueuePage {
     statuses: Vec<StatusOption>,
     fault: Option<String>,
     rows: Vec<MessageRow>,
+    actions: Vec<(&'static str, &'static str)>,
+    raw: String,
     older: Option<String>,
     now: String,
     frame: Frame,
@@ -91,36 +105,45 @@ pub(super) async fn queue(
     UrlQuery(filter): UrlQuery<Filter>,
 ) -> Response {
     let listed = match filter.parsed(visit.now) {
-        Err(fault) => Ok((Vec::new(), Some(fault))),
-        Ok(queries) => listed(&state, queries).await.map(|messages| (messages, None)),
+        Err(fault) => Ok((Page::default(), Some(fault))),
+        Ok(query) if !filter.id.trim().is_empty() => {
+            let found = named(&state, filter.id.trim(), query).await;
+            if let Ok([only]) = found.as_deref() {
+                return Redirect::to(&format!("/messages/{}", only.id)).into_response();
+            }
+            found.map(|messages| (Page { messages, next: None }, None))
+        }
+        Ok(query) => state.access_point.page(query).await.map(|page| (page, None)),
     };
     let raw = raw.unwrap_or_default();
-    let page_of =
-        |(messages, fault): (Vec<Message>, _)| page(&render_queue(filter.clone(), &raw, &messages, fault, &visit));
+    let page_of = |(found, fault): (Page, _)| page(&render_queue(filter.clone(), &raw, &found, fault, &visit));
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
 }
 
-/// One page of what any of the queries finds, newest first.
-async fn listed(state: &ConsoleState, queries: Vec<Query>) -> Result<Vec<Message>, Problem> {
-    let mut messages = Vec::new();
-    for query in queries {
-        messages.extend(state.access_point.list(query).await?);
+/// The messages that any id names, with the other conditions: our id, the envelope's, the AS4 message's, a conversation's.
+async fn named(state: &ConsoleState, id: &str, query: Query) -> Result<Vec<Message>, Problem> {
+    let mut found = Vec::new();
+    if let Ok(ours) = id.parse::<MessageId>()
+        && let Ok(message) = state.access_point.message(ours).await
+    {
+        found.push(message);
     }
-    messages.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
-    messages.truncate(PAGE_ROWS);
-    Ok(messages)
+    let by_envelope = Query { envelope_id: id.parse().ok(), ..query.clone() };
+    let by_message = Query { as4_message_id: id.parse().ok(), ..query.clone() };
+    let by_conversation = Query { conversation_id: Some(id.to_owned()), ..query };
+    for query in [by_envelope, by_message, by_conversation] {
+        if query.envelope_id.is_some() || query.as4_message_id.is_some() || query.conversation_id.is_some() {
+            found.extend(state.access_point.page(query).await?.messages);
+        }
+    }
+    found.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+    found.dedup_by_key(|message| message.id);
+    Ok(found)
 }
 
-pub(super) fn render_queue(
-    filter: Filter,
-    raw: &str,
-    messages: &[Message],
-    fault: Option<String>,
-    visit: &Visit,
-) -> QueuePage {
+pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Option<String>, visit: &Visit) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
-    let last = messages.last().filter(|_| messages.len() == PAGE_ROWS);
-    let groups = GROUPS.iter().map(|group| StatusOption {
+    let groups = GROUPS.iter().chain([&TO_SEND]).map(|group| StatusOption {
         word: group.word,
         label: group.label(visit.text()).to_owned(),
         chosen: filter.status == group.word,
@@ -132,8 +155,10 @@ pub(super) fn render_queue(
     };
     QueuePage {
         statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
-        older: last.map(|message| older_page(raw, message)),
-        rows: messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
+        older: found.next.map(|last| older_page(raw, last)),
+        rows: found.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
+        actions: if visit.may(Permission::Operate) { visit.lang().actions() } else { Vec::new() },
+        raw: raw.to_owned(),
         filter,
         fault,
         now: wall.now(),
@@ -142,16 +167,16 @@ pub(super) fn render_queue(
 }
 
 /// The same filter, after the last row.
-fn older_page(raw: &str, last: &Message) -> String {
+fn older_page(raw: &str, last: MessageId) -> String {
     let kept =
         raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("lang="));
-    let after = format!("after={}", last.id);
+    let after = format!("after={last}");
     format!("/queue?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
 impl Filter {
-    /// The conditions, one query for each status of a group, or what is wrong with them. Empty fields are no condition.
-    pub(super) fn parsed(&self, now: Timestamp) -> Result<Vec<Query>, String> {
+    /// The conditions, or what is wrong with them. Empty fields are no condition.
+    pub(super) fn parsed(&self, now: Timestamp) -> Result<Query, String> {
         let direction = match self.direction.as_str() {
             "" => None,
             "out" => Some(Direction::Out),
@@ -160,14 +185,15 @@ impl Filter {
         };
         let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
         let statuses = match given(&self.status) {
-            None => vec![None],
-            Some(word) => match GROUPS.iter().find(|group| group.word == word) {
-                Some(group) => group.statuses.iter().copied().map(Some).collect(),
-                None => vec![Some(word.parse::<Status>()?)],
+            None => Vec::new(),
+            Some(word) => match GROUPS.iter().chain([&TO_SEND]).find(|group| group.word == word) {
+                Some(group) => group.statuses.to_vec(),
+                None => vec![word.parse::<Status>()?],
             },
         };
-        let query = Query {
+        Ok(Query {
             direction,
+            statuses,
             participant: given(&self.participant)
                 .map(str::parse)
                 .transpose()
@@ -177,16 +203,21 @@ impl Filter {
                 .transpose()
                 .map_err(|e: crate::model::IdError| e.to_string())?,
             after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
+            held: !self.held.is_empty(),
             created_before: older,
+            created_since: given(&self.since).map(midnight).transpose()?,
             limit: PAGE_ROWS,
             ..Query::default()
-        };
-        Ok(statuses.into_iter().map(|status| Query { status, ..query.clone() }).collect())
+        })
     }
 }
 
 fn given(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn midnight(day: &str) -> Result<Timestamp, String> {
+    format!("{day}T00:00:00Z").parse().map_err(|_| format!("{day:?}: 2026-11-24"))
 }
 
 fn hours_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {

@@ -291,6 +291,12 @@ impl Message {
         self.packed.iter().flat_map(Packing::files).chain(self.envelope).chain(content).collect()
     }
 
+    /// Its conversations: that of the AS4 message, and that of the message sealed in it.
+    pub fn conversations(&self) -> impl Iterator<Item = &str> {
+        let sealed = self.content.as_ref().and_then(|content| content.conversation_id.as_deref());
+        self.conversation_id.as_deref().into_iter().chain(sealed)
+    }
+
     /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();

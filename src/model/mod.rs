@@ -19,6 +19,6 @@ pub use message::{
     SignedReference,
 };
 pub use problem::{Fault, Problem};
-pub use query::{Count, Counts, Query};
+pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};
 pub use time::{Clock, SystemClock, Timestamp};

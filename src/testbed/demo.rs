@@ -3,7 +3,7 @@
 //! It starts with the committed test keys of `certs/test`, so that nothing has to be drawn first. They
 //! are public: nothing but a demo may ever trust them.
 
-mod pdf;
+mod document;
 
 use super::TestbedError;
 use super::federation::{AccessPoint, Federation, Participant, Registry};
@@ -19,7 +19,7 @@ use crate::model::{
     SystemClock, Timestamp,
 };
 use crate::pki::Identity;
-use pdf::page;
+use document::document;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -109,6 +109,7 @@ struct Site {
     service: Arc<MessageService>,
     addresses: Addresses,
     access: Arc<Access>,
+    configuration: PathBuf,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
@@ -187,6 +188,8 @@ pub struct Pages {
     pub ankeborg: String,
     /// The second's.
     pub storstad: String,
+    /// The first's configuration, for `sluss accounts link --config` while the demo runs.
+    pub configuration: PathBuf,
 }
 
 /// What the demo showed.
@@ -310,7 +313,8 @@ impl Demo {
             let once = site.access.link(None, LINK_KEPT, SystemClock.now())?;
             Ok(format!("{}login?once={once}", site.addresses.console))
         };
-        Ok(Pages { ankeborg: of(&self.sites[0])?, storstad: of(&self.sites[1])? })
+        let configuration = self.sites[0].configuration.clone();
+        Ok(Pages { ankeborg: of(&self.sites[0])?, storstad: of(&self.sites[1])?, configuration })
     }
 
     /// Ends everything.
@@ -406,7 +410,16 @@ async fn site(
     let (router, addresses, access) =
         (Arc::clone(app.access_point()), app.addresses().clone(), Arc::clone(app.access()));
     let (stop, stopped) = watch::channel(false);
-    Ok(Site { participant, router, service, addresses, access, stop, running: tokio::spawn(app.run(stopped)) })
+    Ok(Site {
+        participant,
+        router,
+        service,
+        addresses,
+        access,
+        configuration: home.join("sluss.toml"),
+        stop,
+        running: tokio::spawn(app.run(stopped)),
+    })
 }
 
 /// The configuration of one access point: `sluss queue list --config …` works with it while the demo runs.
@@ -574,17 +587,4 @@ fn digest(file: &mut File) -> io::Result<(u64, String)> {
     let bytes = io::copy(file, &mut digest)?;
     file.rewind()?;
     Ok((bytes, hex(&digest.finish())))
-}
-
-/// The document to send: the one given, or a page that says what it is.
-fn document(given: Option<&Path>, from: &ParticipantId, number: u32) -> io::Result<(String, String, File)> {
-    if let Some(path) = given {
-        let name = path.file_name().map_or_else(|| "dokument".into(), |name| name.to_string_lossy().into_owned());
-        let mime = if name.to_lowercase().ends_with(".pdf") { "application/pdf" } else { "application/octet-stream" };
-        return Ok((name, mime.to_owned(), File::open(path)?));
-    }
-    let mut file = tempfile::tempfile()?;
-    file.write_all(page(&format!("Beslut 2026-{:04} fran {from}. Exempel, inte pa riktigt.", number + 1)).as_bytes())?;
-    file.rewind()?;
-    Ok(("beslut.pdf".to_owned(), "application/pdf".to_owned(), file))
 }

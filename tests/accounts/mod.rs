@@ -170,3 +170,66 @@ fn pages_for_other_machines_need_tls_and_check_says_so() {
         }
     }
 }
+
+/// One request to the pages of the northern access point, with these lines of its header.
+fn page(method: &str, path: &str, head: &str, body: &str) -> http::Answer {
+    let text = fs::read_to_string(world().config(NORTH)).unwrap();
+    let address =
+        text.lines().find(|line| line.starts_with("console = ")).unwrap().split('"').nth(1).unwrap().to_owned();
+    let head = format!("{head}Content-Type: application/x-www-form-urlencoded\r\n");
+    http::ask(&address, method, path, &head, body.as_bytes())
+}
+
+fn cookie(answer: &http::Answer) -> String {
+    let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    let set = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).map(|(_, value)| value);
+    format!("Cookie: {}\r\n", set.map(|value| value.split(';').next().unwrap()).next().unwrap())
+}
+
+#[test]
+fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_and_no_secret() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "korrekt batteri klammer").unwrap();
+    let file = file.display().to_string();
+    world.at(NORTH, &["accounts", "add", "ulf", "--role", "viewer", "--password-file", &file]).done();
+    world.at(NORTH, &["accounts", "add", "alma", "--role", "participant", "--participant", ALICE]).done();
+    let form = page("GET", "/login", "", "");
+    let secret = form.text().split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let log_in = |name: &str, password: &str| {
+        page("POST", "/login", &cookie(&form), &format!("csrf={secret}&name={name}&password={password}"))
+    };
+    assert_eq!(log_in("ulf", "hemlig+gissning+99").status, 403);
+    assert_eq!(log_in("hemligt-namn", "hemlig+gissning+99").status, 403);
+    let entered = log_in("ulf", "korrekt+batteri+klammer");
+    assert_eq!(entered.status, 303);
+    assert_eq!(page("GET", &format!("/mailbox/{ALICE}"), &cookie(&entered), "").status, 403);
+
+    let (document, _) = document(folder.path(), "u.txt", b"an answer");
+    let sent =
+        world.at(NORTH, &["send", "--from", ALICE, "--to", DAVID, "--label", "Orosanmalan", &document]).done().one();
+    let link = world.at(NORTH, &["accounts", "link", "alma"]).done().one()["url"].as_str().unwrap().to_owned();
+    let path = link.split_once("/login").unwrap().1;
+    let alma = page("GET", &format!("/login{path}"), "", "");
+    let id = sent["id"].as_str().unwrap();
+    assert_eq!(page("GET", &format!("/mailbox/{ALICE}/messages/{id}"), &cookie(&alma), "").status, 200);
+
+    let log = fs::read_to_string(world.dir.join(format!("{NORTH}.log"))).unwrap();
+    let line = |parts: &[&str]| {
+        let found = log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "no line with {parts:?} in {log}");
+    };
+    line(&["login-failed", "actor=\"ulf\"", "address=127.0.0.1"]);
+    line(&["login-failed", "actor=\"nobody known\"", "address=127.0.0.1"]);
+    line(&["logged-in", "actor=\"ulf\"", "by=\"password\"", "address=127.0.0.1"]);
+    line(&["forbidden", "actor=\"ulf\"", "address=127.0.0.1"]);
+    line(&["link-made", "actor=\"owner\"", "account=\"alma\""]);
+    line(&["content-opened", "actor=\"alma\"", ALICE, id]);
+    line(&["accounts-changed", "the account ulf was added: viewer"]);
+    for secret in ["gissning", "klammer", "hemligt-namn", "Orosanmalan", path.split('=').nth(1).unwrap()] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    world.at(NORTH, &["accounts", "remove", "ulf"]).done();
+    world.at(NORTH, &["accounts", "remove", "alma"]).done();
+}

@@ -11,6 +11,7 @@
 mod contract;
 mod crash;
 mod damage;
+mod lists;
 
 use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, SystemClock,
