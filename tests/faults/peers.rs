@@ -134,18 +134,7 @@ impl Peer {
     }
 
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream.try_clone().ok()?);
-        let (mut content_type, mut length) = (String::new(), 0);
-        for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-            let Some((name, value)) = line.split_once(": ") else { continue };
-            match name.to_lowercase().as_str() {
-                "content-type" => content_type = value.to_owned(),
-                "content-length" => length = value.parse().ok()?,
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
+        let (content_type, body) = request(&stream)?;
         let received = as4::read(&content_type, body.as_slice()).unwrap();
         let id = received.claimed().message_id;
         let answer = *self.seen.lock().unwrap().entry(id.to_string()).or_insert_with(|| *self.answer.lock().unwrap());
@@ -204,27 +193,49 @@ impl Peer {
             Answer::HangsUp | Answer::Http(_) => return None,
             Answer::ClosesEarly | Answer::Slowly => (200, soap, own),
         };
-        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
-        let head = format!(
-            "HTTP/1.1 {status} X\r\n{kind}Location: http://127.0.0.1:9/\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            content.len()
-        );
-        // RFC 9110, 8.6: a 204 has no length.
-        let head = if status == 204 { head.replace("Content-Length: 0\r\n", "") } else { head };
-        stream.write_all(head.as_bytes()).ok()?;
-        let (first, second) = content.split_at(content.len() / 2);
-        match answer {
-            Answer::ClosesEarly => stream.write_all(first.as_bytes()).ok()?,
-            Answer::Slowly => {
-                for piece in content.as_bytes().chunks(content.len() / 8) {
-                    std::thread::sleep(Duration::from_millis(100));
-                    stream.write_all(piece).ok()?;
-                }
-            }
-            _ => stream.write_all([first, second].concat().as_bytes()).ok()?,
-        }
-        Some(())
+        send(&mut stream, answer, status, kind, &content)
     }
+}
+
+/// The Content-Type and the body of one request.
+fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let (mut content_type, mut length) = (String::new(), 0);
+    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        let Some((name, value)) = line.split_once(": ") else { continue };
+        match name.to_lowercase().as_str() {
+            "content-type" => content_type = value.to_owned(),
+            "content-length" => length = value.parse().ok()?,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((content_type, body))
+}
+
+/// One answer, whole, cut short or in pieces.
+fn send(stream: &mut TcpStream, answer: Answer, status: u16, kind: &str, content: &str) -> Option<()> {
+    let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+    let head = format!(
+        "HTTP/1.1 {status} X\r\n{kind}Location: http://127.0.0.1:9/\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        content.len()
+    );
+    // RFC 9110, 8.6: a 204 has no length.
+    let head = if status == 204 { head.replace("Content-Length: 0\r\n", "") } else { head };
+    stream.write_all(head.as_bytes()).ok()?;
+    let (first, second) = content.split_at(content.len() / 2);
+    match answer {
+        Answer::ClosesEarly => stream.write_all(first.as_bytes()).ok()?,
+        Answer::Slowly => {
+            for piece in content.as_bytes().chunks(content.len() / 8) {
+                std::thread::sleep(Duration::from_millis(100));
+                stream.write_all(piece).ok()?;
+            }
+        }
+        _ => stream.write_all([first, second].concat().as_bytes()).ok()?,
+    }
+    Some(())
 }
 
 fn new_id() -> As4MessageId {
