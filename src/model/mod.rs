@@ -4,6 +4,7 @@ pub mod document;
 pub mod event;
 pub mod finding;
 pub mod id;
+pub mod log;
 pub mod message;
 pub mod problem;
 pub mod query;
@@ -14,6 +15,7 @@ pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
+pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,

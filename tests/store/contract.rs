@@ -46,6 +46,7 @@ on_every_store!(
     a_page_goes_on_where_looking_for_it_became_too_much,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     events_come_in_order_and_refusals_latest_first,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,
     a_payload_is_removed_with_its_last_reference,
