@@ -2,6 +2,7 @@
 
 use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
 };
 use crate::{duplicate, insert, message, open, settle, with_envelope};
