@@ -51,6 +51,11 @@ impl Closing {
         Ok((closing, trusted))
     }
 
+    /// The store's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The index was flushed, and nothing is written any more.
     pub(super) fn in_order(&self) {
         self.in_order.store(true, Ordering::Relaxed);
