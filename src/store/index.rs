@@ -12,7 +12,7 @@
 //! | `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
-//! | `x` time record number | the message of that event, none for one without |
+//! | `g` time record number | the message of that event, none for one without |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
 //! | `q` due id | – |
 //! | `z` | the position |
@@ -147,8 +147,8 @@ impl Index {
         since: Option<Timestamp>,
         before: Option<LogPlace>,
     ) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
-        let start = since.map_or_else(|| b"x".to_vec(), |at| key(b'x', &[&time_key(at)]));
-        let end = before.map_or_else(|| b"y".to_vec(), log_key).max(start.clone());
+        let start = since.map_or_else(|| b"g".to_vec(), |at| key(b'g', &[&time_key(at)]));
+        let end = before.map_or_else(|| b"h".to_vec(), log_key).max(start.clone());
         self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev().map(|entry| {
             let (place, id) = entry?;
             let number = place.last_chunk::<12>().copied().unwrap_or_default();
@@ -393,7 +393,7 @@ fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
 }
 
 fn log_key(place: LogPlace) -> Vec<u8> {
-    key(b'x', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
+    key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
 }
 
 /// An event with its place, from a key that ends with the number of its record and its place in that.
