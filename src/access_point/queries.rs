@@ -231,7 +231,7 @@ pub(super) fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
     let (id, now) = (message.id, router.now());
     let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
     let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
-    let event = Event::of(now, &message, Stage::Taken, "the participant took the sealed envelope")
+    let event = Event::of(now, message, Stage::Taken, "the participant took the sealed envelope")
         .fact("envelope_id", &message.envelope_id);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
