@@ -257,7 +257,11 @@ pub(super) fn open_files(
     disk.sync_folder(folder).map_err(failed)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    let untrusted = trusted.is_err();
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted)?;
+    if untrusted {
+        closing.built()?;
+    }
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;

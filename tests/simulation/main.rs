@@ -1,7 +1,7 @@
 //! Two access points on simulated disks exchange messages while everything fails that can: power, processes, disks, network, clocks.
 //! What happens is a function of the seed alone, so a seed that fails does so again: `SIMULATION_SEED=n` replays it, with its steps.
 //!
-//! `SIMULATION_SEEDS=n` runs so many (300 where nothing is said), `SIMULATION_FROM=n` begins elsewhere.
+//! `SIMULATION_SEEDS=n` runs so many (200 where nothing is said), `SIMULATION_FROM=n` begins elsewhere.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Tally, World};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 200;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -51,7 +54,7 @@ fn every_accepted_message_arrives_once_or_is_a_dead_letter_whatever_fails() {
         return;
     }
     let from = number("SIMULATION_FROM").unwrap_or(0);
-    let end = from + number("SIMULATION_SEEDS").unwrap_or(300);
+    let end = from + number("SIMULATION_SEEDS").unwrap_or(SEEDS);
     let (next, total, failed) = (AtomicU64::new(from), Mutex::new(Tally::default()), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
