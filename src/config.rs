@@ -49,6 +49,9 @@ pub struct Config {
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
+    /// The pages.
+    #[serde(default)]
+    pub console: Console,
     /// How the log is written to standard error: `text` (default) or `json`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -102,16 +105,37 @@ pub struct AccessPoint {
 pub struct Listen {
     /// AS4, from other access points. Without `tls` only a loopback address is accepted (AS4-2.4.1.a).
     pub as4: SocketAddr,
-    /// The participant and admin API. Loopback only.
+    /// The participant and admin API. Loopback only: others reach it through a proxy that ends TLS.
     pub api: SocketAddr,
-    /// The pages for operators and participants. Loopback only.
+    /// The pages for operators and participants. Without `console_tls` only a loopback address is accepted.
     pub console: SocketAddr,
     /// TLS of the AS4 listener.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// TLS of the pages.
+    #[serde(default)]
+    pub console_tls: Option<Tls>,
 }
 
-/// Certificate of the AS4 listener.
+/// The pages: by which names they are called, and how long a session lasts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Host names besides those of loopback by which browsers call the pages, as `sluss.kommun.example.se`. Default: none.
+    pub hosts: Vec<String>,
+    /// A session without a request ends after so long, in seconds. Default 1800, half an hour.
+    pub session_idle_seconds: u64,
+    /// A session ends after so long whatever is done in it, in seconds. Default 28800, a working day of eight hours.
+    pub session_absolute_seconds: u64,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), session_idle_seconds: 30 * 60, session_absolute_seconds: 8 * 60 * 60 }
+    }
+}
+
+/// Certificate of a listener.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -327,7 +351,7 @@ impl Config {
         for path in single {
             *path = folder.join(&*path);
         }
-        if let Some(tls) = &mut self.listen.tls {
+        for tls in [&mut self.listen.tls, &mut self.listen.console_tls].into_iter().flatten() {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
         }
@@ -362,14 +386,23 @@ impl Config {
         if self.listen.tls.is_none() && !self.listen.as4.ip().is_loopback() {
             found.push(mistake("listen.as4", self.listen.as4, "other access points are reached by TLS only (AS4-2.4.1.a); add [listen.tls], or listen on a loopback address behind a proxy that ends TLS"));
         }
-        for (key, address) in [("listen.api", self.listen.api), ("listen.console", self.listen.console)] {
-            if !address.ip().is_loopback() {
-                found.push(mistake(
-                    key,
-                    address,
-                    "accounts and TLS for this door are not available yet; use a loopback address such as 127.0.0.1",
-                ));
-            }
+        if !self.listen.api.ip().is_loopback() {
+            found.push(mistake("listen.api", self.listen.api, "the API shows tokens and documents and speaks no TLS itself; use a loopback address such as 127.0.0.1, behind a proxy that ends TLS where others need it"));
+        }
+        if self.listen.console_tls.is_none() && !self.listen.console.ip().is_loopback() {
+            found.push(mistake("listen.console", self.listen.console, "passwords go over it, so other addresses than loopback need TLS; add [listen.console_tls], or use a loopback address such as 127.0.0.1"));
+        }
+        if self.listen.console_tls.is_some() && self.console.hosts.is_empty() && !self.listen.console.ip().is_loopback()
+        {
+            found.push(mistake("console.hosts", "[]", "browsers would be refused by any other name than localhost; name the hosts by which the pages are called, as [\"sluss.kommun.example.se\"]"));
+        }
+        let (idle, absolute) = (self.console.session_idle_seconds, self.console.session_absolute_seconds);
+        if !(60..=absolute).contains(&idle) || absolute > 24 * 60 * 60 {
+            found.push(mistake(
+                "console",
+                format!("session_idle_seconds {idle} and session_absolute_seconds {absolute}"),
+                "use at least 60 for the first, and for the second at least the first and at most 86400",
+            ));
         }
     }
 

@@ -17,6 +17,7 @@ pub mod sdk;
 pub mod discovery;
 pub mod store;
 pub mod ops;
+pub mod accounts;
 // The journey.
 pub mod access_point;
 pub mod message_service;

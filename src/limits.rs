@@ -180,6 +180,9 @@ pub const INDEX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
+/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
+pub const LIST_LOOKS_MAX: usize = 10_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -214,3 +217,33 @@ pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Shortest RSA key that is ever trusted, in bits (protocol.md 1.2).
 pub const RSA_BITS_LEAST: usize = 2048;
+
+/// Longest wait after failed log-ins to one account: guessing is hopeless, and its owner is not kept out for long.
+pub const LOGIN_ACCOUNT_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Longest wait after failed log-ins from one address: many people may come from one, as behind a proxy.
+pub const LOGIN_ADDRESS_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// After this time without a failure, earlier ones are forgotten.
+pub const LOGIN_FAILURES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Accounts and addresses whose failed log-ins are remembered; about 100 bytes each.
+pub const LOGIN_SLOWED_MAX: usize = 4096;
+
+/// Passwords compared at once: each takes 19 MiB.
+pub const LOGIN_AT_ONCE_MAX: usize = 2;
+
+/// Sessions of browsers at once; the one unused for longest ends for a new one.
+pub const SESSIONS_MAX: usize = 4096;
+
+/// Sessions of one account at once.
+pub const SESSIONS_OF_ONE_MAX: usize = 16;
+
+/// One-time log-ins that wait to be used.
+pub const LOGIN_LINKS_MAX: usize = 64;
+
+/// How long a one-time log-in can be used.
+pub const LOGIN_LINK_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// Largest file of accounts, in bytes: some thousands of them.
+pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -8,6 +8,7 @@
     reason = "in a test a failed assumption is a failed test, and what is left out is said"
 )]
 
+mod accounts;
 mod support;
 
 use serde_json::Value;
@@ -266,7 +267,7 @@ fn a_message_to_an_unreachable_access_point_is_held_cancelled_tried_again_and_de
         let events = journey["journey"].as_array().unwrap();
         let event = events.iter().find(|event| event["stage"] == stage).unwrap_or_else(|| panic!("{journey:#}"));
         assert_eq!(event["facts"]["reason"], reason);
-        assert!(event["facts"]["actor"].as_str().unwrap().ends_with("operator over the API"), "{event}");
+        assert_eq!(event["facts"]["actor"], "owner", "{event}");
     }
     world.at(NORTH, &["queue", "retry", id, "--reason", "no"]).ended(1);
 }

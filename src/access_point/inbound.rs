@@ -15,8 +15,8 @@ use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::model::{
-    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Event, Fault, Message, MessageId, Outcome,
-    ParticipantId, PartyId, Problem, ProcessId, Stage, Status, Timestamp,
+    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
+    ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
@@ -314,12 +314,9 @@ fn new_message(
     now: Timestamp,
 ) -> Result<Message, Failure> {
     let Delivery { from, to, document_type, carriage, envelope_id } = delivery;
-    let (envelope, envelope_bytes, envelope_sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
-    Ok(Message {
-        id: MessageId::now(),
-        direction: Direction::In,
-        carriage,
-        status: Status::Received,
+    let (envelope, bytes, sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
+    let of = Enveloped {
+        id: envelope_id,
         from,
         to,
         document_type,
@@ -327,26 +324,15 @@ fn new_message(
             scheme: header.service_type.clone().unwrap_or_else(|| pmode::SERVICE_TYPE.to_owned()),
             value: header.service.clone(),
         },
-        envelope_id,
         envelope: Some(envelope),
-        envelope_bytes,
-        envelope_sha256,
+        bytes,
+        sha256,
+    };
+    Ok(Message {
         as4_message_id: Some(header.message_id.clone()),
         conversation_id: Some(header.conversation_id.clone()),
         partner: header.from.id.parse().ok(),
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        ..Message::new(Direction::In, carriage, of, now)
     })
 }
 

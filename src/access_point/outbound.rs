@@ -8,13 +8,13 @@ use super::send_error::SendError;
 use super::spool::Kept;
 use super::{Retry, Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
-    self, Compression, Outgoing, OutgoingPart, Packed, PackedPiece, Party, Property, UserMessage, pmode, receipt,
+    self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
 };
 use crate::crypto::SystemRandom;
 use crate::discovery::Route;
 use crate::model::{
-    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Event, Fault, Message,
-    MessageId, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
+    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
+    Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::pki::Certificate;
@@ -139,36 +139,21 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
     let now = router.now();
     let payload = submission.payload.map(BlobWriter::commit).transpose()?;
     let kept = submission.envelope.keep().inspect_err(|_| discard(router, payload));
-    let (envelope, envelope_bytes, envelope_sha256) = kept?;
-    Ok(Message {
-        id: MessageId::now(),
-        direction: Direction::Out,
-        carriage: submission.carriage,
-        status: if submission.carriage == Carriage::Own { Status::Submitted } else { Status::SendEnqueued },
+    let (envelope, bytes, sha256) = kept?;
+    let of = Enveloped {
+        id: header.id,
         from: header.from,
         to: header.to,
         document_type: header.document_type,
         process: header.process,
-        envelope_id: header.id,
         envelope: Some(envelope),
-        envelope_bytes,
-        envelope_sha256,
-        as4_message_id: None,
-        conversation_id: None,
-        partner: None,
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
+        bytes,
+        sha256,
+    };
+    Ok(Message {
         acknowledges: submission.acknowledges,
         content: submission.content.map(|content| Content { payload, ..content }),
+        ..Message::new(Direction::Out, submission.carriage, of, now)
     })
 }
 
@@ -307,24 +292,14 @@ pub(super) fn keep_packed(
 
 /// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
 fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Route, now: Timestamp) -> UserMessage {
-    UserMessage {
-        mpc: Some(pmode::MPC.to_owned()),
-        message_id: id.clone(),
-        ref_to: None,
-        timestamp: now,
-        from: Party::initiator(settings.party.as_str()),
-        to: Party::responder(route.party.as_str()),
-        agreement: None,
-        service: message.process.value.clone(),
-        service_type: Some(message.process.scheme.clone()),
-        action: message.document_type.action(),
+    let corners = Corners {
+        message_id: id,
+        at: now,
+        access_points: [settings.party.as_str(), route.party.as_str()],
+        participants: [message.from.as_str(), message.to.as_str()],
         conversation_id: message.envelope_id.to_string(),
-        properties: vec![
-            Property::participant(pmode::ORIGINAL_SENDER, message.from.as_str()),
-            Property::participant(pmode::FINAL_RECIPIENT, message.to.as_str()),
-        ],
-        parts: Vec::new(),
-    }
+    };
+    UserMessage::of_sdk(corners, message.process.clone(), &message.document_type)
 }
 
 /// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).

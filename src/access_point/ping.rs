@@ -5,7 +5,7 @@
 
 use super::send_error::SendError;
 use super::{Router, blocking};
-use crate::as4::{self, Outgoing, PackedPiece, Party, Property, ReceiptError, UserMessage, pmode, receipt};
+use crate::as4::{self, Corners, Outgoing, PackedPiece, ReceiptError, UserMessage, receipt};
 use crate::crypto::SystemRandom;
 use crate::discovery::Route;
 use crate::limits;
@@ -104,26 +104,14 @@ async fn exchange(router: &Arc<Router>, participant: &ParticipantId, route: &Rou
 fn pack(router: &Router, to: &ParticipantId, route: &Route) -> Result<(As4MessageId, as4::Packed), Problem> {
     let settings = router.settings();
     let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
-    // Some access points demand the four corners of a test message as well.
     let sender = settings.participants.keys().next().unwrap_or(to);
-    let message = UserMessage {
-        mpc: Some(pmode::MPC.to_owned()),
-        message_id: id.clone(),
-        ref_to: None,
-        timestamp: router.now(),
-        from: Party::initiator(settings.party.as_str()),
-        to: Party::responder(route.party.as_str()),
-        agreement: None,
-        service: pmode::TEST_SERVICE.to_owned(),
-        service_type: None,
-        action: pmode::TEST_ACTION.to_owned(),
+    let message = UserMessage::of_test(Corners {
+        message_id: &id,
+        at: router.now(),
+        access_points: [settings.party.as_str(), route.party.as_str()],
+        participants: [sender.as_str(), to.as_str()],
         conversation_id: uuid::Uuid::new_v4().to_string(),
-        properties: vec![
-            Property::participant(pmode::ORIGINAL_SENDER, sender.as_str()),
-            Property::participant(pmode::FINAL_RECIPIENT, to.as_str()),
-        ],
-        parts: Vec::new(),
-    };
+    });
     let outgoing = Outgoing { message, parts: Vec::new(), identity: &settings.identity, to: &route.certificate };
     let packed = as4::pack(outgoing, &SystemRandom);
     packed.map(|packed| (id, packed)).map_err(|error| SendError::from(error).problem())

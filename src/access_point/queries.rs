@@ -4,8 +4,8 @@ use super::spool::spool_problem;
 use super::{AccessPoint, Router, Submission, blocking, store_problem};
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::{
-    Carriage, Change, Counts, Direction, Event, Fault, Message, MessageId, Outcome, ParticipantId, Problem, Query,
-    Stage,
+    Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, Message, MessageId, Outcome, Page, ParticipantId,
+    Problem, Query, Stage,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -105,6 +105,24 @@ impl Router {
                 .ok_or_else(|| store_problem(&StoreError::Unknown(id)))
         })
         .await
+    }
+
+    /// A page of messages by conditions, newest first, for a bounded effort.
+    ///
+    /// # Errors
+    ///
+    /// Refused where there is no message to go on after; temporary when the store cannot be read.
+    pub async fn page(self: &Arc<Self>, query: Query) -> Result<Page, Problem> {
+        self.read(move |store| store.page(&query)).await
+    }
+
+    /// How much waits for each partner or participant, by name.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn depths(self: &Arc<Self>, axis: Axis) -> Result<Vec<Depth>, Problem> {
+        self.read(move |store| store.depths(axis)).await
     }
 
     /// Messages by conditions, newest first.

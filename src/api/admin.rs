@@ -5,11 +5,12 @@ use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, Warrant};
+use crate::accounts::Actor;
 use crate::limits::ACTION_BYTES_MAX;
 use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,9 +18,6 @@ use std::time::Duration;
 
 /// Longest page of the queue.
 const PAGE_MAX: usize = 1000;
-
-/// Who has shown the token.
-const OPERATOR: &str = "operator over the API";
 
 /// What still has to reach the other access point.
 const WAITING: [Status; 4] =
@@ -46,12 +44,15 @@ impl QueueQuery {
         let created_before = self.older_than_seconds.map(before_now).transpose()?;
         Ok(Query {
             direction: self.direction,
-            status,
+            statuses: status.into_iter().collect(),
             participant: optional_id(self.participant.as_deref())?,
             partner: optional_id(self.partner.as_deref())?,
             envelope_id: optional_id(self.envelope_id.as_deref())?,
             as4_message_id: optional_id(self.as4_message_id.as_deref())?,
             created_before,
+            created_since: None,
+            conversation_id: None,
+            held: false,
             after: optional_id(self.after.as_deref())?,
             limit: self.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
         })
@@ -71,11 +72,9 @@ pub(super) async fn queue(
     Strict(query): Strict<QueueQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let query = query.parsed()?;
-    let limit = query.limit;
-    let messages = state.access_point.list(query).await?;
-    let next = messages.last().filter(|_| messages.len() == limit).map(|message| message.id);
-    let messages = messages.iter().map(QueueLine::from).collect();
-    Ok(Json(QueuePage { messages, next }).into_response())
+    let page = state.access_point.page(query).await?;
+    let messages = page.messages.iter().map(QueueLine::from).collect();
+    Ok(Json(QueuePage { messages, next: page.next }).into_response())
 }
 
 /// `GET queue/{id}`: a message and everything that happened to it.
@@ -89,17 +88,17 @@ pub(super) async fn journey(
     Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
 }
 
-/// Why an operator does it, and who it is where the caller knows.
+/// Why an operator does it. Who it is, the token says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
     reason: String,
-    actor: Option<String>,
 }
 
 /// `POST queue/{id}/{action}`: retries, cancels, holds or releases a message.
 pub(super) async fn act(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted((message, action)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
@@ -108,10 +107,9 @@ pub(super) async fn act(
         .await
         .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
     let order: Order = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\",\"actor\":\"NAME\"}}; {error}")))?;
+        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\"}}; {error}")))?;
     let action: Action = action.parse().map_err(usage)?;
-    let actor = order.actor.map_or_else(|| OPERATOR.to_owned(), |name| format!("{name}, {OPERATOR}"));
-    let warrant = Warrant::new(&actor, &order.reason)?;
+    let warrant = Warrant::new(actor.name(), &order.reason)?;
     let message = state.access_point.act(id(&message)?, action, warrant).await?;
     Ok(Json(QueueLine::from(&message)).into_response())
 }
@@ -137,7 +135,7 @@ pub(super) async fn status(
 async fn partners(state: &ApiState) -> Result<Vec<PartnerLine>, Problem> {
     let mut latest = state.access_point.list(Query { limit: PAGE_MAX, ..Query::default() }).await?;
     for status in WAITING {
-        let query = Query { direction: Some(Direction::Out), status: Some(status), ..Query::default() };
+        let query = Query { direction: Some(Direction::Out), statuses: vec![status], ..Query::default() };
         latest.extend(state.access_point.list(query).await?);
     }
     latest.sort_by_key(|message| message.id);

@@ -6,10 +6,11 @@ use super::multipart::{self, Form};
 use super::participant::file_answer;
 use super::problem::ProblemAnswer;
 use super::shapes::{Mail, MailLine, Sent};
+use crate::accounts::{Actor, Mailboxes};
 use crate::message_service::MessageService;
-use crate::model::{Carriage, Fault, MessageId, ParticipantId, Problem};
+use crate::model::{Carriage, Direction, Fault, Message, MessageId, ParticipantId, Problem};
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 /// `POST messages`: seals and sends what the form holds. 202: it is durable.
 pub(super) async fn send(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Strict(NoQuery {}): Strict<NoQuery>,
     request: Request,
 ) -> Result<Response, ProblemAnswer> {
@@ -29,6 +31,7 @@ pub(super) async fn send(
         }
     };
     let Form { draft, files } = multipart::read(service, request).await?;
+    actor.require_mailbox(&draft.from)?;
     let message = service.send(draft, files).await?;
     let place = format!("/api/v1/messages/{}", message.id);
     let answer = (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(Sent::from(&message)));
@@ -38,6 +41,7 @@ pub(super) async fn send(
 /// `GET messages/{id}`: a message of one of our mailboxes.
 pub(super) async fn message(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted(message): Parted<String>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
@@ -47,6 +51,7 @@ pub(super) async fn message(
         let detail = format!("{} is carried for a participant elsewhere; its envelope is taken, not read", message.id);
         return Err(Problem::new(Fault::Refused, "not-found", "no message of a mailbox here", detail).into());
     }
+    actor.require_mailbox(owner(&message))?;
     Ok(Json(MailLine::from(&message)).into_response())
 }
 
@@ -60,26 +65,57 @@ pub(super) struct InboxQuery {
 /// `GET inbox`: what has come in, newest first.
 pub(super) async fn inbox(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Strict(query): Strict<InboxQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let participant: Option<ParticipantId> = optional_id(query.participant.as_deref())?;
     let service = service(&state)?;
     if let Some(participant) = &participant {
+        actor.require_mailbox(participant)?;
         served_here(service, participant)?;
     }
-    let messages = service.inbox(participant.as_ref()).await?;
+    let messages = received(service, &actor, participant).await?;
     let messages = messages.iter().map(MailLine::from).collect();
     Ok(Json(Mail { messages }).into_response())
+}
+
+/// What came in for a participant, or for all of the actor, newest first.
+async fn received(
+    service: &MessageService,
+    actor: &Actor,
+    participant: Option<ParticipantId>,
+) -> Result<Vec<Message>, Problem> {
+    if let Some(participant) = participant {
+        return service.inbox(Some(&participant)).await;
+    }
+    let Mailboxes::Of(own) = actor.mailboxes() else { return service.inbox(None).await };
+    let mut messages = Vec::new();
+    for participant in own.iter().filter(|own| service.mailboxes().iter().any(|mailbox| mailbox.participant == **own)) {
+        messages.extend(service.inbox(Some(participant)).await?);
+    }
+    messages.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+    Ok(messages)
+}
+
+/// Whose mailbox a message is in.
+fn owner(message: &Message) -> &ParticipantId {
+    if message.direction == Direction::In { &message.to } else { &message.from }
 }
 
 /// `GET messages/{id}/documents/{index}`: one document, from 0.
 pub(super) async fn document(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted((message, index)): Parted<(String, usize)>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let message: MessageId = id(&message)?;
-    let (document, file) = service(&state)?.document(message, index).await?;
+    let service = service(&state)?;
+    let found = state.access_point.message(message).await?;
+    actor.require_mailbox(owner(&found))?;
+    let (name, participant) = (actor.name(), owner(&found));
+    tracing::info!(stage = "content-opened", actor = name, %participant, %message, "the content of a message was opened");
+    let (document, file) = service.document(message, index).await?;
     Ok(file_answer(file, &document.mime, &document.name)?)
 }
 

@@ -1,13 +1,15 @@
 //! The HTTP interface: participants hand in and take sealed envelopes, the message service takes
-//! messages in clear, operators look at the queue. JSON, problems as RFC 9457, one bearer token.
+//! messages in clear, operators look at the queue. JSON, problems as RFC 9457, bearer tokens with roles.
 //!
 //! | path below `/api/v1` | for |
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
 //! | `queue`, `refusals`, `status`, `lookup`, `ping` | operators ([`admin`]) |
+//! | `accounts`, `links` | administrators ([`accounts`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
+mod accounts;
 mod admin;
 mod auth;
 mod extract;
@@ -18,9 +20,9 @@ mod problem;
 pub mod shapes;
 
 use crate::access_point::Router as AccessPoint;
+use crate::accounts::Access;
 use crate::message_service::MessageService;
 use crate::model::{DocumentType, ParticipantId, Problem};
-use crate::net::AccessToken;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -34,8 +36,12 @@ pub struct ApiState {
     pub access_point: Arc<AccessPoint>,
     /// The message service, where this process has that role.
     pub message_service: Option<Arc<MessageService>>,
-    /// What every caller has to show.
-    pub token: AccessToken,
+    /// Who is let in, and for what.
+    pub access: Arc<Access>,
+    /// Where the pages are, as `http://127.0.0.1:8445/`.
+    pub console: String,
+    /// Whether the owner may look at the pages as such: in testbeds.
+    pub owner_has_pages: bool,
     /// What the application knows and the modules below the API do not.
     pub outlook: Arc<dyn Outlook>,
 }
@@ -62,7 +68,7 @@ pub struct LookupQuestion {
     pub fresh: bool,
 }
 
-/// All routes of the API.
+/// All routes of the API. Each has its entry in the table of permissions (`accounts::PERMISSIONS`).
 pub fn router(state: ApiState) -> Router {
     let guarded = Router::new()
         .route("/participants/{id}/envelopes", post(participant::submit).get(participant::waiting))
@@ -79,6 +85,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))
+        .route("/accounts", get(accounts::list))
+        .route("/links", post(accounts::link))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))
@@ -86,7 +94,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::disable());
     let open = Router::new().route("/health/live", get(admin::live)).route("/health/ready", get(admin::ready));
     Router::new()
-        .nest("/api/v1", open.clone().merge(guarded))
+        .nest(auth::BASE, open.clone().merge(guarded))
         .merge(open)
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

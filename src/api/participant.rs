@@ -4,12 +4,13 @@ use super::ApiState;
 use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, of_body, too_large, usage};
 use super::shapes::{Sent, Waiting, WaitingLine};
+use crate::accounts::Actor;
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use crate::model::{Fault, MessageId, ParticipantId, Problem};
 use crate::net::download::download;
 use crate::net::inbound::{BodyLimits, drain, reader};
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -17,12 +18,13 @@ use serde::Deserialize;
 /// `POST participants/{id}/envelopes`: takes a sealed envelope for sending. 202: it is durable.
 pub(super) async fn submit(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted(participant): Parted<String>,
     Strict(NoQuery {}): Strict<NoQuery>,
     request: Request,
 ) -> Result<Response, ProblemAnswer> {
     let (head, body) = request.into_parts();
-    let checked = check(&participant, &head.headers);
+    let checked = check(&actor, &participant, &head.headers);
     let (participant, expected) = match checked {
         Ok(checked) => checked,
         Err(problem) => {
@@ -46,14 +48,21 @@ pub(super) async fn submit(
     }
 }
 
-fn check(participant: &str, headers: &HeaderMap) -> Result<(ParticipantId, Option<u64>), Problem> {
-    let participant = id(participant)?;
+fn check(actor: &Actor, participant: &str, headers: &HeaderMap) -> Result<(ParticipantId, Option<u64>), Problem> {
+    let participant = own(actor, participant)?;
     let expected = content_length(headers)?;
     match expected {
         Some(bytes) if bytes > ENVELOPE_BYTES_MAX => Err(too_large(bytes, ENVELOPE_BYTES_MAX)),
         Some(0) => Err(usage("found no content, expected a sealed envelope (XHE)")),
         _ => Ok((participant, expected)),
     }
+}
+
+/// The participant of a path, where it is the actor's own (APOP-3.3.b).
+fn own(actor: &Actor, participant: &str) -> Result<ParticipantId, Problem> {
+    let participant = id(participant)?;
+    actor.require_mailbox(&participant)?;
+    Ok(participant)
 }
 
 /// The announced length of a body.
@@ -75,11 +84,12 @@ pub(super) struct WaitingQuery {
 /// `GET participants/{id}/envelopes`: what waits to be taken, oldest first, by pages.
 pub(super) async fn waiting(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted(participant): Parted<String>,
     Strict(query): Strict<WaitingQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let after = optional_id(query.after.as_deref())?;
-    let (messages, next) = state.access_point.waiting(&id(&participant)?, after).await?;
+    let (messages, next) = state.access_point.waiting(&own(&actor, &participant)?, after).await?;
     let envelopes = messages.iter().map(WaitingLine::from).collect();
     Ok(Json(Waiting { envelopes, next }).into_response())
 }
@@ -87,21 +97,23 @@ pub(super) async fn waiting(
 /// `GET participants/{id}/envelopes/{message}`: the sealed envelope, byte for byte.
 pub(super) async fn envelope(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted((participant, message)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let message: MessageId = id(&message)?;
-    let (_, file) = state.access_point.envelope(&id(&participant)?, message).await?;
+    let (_, file) = state.access_point.envelope(&own(&actor, &participant)?, message).await?;
     Ok(file_answer(file, "application/xml", &format!("{message}.xml"))?)
 }
 
 /// `POST participants/{id}/envelopes/{message}/confirm`: the participant has it.
 pub(super) async fn confirm(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Parted((participant, message)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let message = state.access_point.confirm(&id(&participant)?, id(&message)?).await?;
+    let message = state.access_point.confirm(&own(&actor, &participant)?, id(&message)?).await?;
     Ok(Json(Sent::from(&message)).into_response())
 }
 

@@ -90,12 +90,22 @@ pub(super) fn too_large(found: u64, bytes_max: u64) -> Problem {
 
 /// Answers every path that is no route.
 pub(super) async fn no_such_path(uri: Uri) -> ProblemAnswer {
+    unknown_path(&uri).into()
+}
+
+/// The path is no route.
+pub(super) fn unknown_path(uri: &Uri) -> Problem {
     let detail = format!("found {:?}, which is no path of this API; its paths are below /api/v1", uri.path());
-    Problem::new(Fault::Usage, "no-such-path", "no such path", detail).into()
+    Problem::new(Fault::Usage, "no-such-path", "no such path", detail)
 }
 
 /// Answers a method that a path does not have.
 pub(super) async fn no_such_method(method: http::Method, uri: Uri) -> ProblemAnswer {
+    unknown_method(&method, &uri).into()
+}
+
+/// The path has no such method.
+pub(super) fn unknown_method(method: &http::Method, uri: &Uri) -> Problem {
     let detail = format!("found {method} for {:?}, which takes other methods", uri.path());
-    Problem::new(Fault::Usage, "method", "the path has no such method", detail).into()
+    Problem::new(Fault::Usage, "method", "the path has no such method", detail)
 }

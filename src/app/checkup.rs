@@ -1,6 +1,7 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
 use super::materials::Materials;
+use crate::accounts::{Book, book_file};
 use crate::config::Config;
 use crate::model::{Timestamp, time};
 use crate::pki::{Certificate, Trust};
@@ -56,6 +57,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     }
     found.extend(private_files(&config).iter().map(|file| mode(file)));
     found.push(data_dir(&config.data_dir));
+    found.push(accounts(&config));
     found.extend(config.partners.iter().filter(|partner| !partner.allow.is_empty()).map(beyond_the_profile));
     for server in &config.discovery.dns_servers {
         found.push(reachable("discovery.dns_servers", *server).await);
@@ -127,7 +129,8 @@ fn one(what: &str, certificate: &Certificate, chain: &[Certificate], trust: &Tru
 
 fn private_files(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.access_point.key_file.clone()];
-    files.extend(config.listen.tls.iter().map(|tls| tls.key_file.clone()));
+    files
+        .extend([&config.listen.tls, &config.listen.console_tls].into_iter().flatten().map(|tls| tls.key_file.clone()));
     files.extend(config.participants.iter().filter_map(|participant| participant.key_file.clone()));
     files
 }
@@ -161,6 +164,19 @@ fn data_dir(path: &Path) -> Check {
             format!("found mode {:o}, expected 700; run chmod 700", metadata.permissions().mode() & 0o777),
         ),
         Ok(_) => well(what, "only its owner may enter it"),
+    }
+}
+
+/// Whether anybody can log in, and whether the file of accounts is read by its owner alone.
+fn accounts(config: &Config) -> Check {
+    let file = book_file(&config.data_dir);
+    let what = format!("accounts {}", file.display());
+    match Book::read(&file) {
+        Err(problem) => wrong(what, problem.detail),
+        Ok(book) if book.accounts.is_empty() => {
+            warning(what, "nobody can log in to the pages; make an account with `sluss accounts add`")
+        }
+        Ok(book) => well(what, format!("{} accounts, {} tokens", book.accounts.len(), book.tokens.len())),
     }
 }
 

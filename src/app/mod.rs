@@ -6,10 +6,12 @@ mod checkup;
 mod materials;
 
 use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
+use crate::accounts::{Access, SessionTimes, book_file};
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
 use crate::config::{Config, Role as ProcessRole};
 use crate::console::{self, ConsoleState};
 use crate::discovery::Discovery;
+use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
 use crate::net::AccessToken;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::sync::watch;
 
 pub use checkup::{Check, check};
@@ -47,8 +50,9 @@ pub struct App {
     service: Option<Arc<MessageService>>,
     outlook: Arc<About>,
     console: ConsoleState,
-    token: AccessToken,
+    access: Arc<Access>,
     tls: Option<Arc<ServerTls>>,
+    console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
     grace: Duration,
@@ -70,17 +74,10 @@ impl App {
         let materials = Materials::read(&config)?;
         let one = |problem| vec![problem];
         folder(&config.data_dir).map_err(one)?;
-        let token = token(&config.data_dir).map_err(one)?;
+        let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
-        let tls = config
-            .listen
-            .tls
-            .as_ref()
-            .map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new))
-            .transpose();
-        let tls = tls.map_err(|error| {
-            one(Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string()))
-        })?;
+        let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
+        let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
         let store = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
@@ -103,7 +100,7 @@ impl App {
                 materials.message_service(&config),
             ))
         });
-        let addresses = listeners.addresses(tls.is_some()).map_err(one)?;
+        let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
         let outlook = Arc::new(About {
             discovery,
             router: Arc::clone(&router),
@@ -114,19 +111,22 @@ impl App {
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
-            token: token.clone(),
+            access: Arc::clone(&access),
+            log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
+            tls: console_tls.is_some(),
             clock,
             party: router.settings().party.to_string(),
             environment: config.federation.environment.clone(),
-            hosts: Vec::new(),
+            hosts: config.console.hosts.clone(),
         };
         Ok(Self {
             router,
             service,
             outlook,
             console,
-            token,
+            access,
             tls,
+            console_tls,
             listeners,
             addresses,
             grace: Duration::from_secs(config.shutdown_grace_seconds),
@@ -148,14 +148,19 @@ impl App {
         self.service.as_ref()
     }
 
-    /// The token that the API and the pages ask for.
-    pub fn token(&self) -> &AccessToken {
-        &self.token
+    /// Who is let in, and for what.
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
     }
 
     /// What is needed to read certificates and configuration again while it runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader { router: Arc::clone(&self.router), service: self.service.clone(), tls: self.tls.clone() }
+        Reloader {
+            router: Arc::clone(&self.router),
+            service: self.service.clone(),
+            access: Arc::clone(&self.access),
+            tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
+        }
     }
 
     /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
@@ -163,7 +168,9 @@ impl App {
         let state = ApiState {
             access_point: Arc::clone(&self.router),
             message_service: self.service.clone(),
-            token: self.token.clone(),
+            access: self.access,
+            console: self.addresses.console.clone(),
+            owner_has_pages: self.outlook.environment == "testbed",
             outlook: self.outlook.clone(),
         };
         let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
@@ -177,18 +184,19 @@ impl App {
                 stop.clone()
             ),
             serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
-            serve(self.listeners.console, None, console::router(self.console), server_limits, stop.clone()),
+            serve(self.listeners.console, self.console_tls, console::router(self.console), server_limits, stop.clone()),
             worker::run(Arc::clone(&self.router), hand_over, stop),
         );
         inbound::settle(&self.router).await;
     }
 }
 
-/// Reads certificates and configuration again (SIGHUP): keys, anchors and participants.
+/// Reads certificates, accounts and configuration again (SIGHUP): keys, anchors and participants.
 pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
-    tls: Option<Arc<ServerTls>>,
+    access: Arc<Access>,
+    tls: Vec<Arc<ServerTls>>,
 }
 
 impl Reloader {
@@ -199,9 +207,10 @@ impl Reloader {
     /// The mistakes; what was in force then stays.
     pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
         let materials = Materials::read(config)?;
-        if let Some(tls) = &self.tls {
+        self.access.reload().map_err(|problem| vec![problem])?;
+        for tls in &self.tls {
             tls.reload().map_err(|error| {
-                vec![Problem::new(Fault::Usage, "configuration", "listen.tls cannot be used", error.to_string())]
+                vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
         self.router.reconfigure(materials.access_point(config));
@@ -221,17 +230,17 @@ impl Listeners {
         })
     }
 
-    fn addresses(&self, tls: bool) -> Result<Addresses, Problem> {
+    fn addresses(&self, as4_tls: bool, console_tls: bool) -> Result<Addresses, Problem> {
         let of = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| {
                 Problem::new(Fault::Temporary, "listen", "a listener has no address", error.to_string())
             })
         };
-        let scheme = if tls { "https" } else { "http" };
+        let scheme = |tls: bool| if tls { "https" } else { "http" };
         Ok(Addresses {
-            as4: format!("{scheme}://{}{}", of(&self.as4)?, server::AS4_PATH),
+            as4: format!("{}://{}{}", scheme(as4_tls), of(&self.as4)?, server::AS4_PATH),
             api: format!("http://{}/api/v1", of(&self.api)?),
-            console: format!("http://{}/", of(&self.console)?),
+            console: format!("{}://{}/", scheme(console_tls), of(&self.console)?),
         })
     }
 }
@@ -261,7 +270,23 @@ fn folder(path: &Path) -> Result<(), Problem> {
     })
 }
 
-/// Where the token for API and pages is.
+/// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
+fn access(config: &Config) -> Result<Arc<Access>, Problem> {
+    let times = SessionTimes {
+        idle: Duration::from_secs(config.console.session_idle_seconds),
+        absolute: Duration::from_secs(config.console.session_absolute_seconds),
+    };
+    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times).map(Arc::new)
+}
+
+fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<ServerTls>>, Problem> {
+    let read = tls.map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new)).transpose();
+    read.map_err(|error| {
+        Problem::new(Fault::Usage, "configuration", format!("{key} cannot be used"), error.to_string())
+    })
+}
+
+/// Where the owner's token is.
 pub fn token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("api.token")
 }

@@ -27,6 +27,7 @@ pub use open::{
     Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun, read,
 };
 pub use pack::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, pack};
+pub use pmode::Corners;
 pub use receipt::{Receipt, ReceiptError};
 pub use security::KeyReference;
 pub use sign::{Answer, SignError};

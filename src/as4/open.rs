@@ -426,13 +426,10 @@ impl<R: Read> Attributed<R> {
     /// [`Refusal::Decryption`], [`Refusal::Authentication`], [`Refusal::Decompression`], [`Refusal::Payload`] for parts that are missing or too
     /// many, [`Refusal::Mime`], [`Refusal::Limit`], [`Refusal::Temporary`].
     pub fn open(mut self, keys: &[Identity], spool: &mut dyn Spool) -> Result<Opened, Refusal> {
-        let secrets = self
-            .encryption
-            .keys
-            .iter()
-            .enumerate()
-            .map(|(n, key)| self.unwrap(n, key, keys))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut secrets = Vec::new();
+        for (n, key) in self.encryption.keys.iter().enumerate() {
+            secrets.push(self.unwrap(n, key, keys, &secrets)?);
+        }
         let mut taken: Vec<Option<OpenedPart>> = self.message.parts.iter().map(|_| None).collect();
         let mut left = self.content_bytes_max;
         if let Some(mut parts) = self.parts.take() {
@@ -493,7 +490,7 @@ impl<R: Read> Attributed<R> {
     }
 
     /// Unwraps a session key. Whether that succeeded is not said here: the parts fail the same way in the end.
-    fn unwrap(&self, index: usize, key: &SessionKey, keys: &[Identity]) -> Result<Secret, Refusal> {
+    fn unwrap(&self, index: usize, key: &SessionKey, keys: &[Identity], before: &[Secret]) -> Result<Secret, Refusal> {
         let ours: Vec<&Identity> = keys.iter().filter(|identity| key.recipient.names(&identity.certificate)).collect();
         if ours.is_empty() {
             let names: Vec<String> = keys
@@ -513,7 +510,7 @@ impl<R: Read> Attributed<R> {
             unwrapped.is_some() && self.encryption.parts.iter().all(|p| p.key != index || p.key_bytes == length);
         // A message that needs no signature is one of the past: some of those products took one IV for all parts.
         let fresh = !self.allowed.contains(&Allow::Unsigned);
-        Ok(Secret::new(unwrapped.unwrap_or_else(|| Zeroizing::new(vec![0; length])), sound, fresh))
+        Ok(Secret::new(unwrapped.unwrap_or_else(|| Zeroizing::new(vec![0; length])), sound, fresh, before))
     }
 
     fn finished(self, parts: Vec<OpenedPart>) -> Opened {

@@ -10,6 +10,7 @@ use crate::xml::{Limits, Reader};
 use flate2::read::MultiGzDecoder;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
+use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// How the signature sees the octets of a part (protocol.md 2.4): by the media type that it had when it was signed.
@@ -44,14 +45,17 @@ impl SignedForm {
 pub(super) struct Secret {
     key: Zeroizing<Vec<u8>>,
     sound: bool,
-    /// Initialisation vectors that were used with it; none are kept where they may come again.
-    used: Option<RefCell<Vec<Vec<u8>>>>,
+    /// Initialisation vectors that were used with it, under whichever EncryptedKey; none are kept where they may come again.
+    used: Option<Rc<RefCell<Vec<Vec<u8>>>>>,
 }
 
 impl Secret {
-    /// `fresh`: whether each part needs an initialisation vector of its own.
-    pub(super) fn new(key: Zeroizing<Vec<u8>>, sound: bool, fresh: bool) -> Self {
-        Self { key, sound, used: fresh.then(RefCell::default) }
+    /// `fresh`: whether each part needs an initialisation vector of its own. One that wraps the key of another of the message
+    /// (`before`) shares its vectors; what stands in for a key is nobody's, or the finding would tell that it could not be unwrapped.
+    pub(super) fn new(key: Zeroizing<Vec<u8>>, sound: bool, fresh: bool, before: &[Self]) -> Self {
+        let same = |other: &&Self| sound && other.sound && crypto::equal(&other.key, &key);
+        let used = before.iter().find(same).map_or_else(|| fresh.then(Rc::default), |other| other.used.clone());
+        Self { key, sound, used }
     }
 
     /// Takes note of an initialisation vector, and says whether it came before.

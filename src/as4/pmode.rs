@@ -2,9 +2,10 @@
 //! user message against them. Everything else of the P-Mode comes from the route or the envelope.
 
 use super::error::{Finding, Refusal};
-use super::header::{Party, UserMessage};
+use super::header::{Party, Property, UserMessage};
 use crate::model::document::PROCESS_SCHEME;
 use crate::model::id::PARTICIPANT_SCHEME;
+use crate::model::{As4MessageId, DocumentType, ProcessId, Timestamp};
 use crate::pki::Certificate;
 
 /// Message partition channel (AS4-2.3.1.d).
@@ -39,6 +40,52 @@ pub const GZIP: &str = "application/gzip";
 pub const ENVELOPE_CONTENT_ID: &str = "message";
 /// Media type of the envelope's part (C-14).
 pub const ENVELOPE_MIME: &str = "text/xml";
+
+/// Who sends what to whom: what differs between two user messages of the transport profile.
+#[derive(Clone, Debug)]
+pub struct Corners<'a> {
+    /// Message id.
+    pub message_id: &'a As4MessageId,
+    /// When it is made.
+    pub at: Timestamp,
+    /// Party ids of the sending and of the receiving access point (C2, C3).
+    pub access_points: [&'a str; 2],
+    /// The sending and the receiving participant (C1, C4).
+    pub participants: [&'a str; 2],
+    /// Conversation: the envelope's id (C-01).
+    pub conversation_id: String,
+}
+
+impl UserMessage {
+    /// The header of a message, field by field as the transport profile says (AS4-2.3.1). Its parts are added on packing.
+    pub fn of_sdk(corners: Corners<'_>, process: ProcessId, document_type: &DocumentType) -> Self {
+        Self::between(corners, process.value, Some(process.scheme), document_type.action())
+    }
+
+    /// The header of a test message, with the four corners that some access points demand of it as well.
+    pub fn of_test(corners: Corners<'_>) -> Self {
+        Self::between(corners, TEST_SERVICE.to_owned(), None, TEST_ACTION.to_owned())
+    }
+
+    fn between(corners: Corners<'_>, service: String, service_type: Option<String>, action: String) -> Self {
+        let ([sender, receiver], [from, to]) = (corners.access_points, corners.participants);
+        Self {
+            mpc: Some(MPC.to_owned()),
+            message_id: corners.message_id.clone(),
+            ref_to: None,
+            timestamp: corners.at,
+            from: Party::initiator(sender),
+            to: Party::responder(receiver),
+            agreement: None,
+            service,
+            service_type,
+            action,
+            conversation_id: corners.conversation_id,
+            properties: vec![Property::participant(ORIGINAL_SENDER, from), Property::participant(FINAL_RECIPIENT, to)],
+            parts: Vec::new(),
+        }
+    }
+}
 
 /// Whether `message` is for the test service.
 pub fn is_test(message: &UserMessage) -> bool {

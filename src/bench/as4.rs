@@ -2,8 +2,8 @@
 
 use super::{Setting, peak_memory, timed};
 use crate::as4::{
-    self, Compression, Opened, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, Party, Property, ReceiptError,
-    Refusal, SignError, Spool, UserMessage, pmode, receipt,
+    self, Compression, Corners, Opened, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, ReceiptError, Refusal,
+    SignError, Spool, UserMessage, pmode, receipt,
 };
 use crate::crypto::{CryptoError, Digest, GcmWriter, HashFunction, Oaep, Opener, Random, SystemRandom};
 use crate::model::{As4MessageId, Clock, DocumentType, IdError, ProcessId, SystemClock, Timestamp};
@@ -189,25 +189,14 @@ impl Pair {
 
     /// The header of a message of SDK.
     fn header(&self, id: &As4MessageId) -> UserMessage {
-        let process = ProcessId::default();
-        UserMessage {
-            mpc: Some(pmode::MPC.into()),
-            message_id: id.clone(),
-            ref_to: None,
-            timestamp: self.at,
-            from: Party::initiator(SENDER),
-            to: Party::responder(RECEIVER),
-            agreement: None,
-            service: process.value,
-            service_type: Some(process.scheme),
-            action: DocumentType::sdk_message().action(),
+        let corners = Corners {
+            message_id: id,
+            at: self.at,
+            access_points: [SENDER, RECEIVER],
+            participants: ["0203:from.example.se", "0203:to.example.se"],
             conversation_id: "70c5ea37-f4a9-4771-b0c7-09becd024bda".into(),
-            properties: vec![
-                Property::participant(pmode::ORIGINAL_SENDER, "0203:from.example.se"),
-                Property::participant(pmode::FINAL_RECIPIENT, "0203:to.example.se"),
-            ],
-            parts: Vec::new(),
-        }
+        };
+        UserMessage::of_sdk(corners, ProcessId::default(), &DocumentType::sdk_message())
     }
 
     fn pack(

@@ -1,5 +1,6 @@
 //! The words of the command line, as clap reads them.
 
+use super::accounts::{AccountsCommand, TokensCommand};
 use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ pub(super) struct Cli {
     /// The configuration file. Default: sluss.toml in this folder, then /etc/sluss/sluss.toml.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Show this token to the daemon: a file of `sluss tokens add --save`. Default: the owner's, in the data folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -71,6 +75,16 @@ pub(super) enum Command {
     Xml {
         #[command(subcommand)]
         command: XmlCommand,
+    },
+    /// Who may log in to the pages.
+    Accounts {
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
+    /// Which programs may ask the API.
+    Tokens {
+        #[command(subcommand)]
+        command: TokensCommand,
     },
     /// Measure, beside what the machine allows in the same run.
     Bench {

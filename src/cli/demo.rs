@@ -57,8 +57,10 @@ fn text(shown: &Shown, exit: bool) -> String {
     lines.push(format!("{} messages in {:.2} s", shown.messages.len(), shown.exchange_seconds));
     if !exit {
         lines.push(format!(
-            "\nlook at both sides, and send a document of your own:\n  Ankeborg  {}\n  Storstad  {}\nCtrl-C ends it.",
-            shown.pages.ankeborg, shown.pages.storstad
+            "\nlook at both sides, and send a document of your own (each link logs in once):\n  Ankeborg  {}\n  Storstad  {}\nAnother link to the first: sluss accounts link --config {}\nCtrl-C ends it.",
+            shown.pages.ankeborg,
+            shown.pages.storstad,
+            shown.pages.configuration.display()
         ));
     }
     lines.join("\n")

@@ -128,6 +128,58 @@ pub(super) const QUEUE_RELEASE: &str = "Example, with an id from the first colum
       --reason 'the partner has moved' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const ACCOUNTS_ADD: &str = "Examples, with a password in a file that its owner alone reads:
+  (umask 077; head -c 15 /dev/urandom | base64 > kim.password)
+  sluss accounts add kim --role operator --password-file kim.password \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss accounts add alice --role participant \\
+      --participant 0203:alice.example.se \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_LIST: &str = "Example:
+  sluss accounts list \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_PASSWORD: &str = "Example, after `sluss accounts add`:
+  sluss accounts password kim --password-file kim.password \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_ROLE: &str = "Example, after `sluss accounts add`:
+  sluss accounts role kim --role viewer \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_LOCK: &str = "Example, after `sluss accounts add`:
+  sluss accounts lock kim \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_UNLOCK: &str = "Example, after `sluss accounts lock`:
+  sluss accounts unlock kim \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_LINK: &str = "Examples, with a daemon that runs:
+  sluss accounts link \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss accounts link kim \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const ACCOUNTS_REMOVE: &str = "Example, after `sluss accounts add`:
+  sluss accounts remove alice \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const TOKENS_ADD: &str = "Examples:
+  sluss tokens add watch --role viewer --save watch.token \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss status --token-file watch.token \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const TOKENS_LIST: &str = "Example:
+  sluss tokens list \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const TOKENS_REMOVE: &str = "Example, after `sluss tokens add`:
+  sluss tokens remove watch \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 #[cfg(test)]
 mod tests {
     use crate::cli::args::Cli;

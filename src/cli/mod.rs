@@ -1,5 +1,6 @@
 //! The command line: a contract with its users. Each command is a few lines over the library or the APIs.
 
+mod accounts;
 mod args;
 mod bench;
 mod demo;
@@ -87,9 +88,17 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
         Command::Bench { command } => bench::run(command, out).await.map_err(one),
+        Command::Accounts { command } => {
+            let config = Config::load(&config_path(cli.config))?;
+            accounts::accounts(command, &config, out).await.map_err(one)
+        }
+        Command::Tokens { command } => {
+            let config = Config::load(&config_path(cli.config))?;
+            accounts::tokens(command, &config, out).map_err(one)
+        }
         Command::Online(command) => {
             let config = Config::load(&config_path(cli.config))?;
-            online::run(command, &config, out).await.map_err(one)
+            online::run(command, &config, cli.token_file.as_deref(), out).await.map_err(one)
         }
     }
 }

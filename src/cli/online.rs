@@ -13,7 +13,7 @@ use crate::model::{Fault, MessageId, Problem};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long `--wait` waits where no time is given.
@@ -207,8 +207,13 @@ pub(super) fn words(given: impl Iterator<Item = OsString>, is_file: impl Fn(&str
 }
 
 /// Runs a command against the daemon of a configuration.
-pub(super) async fn run(command: Command, config: &Config, out: &mut Output) -> Result<u8, Problem> {
-    let remote = Remote::new(&address(config)?, Vec::new())?;
+pub(super) async fn run(
+    command: Command,
+    config: &Config,
+    token_file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8, Problem> {
+    let remote = Remote::new(&address(config, token_file)?, Vec::new())?;
     match command {
         Command::Send(args) => send(&remote, &send_options(args)?, out).await,
         Command::Inbox(args) => {
@@ -249,8 +254,14 @@ async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Outpu
     queue::act(remote, &queue::Order { action, ids, reason: args.reason }, out).await
 }
 
-/// Where the daemon of this configuration listens, and the token that it asks for.
-fn address(config: &Config) -> Result<ApiAddress, Problem> {
+/// Where the daemon of this configuration listens, and the token that it is shown: of the file, or the owner's.
+pub(super) fn address(config: &Config, token_file: Option<&Path>) -> Result<ApiAddress, Problem> {
+    let url = format!("http://{}", config.listen.api);
+    if let Some(file) = token_file {
+        let token = AccessToken::from_file(file)
+            .map_err(|error| usage(&format!("--token-file {}: {error}", file.display())))?;
+        return Ok(ApiAddress { url, token });
+    }
     let file = app::token_file(&config.data_dir);
     let token = AccessToken::from_file(&file).map_err(|error| {
         Problem::new(
@@ -260,7 +271,7 @@ fn address(config: &Config) -> Result<ApiAddress, Problem> {
             format!("{}: {error}; start it with `sluss serve --config FILE`, as the same user", file.display()),
         )
     })?;
-    Ok(ApiAddress { url: format!("http://{}", config.listen.api), token })
+    Ok(ApiAddress { url, token })
 }
 
 fn send_options(args: SendArgs) -> Result<SendOptions, Problem> {

@@ -5,6 +5,7 @@
 
 pub mod envelopes;
 pub mod inbox;
+pub mod link;
 pub mod lookup;
 pub mod queue;
 pub mod send;

@@ -1,21 +1,32 @@
 //! What is around every page, and the pages that any of them may end in.
 
 use super::ConsoleState;
+use super::access::is_own;
 use super::problems::ProblemView;
 use super::text::{Lang, Texts};
-use crate::model::{Fault, Problem, Timestamp};
+use crate::accounts::{Permission, Session};
+use crate::model::{Fault, ParticipantId, Problem, Timestamp};
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{Html, IntoResponse, Response};
 use http::request::Parts;
 use http::{StatusCode, Uri};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// One visit of one person: language, time, where, and the secret of its forms.
+/// Whose visit it is: the session where there is one, the secret of the forms, and from where.
+#[derive(Clone)]
+pub(super) struct Who {
+    pub(super) session: Option<Session>,
+    pub(super) csrf: Option<String>,
+    pub(super) address: IpAddr,
+}
+
+/// One visit of one person: who, language, time, where, and the secret of its forms.
 #[derive(Clone)]
 pub(super) struct Visit {
     lang: Lang,
-    csrf: Option<String>,
+    who: Who,
     other_language: String,
     party: Arc<str>,
     environment: Arc<str>,
@@ -24,10 +35,10 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    pub(super) fn new(state: &ConsoleState, lang: Lang, uri: &Uri, csrf: Option<String>) -> Self {
+    pub(super) fn new(state: &ConsoleState, lang: Lang, uri: &Uri, who: Who) -> Self {
         Self {
             lang,
-            csrf,
+            who,
             other_language: in_language(uri, lang.other()),
             party: state.party.as_str().into(),
             environment: state.environment.as_str().into(),
@@ -36,11 +47,56 @@ impl Visit {
         }
     }
 
+    /// The owner's visit: every button is there.
     #[cfg(test)]
     pub(super) fn made_up(lang: Lang, now: Timestamp) -> Self {
+        Self::made_up_of(crate::accounts::Role::Owner, lang, now)
+    }
+
+    #[cfg(test)]
+    pub(super) fn made_up_of(role: crate::accounts::Role, lang: Lang, now: Timestamp) -> Self {
         let other_language = format!("?lang={}", lang.other().code());
         let (party, environment) = ("AP0001-TESTBED".into(), "testbed".into());
-        Self { lang, csrf: Some("c5f".into()), other_language, party, environment, has_mailboxes: true, now }
+        let session = Some(Session::made_up(role));
+        let who = Who { session, csrf: Some("c5f".into()), address: crate::accounts::NOBODY };
+        Self { lang, who, other_language, party, environment, has_mailboxes: true, now }
+    }
+
+    /// The same visit, with a log-in form of this secret.
+    pub(super) fn with_form_secret(mut self, csrf: String) -> Self {
+        self.who.csrf.get_or_insert(csrf);
+        self
+    }
+
+    /// The session, where somebody is logged in.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.who.session.as_ref()
+    }
+
+    /// From where.
+    pub(super) fn address(&self) -> IpAddr {
+        self.who.address
+    }
+
+    /// Who it is, as events say it. Empty for strangers, whom no page of the operators is shown to.
+    pub(super) fn actor_name(&self) -> &str {
+        self.session().map_or("", |session| session.actor.name())
+    }
+
+    /// Whether it may do this: buttons and links that lead to a refusal are not shown.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.session().is_some_and(|session| session.actor.may(permission))
+    }
+
+    /// Whether it may open this mailbox.
+    pub(super) fn may_open(&self, participant: &ParticipantId) -> bool {
+        self.session().is_some_and(|session| session.actor.may_open(participant))
+    }
+
+    /// Refuses a mailbox that is not its own.
+    pub(super) fn require_mailbox(&self, participant: &ParticipantId) -> Result<(), Failure> {
+        let session = self.session().ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, self.text().form_stale))?;
+        session.actor.require_mailbox(participant).map_err(Failure::from)
     }
 
     /// The language.
@@ -54,12 +110,12 @@ impl Visit {
     }
 
     pub(super) fn is_logged_in(&self) -> bool {
-        self.csrf.is_some()
+        self.who.session.is_some()
     }
 
     /// Whether a form comes from a page of this log-in.
     pub(super) fn is_own_form(&self, claimed: &str) -> bool {
-        self.csrf.as_ref().is_some_and(|csrf| crate::net::token::same(csrf.as_bytes(), claimed.as_bytes()))
+        is_own(self.session(), self.who.csrf.as_deref(), claimed)
     }
 
     /// The frame of a page in a section: `overview`, `queue`, `refusals`, `mailbox` or none of these.
@@ -79,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 /// The same address in another language.
 fn in_language(uri: &Uri, lang: Lang) -> String {
     let rest = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let kept = rest.filter(|pair| !pair.starts_with("lang=") && !pair.starts_with("token="));
+    let kept = rest.filter(|pair| !pair.starts_with("lang=") && !pair.starts_with("once="));
     let lang = format!("lang={}", lang.code());
     let query: Vec<&str> = kept.chain([lang.as_str()]).collect();
     format!("{}?{}", uri.path(), query.join("&"))
@@ -109,11 +165,20 @@ impl Frame {
     pub(super) fn environment(&self) -> &str {
         &self.visit.environment
     }
+    /// Whether there are mailboxes that this person may open.
     pub(super) fn has_mailboxes(&self) -> bool {
-        self.visit.has_mailboxes
+        self.visit.has_mailboxes && self.visit.may(Permission::Mailbox)
+    }
+    /// Whether this person sees operators' pages.
+    pub(super) fn may_see(&self) -> bool {
+        self.visit.may(Permission::See)
+    }
+    /// Who is logged in.
+    pub(super) fn actor(&self) -> &str {
+        self.visit.actor_name()
     }
     pub(super) fn csrf(&self) -> &str {
-        self.visit.csrf.as_deref().unwrap_or_default()
+        self.visit.who.csrf.as_deref().unwrap_or_default()
     }
     pub(super) fn is_logged_in(&self) -> bool {
         self.visit.is_logged_in()
@@ -140,7 +205,8 @@ pub(super) fn page(template: &impl Template) -> Response {
 #[template(path = "login.html", config = ".config/askama.toml")]
 pub(super) struct LoginPage {
     pub(super) next: String,
-    pub(super) wrong: bool,
+    /// Why the last attempt failed.
+    pub(super) fault: Option<String>,
     pub(super) frame: Frame,
 }
 
@@ -187,6 +253,7 @@ impl From<Problem> for Failure {
         let missing = problem.kind.contains("not-found") || problem.kind.contains("unknown-message");
         let status = match problem.fault {
             _ if missing => StatusCode::NOT_FOUND,
+            _ if problem.kind.ends_with(":forbidden") => StatusCode::FORBIDDEN,
             Fault::Refused => StatusCode::UNPROCESSABLE_ENTITY,
             Fault::Usage => StatusCode::BAD_REQUEST,
             Fault::Temporary => StatusCode::SERVICE_UNAVAILABLE,

@@ -2,16 +2,16 @@
 
 use super::ConsoleState;
 use super::events::EventView;
+use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::ProblemView;
 use super::view::{MessageRow, Wall, size};
 use crate::access_point::{Action, Warrant};
+use crate::accounts::Permission;
 use crate::model::{Carriage, Event, Message};
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -68,7 +68,7 @@ pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit
         held: message.is_held(),
         actions: Action::ALL
             .into_iter()
-            .filter(|action| action.is_open_to(message))
+            .filter(|action| visit.may(Permission::Operate) && action.is_open_to(message))
             .map(|action| (action.word(), visit.lang().action(action)))
             .collect(),
         events: journey.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
@@ -80,7 +80,6 @@ pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit
 /// The form of the actions.
 #[derive(Deserialize)]
 pub(super) struct Order {
-    csrf: String,
     reason: String,
     action: String,
 }
@@ -90,18 +89,15 @@ pub(super) async fn act(
     State(state): State<ConsoleState>,
     visit: Visit,
     Path(id): Path<String>,
-    Form(order): Form<Order>,
+    OwnForm(order): OwnForm<Order>,
 ) -> Response {
     or_failure(&visit, acted(&state, &visit, &id, &order).await)
 }
 
 async fn acted(state: &ConsoleState, visit: &Visit, id: &str, order: &Order) -> Result<Response, Failure> {
-    if !visit.is_own_form(&order.csrf) {
-        return Err(Failure::new(StatusCode::FORBIDDEN, visit.text().form_stale));
-    }
     let id = id.parse().map_err(|_| not_found(visit))?;
     let action: Action = order.action.parse().map_err(|_| not_found(visit))?;
-    let warrant = Warrant::new("operator on the pages", &order.reason)?;
+    let warrant = Warrant::new(visit.actor_name(), &order.reason)?;
     state.access_point.act(id, action, warrant).await?;
     Ok(Redirect::to(&format!("/messages/{id}")).into_response())
 }

@@ -26,8 +26,9 @@ pub(super) struct MailboxesPage {
 
 /// `GET /mailbox`.
 pub(super) async fn mailboxes(State(state): State<ConsoleState>, visit: Visit) -> Response {
-    let mailboxes = state.message_service.as_ref().map(|service| service.mailboxes().to_vec());
-    page(&render_mailboxes(mailboxes.unwrap_or_default(), &visit))
+    let mut mailboxes = state.message_service.as_ref().map(|service| service.mailboxes().to_vec()).unwrap_or_default();
+    mailboxes.retain(|mailbox| visit.may_open(&mailbox.participant));
+    page(&render_mailboxes(mailboxes, &visit))
 }
 
 pub(super) fn render_mailboxes(mailboxes: Vec<Mailbox>, visit: &Visit) -> MailboxesPage {
@@ -110,7 +111,7 @@ pub(super) fn render_list(mailbox: Mailbox, inbound: bool, messages: &[Message],
     MailboxPage { mailbox, inbound, rows, now: wall.now(), frame: visit.frame("mailbox") }
 }
 
-/// The mailbox of the address, where it is one of ours.
+/// The mailbox of the address, where it is one of ours and this person's.
 pub(super) fn mailbox(
     state: &ConsoleState,
     visit: &Visit,
@@ -118,6 +119,7 @@ pub(super) fn mailbox(
 ) -> Result<(Arc<MessageService>, Mailbox), Failure> {
     let service = state.message_service.clone().ok_or_else(|| not_found(visit))?;
     let participant: ParticipantId = participant.parse().map_err(|_| not_found(visit))?;
+    visit.require_mailbox(&participant)?;
     let found = service.mailboxes().iter().find(|mailbox| mailbox.participant == participant).cloned();
     found.map(|mailbox| (service, mailbox)).ok_or_else(|| not_found(visit))
 }
@@ -194,12 +196,20 @@ async fn message_page(
 ) -> Result<Response, Failure> {
     let (service, mailbox) = mailbox(state, visit, participant)?;
     let message = message_of(state, visit, &mailbox, id).await?;
+    opened(visit, &mailbox, &message);
     let (texts, unreadable) = match texts(&service, &message).await {
         Ok(texts) => (texts, None),
         Err(problem) => (Vec::new(), Some(ProblemView::new(&problem, visit.lang()))),
     };
     let page_data = MailPage { unreadable, just_sent, ..render_message(mailbox, &message, &texts, visit) };
     Ok(page(&page_data))
+}
+
+/// Who reads what is for few leaves a line (ISEC-6.6.2.p2).
+fn opened(visit: &Visit, mailbox: &Mailbox, message: &Message) {
+    let (actor, participant) = (visit.actor_name(), &mailbox.participant);
+    let (message, address) = (message.id, visit.address());
+    tracing::info!(stage = "content-opened", actor, %participant, %message, %address, "the content of a message was opened");
 }
 
 pub(super) fn render_message(mailbox: Mailbox, message: &Message, texts: &[(String, bool)], visit: &Visit) -> MailPage {
@@ -278,6 +288,7 @@ async fn document_file(
 ) -> Result<Response, Failure> {
     let (service, mailbox) = mailbox(state, visit, participant)?;
     let message = message_of(state, visit, &mailbox, id).await?;
+    opened(visit, &mailbox, &message);
     let (document, file) = service.document(message.id, index).await?;
     download(file, &document.mime, &document.name).map_err(|fault| unreadable(&fault).into())
 }

@@ -4,8 +4,10 @@
 mod access;
 mod compose;
 mod events;
+mod form;
 mod frame;
 mod journey;
+mod login;
 mod mailbox;
 mod overview;
 mod problems;
@@ -18,15 +20,16 @@ mod view;
 pub use text::{Lang, Texts};
 
 use crate::access_point::Router as AccessPoint;
+use crate::accounts::Access;
 use crate::message_service::MessageService;
 use crate::model::Clock;
-use crate::net::AccessToken;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use http::header;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What the pages stand on.
 #[derive(Clone)]
@@ -36,7 +39,11 @@ pub struct ConsoleState {
     /// The message service, where this process has that role.
     pub message_service: Option<Arc<MessageService>>,
     /// What lets people in.
-    pub token: AccessToken,
+    pub access: Arc<Access>,
+    /// Lets few passwords be compared at once.
+    pub log_ins: Arc<Semaphore>,
+    /// Whether the listener speaks TLS.
+    pub tls: bool,
     /// The time for ages and for the end of a log-in.
     pub clock: Arc<dyn Clock>,
     /// Party id of the access point, shown on every page.
@@ -50,9 +57,9 @@ pub struct ConsoleState {
 /// Largest form without files, in bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// All pages.
+/// All pages. Each route has its entry in the table of permissions (`accounts::PERMISSIONS`).
 pub fn router(state: ConsoleState) -> Router {
-    let pages = Router::new()
+    Router::new()
         .route("/", get(overview::overview))
         .route("/queue", get(queue::queue))
         .route("/messages/{id}", get(journey::message).post(journey::act))
@@ -66,16 +73,13 @@ pub fn router(state: ConsoleState) -> Router {
             "/mailbox/{participant}/write",
             get(compose::form).post(compose::send).layer(DefaultBodyLimit::disable()),
         )
-        .route("/logout", post(access::log_out))
-        .fallback(frame::no_such_page)
-        .layer(from_fn_with_state(state.clone(), access::only_with_session));
-    Router::new()
-        .merge(pages)
-        .route("/login", get(access::login_page).post(access::log_in))
+        .route("/login", get(login::login_page).post(login::log_in))
+        .route("/logout", post(login::log_out))
         .route("/style.css", get(style))
+        .fallback(frame::no_such_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(state.clone(), access::visit))
-        .layer(from_fn(access::protect))
+        .layer(from_fn_with_state(state.clone(), access::protect))
         .with_state(state)
 }
 

@@ -59,7 +59,12 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 68] = [
+const KINDS: [(&str, &str, &str); 69] = [
+    (
+        "forbidden",
+        "Det är inte tillåtet för kontot",
+        "Kontots roll räcker inte, eller så hör brevlådan till en annan deltagare. En administratör kan ändra det.",
+    ),
     // Discovery
     (
         "participant-unknown",

@@ -4,7 +4,7 @@ use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
-use crate::model::{Direction, Message, Problem, Query, Status, Timestamp};
+use crate::model::{Direction, MessageId, Page, Query, Status, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::Response;
@@ -91,35 +91,16 @@ pub(super) async fn queue(
     UrlQuery(filter): UrlQuery<Filter>,
 ) -> Response {
     let listed = match filter.parsed(visit.now) {
-        Err(fault) => Ok((Vec::new(), Some(fault))),
-        Ok(queries) => listed(&state, queries).await.map(|messages| (messages, None)),
+        Err(fault) => Ok((Page::default(), Some(fault))),
+        Ok(query) => state.access_point.page(query).await.map(|page| (page, None)),
     };
     let raw = raw.unwrap_or_default();
-    let page_of =
-        |(messages, fault): (Vec<Message>, _)| page(&render_queue(filter.clone(), &raw, &messages, fault, &visit));
+    let page_of = |(found, fault): (Page, _)| page(&render_queue(filter.clone(), &raw, &found, fault, &visit));
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
 }
 
-/// One page of what any of the queries finds, newest first.
-async fn listed(state: &ConsoleState, queries: Vec<Query>) -> Result<Vec<Message>, Problem> {
-    let mut messages = Vec::new();
-    for query in queries {
-        messages.extend(state.access_point.list(query).await?);
-    }
-    messages.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
-    messages.truncate(PAGE_ROWS);
-    Ok(messages)
-}
-
-pub(super) fn render_queue(
-    filter: Filter,
-    raw: &str,
-    messages: &[Message],
-    fault: Option<String>,
-    visit: &Visit,
-) -> QueuePage {
+pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Option<String>, visit: &Visit) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
-    let last = messages.last().filter(|_| messages.len() == PAGE_ROWS);
     let groups = GROUPS.iter().map(|group| StatusOption {
         word: group.word,
         label: group.label(visit.text()).to_owned(),
@@ -132,8 +113,8 @@ pub(super) fn render_queue(
     };
     QueuePage {
         statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
-        older: last.map(|message| older_page(raw, message)),
-        rows: messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
+        older: found.next.map(|last| older_page(raw, last)),
+        rows: found.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
         filter,
         fault,
         now: wall.now(),
@@ -142,16 +123,16 @@ pub(super) fn render_queue(
 }
 
 /// The same filter, after the last row.
-fn older_page(raw: &str, last: &Message) -> String {
+fn older_page(raw: &str, last: MessageId) -> String {
     let kept =
         raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("lang="));
-    let after = format!("after={}", last.id);
+    let after = format!("after={last}");
     format!("/queue?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
 impl Filter {
-    /// The conditions, one query for each status of a group, or what is wrong with them. Empty fields are no condition.
-    pub(super) fn parsed(&self, now: Timestamp) -> Result<Vec<Query>, String> {
+    /// The conditions, or what is wrong with them. Empty fields are no condition.
+    pub(super) fn parsed(&self, now: Timestamp) -> Result<Query, String> {
         let direction = match self.direction.as_str() {
             "" => None,
             "out" => Some(Direction::Out),
@@ -160,14 +141,15 @@ impl Filter {
         };
         let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
         let statuses = match given(&self.status) {
-            None => vec![None],
+            None => Vec::new(),
             Some(word) => match GROUPS.iter().find(|group| group.word == word) {
-                Some(group) => group.statuses.iter().copied().map(Some).collect(),
-                None => vec![Some(word.parse::<Status>()?)],
+                Some(group) => group.statuses.to_vec(),
+                None => vec![word.parse::<Status>()?],
             },
         };
-        let query = Query {
+        Ok(Query {
             direction,
+            statuses,
             participant: given(&self.participant)
                 .map(str::parse)
                 .transpose()
@@ -180,8 +162,7 @@ impl Filter {
             created_before: older,
             limit: PAGE_ROWS,
             ..Query::default()
-        };
-        Ok(statuses.into_iter().map(|status| Query { status, ..query.clone() }).collect())
+        })
     }
 }
 

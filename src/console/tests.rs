@@ -8,8 +8,8 @@ use super::{Lang, access};
 use super::{events, journey, overview, queue};
 use crate::message_service::Mailbox;
 use crate::model::{
-    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Event, Fault, Message, MessageId, Problem,
-    ProcessId, Stage, Status, Timestamp,
+    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Enveloped, Event, Fault, Message, MessageId,
+    Page, Problem, ProcessId, Stage, Status, Timestamp,
 };
 use askama::Template;
 
@@ -31,35 +31,27 @@ fn id(n: u8) -> MessageId {
 fn message(n: u8, direction: Direction, status: Status, minutes: i64) -> Message {
     let (from, to) = ("0203:alvesta.example.se", "0203:region-kronoberg.example.se");
     let (from, to) = if direction == Direction::Out { (from, to) } else { (to, from) };
-    Message {
-        id: id(n),
-        direction,
-        carriage: Carriage::Own,
-        status,
+    let of = Enveloped {
+        id: format!("8f6b1c52-5ad1-4b7f-9d2e-6f1a2b3c4d{n:02x}").parse().unwrap(),
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         document_type: DocumentType::sdk_message(),
         process: ProcessId::default(),
-        envelope_id: format!("8f6b1c52-5ad1-4b7f-9d2e-6f1a2b3c4d{n:02x}").parse().unwrap(),
         envelope: None,
-        envelope_bytes: 1_482_133,
-        envelope_sha256: String::new(),
-        taken_at: None,
+        bytes: 1_482_133,
+        sha256: String::new(),
+    };
+    Message {
+        id: id(n),
+        status,
         as4_message_id: Some(format!("5c9d6e{n:02x}@ap0001-testbed").parse().unwrap()),
         conversation_id: Some("3f0d7f0e-4d56-41a2-9d3c-0f8f4b7a9e11".into()),
         partner: Some("AP0002-TESTBED".parse().unwrap()),
-        packed: None,
         attempts: 1,
         next_attempt_at: None,
-        lease_until: None,
-        renewed_at: None,
-        created_at: at(minutes),
         updated_at: at(minutes - 1),
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
         content: Some(content(n)),
+        ..Message::new(direction, Carriage::Own, of, at(minutes))
     }
 }
 
@@ -142,6 +134,7 @@ fn counts() -> Counts {
             count(Direction::Out, Status::MessageExchangeError, 1, 60 * 27),
             count(Direction::In, Status::New, 987, 60 * 24 * 29),
         ],
+        held: 2,
         free_bytes: 41_200_000_000,
         journal_records: 18_440,
     }
@@ -176,6 +169,7 @@ fn refusals() -> Vec<Event> {
 fn pages(lang: Lang) -> Vec<(&'static str, String)> {
     let visit = visit(lang);
     let all = messages();
+    let found = Page { messages: all.clone(), next: None };
     let texts = [(
         format!(
             "Hej!\n\nVi behöver journalutdrag för perioden 2026-09-01 till 2026-11-15.\nSvara helst före fredag.\n\n{ATTACK}\n\nMed vänlig hälsning\nSocialkontoret"
@@ -187,7 +181,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .collect();
     let mut rendered = vec![
         ("overview", overview::render_overview(&counts(), &refusals(), &visit).render()),
-        ("queue", queue::render_queue(queue::Filter::default(), "", &all, None, &visit).render()),
+        ("queue", queue::render_queue(queue::Filter::default(), "", &found, None, &visit).render()),
         ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
@@ -196,7 +190,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("mail", mailbox::render_message(mailbox_of_alvesta(), &inbound[0], &texts, &visit).render()),
         ("compose", compose::render(mailbox_of_alvesta(), None, Some(problem()), &visit).render()),
         ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
-        ("login", LoginPage { next: ATTACK.into(), wrong: true, frame: visit.frame("login") }.render()),
+        ("login", LoginPage { next: ATTACK.into(), fault: Some("x".into()), frame: visit.frame("login") }.render()),
         ("failure", Failure::from(problem()).render(&visit)),
         ("empty", overview::render_overview(&Counts::default(), &[], &visit).render()),
     ];

@@ -49,11 +49,16 @@ texts! {
 
     // Login
     login: "Logga in", "Log in";
-    login_text: "Ange åtkomstnyckeln till den här accesspunkten. Den står i filen api.token i accesspunktens datamapp.",
-        "Enter the access token of this access point. It is in the file api.token in the data folder of the access point.";
-    token: "Åtkomstnyckel", "Access token";
-    login_wrong: "Nyckeln stämmer inte. Kontrollera att hela raden är med, utan mellanslag.",
-        "That is not the token. Check that you have the whole line, without spaces.";
+    login_text: "Saknar du konto? Den som driver accesspunkten lägger till konton med sluss accounts add, och ger med sluss accounts link en länk som loggar in en gång.",
+        "No account? Whoever runs the access point adds accounts with sluss accounts add, and gives a link that logs in once with sluss accounts link.";
+    account: "Konto", "Account";
+    password: "Lösenord", "Password";
+    login_wrong: "Kontot eller lösenordet stämmer inte, eller så är kontot låst.",
+        "The account or the password is wrong, or the account is locked.";
+    login_wait: "För många försök. Vänta {} sekunder och försök igen.",
+        "Too many attempts. Wait {} seconds and try again.";
+    link_used: "Länken är redan använd eller för gammal. En ny fås med sluss accounts link.",
+        "The link was used already, or is too old. sluss accounts link gives a new one.";
 
     // Overview
     all_well: "Allt är i sin ordning.", "All is well.";
@@ -250,6 +255,11 @@ texts! {
         "The address leads nowhere. It may be mistyped, or the message is gone.";
     form_stale: "Formuläret är för gammalt. Ladda sidan igen och försök en gång till.",
         "The form is too old. Load the page again and try once more.";
+    form_foreign: "Formuläret kom från en annan webbplats och används inte.",
+        "The form came from another site and is not used.";
+    form_large: "Formuläret är för stort: högst {} KiB.", "The form is too large: at most {} KiB.";
+    form_type: "Formuläret har fel typ. Skicka det från sidan.", "The form is of the wrong type. Send it from the page.";
+    form_incomplete: "Formuläret är inte helt ifyllt.", "The form is not filled in completely.";
     wrong_host: "Adressen i webbläsaren är inte den här konsolens. Använd 127.0.0.1 eller localhost.",
         "The address in the browser is not that of this console. Use 127.0.0.1 or localhost.";
 }

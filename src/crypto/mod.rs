@@ -9,6 +9,7 @@ mod cbc;
 pub(crate) mod der;
 mod gcm;
 mod oaep;
+mod password;
 pub(crate) mod pem;
 mod rsa;
 
@@ -20,6 +21,7 @@ use std::io::{self, Write};
 pub use cbc::CbcWriter;
 pub use gcm::GcmWriter;
 pub use oaep::Oaep;
+pub use password::{hash_password, password_matches, unmatchable_password};
 pub use rsa::{PrivateKey, PublicKey};
 
 /// Why a cryptographic operation did not succeed. Never says which byte or which step.

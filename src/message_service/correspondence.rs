@@ -156,7 +156,7 @@ mod tests {
     use super::{address, answered};
     use crate::message_service::Draft;
     use crate::model::{
-        Carriage, Content, Direction, DocumentType, EnvelopeId, Message, MessageId, ParticipantId, ProcessId, Status,
+        Carriage, Content, Direction, DocumentType, EnvelopeId, Enveloped, Message, ParticipantId, ProcessId,
         SystemClock, Timestamp,
     };
     use crate::store::{EmbeddedStore, Store, Transaction};
@@ -179,7 +179,6 @@ mod tests {
 
     /// A message between Alice, who is ours, and another, whose function address this is.
     fn exchanged(direction: Direction, other: &str, address: &str, receipt: Option<&str>) -> Message {
-        let (now, id_of_envelope) = (Timestamp::UNIX_EPOCH, Uuid::new_v4());
         let inbound = direction == Direction::In;
         let (from, to) = if inbound { (id(other), id("alice")) } else { (id("alice"), id(other)) };
         let content = Content {
@@ -188,35 +187,21 @@ mod tests {
             conversation_id: Some(CONVERSATION.to_owned()),
             ..Content::default()
         };
-        Message {
-            id: MessageId::now(),
-            direction,
-            carriage: Carriage::Own,
-            status: if inbound { Status::Received } else { Status::Submitted },
+        let of = Enveloped {
+            id: EnvelopeId::from_uuid(Uuid::new_v4()),
             from,
             to,
             document_type: DocumentType::sdk_message(),
             process: ProcessId::default(),
-            envelope_id: EnvelopeId::from_uuid(id_of_envelope),
             envelope: None,
-            envelope_bytes: 0,
-            envelope_sha256: String::new(),
-            as4_message_id: None,
-            conversation_id: None,
-            partner: None,
-            packed: None,
-            attempts: 0,
+            bytes: 0,
+            sha256: String::new(),
+        };
+        Message {
             next_attempt_at: None,
-            lease_until: None,
-            renewed_at: None,
-            taken_at: None,
-            created_at: now,
-            updated_at: now,
-            error: None,
-            as4_receipt: None,
             message_receipt: receipt.map(str::to_owned),
-            acknowledges: None,
             content: Some(content),
+            ..Message::new(direction, Carriage::Own, of, Timestamp::UNIX_EPOCH)
         }
     }
 

@@ -225,11 +225,76 @@ impl Change {
     }
 }
 
+/// A sealed envelope from which a message is made.
+#[derive(Clone, Debug)]
+pub struct Enveloped {
+    /// The envelope's id.
+    pub id: EnvelopeId,
+    /// Sending participant (C1).
+    pub from: ParticipantId,
+    /// Receiving participant (C4).
+    pub to: ParticipantId,
+    /// Document type.
+    pub document_type: DocumentType,
+    /// Process.
+    pub process: ProcessId,
+    /// The envelope, byte for byte.
+    pub envelope: Option<BlobId>,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes in lower-case hexadecimal.
+    pub sha256: String,
+}
+
 impl Message {
+    /// A message as it begins: in its first status, and due at once.
+    pub fn new(direction: Direction, carriage: Carriage, of: Enveloped, at: Timestamp) -> Self {
+        Self {
+            id: MessageId::now(),
+            direction,
+            carriage,
+            status: match (direction, carriage) {
+                (Direction::Out, Carriage::Own) => Status::Submitted,
+                (Direction::Out, Carriage::Carried) => Status::SendEnqueued,
+                (Direction::In, _) => Status::Received,
+            },
+            from: of.from,
+            to: of.to,
+            document_type: of.document_type,
+            process: of.process,
+            envelope_id: of.id,
+            envelope: of.envelope,
+            envelope_bytes: of.bytes,
+            envelope_sha256: of.sha256,
+            as4_message_id: None,
+            conversation_id: None,
+            partner: None,
+            packed: None,
+            attempts: 0,
+            next_attempt_at: Some(at),
+            renewed_at: None,
+            lease_until: None,
+            taken_at: None,
+            created_at: at,
+            updated_at: at,
+            error: None,
+            as4_receipt: None,
+            message_receipt: None,
+            acknowledges: None,
+            content: None,
+        }
+    }
+
     /// Payload files that it refers to.
     pub fn payloads(&self) -> BTreeSet<BlobId> {
         let content = self.content.as_ref().and_then(|content| content.payload);
         self.packed.iter().flat_map(Packing::files).chain(self.envelope).chain(content).collect()
+    }
+
+    /// Its conversations: that of the AS4 message, and that of the message sealed in it.
+    pub fn conversations(&self) -> impl Iterator<Item = &str> {
+        let sealed = self.content.as_ref().and_then(|content| content.conversation_id.as_deref());
+        self.conversation_id.as_deref().into_iter().chain(sealed)
     }
 
     /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.

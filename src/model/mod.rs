@@ -15,9 +15,10 @@ pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use message::{
-    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Message, Packing, Piece, SignedReference,
+    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
+    SignedReference,
 };
 pub use problem::{Fault, Problem};
-pub use query::{Count, Counts, Query};
+pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};
 pub use time::{Clock, SystemClock, Timestamp};

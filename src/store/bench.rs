@@ -1,8 +1,8 @@
 //! How fast the store is: durable commits a second beside what the disk gives to a bare file.
 
 use crate::model::{
-    Carriage, Clock, Direction, DocumentType, EnvelopeId, Event, IdError, Message, MessageId, ParticipantId, ProcessId,
-    Stage, Status,
+    Carriage, Clock, Direction, DocumentType, EnvelopeId, Enveloped, Event, IdError, Message, ParticipantId, ProcessId,
+    Stage,
 };
 use crate::store::journal::ChainHash;
 use crate::store::{EmbeddedStore, Store, StoreError, Transaction};
@@ -116,39 +116,20 @@ fn append_for(path: &Path, bytes: &[u8], time: Duration) -> io::Result<f64> {
 
 /// A carried envelope as it is accepted for sending.
 fn sample(clock: &dyn Clock) -> Result<Transaction, IdError> {
-    let (id, now) = (MessageId::now(), clock.now());
+    let now = clock.now();
     let participant = |name: &str| name.parse::<ParticipantId>();
-    let message = Message {
-        id,
-        direction: Direction::Out,
-        carriage: Carriage::Carried,
-        status: Status::SendEnqueued,
+    let of = Enveloped {
+        id: EnvelopeId::from_uuid(uuid::Uuid::now_v7()),
         from: participant("0203:one.example.se")?,
         to: participant("0203:two.example.se")?,
         document_type: DocumentType::sdk_message(),
         process: ProcessId::default(),
-        envelope_id: EnvelopeId::from_uuid(id.0),
         envelope: None,
-        envelope_bytes: 0,
-        envelope_sha256: String::new(),
-        as4_message_id: None,
-        conversation_id: None,
-        partner: None,
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        bytes: 0,
+        sha256: String::new(),
     };
-    let event = Event::new(now, Some(id), Stage::Accepted, "accepted for sending")
+    let message = Message::new(Direction::Out, Carriage::Carried, of, now);
+    let event = Event::new(now, Some(message.id), Stage::Accepted, "accepted for sending")
         .fact("from", &message.from)
         .fact("to", &message.to)
         .fact("envelope_id", &message.envelope_id);

@@ -4,7 +4,9 @@
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{BlobId, Clock, Counts, Event, Message, MessageId, ParticipantId, Query, Timestamp};
+use crate::model::{
+    Axis, BlobId, Clock, Counts, Depth, Event, Message, MessageId, Page, ParticipantId, Query, Timestamp,
+};
 use crate::store::blob::Blobs;
 use crate::store::decide::Group;
 use crate::store::disk::Medium;
@@ -187,13 +189,9 @@ impl Store for EmbeddedStore {
         Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.with_lease(message)))
     }
 
-    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
-        Ok(self
-            .shared
-            .heed(query::list(&self.shared.index, query))?
-            .into_iter()
-            .map(|message| self.with_lease(message))
-            .collect())
+    fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        let page = self.shared.heed(query::page(&self.shared.index, query))?;
+        Ok(Page { messages: page.messages.into_iter().map(|message| self.with_lease(message)).collect(), ..page })
     }
 
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
@@ -213,10 +211,14 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.answered(key))
     }
 
+    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError> {
+        self.shared.heed(query::depths(&self.shared.index, axis))
+    }
+
     fn counts(&self) -> Result<Counts, StoreError> {
-        let by_status = self.shared.heed(query::counts(&self.shared.index))?;
+        let (by_status, held) = self.shared.heed(query::counts(&self.shared.index))?;
         let journal_records = self.shared.records.load(Ordering::Relaxed);
-        Ok(Counts { by_status, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
     }
 
     fn blobs(&self) -> &Blobs {

@@ -5,16 +5,18 @@
 //! | key | value |
 //! |---|---|
 //! | `m` id | the message |
-//! | `c` created id; `s` direction status created id; `p` participant created id | – |
+//! | `c` created id; `s` direction status created id; `p` participant created id; `o` partner created id | – |
+//! | `e` envelope id, created id; `a` AS4 message id, created id; `x` conversation created id | – |
+//! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
-//! | `e` envelope id, id; `a` AS4 message id, id; `b` payload id, id | – |
+//! | `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
-//! | `n` direction status | how many messages |
+//! | `n` direction status; `n` `h`; `n` lane | how many messages |
 //! | `q` due id | – |
 //! | `z` | the position |
 
-use crate::model::{BlobId, Direction, Event, Message, MessageId, Status, Timestamp};
+use crate::model::{Axis, BlobId, Direction, Event, Message, MessageId, Outcome, Status, Timestamp};
 use crate::store::disk::Disk;
 use crate::store::journal::Position;
 use crate::store::keys::{Batch, Keys};
@@ -29,10 +31,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
-/// Messages by direction and status.
-pub(super) type Tally = BTreeMap<[u8; 2], u64>;
+/// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
+pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
+
+/// The key of the tally of what is kept back.
+pub(super) const HELD: &[u8] = b"h";
+
+/// Time and id, as they end the keys of lists: a place in the order of time.
+pub(super) type Place = [u8; 24];
 
 /// The index, open.
 #[derive(Debug)]
@@ -45,7 +53,7 @@ pub(super) struct Index {
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     batch: Batch,
-    tally: BTreeMap<[u8; 2], i64>,
+    tally: BTreeMap<Vec<u8>, i64>,
     /// Payloads that a message no longer refers to.
     pub(super) dropped: Vec<BlobId>,
 }
@@ -67,8 +75,8 @@ impl Index {
         let mut tally = Tally::new();
         for entry in keys.below(b"n") {
             let (key, value) = entry?;
-            if let ([_, direction, status], Ok(count)) = (key.as_ref(), <[u8; 8]>::try_from(value.as_ref())) {
-                tally.insert([*direction, *status], u64::from_be_bytes(count));
+            if let Ok(count) = <[u8; 8]>::try_from(value.as_ref()) {
+                tally.insert(key[1..].to_vec(), u64::from_be_bytes(count));
             }
         }
         Ok(Self { keys, tally: Mutex::new(tally) })
@@ -90,10 +98,16 @@ impl Index {
         let head = Head { format: FORMAT, position: position.clone() };
         stage.batch.insert(*b"z", json(&head, "position")?);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, more) in stage.tally {
-            let count = tally.entry(key).or_default();
-            *count = count.saturating_add_signed(more);
-            stage.batch.insert([b'n', key[0], key[1]], count.to_be_bytes());
+        for (counted, more) in stage.tally.into_iter().filter(|(_, more)| *more != 0) {
+            let count = tally.get(&counted).copied().unwrap_or(0).saturating_add_signed(more);
+            let stored = key(b'n', &[&counted]);
+            if count == 0 {
+                tally.remove(&counted);
+                stage.batch.remove(stored);
+            } else {
+                tally.insert(counted, count);
+                stage.batch.insert(stored, count.to_be_bytes());
+            }
         }
         self.keys.apply(stage.batch)
     }
@@ -131,25 +145,16 @@ impl Index {
         })
     }
 
-    /// Messages by direction and status.
+    /// How many messages there are of what is counted.
     pub(super) fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keys of one kind below `before`, last first, each with the id at its end.
-    pub(super) fn newest(
-        &self,
-        prefix: &[u8],
-        before: Option<&[u8]>,
-    ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
-        let mut end = prefix.to_vec();
-        match before {
-            Some(before) => end.extend_from_slice(before),
-            // Behind every time and id: those are shorter.
-            None => end.extend_from_slice(&[0xff; 32]),
-        }
-        let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
-        range.rev().map(|entry| Ok(id_at_end(&entry?.0)))
+    /// The last place of one kind of key that is not after `place`.
+    pub(super) fn at_or_before(&self, prefix: &[u8], place: &Place) -> Result<Option<Place>, StoreError> {
+        let end = Bound::Included([prefix, place].concat());
+        let last = self.keys.range(Bound::Included(prefix.to_vec()), end).next_back().transpose()?;
+        Ok(last.map(|(key, _)| place_at_end(&key)))
     }
 
     /// Keys of one kind above `after`, first first, each with the id at its end.
@@ -165,10 +170,10 @@ impl Index {
         range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
-    /// The id at the end of the first key of one kind.
-    pub(super) fn oldest(&self, prefix: &[u8]) -> Result<Option<MessageId>, StoreError> {
+    /// The first place of one kind of key.
+    pub(super) fn oldest(&self, prefix: &[u8]) -> Result<Option<Place>, StoreError> {
         let first = self.keys.below(prefix).next().transpose()?;
-        Ok(first.map(|(key, _)| id_at_end(&key)))
+        Ok(first.map(|(key, _)| place_at_end(&key)))
     }
 
     /// Writes everything out, for a clean end.
@@ -199,10 +204,12 @@ impl Stage {
         }
         let remain = new.payloads();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
-        if let Some(old) = old {
-            *self.tally.entry(tally_key(old.direction, old.status)).or_default() -= 1;
+        for gone in old.map(counted).unwrap_or_default() {
+            *self.tally.entry(gone).or_default() -= 1;
         }
-        *self.tally.entry(tally_key(new.direction, new.status)).or_default() += 1;
+        for more in counted(new) {
+            *self.tally.entry(more).or_default() += 1;
+        }
         self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?);
         Ok(())
     }
@@ -236,8 +243,23 @@ pub(super) fn text_prefix(kind: u8, text: &str) -> Vec<u8> {
 }
 
 /// Time and id as they end the keys of lists.
-pub(super) fn created_key(created_at: Timestamp, id: MessageId) -> Vec<u8> {
-    [time_key(created_at).as_slice(), id.0.as_bytes()].concat()
+pub(super) fn created_key(created_at: Timestamp, id: MessageId) -> Place {
+    let mut place = [0; 24];
+    place[..8].copy_from_slice(&time_key(created_at));
+    place[8..].copy_from_slice(id.0.as_bytes());
+    place
+}
+
+/// The message of a place.
+pub(super) fn id_of(place: &Place) -> MessageId {
+    id_at_end(place)
+}
+
+/// The time of a place.
+pub(super) fn time_of(place: &Place) -> Timestamp {
+    let sorted = place.first_chunk::<8>().copied().unwrap_or_default();
+    let nanos = (u64::from_be_bytes(sorted) ^ (1 << 63)).cast_signed();
+    Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX)
 }
 
 /// Direction and status in a key; the status by its place in [`Status::ALL`].
@@ -246,23 +268,87 @@ pub(super) fn tally_key(direction: Direction, status: Status) -> [u8; 2] {
     [u8::from(direction == Direction::In), u8::try_from(place).unwrap_or(u8::MAX)]
 }
 
+/// Where a message waits, one of those of a partner or participant.
+pub(super) struct Lane<'a> {
+    pub(super) axis: Axis,
+    pub(super) direction: Direction,
+    pub(super) name: &'a str,
+}
+
+impl<'a> Lane<'a> {
+    /// Start of the keys of an axis.
+    pub(super) fn of_axis(axis: Axis) -> [u8; 2] {
+        [b'l', u8::from(axis == Axis::Participant)]
+    }
+
+    /// In a tally.
+    pub(super) fn key(&self) -> Vec<u8> {
+        [&Self::of_axis(self.axis), [u8::from(self.direction == Direction::In)].as_slice(), self.name.as_bytes()]
+            .concat()
+    }
+
+    /// The lane of a key of the tally.
+    pub(super) fn of_key(axis: Axis, key: &'a [u8]) -> Option<Self> {
+        let (direction, name) = key.strip_prefix(&Self::of_axis(axis))?.split_first()?;
+        let direction = if *direction == 0 { Direction::Out } else { Direction::In };
+        Some(Self { axis, direction, name: std::str::from_utf8(name).ok()? })
+    }
+
+    /// Start of the keys of the messages in it.
+    pub(super) fn prefix(&self) -> Vec<u8> {
+        [self.key(), vec![0]].concat()
+    }
+}
+
+/// Whether it still has to leave, or has come in and is not at its end; and for whom.
+fn lanes(message: &Message, each: &mut dyn FnMut(Lane<'_>)) {
+    let direction = message.direction;
+    match direction {
+        Direction::Out if message.status.after(Outcome::Resume).is_ok() => {
+            let partner = message.partner.as_ref().map_or("", |partner| partner.as_str());
+            each(Lane { axis: Axis::Partner, direction, name: partner });
+            each(Lane { axis: Axis::Participant, direction, name: &message.from.folded() });
+        }
+        Direction::In if !message.status.is_final() => {
+            each(Lane { axis: Axis::Participant, direction, name: &message.to.folded() });
+        }
+        Direction::Out | Direction::In => {}
+    }
+}
+
+/// Everything in which a message is counted.
+fn counted(message: &Message) -> Vec<Vec<u8>> {
+    let mut keys = vec![tally_key(message.direction, message.status).to_vec()];
+    if message.is_held() {
+        keys.push(HELD.to_vec());
+    }
+    lanes(message, &mut |lane| keys.push(lane.key()));
+    keys
+}
+
 /// Every key without value that leads to a message.
 fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
+    let by = |kind, text: &str| [text_prefix(kind, text).as_slice(), &created].concat();
     let mut keys = BTreeSet::from([
         key(b'c', &[&created]),
         key(b's', &[&tally_key(message.direction, message.status), &created]),
-        [text_prefix(b'e', &message.envelope_id.folded()).as_slice(), id].concat(),
+        by(b'e', &message.envelope_id.folded()),
+        by(b'p', &message.from.folded()),
+        by(b'p', &message.to.folded()),
     ]);
-    for participant in [&message.from, &message.to] {
-        keys.insert([text_prefix(b'p', &participant.folded()).as_slice(), &created].concat());
-    }
     if message.is_waiting() {
-        keys.insert([text_prefix(b'w', &message.to.folded()).as_slice(), &created].concat());
+        keys.insert(by(b'w', &message.to.folded()));
     }
-    if let Some(as4) = &message.as4_message_id {
-        keys.insert([text_prefix(b'a', as4.as_str()).as_slice(), id].concat());
+    if message.is_held() {
+        keys.insert(key(HELD[0], &[&created]));
     }
+    keys.extend(message.partner.as_ref().map(|partner| by(b'o', partner.as_str())));
+    keys.extend(message.as4_message_id.as_ref().map(|as4| by(b'a', as4.as_str())));
+    keys.extend(message.conversations().map(|conversation| by(b'x', conversation)));
+    lanes(message, &mut |lane| {
+        keys.insert([lane.prefix().as_slice(), &created].concat());
+    });
     keys.extend(message.payloads().iter().map(|blob| key(b'b', &[blob.0.as_bytes(), id])));
     keys
 }
@@ -287,6 +373,10 @@ fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
+}
+
+fn place_at_end(key: &[u8]) -> Place {
+    key.last_chunk().copied().unwrap_or([0; 24])
 }
 
 fn id_at_end(key: &[u8]) -> MessageId {

@@ -20,7 +20,8 @@ mod tests;
 mod writer;
 
 use crate::model::{
-    As4MessageId, BlobId, Change, Counts, Event, Message, MessageId, Outcome, ParticipantId, PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Message, MessageId, Outcome, Page, ParticipantId,
+    PartyId, Query, Timestamp,
 };
 use std::io;
 use std::time::Duration;
@@ -209,8 +210,22 @@ pub trait Store: Send + Sync {
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
-    /// Messages by conditions.
-    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError>;
+    /// A page of messages by conditions, for a bounded effort however many messages there are.
+    fn page(&self, query: &Query) -> Result<Page, StoreError>;
+    /// Messages by conditions, all that there are up to the query's limit.
+    fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
+        let limit = if query.limit == 0 { crate::limits::LIST_MESSAGES_MAX } else { query.limit };
+        let (mut query, mut found) = (query.clone(), Vec::new());
+        loop {
+            query.limit = limit - found.len();
+            let page = self.page(&query)?;
+            found.extend(page.messages);
+            if page.next.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+            query.after = page.next;
+        }
+    }
     /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
     /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
@@ -220,6 +235,8 @@ pub trait Store: Send + Sync {
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// What was answered to a received AS4 message.
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
+    /// How much waits for each partner or participant, by name.
+    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError>;
     /// Counts.
     fn counts(&self) -> Result<Counts, StoreError>;
     /// The payload files.

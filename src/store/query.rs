@@ -1,39 +1,146 @@
-//! Lists and counts from the index: the narrowest index is scanned, and every condition is checked
-//! on the message itself.
+//! Lists, counts and depths from the index. Every condition is a stream of places in the order of time, and a
+//! list is where all of them meet: what does not match is leapt over, not looked at.
 
-use crate::limits::LIST_MESSAGES_MAX;
-use crate::model::{Count, Direction, Message, MessageId, ParticipantId, Query, Status, Timestamp};
+use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX};
+use crate::model::{Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, Query, Status};
 use crate::store::StoreError;
-use crate::store::index::{Index, created_key, status_prefix, tally_key, text_prefix};
+use crate::store::index::{
+    HELD, Index, Lane, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
+};
 
-/// Messages by conditions, newest first.
-pub(super) fn list(index: &Index, query: &Query) -> Result<Vec<Message>, StoreError> {
-    let limit = if query.limit == 0 { LIST_MESSAGES_MAX } else { query.limit };
-    let after = match query.after {
-        Some(id) => Some(index.message(id)?.ok_or(StoreError::Unknown(id))?).map(|message| (message.created_at, id)),
-        None => None,
-    };
-    let before = query.created_before.map(|at| (at, MessageId(uuid::Uuid::nil())));
-    let bound = after.into_iter().chain(before).min();
-    let mut found = Vec::new();
-    for scan in scans(query) {
-        let mut matches = 0;
-        for id in
-            index.newest(&scan.prefix, bound.filter(|_| scan.by_time).map(|(at, id)| created_key(at, id)).as_deref())
-        {
-            // Between key and message another group may have been published: the message decides.
-            let Some(message) = index.message(id?)?.filter(|message| holds(query, bound, message)) else { continue };
-            found.push(message);
-            matches += 1;
-            if scan.by_time && matches == limit {
-                break;
+/// A page of messages by conditions, newest first.
+pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
+    let limit = if query.limit == 0 { LIST_MESSAGES_MAX } else { query.limit.min(LIST_MESSAGES_MAX) };
+    let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
+    let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
+    let streams = streams(query, &index.tally());
+    let mut meeting = Meeting { index, streams: &streams, looks_left: LIST_LOOKS_MAX };
+    let mut messages = Vec::new();
+    loop {
+        let met = match meeting.at_or_before(from)? {
+            Met::Nowhere => return Ok(Page { messages, next: None }),
+            Met::Tired(reached) => {
+                messages.extend(index.message(id_of(&reached))?.filter(|message| holds(query, message)));
+                return Ok(Page { messages, next: Some(id_of(&reached)) });
+            }
+            Met::At(place) => place,
+        };
+        if since.is_some_and(|since| met < since) {
+            return Ok(Page { messages, next: None });
+        }
+        // Between key and message another group may have been published: the message decides.
+        messages.extend(index.message(id_of(&met))?.filter(|message| holds(query, message)));
+        let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
+        if messages.len() == limit {
+            return Ok(Page { messages, next: Some(id_of(&met)) });
+        }
+        from = rest;
+    }
+}
+
+/// The last place that the query may be about; none where there is nothing before its bounds.
+fn start(index: &Index, query: &Query) -> Result<Option<Place>, StoreError> {
+    let mut start = [0xff; 24];
+    if let Some(id) = query.after {
+        let message = index.message(id)?.ok_or(StoreError::Unknown(id))?;
+        let Some(place) = before(created_key(message.created_at, id)) else { return Ok(None) };
+        start = place;
+    }
+    if let Some(at) = query.created_before {
+        let Some(place) = before(created_key(at, MessageId(uuid::Uuid::nil()))) else { return Ok(None) };
+        start = start.min(place);
+    }
+    Ok(Some(start))
+}
+
+/// The place just before.
+fn before(mut place: Place) -> Option<Place> {
+    for byte in place.iter_mut().rev() {
+        let (less, borrowed) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrowed {
+            return Some(place);
+        }
+    }
+    None
+}
+
+/// Keys of which each leads to messages that fulfil one condition: those of several prefixes together.
+type Stream = Vec<Vec<u8>>;
+
+fn streams(query: &Query, tally: &Tally) -> Vec<Stream> {
+    // Few messages have the same of these: the other conditions are held against the messages themselves.
+    if let Some(id) = &query.as4_message_id {
+        return vec![vec![text_prefix(b'a', id.as_str())]];
+    }
+    if let Some(id) = &query.envelope_id {
+        return vec![vec![text_prefix(b'e', &id.folded())]];
+    }
+    let mut streams = Vec::new();
+    streams.extend(query.held.then(|| vec![HELD.to_vec()]));
+    streams.extend(query.conversation_id.as_ref().map(|id| vec![text_prefix(b'x', id)]));
+    streams.extend(query.partner.as_ref().map(|id| vec![text_prefix(b'o', id.as_str())]));
+    streams.extend(query.participant.as_ref().map(|id| vec![text_prefix(b'p', &id.folded())]));
+    if query.direction.is_some() || !query.statuses.is_empty() {
+        streams.push(by_status(query, tally));
+    }
+    if streams.is_empty() {
+        streams.push(vec![b"c".to_vec()]);
+    }
+    streams
+}
+
+/// The keys of each direction and status that is asked for, and that any message has.
+fn by_status(query: &Query, tally: &Tally) -> Stream {
+    let mut stream = Vec::new();
+    for direction in [Direction::Out, Direction::In] {
+        for status in Status::ALL {
+            let wanted = query.direction.is_none_or(|one| one == direction)
+                && (query.statuses.is_empty() || query.statuses.contains(&status));
+            if wanted && tally.contains_key(tally_key(direction, status).as_slice()) {
+                stream.push(status_prefix(direction, status));
             }
         }
     }
-    found.sort_unstable_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
-    found.dedup_by_key(|message| message.id);
-    found.truncate(limit);
-    Ok(found)
+    stream
+}
+
+/// Where several streams meet.
+struct Meeting<'a> {
+    index: &'a Index,
+    streams: &'a [Stream],
+    looks_left: usize,
+}
+
+enum Met {
+    At(Place),
+    Nowhere,
+    /// All looks are spent. Some have this place, and nothing is after it that was not found.
+    Tired(Place),
+}
+
+impl Meeting<'_> {
+    /// The last place that all streams have, at `place` or before it.
+    fn at_or_before(&mut self, mut place: Place) -> Result<Met, StoreError> {
+        let mut agreed = 0;
+        for stream in self.streams.iter().cycle() {
+            self.looks_left = self.looks_left.saturating_sub(stream.len());
+            let mut found: Option<Place> = None;
+            for prefix in stream {
+                found = found.max(self.index.at_or_before(prefix, &place)?);
+            }
+            let Some(found) = found else { return Ok(Met::Nowhere) };
+            agreed = if found == place { agreed + 1 } else { 1 };
+            place = found;
+            if agreed == self.streams.len() {
+                return Ok(Met::At(place));
+            }
+            if self.looks_left == 0 {
+                return Ok(Met::Tired(place));
+            }
+        }
+        Ok(Met::Nowhere)
+    }
 }
 
 /// Messages to a participant that wait to be taken, oldest first, those after `after`.
@@ -47,8 +154,9 @@ pub(super) fn waiting(
         None => None,
     };
     let after = after.map(|message| created_key(message.created_at, message.id));
+    let after = after.as_ref().map(Place::as_slice);
     let mut found = Vec::new();
-    for id in index.oldest_after(&text_prefix(b'w', &participant.folded()), after.as_deref()) {
+    for id in index.oldest_after(&text_prefix(b'w', &participant.folded()), after) {
         // As above: the message decides.
         found.extend(index.message(id?)?.filter(Message::is_waiting));
         if found.len() == LIST_MESSAGES_MAX {
@@ -58,55 +166,42 @@ pub(super) fn waiting(
     Ok(found)
 }
 
-/// Counts by direction and status, with the oldest of each.
-pub(super) fn counts(index: &Index) -> Result<Vec<Count>, StoreError> {
+/// Counts by direction and status, with the oldest of each, and of what is held.
+pub(super) fn counts(index: &Index) -> Result<(Vec<Count>, u64), StoreError> {
     let tally = index.tally();
     let mut counts = Vec::new();
     for direction in [Direction::Out, Direction::In] {
         for status in Status::ALL {
-            let messages = tally.get(&tally_key(direction, status)).copied().unwrap_or(0);
+            let messages = tally.get(tally_key(direction, status).as_slice()).copied().unwrap_or(0);
             if messages > 0 {
-                counts.push(Count { direction, status, messages, oldest: oldest(index, direction, status)? });
+                let oldest = index.oldest(&status_prefix(direction, status))?.as_ref().map(time_of);
+                counts.push(Count { direction, status, messages, oldest });
             }
         }
     }
-    Ok(counts)
+    Ok((counts, tally.get(HELD).copied().unwrap_or(0)))
 }
 
-/// Keys to go through.
-struct Scan {
-    prefix: Vec<u8>,
-    /// Whether the keys are in the order of time, so that the scan may stop at the limit.
-    by_time: bool,
+/// How much waits by partner or participant, by name.
+pub(super) fn depths(index: &Index, axis: Axis) -> Result<Vec<Depth>, StoreError> {
+    let tally = index.tally();
+    let start = Lane::of_axis(axis).to_vec();
+    let mut depths = Vec::new();
+    for (key, messages) in tally.range(start..) {
+        let Some(lane) = Lane::of_key(axis, key) else { break };
+        let oldest = index.oldest(&lane.prefix())?.as_ref().map(time_of);
+        depths.push(Depth { direction: lane.direction, name: lane.name.to_owned(), messages: *messages, oldest });
+    }
+    Ok(depths)
 }
 
-fn scans(query: &Query) -> Vec<Scan> {
-    if let Some(id) = &query.as4_message_id {
-        return vec![Scan { prefix: text_prefix(b'a', id.as_str()), by_time: false }];
-    }
-    if let Some(id) = &query.envelope_id {
-        return vec![Scan { prefix: text_prefix(b'e', &id.folded()), by_time: false }];
-    }
-    if let Some(participant) = &query.participant {
-        return vec![Scan { prefix: text_prefix(b'p', &participant.folded()), by_time: true }];
-    }
-    let Some(status) = query.status else { return vec![Scan { prefix: b"c".to_vec(), by_time: true }] };
-    let directions =
-        [Direction::Out, Direction::In].into_iter().filter(|one| query.direction.is_none_or(|wanted| wanted == *one));
-    directions.map(|direction| Scan { prefix: status_prefix(direction, status), by_time: true }).collect()
-}
-
-fn holds(query: &Query, bound: Option<(Timestamp, MessageId)>, message: &Message) -> bool {
-    bound.is_none_or(|bound| (message.created_at, message.id) < bound)
-        && query.direction.is_none_or(|wanted| message.direction == wanted)
-        && query.status.is_none_or(|wanted| message.status == wanted)
+fn holds(query: &Query, message: &Message) -> bool {
+    query.direction.is_none_or(|wanted| message.direction == wanted)
+        && (query.statuses.is_empty() || query.statuses.contains(&message.status))
         && query.participant.as_ref().is_none_or(|wanted| message.from == *wanted || message.to == *wanted)
         && query.partner.as_ref().is_none_or(|wanted| message.partner.as_ref() == Some(wanted))
         && query.envelope_id.as_ref().is_none_or(|wanted| message.envelope_id.folded() == wanted.folded())
         && query.as4_message_id.as_ref().is_none_or(|wanted| message.as4_message_id.as_ref() == Some(wanted))
-}
-
-fn oldest(index: &Index, direction: Direction, status: Status) -> Result<Option<Timestamp>, StoreError> {
-    let first = index.oldest(&status_prefix(direction, status))?;
-    Ok(first.map(|id| index.message(id)).transpose()?.flatten().map(|message| message.created_at))
+        && query.conversation_id.as_ref().is_none_or(|wanted| message.conversations().any(|one| one == wanted))
+        && (!query.held || message.is_held())
 }

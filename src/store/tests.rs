@@ -1,7 +1,9 @@
 //! What only shows with a hand inside: writes and syncs that fail.
 
 use crate::limits::JOURNAL_SEGMENT_BYTES;
-use crate::model::{Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, Timestamp};
+use crate::model::{
+    Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, Timestamp,
+};
 use crate::store::disk::Medium;
 use crate::store::embedded::open_files;
 use crate::store::journal::Journal;
@@ -40,38 +42,18 @@ fn without_reserve(folder: &Path) -> Result<Blobs, StoreError> {
 }
 
 fn insert() -> (MessageId, Transaction) {
-    let (id, at) = (MessageId::now(), Timestamp::UNIX_EPOCH);
-    let message = Message {
-        id,
-        direction: Direction::In,
-        carriage: Carriage::Carried,
-        status: Status::Received,
+    let of = Enveloped {
+        id: EnvelopeId::from_uuid(MessageId::now().0),
         from: "0203:alice.example.se".parse().unwrap(),
         to: "0203:bob.example.se".parse().unwrap(),
         document_type: DocumentType::sdk_message(),
-        process: serde_json::from_str::<ProcessId>(r#"{"scheme":"s","value":"p"}"#).unwrap(),
-        envelope_id: EnvelopeId::from_uuid(id.0),
+        process: ProcessId::default(),
         envelope: None,
-        envelope_bytes: 0,
-        envelope_sha256: String::new(),
-        as4_message_id: None,
-        conversation_id: None,
-        partner: None,
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(at),
-        lease_until: None,
-        renewed_at: None,
-        taken_at: None,
-        created_at: at,
-        updated_at: at,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        bytes: 0,
+        sha256: String::new(),
     };
-    (id, Transaction { inserts: vec![message], ..Transaction::default() })
+    let message = Message::new(Direction::In, Carriage::Carried, of, Timestamp::UNIX_EPOCH);
+    (message.id, Transaction { inserts: vec![message], ..Transaction::default() })
 }
 
 #[test]

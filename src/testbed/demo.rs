@@ -3,10 +3,13 @@
 //! It starts with the committed test keys of `certs/test`, so that nothing has to be drawn first. They
 //! are public: nothing but a demo may ever trust them.
 
+mod document;
+
 use super::TestbedError;
 use super::federation::{AccessPoint, Federation, Participant, Registry};
 use super::services::{self, Running};
 use crate::access_point::Router;
+use crate::accounts::Access;
 use crate::app::{Addresses, App};
 use crate::config::{Config, Sizes};
 use crate::crypto::{Digest, HashFunction, hex};
@@ -15,8 +18,8 @@ use crate::model::{
     Clock, Direction, DocumentType, Event, Fault, Message, MessageId, ParticipantId, Problem, Query, Status,
     SystemClock, Timestamp,
 };
-use crate::net::AccessToken;
 use crate::pki::Identity;
+use document::document;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -28,6 +31,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How long one message may take from being sent to its message receipt.
 const EXCHANGE_MAX: Duration = Duration::from_secs(120);
+
+/// How long the links of the demo's pages can be used, once each.
+const LINK_KEPT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Pause between two looks at a message.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -102,7 +108,8 @@ struct Site {
     router: Arc<Router>,
     service: Arc<MessageService>,
     addresses: Addresses,
-    token: AccessToken,
+    access: Arc<Access>,
+    configuration: PathBuf,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
@@ -181,6 +188,8 @@ pub struct Pages {
     pub ankeborg: String,
     /// The second's.
     pub storstad: String,
+    /// The first's configuration, for `sluss accounts link --config` while the demo runs.
+    pub configuration: PathBuf,
 }
 
 /// What the demo showed.
@@ -256,7 +265,7 @@ impl Demo {
             messages,
             exchange_seconds: seconds,
             messages_per_second,
-            pages: self.pages(),
+            pages: self.pages()?,
         })
     }
 
@@ -294,10 +303,18 @@ impl Demo {
         })
     }
 
-    /// Where the pages are, with the token that opens them.
-    pub fn pages(&self) -> Pages {
-        let of = |site: &Site| format!("{}?token={}", site.addresses.console, site.token.expose());
-        Pages { ankeborg: of(&self.sites[0]), storstad: of(&self.sites[1]) }
+    /// Where the pages are: links that log in once, as long as the demo may be looked at.
+    ///
+    /// # Errors
+    ///
+    /// Where many of them were made and not used.
+    pub fn pages(&self) -> Result<Pages, Problem> {
+        let of = |site: &Site| {
+            let once = site.access.link(None, LINK_KEPT, SystemClock.now())?;
+            Ok(format!("{}login?once={once}", site.addresses.console))
+        };
+        let configuration = self.sites[0].configuration.clone();
+        Ok(Pages { ankeborg: of(&self.sites[0])?, storstad: of(&self.sites[1])?, configuration })
     }
 
     /// Ends everything.
@@ -390,9 +407,19 @@ async fn site(
         .message_service()
         .cloned()
         .ok_or_else(|| one(Problem::new(Fault::Usage, "demo", "no message service", "expected both roles")))?;
-    let (router, addresses, token) = (Arc::clone(app.access_point()), app.addresses().clone(), app.token().clone());
+    let (router, addresses, access) =
+        (Arc::clone(app.access_point()), app.addresses().clone(), Arc::clone(app.access()));
     let (stop, stopped) = watch::channel(false);
-    Ok(Site { participant, router, service, addresses, token, stop, running: tokio::spawn(app.run(stopped)) })
+    Ok(Site {
+        participant,
+        router,
+        service,
+        addresses,
+        access,
+        configuration: home.join("sluss.toml"),
+        stop,
+        running: tokio::spawn(app.run(stopped)),
+    })
 }
 
 /// The configuration of one access point: `sluss queue list --config …` works with it while the demo runs.
@@ -560,38 +587,4 @@ fn digest(file: &mut File) -> io::Result<(u64, String)> {
     let bytes = io::copy(file, &mut digest)?;
     file.rewind()?;
     Ok((bytes, hex(&digest.finish())))
-}
-
-/// The document to send: the one given, or a page that says what it is.
-fn document(given: Option<&Path>, from: &ParticipantId, number: u32) -> io::Result<(String, String, File)> {
-    if let Some(path) = given {
-        let name = path.file_name().map_or_else(|| "dokument".into(), |name| name.to_string_lossy().into_owned());
-        let mime = if name.to_lowercase().ends_with(".pdf") { "application/pdf" } else { "application/octet-stream" };
-        return Ok((name, mime.to_owned(), File::open(path)?));
-    }
-    let mut file = tempfile::tempfile()?;
-    file.write_all(page(&format!("Beslut 2026-{:04} fran {from}. Exempel, inte pa riktigt.", number + 1)).as_bytes())?;
-    file.rewind()?;
-    Ok(("beslut.pdf".to_owned(), "application/pdf".to_owned(), file))
-}
-
-/// A PDF of one line (PDF 32000-1, 7.5): enough for a reader to open it.
-fn page(line: &str) -> String {
-    let content = format!("BT /F1 14 Tf 60 760 Td ({line}) Tj ET");
-    let objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>".to_owned(),
-        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
-    ];
-    let mut text = String::from("%PDF-1.4\n");
-    let mut table = String::from("0000000000 65535 f \n");
-    for (index, object) in objects.iter().enumerate() {
-        table.push_str(&format!("{:010} 00000 n \n", text.len()));
-        text.push_str(&format!("{} 0 obj\n{object}\nendobj\n", index + 1));
-    }
-    let start = text.len();
-    text.push_str(&format!("xref\n0 6\n{table}trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"));
-    text
 }

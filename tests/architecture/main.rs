@@ -17,6 +17,8 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("aws_lc_rs", &["crypto"], "one module knows the cryptographic libraries"),
     ("ghash", &["crypto"], "one module knows the cryptographic libraries"),
     ("crypto_bigint", &["crypto"], "one module knows the cryptographic libraries"),
+    ("argon2", &["crypto"], "one module knows the cryptographic libraries"),
+    ("unicode_normalization", &["accounts"], "passwords are made comparable in one place"),
     ("sled", &["store"], "the index can be replaced behind the trait `Store`"),
     ("crc32fast", &["store"], "checksums are the journal's"),
     ("hyper", &["net"], "bounds of time and size are set in one place"),
@@ -130,6 +132,43 @@ fn the_formats_are_synchronous_and_pure() {
         }
     }
     assert!(wrong.is_empty(), "sockets, clocks and randomness come as arguments:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_route_of_both_doors_has_one_entry_in_the_table_of_permissions_and_every_entry_has_a_route() {
+    let table = read("src/accounts/permission.rs");
+    for (door, file) in [("api", "src/api/mod.rs"), ("page", "src/console/mod.rs")] {
+        let source = read(file);
+        let entries: Vec<(String, String)> = table
+            .split(&format!("\n        {door}("))
+            .skip(1)
+            .map(|entry| {
+                let mut texts = entry.split('"').skip(1).step_by(2).map(str::to_owned);
+                (texts.next().expect("an entry has a method"), texts.next().expect("an entry has a path"))
+            })
+            .collect();
+        let set: BTreeSet<_> = entries.iter().cloned().collect();
+        assert_eq!(entries.len(), set.len(), "{door}: an entry is there twice");
+        assert_eq!(routes(&source), set, "left the routes of {file}, right the table in src/accounts/permission.rs");
+    }
+}
+
+/// The methods and paths that a router is made of, from its source.
+fn routes(source: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for rest in source.split(".route(").skip(1) {
+        let path = rest.split('"').nth(1).expect("a route begins with its path");
+        let service = rest.split("\n    let ").next().unwrap_or(rest);
+        for (word, method) in
+            [("get(", "GET"), ("post(", "POST"), ("put(", "PUT"), ("delete(", "DELETE"), ("patch(", "PATCH")]
+        {
+            let begins = |at: usize| !service[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if service.match_indices(word).any(|(at, _)| begins(at)) {
+                found.insert((method.to_owned(), path.to_owned()));
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! | `gzip-cut N`, `gzip-flip N` | before packing: compressed, without its last N octets, or with a bit of the Nth from its end changed |
 //! | `to-stranger` | before packing: encrypted to another access point than the receiver |
 //! | `flip PART AT`, `shorten PART BY`, `swap`, `reorder`, `drop PART`, `add ID`, `rename PART ID`, `same-iv` | on the encrypted MIME parts |
+//! | `wrap-again` | the last part's session key, which is that of all, in an EncryptedKey of its own |
 //! | `keep PART N`, `delimiter PART TEXT`, `gzip-part PART` | the first octets of a part; the boundary and TEXT inside it; compressed once more |
 //! | `digest-clear` | the signature says the digest of what `message` was before compression |
 //! | `header PART LINE`, `headers PART N` | one more MIME header, or N of them |
@@ -254,6 +255,7 @@ impl<'a> Bench<'a> {
                 let digest = STANDARD.encode(Digest::of(HashFunction::Sha256, MESSAGE));
                 self.soap().replace_range(from..to, &digest);
             }
+            "wrap-again" => self.wrap_again(),
             "echo" => self.receipt = Some(self.wire.soap.clone()),
             "later" => self.seconds = rest.parse().unwrap(),
             "allow" => drop(self.allowed.insert(rest.parse().unwrap())),
@@ -262,6 +264,31 @@ impl<'a> Bench<'a> {
             "content" | "gzip" | "gzip-cut" | "gzip-flip" | "bomb" | "members" | "to-stranger" => {}
             _ => self.on_parts(operation, &rest),
         }
+    }
+
+    /// Gives the last EncryptedData an EncryptedKey of its own that wraps the session key of the others.
+    fn wrap_again(&mut self) {
+        let oaep = Oaep { digest: HashFunction::Sha256, mgf: HashFunction::Sha256 };
+        let south = &self.pair.south;
+        let key = self.range("<xenc:EncryptedKey", "</xenc:EncryptedKey>");
+        let (end, mut second) = (key.end, self.soap()[key].to_owned());
+        let id = second.split_once("Id=\"").unwrap().1.split('"').next().unwrap().to_owned();
+        let value = second.split_once("<xenc:CipherValue>").unwrap().1.split('<').next().unwrap().to_owned();
+        let secret = south.key.unwrap(oaep, &STANDARD.decode(&value).unwrap()).unwrap();
+        let again = STANDARD.encode(south.certificate.public_key().wrap(oaep, &secret).unwrap());
+        second = second.replace(&id, "again").replace(&value, &again);
+        if let Some((before, list)) = second.split_once("<xenc:ReferenceList>") {
+            let last = list.rfind("<xenc:DataReference").unwrap();
+            second = format!("{before}<xenc:ReferenceList>{}", &list[last..]);
+        }
+        let soap = self.soap();
+        let last = soap.rfind("<xenc:EncryptedData").unwrap();
+        let changed = soap[last..].replace(&format!("#{id}"), "#again");
+        soap.replace_range(last.., &changed);
+        let listed = soap[..end].rfind("<xenc:DataReference").unwrap();
+        let listed_end = soap[listed..].find("/>").unwrap() + listed + 2;
+        soap.insert_str(end, &second);
+        soap.replace_range(listed..listed_end, "");
     }
 
     fn on_parts(&mut self, operation: &str, rest: &str) {

@@ -21,6 +21,8 @@ pub(crate) struct Site {
     pub(crate) api: String,
     pub(crate) console: String,
     pub(crate) token: String,
+    /// Its data folder.
+    pub(crate) data: std::path::PathBuf,
     client: Client,
 }
 
@@ -64,7 +66,7 @@ fn site(folder: &Path) -> Site {
     let address = |name: &str| format!("http://{}", config["listen"][name].as_str().unwrap());
     let token = std::fs::read_to_string(folder.join("data/api.token")).unwrap().trim().to_owned();
     let client = Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap();
-    Site { api: address("api"), console: address("console"), token, client }
+    Site { api: address("api"), console: address("console"), token, data: folder.join("data"), client }
 }
 
 /// The doors of a site.
@@ -118,6 +120,16 @@ impl Door for Site {
 }
 
 impl Site {
+    /// The path of a link that logs in once, as an account or as the owner.
+    pub(crate) async fn link(&self, account: Option<&str>) -> String {
+        let body = account.map_or_else(|| serde_json::json!({}), |account| serde_json::json!({ "account": account }));
+        let kind = Some("application/json");
+        let made = self.api(Method::POST, "/links", kind, Body::empty().memory(body.to_string())).await;
+        assert_eq!(made.status, 200, "{}", made.text());
+        let url = made.value()["url"].as_str().unwrap().to_owned();
+        url.strip_prefix(&self.console).unwrap().to_owned()
+    }
+
     async fn call(&self, method: Method, url: &str, headers: &[(HeaderName, String)], body: Body) -> Answered {
         let outgoing = Outgoing { method, url, headers, body, timeout: Duration::from_secs(60) };
         let answer = self.client.request(outgoing).await.unwrap_or_else(|fault| panic!("{url}: {fault}"));

@@ -1,16 +1,20 @@
 //! What every store promises.
 
+use crate::lists::{
+    a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
+    what_waits_is_counted_by_partner_and_participant_with_its_age,
+};
 use crate::{duplicate, insert, message, open, settle, with_envelope};
 use sluss::model::{
-    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Query, Stage,
-    Status, Timestamp,
+    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Stage, Status,
+    Timestamp,
 };
 use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
 
 /// Opens the same store again and again, one at a time.
-type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
+pub(crate) type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
 
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
@@ -39,6 +43,8 @@ on_every_store!(
     a_message_receipt_that_overtakes_the_as4_receipt_keeps_both,
     a_late_failure_does_not_start_final_messages_again,
     lists_are_newest_first_and_filtered_and_paged,
+    a_page_goes_on_where_looking_for_it_became_too_much,
+    what_waits_is_counted_by_partner_and_participant_with_its_age,
     events_come_in_order_and_refusals_latest_first,
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,
@@ -51,7 +57,7 @@ on_every_store!(
     what_is_held_is_not_due_until_it_is_released,
 );
 
-fn done(outcome: Result<Committed, StoreError>) {
+pub(crate) fn done(outcome: Result<Committed, StoreError>) {
     assert!(matches!(outcome, Ok(Committed::Done)), "{outcome:?}");
 }
 
@@ -59,7 +65,7 @@ fn take(store: &dyn Store, lease_seconds: u64) -> Option<Message> {
     store.claim(Timestamp::now(), Duration::from_secs(lease_seconds)).unwrap()
 }
 
-fn settlement(message: &Message, outcome: Option<Outcome>) -> Settlement {
+pub(crate) fn settlement(message: &Message, outcome: Option<Outcome>) -> Settlement {
     Settlement { id: message.id, claim: message.lease_until, release: true, outcome, changes: Vec::new() }
 }
 
@@ -314,61 +320,6 @@ fn a_late_failure_does_not_start_final_messages_again(open: Open<'_>) {
     let found = store.message(sent.id).unwrap().unwrap();
     assert_eq!((found.status, found.next_attempt_at, found.error, found.attempts), (Status::Accepted, None, None, 2));
     assert!(take(&*store, 60).is_none());
-}
-
-fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
-    let store = open();
-    let start = Timestamp::now();
-    let mut sent: Vec<Message> = (0..20_u32)
-        .map(|n| Message {
-            created_at: start + Duration::from_secs(n.into()),
-            to: if n % 2 == 0 { "0203:Bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
-            direction: if n < 10 { Direction::Out } else { Direction::In },
-            status: if n < 10 { Status::Submitted } else { Status::Received },
-            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
-            partner: Some(if n == 3 { "AP0009" } else { "AP0002" }.parse().unwrap()),
-            ..message()
-        })
-        .collect();
-    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
-    sent.reverse();
-    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
-    let expected =
-        |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
-    assert_eq!(list(Query::default()), expected(&|_| true));
-    assert_eq!(list(Query { limit: 3, ..Query::default() }), expected(&|_| true)[..3]);
-    assert_eq!(list(Query { limit: 3, after: Some(sent[2].id), ..Query::default() }), expected(&|_| true)[3..6]);
-    assert_eq!(
-        list(Query { direction: Some(Direction::In), ..Query::default() }),
-        expected(&|m| m.direction == Direction::In)
-    );
-    assert_eq!(
-        list(Query { status: Some(Status::Received), limit: 4, ..Query::default() }),
-        expected(&|m| m.status == Status::Received)[..4]
-    );
-    let bob = "0203:BOB.example.se".parse().unwrap();
-    let bobs = expected(&|m| m.to == bob);
-    assert_eq!(list(Query { participant: Some(bob.clone()), limit: 2, ..Query::default() }), bobs[..2]);
-    assert_eq!(list(Query { participant: Some(bob), after: Some(bobs[1]), ..Query::default() }), bobs[2..]);
-    assert_eq!(
-        list(Query { partner: Some("AP0009".parse().unwrap()), ..Query::default() }),
-        expected(&|m| m.partner.as_ref().unwrap().as_str() == "AP0009")
-    );
-    assert_eq!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), ..Query::default() }), [sent[4].id]);
-    assert!(
-        list(Query {
-            as4_message_id: sent[4].as4_message_id.clone(),
-            direction: Some(Direction::Out),
-            ..Query::default()
-        })
-        .is_empty()
-    );
-    let shouted = sent[5].envelope_id.as_str().to_uppercase().parse().unwrap();
-    assert_eq!(list(Query { envelope_id: Some(shouted), ..Query::default() }), [sent[5].id]);
-    assert_eq!(
-        list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }),
-        expected(&|m| m.created_at < start + Duration::from_secs(5))
-    );
 }
 
 fn events_come_in_order_and_refusals_latest_first(open: Open<'_>) {

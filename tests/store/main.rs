@@ -11,9 +11,10 @@
 mod contract;
 mod crash;
 mod damage;
+mod lists;
 
 use sluss::model::{
-    BlobId, Carriage, Direction, DocumentType, EnvelopeId, Message, MessageId, ProcessId, Status, SystemClock,
+    BlobId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, SystemClock,
     Timestamp,
 };
 use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Opening, Settlement, StoreError, Transaction};
@@ -39,37 +40,19 @@ fn try_open(folder: &Path) -> Result<(EmbeddedStore, Opening), StoreError> {
 }
 
 fn message() -> Message {
-    let now = Timestamp::now();
-    let id = MessageId::now();
-    Message {
-        id,
-        direction: Direction::Out,
-        carriage: Carriage::Own,
-        status: Status::Submitted,
+    let of = Enveloped {
+        id: EnvelopeId::from_uuid(MessageId::now().0),
         from: "0203:alice.example.se".parse().unwrap(),
         to: "0203:bob.example.se".parse().unwrap(),
         document_type: DocumentType::sdk_message(),
-        process: serde_json::from_str::<ProcessId>(r#"{"scheme":"s","value":"p"}"#).unwrap(),
-        envelope_id: EnvelopeId::from_uuid(id.0),
+        process: ProcessId::default(),
         envelope: None,
-        envelope_bytes: 0,
-        envelope_sha256: String::new(),
-        taken_at: None,
-        as4_message_id: None,
-        conversation_id: None,
+        bytes: 0,
+        sha256: String::new(),
+    };
+    Message {
         partner: Some("AP0002-TESTBED".parse().unwrap()),
-        packed: None,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        lease_until: None,
-        renewed_at: None,
-        created_at: now,
-        updated_at: now,
-        error: None,
-        as4_receipt: None,
-        message_receipt: None,
-        acknowledges: None,
-        content: None,
+        ..Message::new(Direction::Out, Carriage::Own, of, Timestamp::now())
     }
 }
 

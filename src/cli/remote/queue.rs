@@ -90,9 +90,7 @@ pub struct Order {
 ///
 /// A [`Problem`] when nothing can be printed.
 pub async fn act(remote: &Remote, order: &Order, output: &Output) -> Result<u8, Problem> {
-    let actor =
-        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
-    let body = serde_json::json!({ "reason": order.reason, "actor": actor }).to_string();
+    let body = serde_json::json!({ "reason": order.reason }).to_string();
     let mut exit = 0;
     for id in &order.ids {
         let path = format!("/queue/{id}/{}", order.action);

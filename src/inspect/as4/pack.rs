@@ -1,7 +1,7 @@
 //! `sluss as4 pack`: files into a request, as the access point would send it.
 
 use super::{BITS_LEAST, unwritten};
-use crate::as4::{self, Compression, Outgoing, OutgoingPart, Packed, PackedPiece, Party, Property, UserMessage, pmode};
+use crate::as4::{self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode};
 use crate::crypto::Random;
 use crate::model::{
     As4MessageId, DocumentType, Fault, ParticipantId, PartyId, Problem, ProcessId, SignedReference, Timestamp,
@@ -145,24 +145,15 @@ fn pinned(certificate: &Certificate, at: Timestamp) -> Result<Trusted, Problem> 
 }
 
 fn user_message_of(packing: &Packing) -> Result<UserMessage, Problem> {
-    Ok(UserMessage {
-        mpc: Some(pmode::MPC.into()),
-        message_id: packing.message_id.clone(),
-        ref_to: None,
-        timestamp: packing.at,
-        from: Party::initiator(party(&packing.identity.certificate)?.as_str()),
-        to: Party::responder(party(&packing.to_certificate)?.as_str()),
-        agreement: None,
-        service: packing.process.value.clone(),
-        service_type: Some(packing.process.scheme.clone()),
-        action: packing.document_type.action(),
+    let parties = [party(&packing.identity.certificate)?, party(&packing.to_certificate)?];
+    let corners = Corners {
+        message_id: &packing.message_id,
+        at: packing.at,
+        access_points: [parties[0].as_str(), parties[1].as_str()],
+        participants: [packing.from.as_str(), packing.to.as_str()],
         conversation_id: packing.conversation_id.clone(),
-        properties: vec![
-            Property::participant(pmode::ORIGINAL_SENDER, packing.from.as_str()),
-            Property::participant(pmode::FINAL_RECIPIENT, packing.to.as_str()),
-        ],
-        parts: Vec::new(),
-    })
+    };
+    Ok(UserMessage::of_sdk(corners, packing.process.clone(), &packing.document_type))
 }
 
 fn write_request(packed: &Packed, ciphers: &mut [File], headers: &Path, body: &Path) -> io::Result<()> {

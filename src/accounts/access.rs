@@ -1,0 +1,363 @@
+//! The one that lets in: knows the owner's token, the file of accounts, the sessions, and who tries too often.
+
+use super::book::{Account, Book, Version, version};
+use super::password::Password;
+use super::role::{Actor, Name};
+use super::sessions::{Session, SessionTimes, Sessions, Whose, digest, secret};
+use super::throttle::Throttle;
+use crate::crypto::{SystemRandom, equal, sha256_hex, unmatchable_password};
+use crate::limits::LOGIN_LINKS_MAX;
+use crate::model::{Fault, Problem, Timestamp};
+use crate::net::AccessToken;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// The address of a request that has none, as in tests without sockets.
+pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Why somebody is not let in. It does not say whether the name exists.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Denied {
+    /// Name or password is wrong, the account is locked, or the link was used or is too old.
+    Wrong,
+    /// Too many attempts: none is looked at for so long.
+    Wait(Duration),
+}
+
+/// A log-in that succeeded.
+pub struct LoggedIn {
+    /// The id of the new session, for its cookie.
+    pub id: String,
+    /// Who it is.
+    pub actor: Actor,
+}
+
+/// Lets people and programs in.
+pub struct Access {
+    owner: AccessToken,
+    path: PathBuf,
+    current: RwLock<(Version, Arc<Book>)>,
+    sessions: Sessions,
+    throttle: Throttle,
+    links: Mutex<HashMap<[u8; 32], Link>>,
+    /// What a password is compared with where there is no account.
+    decoy: String,
+}
+
+struct Link {
+    whose: Whose,
+    until: Timestamp,
+}
+
+impl Access {
+    /// Reads the file of accounts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Book::read`].
+    pub fn new(owner: AccessToken, path: PathBuf, times: SessionTimes) -> Result<Self, Problem> {
+        let current = (version(&path), Arc::new(Book::read(&path)?));
+        let decoy = unmatchable_password(&SystemRandom).map_err(|error| {
+            Problem::new(Fault::Temporary, "password", "no password can be compared", error.to_string())
+        })?;
+        Ok(Self {
+            owner,
+            path,
+            current: RwLock::new(current),
+            sessions: Sessions::new(times),
+            throttle: Throttle::default(),
+            links: Mutex::default(),
+            decoy,
+        })
+    }
+
+    /// Reads the file of accounts again. It is also read whenever it has changed; this says what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Book::read`]; the accounts in force then stay.
+    pub fn reload(&self) -> Result<(), Problem> {
+        let found = version(&self.path);
+        let book = Arc::new(Book::read(&self.path)?);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, (found, Arc::clone(&book))).1;
+        drop(current);
+        book.differences(&before).iter().for_each(|said| tracing::info!(stage = "accounts-changed", "{said}"));
+        Ok(())
+    }
+
+    /// The accounts and tokens in force.
+    pub fn book(&self) -> Arc<Book> {
+        let (known, book) = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = version(&self.path);
+        if found == known {
+            return book;
+        }
+        if let Err(problem) = self.reload() {
+            tracing::error!(%problem, "the accounts in force stay");
+            // Said once for each version of the file.
+            self.current.write().unwrap_or_else(PoisonError::into_inner).0 = found;
+        }
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    /// The owner's token.
+    pub fn owner_token(&self) -> &AccessToken {
+        &self.owner
+    }
+
+    /// Whoever shows this token.
+    pub fn bearer(&self, shown: &str) -> Option<Actor> {
+        if self.owner.matches(shown) {
+            return Some(Actor::owner());
+        }
+        let sha256 = sha256_hex(shown.as_bytes());
+        let book = self.book();
+        let token = book.tokens.iter().find(|token| equal(token.sha256().as_bytes(), sha256.as_bytes()))?;
+        Some(Actor::token(&token.name, token.role, &token.participants))
+    }
+
+    /// A name for a browser in which nobody is logged in yet.
+    pub fn stranger() -> String {
+        secret()
+    }
+
+    /// The secret of the log-in form for such a browser: others cannot make it.
+    pub fn form_of_stranger(&self, stranger: &str) -> String {
+        self.owner.derived("log-in form", stranger)
+    }
+
+    /// Logs somebody in. Blocks for some hundredths of a second, and takes 19 MiB meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], the same and after the same work whether or not the name exists.
+    pub fn log_in(&self, name: &str, password: &str, address: IpAddr, now: Timestamp) -> Result<LoggedIn, Denied> {
+        let name = name.parse::<Name>().ok();
+        let key = name.as_ref().map_or("", Name::as_str);
+        let book = self.book();
+        let account = book.account(key);
+        let tried = account.map_or("nobody known", |account| account.name.as_str());
+        self.throttle.begin(key, address, now).map_err(|wait| {
+            tracing::warn!(stage = "login-refused", actor = tried, %address, wait_seconds = wait.as_secs(), "too many log-ins failed");
+            Denied::Wait(wait)
+        })?;
+        let hash = account.and_then(Account::password);
+        let matches = Password::typed(password).is_some_and(|password| password.matches(hash.unwrap_or(&self.decoy)));
+        match account.filter(|account| matches && hash.is_some() && !account.locked) {
+            Some(account) => {
+                self.throttle.succeeded(key, address);
+                Ok(self.enter(
+                    whose(account),
+                    Actor::account(&account.name, account.role, &account.participants),
+                    "password",
+                    address,
+                    now,
+                ))
+            }
+            None => {
+                let locked = account.is_some_and(|account| account.locked);
+                tracing::warn!(stage = "login-failed", actor = tried, %address, locked, "a log-in failed");
+                Err(Denied::Wrong)
+            }
+        }
+    }
+
+    fn enter(&self, whose: Whose, actor: Actor, by: &str, address: IpAddr, now: Timestamp) -> LoggedIn {
+        let id = self.sessions.begin(whose, now);
+        tracing::info!(stage = "logged-in", actor = actor.name(), role = actor.role().word(), %address, by, "a log-in succeeded");
+        LoggedIn { id, actor }
+    }
+
+    /// A one-time log-in for an account, or for the owner, that can be used for `kept`: its secret, kept nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such account, or it is locked.
+    pub fn link(&self, name: Option<&Name>, kept: Duration, now: Timestamp) -> Result<String, Problem> {
+        let book = self.book();
+        let whose = match name {
+            None => Whose::Owner,
+            Some(name) => {
+                book.account(name.as_str()).filter(|account| !account.locked).map(whose).ok_or_else(|| {
+                    let detail =
+                        format!("found no account {name} that is not locked; `sluss accounts list` shows them");
+                    Problem::new(Fault::Refused, "name-not-found", "there is no such account", detail)
+                })?
+            }
+        };
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|_, link| link.until > now);
+        if links.len() >= LOGIN_LINKS_MAX {
+            let detail =
+                format!("{LOGIN_LINKS_MAX} one-time log-ins wait to be used; try again when one is used or too old");
+            return Err(Problem::new(Fault::Temporary, "links", "too many log-ins wait", detail));
+        }
+        let secret = secret();
+        let until = now.saturating_add(kept).unwrap_or(now);
+        links.insert(digest(&secret), Link { whose, until });
+        Ok(secret)
+    }
+
+    /// Uses a one-time log-in, which ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] where it was used, is too old, or its account was changed meanwhile.
+    pub fn redeem(&self, secret: &str, address: IpAddr, now: Timestamp) -> Result<LoggedIn, Denied> {
+        let link = self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(secret));
+        let link = link.filter(|link| link.until > now);
+        let found = link.and_then(|link| self.actor(&link.whose).map(|actor| (link.whose, actor)));
+        let Some((whose, actor)) = found else {
+            tracing::warn!(stage = "login-failed", %address, "a one-time log-in was used before, is too old, or never was");
+            return Err(Denied::Wrong);
+        };
+        Ok(self.enter(whose, actor, "link", address, now))
+    }
+
+    /// The session of a cookie, where it has not ended and its account is as it was.
+    pub fn session(&self, id: &str, now: Timestamp) -> Option<Session> {
+        let kept = self.sessions.find(id, now)?;
+        match self.actor(&kept.whose) {
+            Some(actor) => Some(Session::new(actor, kept.csrf)),
+            None => {
+                self.sessions.end(id);
+                None
+            }
+        }
+    }
+
+    /// Ends a session.
+    pub fn log_out(&self, id: &str) {
+        self.sessions.end(id);
+    }
+
+    fn actor(&self, whose: &Whose) -> Option<Actor> {
+        let Whose::Account { name, stamp } = whose else { return Some(Actor::owner()) };
+        let book = self.book();
+        let account = book.account(name).filter(|account| !account.locked && account.stamp() == stamp)?;
+        Some(Actor::account(&account.name, account.role, &account.participants))
+    }
+}
+
+fn whose(account: &Account) -> Whose {
+    Whose::Account { name: account.name.to_string(), stamp: account.stamp().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Role, book_file};
+    use super::*;
+
+    const GOOD: &str = "häst batteri klammer";
+    const OWNER: &str = "0123456789abcdef0123456789abcdef";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn access(folder: &tempfile::TempDir) -> Access {
+        let path = book_file(folder.path());
+        Book::change(&path, |book| book.add("kim".parse()?, Role::Operator, vec![], Some(GOOD), at(0))).unwrap();
+        Access::new(AccessToken::new(OWNER).unwrap(), path, SessionTimes::default()).unwrap()
+    }
+
+    fn change(access: &Access, change: impl FnOnce(&mut Book, &Name) -> Result<(), Problem>) {
+        Book::change(&access.path, |book| change(book, &"kim".parse().unwrap())).unwrap();
+    }
+
+    #[test]
+    fn whatever_changes_an_account_ends_its_sessions_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = access(&folder);
+        let log_in =
+            |access: &Access, password: &str| access.log_in("Kim", password, NOBODY, at(1)).map(|entered| entered.id);
+        let first = log_in(&access, GOOD).unwrap();
+        assert_eq!(access.session(&first, at(2)).unwrap().actor.name(), "kim");
+        change(&access, |book, kim| book.set_role(kim, Role::Viewer, vec![], at(2)));
+        assert!(access.session(&first, at(3)).is_none(), "role");
+        let second = log_in(&access, GOOD).unwrap();
+        assert_eq!(access.session(&second, at(3)).unwrap().actor.role(), Role::Viewer);
+        change(&access, |book, kim| book.set_password(kim, "ett helt annat lösen", at(3)));
+        assert!(access.session(&second, at(4)).is_none(), "password");
+        assert_eq!(log_in(&access, GOOD).err(), Some(Denied::Wrong));
+        let third = log_in(&access, "ett helt annat lösen").unwrap();
+        change(&access, |book, kim| book.set_locked(kim, true, at(4)));
+        assert!(access.session(&third, at(5)).is_none(), "lock");
+        assert_eq!(log_in(&access, "ett helt annat lösen").err(), Some(Denied::Wrong));
+        change(&access, |book, kim| book.set_locked(kim, false, at(5)));
+        assert!(access.session(&third, at(6)).is_none(), "unlocking brings no session back");
+        let fourth = log_in(&access, "ett helt annat lösen").unwrap();
+        access.log_out(&fourth);
+        assert!(access.session(&fourth, at(6)).is_none(), "logging out");
+        let fifth = log_in(&access, "ett helt annat lösen").unwrap();
+        change(&access, |book, kim| book.remove(kim));
+        assert!(access.session(&fifth, at(6)).is_none(), "removed");
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_answered_and_slowed_as_one_that_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = access(&folder);
+        let denials = |name: &str| -> Vec<Option<Denied>> {
+            (0..8).map(|_| access.log_in(name, "fel lösenord här", NOBODY, at(1)).err()).collect()
+        };
+        let (known, unknown) = (denials("kim"), denials("eva"));
+        assert_eq!(known, unknown);
+        assert!(matches!(known[6], Some(Denied::Wait(_))), "{known:?}");
+        assert!(
+            matches!(access.log_in("kim", GOOD, NOBODY, at(1)), Err(Denied::Wait(_))),
+            "the right one waits as well"
+        );
+        assert!(access.log_in("kim", GOOD, NOBODY, at(4)).is_ok());
+    }
+
+    #[test]
+    fn a_one_time_log_in_works_once_and_not_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = access(&folder);
+        let kim = "kim".parse().unwrap();
+        let link = access.link(Some(&kim), Duration::from_secs(60), at(0)).unwrap();
+        assert_eq!(access.redeem(&link, NOBODY, at(1)).unwrap().actor.name(), "kim");
+        assert_eq!(access.redeem(&link, NOBODY, at(1)).err(), Some(Denied::Wrong));
+        let late = access.link(Some(&kim), Duration::from_secs(60), at(0)).unwrap();
+        assert_eq!(access.redeem(&late, NOBODY, at(60)).err(), Some(Denied::Wrong));
+        let owner = access.link(None, Duration::from_secs(60), at(0)).unwrap();
+        let entered = access.redeem(&owner, NOBODY, at(1)).unwrap();
+        assert_eq!(access.session(&entered.id, at(2)).unwrap().actor.role(), Role::Owner);
+        assert!(access.link(Some(&"eva".parse().unwrap()), Duration::from_secs(60), at(0)).is_err());
+        let bounded: Vec<bool> =
+            (0..=LOGIN_LINKS_MAX).map(|_| access.link(None, Duration::from_secs(9), at(5)).is_ok()).collect();
+        assert!(!bounded[LOGIN_LINKS_MAX]);
+    }
+
+    #[test]
+    fn a_token_is_its_name_and_role_until_it_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = access(&folder);
+        assert_eq!(access.bearer(OWNER).unwrap().role(), Role::Owner);
+        let nightly: Name = "nightly".parse().unwrap();
+        let add = |book: &mut Book| book.add_token(nightly.clone(), Role::Viewer, vec![], at(0));
+        let secret = Book::change(&access.path, add).unwrap();
+        let actor = access.bearer(&secret).unwrap();
+        assert_eq!((actor.name(), actor.role()), ("token:nightly", Role::Viewer));
+        for wrong in ["", "x", &secret[1..], &secret.to_uppercase()] {
+            assert!(access.bearer(wrong).is_none());
+        }
+        Book::change(&access.path, |book| book.remove_token(&nightly)).unwrap();
+        assert!(access.bearer(&secret).is_none());
+    }
+
+    #[test]
+    fn a_file_of_accounts_that_is_damaged_while_we_run_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = access(&folder);
+        let entered = access.log_in("kim", GOOD, NOBODY, at(1)).unwrap();
+        std::fs::write(&access.path, "{").unwrap();
+        assert!(access.session(&entered.id, at(2)).is_some());
+        assert!(access.reload().is_err());
+    }
+}

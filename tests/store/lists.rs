@@ -1,0 +1,154 @@
+//! Lists, pages and depths, as every store promises them.
+
+use crate::contract::{Open, done, settlement};
+use crate::{message, settle};
+use sluss::limits::LIST_LOOKS_MAX;
+use sluss::model::{Axis, Change, Depth, Direction, Message, Outcome, Query, Status, Timestamp};
+use sluss::store::{Settlement, Transaction};
+use std::time::Duration;
+
+pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    let mut sent: Vec<Message> = (0..20_u32)
+        .map(|n| Message {
+            created_at: start + Duration::from_secs(n.into()),
+            to: if n % 2 == 0 { "0203:Bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
+            direction: if n < 10 { Direction::Out } else { Direction::In },
+            status: if n < 10 { Status::Submitted } else { Status::Received },
+            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
+            conversation_id: (n % 7 == 0).then(|| "talk".into()),
+            partner: Some(if n == 3 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+            ..message()
+        })
+        .collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    sent.reverse();
+    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let expected =
+        |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(list(Query::default()), expected(&|_| true));
+    assert_eq!(list(Query { limit: 3, ..Query::default() }), expected(&|_| true)[..3]);
+    assert_eq!(list(Query { limit: 3, after: Some(sent[2].id), ..Query::default() }), expected(&|_| true)[3..6]);
+    assert_eq!(
+        list(Query { direction: Some(Direction::In), ..Query::default() }),
+        expected(&|m| m.direction == Direction::In)
+    );
+    assert_eq!(
+        list(Query { statuses: vec![Status::Received], limit: 4, ..Query::default() }),
+        expected(&|m| m.status == Status::Received)[..4]
+    );
+    let bob = "0203:BOB.example.se".parse().unwrap();
+    let bobs = expected(&|m| m.to == bob);
+    assert_eq!(list(Query { participant: Some(bob.clone()), limit: 2, ..Query::default() }), bobs[..2]);
+    assert_eq!(list(Query { participant: Some(bob), after: Some(bobs[1]), ..Query::default() }), bobs[2..]);
+    assert_eq!(
+        list(Query { partner: Some("AP0009".parse().unwrap()), ..Query::default() }),
+        expected(&|m| m.partner.as_ref().unwrap().as_str() == "AP0009")
+    );
+    assert_eq!(list(Query { as4_message_id: sent[4].as4_message_id.clone(), ..Query::default() }), [sent[4].id]);
+    assert!(
+        list(Query {
+            as4_message_id: sent[4].as4_message_id.clone(),
+            direction: Some(Direction::Out),
+            ..Query::default()
+        })
+        .is_empty()
+    );
+    let shouted = sent[5].envelope_id.as_str().to_uppercase().parse().unwrap();
+    assert_eq!(list(Query { envelope_id: Some(shouted), ..Query::default() }), [sent[5].id]);
+    let carl = "0203:carl.example.se".parse().unwrap();
+    assert_eq!(
+        list(Query {
+            participant: Some(carl),
+            partner: Some("AP0002".parse().unwrap()),
+            statuses: vec![Status::Submitted, Status::Received],
+            created_since: Some(start + Duration::from_secs(2)),
+            ..Query::default()
+        }),
+        expected(&|m| m.to.to_string().contains("carl")
+            && m.as4_message_id != sent[16].as4_message_id
+            && m.created_at >= start + Duration::from_secs(2))
+    );
+    assert_eq!(
+        list(Query { conversation_id: Some("talk".into()), limit: 1, ..Query::default() }),
+        expected(&|m| m.conversation_id.is_some())[..1]
+    );
+    assert_eq!(
+        list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }),
+        expected(&|m| m.created_at < start + Duration::from_secs(5))
+    );
+}
+
+pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    // Nothing has both conditions but the oldest, and each holds for half of the rest in turns.
+    let count = u64::try_from(LIST_LOOKS_MAX).unwrap() + 500;
+    let mut oldest = None;
+    for first in (0..count).step_by(500) {
+        let inserts: Vec<Message> = (first..first + 500)
+            .map(|n| Message {
+                created_at: start + Duration::from_secs(n),
+                to: if n % 2 == 0 { "0203:bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
+                partner: Some(if n % 2 == 1 || n == 0 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+                ..message()
+            })
+            .collect();
+        oldest = oldest.or_else(|| inserts.first().map(|message| message.id));
+        done(store.commit(Transaction { inserts, ..Transaction::default() }));
+    }
+    let bob = "0203:bob.example.se".parse().unwrap();
+    let query = Query { participant: Some(bob), partner: Some("AP0009".parse().unwrap()), ..Query::default() };
+    let first = store.page(&query).unwrap();
+    assert!(first.messages.is_empty() && first.next.is_some(), "{first:?}");
+    let second = store.page(&Query { after: first.next, ..query.clone() }).unwrap();
+    assert_eq!(second.messages.first().map(|message| message.id), oldest);
+    assert_eq!(store.list(&query).unwrap().len(), 1);
+}
+
+pub(crate) fn what_waits_is_counted_by_partner_and_participant_with_its_age(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let sent = |seconds, partner: Option<&str>| Message {
+        created_at: at(seconds),
+        partner: partner.map(|partner| partner.parse().unwrap()),
+        ..message()
+    };
+    let received = Message {
+        direction: Direction::In,
+        status: Status::Received,
+        created_at: at(9),
+        to: "0203:carl.example.se".parse().unwrap(),
+        ..message()
+    };
+    let all = [sent(1, Some("AP0002")), sent(2, Some("AP0002")), sent(3, None), received];
+    done(store.commit(Transaction { inserts: all.to_vec(), ..Transaction::default() }));
+    done(store.commit(settle(Settlement {
+        changes: vec![Change::Due(None)],
+        ..settlement(&all[1], Some(Outcome::Suspend))
+    })));
+    let depth = |direction, name: &str, messages, seconds| Depth {
+        direction,
+        name: name.into(),
+        messages,
+        oldest: Some(at(seconds)),
+    };
+    let ours = all[0].from.to_string();
+    let partners = vec![depth(Direction::Out, "", 1, 3), depth(Direction::Out, "AP0002", 2, 1)];
+    let participants = vec![depth(Direction::Out, &ours, 3, 1), depth(Direction::In, "0203:carl.example.se", 1, 9)];
+    assert_eq!(store.depths(Axis::Partner).unwrap(), partners);
+    assert_eq!(store.depths(Axis::Participant).unwrap(), participants);
+    assert_eq!(store.counts().unwrap().held, 1);
+    let held = Query { held: true, ..Query::default() };
+    assert_eq!(store.list(&held).unwrap().iter().map(|message| message.id).collect::<Vec<_>>(), [all[1].id]);
+    for message in &all[..3] {
+        done(store.commit(settle(settlement(message, Some(Outcome::Cancel)))));
+    }
+    drop(store);
+    let store = open();
+    assert_eq!(store.depths(Axis::Partner).unwrap(), []);
+    assert_eq!(store.depths(Axis::Participant).unwrap(), [depth(Direction::In, "0203:carl.example.se", 1, 9)]);
+    assert_eq!((store.counts().unwrap().held, store.list(&held).unwrap().len()), (0, 0));
+}
