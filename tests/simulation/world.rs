@@ -1,18 +1,19 @@
 //! The world of one seed: a sender, a receiver, what is between them, and what must be true at the end.
 
+mod trouble;
+mod verdict;
+
 use crate::disk::{Health, SimDisk};
-use crate::node::{BOB, FOLDER, Process, SimClock, chain, ebms, message, sha256};
+use crate::node::{BOB, Process, SimClock, ebms, message, sha256};
 use crate::random::{self, Chance};
-use sluss::access_point::{SendError, rehearse};
+use sluss::access_point::{SendError, accepted, rehearse};
 use sluss::as4::ReceiptError;
 use sluss::model::{
-    As4MessageId, As4ReceiptSummary, Clock, Event, Fault, Message, MessageId, Packing, Piece, Problem, Query, Stage,
-    Status,
+    As4MessageId, As4ReceiptSummary, Clock, Event, Fault, Message, MessageId, Packing, Piece, Problem, Stage,
 };
 use sluss::net::NetError;
-use sluss::store::{Answered, DuplicateKey, Store, StoreError, journal};
+use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -100,6 +101,8 @@ pub(crate) struct World {
     nodes: [Node; 2],
     /// Envelopes whose client has no answer yet.
     wanted: Vec<(Uuid, Vec<u8>)>,
+    /// Envelopes that were handed in at least once.
+    offered: BTreeSet<Uuid>,
     accepted: BTreeMap<Uuid, MessageId>,
     bodies: BTreeMap<Uuid, Vec<u8>>,
     attempts: Vec<Attempt>,
@@ -128,6 +131,7 @@ impl World {
             clock: SimClock::new(),
             nodes,
             wanted: Vec::new(),
+            offered: BTreeSet::new(),
             accepted: BTreeMap::new(),
             bodies: BTreeMap::new(),
             attempts: Vec::new(),
@@ -180,174 +184,6 @@ impl World {
         Err(format!("a message is stuck: {}", self.unfinished()))
     }
 
-    // --- what goes wrong ---
-
-    fn trouble(&mut self) -> Checked {
-        let n = self.chance.below(2);
-        match self.chance.below(40) {
-            0..=3 => {
-                let steps = self.chance.below(60) as u64;
-                self.say(format!("node {n} stops after {steps} steps of its disk"));
-                self.nodes[n].disk.stop_after(steps);
-            }
-            4 => self.stop_in_order(n)?,
-            5 => {
-                let health = Health { fails: self.chance.below(40), full: self.chance.percent(40) };
-                self.say(format!("the disk of node {n}: {health:?}"));
-                self.nodes[n].weak = true;
-                self.nodes[n].disk.health(health);
-            }
-            6 | 7 if self.nodes[n].weak => {
-                self.say(format!("the disk of node {n} is well again"));
-                self.nodes[n].weak = false;
-                self.nodes[n].disk.health(Health::default());
-            }
-            8..=15 => {
-                let millis = [1, 40, 5_000, 70_000, 1_000_000, 4_000_000][self.chance.below(6)];
-                self.clock.pass(millis);
-            }
-            16 => {
-                let millis = self.chance.below(7_200_000) as i64;
-                self.say(format!("the clock goes back by {millis} ms"));
-                self.clock.pass(-millis);
-            }
-            17 if self.chance.percent(25) => self.flip(n)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn down(&mut self, n: usize) {
-        self.nodes[n].up = None;
-        self.nodes[n].starts += 1;
-        let starts = self.nodes[n].starts;
-        match n {
-            SENDER => self.attempts.retain(|attempt| attempt.start == starts),
-            _ => self.arriving.retain(|arriving| arriving.start == starts),
-        }
-    }
-
-    fn stop_in_order(&mut self, n: usize) -> Checked {
-        self.say(format!("node {n} ends in order"));
-        self.down(n);
-        self.nodes[n].disk = match self.nodes[n].disk.stopped() || self.chance.percent(30) {
-            true => self.restart(n),
-            false => self.nodes[n].disk.reopened(),
-        };
-        if self.chance.percent(15) {
-            self.say("its index is damaged meanwhile");
-            self.nodes[n].disk.damage_index();
-        }
-        Ok(())
-    }
-
-    fn restart(&mut self, n: usize) -> SimDisk {
-        let power = self.chance.percent(50);
-        self.say(format!("node {n}: {}", if power { "the power is cut" } else { "killed" }));
-        *(if power { &mut self.tally.cuts } else { &mut self.tally.kills }) += 1;
-        self.nodes[n].disk.restart(power)
-    }
-
-    fn start_both(&mut self) -> Checked {
-        for n in [SENDER, RECEIVER] {
-            let lost = self.nodes[n].disk.stopped()
-                || self.nodes[n].up.as_ref().is_some_and(|process| process.store.stopped().is_some());
-            if lost && self.nodes[n].up.is_some() {
-                self.down(n);
-                self.nodes[n].disk = self.restart(n);
-            }
-            for _ in 0..4 {
-                if self.nodes[n].up.is_some() {
-                    break;
-                }
-                self.start(n)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn start(&mut self, n: usize) -> Checked {
-        match Process::start(&self.nodes[n].disk, &self.clock) {
-            Ok(process) => {
-                self.say(format!("node {n} starts: {:?}", process.opening));
-                if process.opening.lost > 0 {
-                    return Err(format!("node {n} lost records that it had confirmed: {:?}", process.opening));
-                }
-                self.tally.rebuilt += u64::from(process.opening.rebuilt.is_some());
-                self.tally.torn += u64::from(process.opening.journal.torn.is_some());
-                self.nodes[n].up = Some(process);
-                Ok(())
-            }
-            Err(StoreError::Damaged { what, place }) => {
-                Err(format!("node {n}: a sound journal is refused: {what} at {place}"))
-            }
-            Err(error) if self.calm => Err(format!("node {n} does not start on a sound disk: {error}")),
-            Err(error) => {
-                self.say(format!("node {n} does not start: {error}"));
-                self.nodes[n].disk = self.restart(n);
-                if self.chance.percent(50) {
-                    self.nodes[n].disk.health(Health::default());
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// A bit flips while nothing runs: it is named or does no harm, and what was before comes back from a backup.
-    fn flip(&mut self, n: usize) -> Checked {
-        if self.nodes[n].up.is_none() || self.nodes[n].weak || self.nodes[n].disk.stopped() {
-            return Ok(());
-        }
-        let all = |process: &Process| process.store.list(&Query::default()).map_err(|error| error.to_string());
-        let Some(before) = self.nodes[n].up.as_ref().and_then(|process| all(process).ok()) else { return Ok(()) };
-        self.down(n);
-        if self.nodes[n].disk.stopped() {
-            self.nodes[n].disk = self.restart(n);
-            return Ok(());
-        }
-        let power = self.chance.percent(50);
-        self.nodes[n].disk = if power { self.nodes[n].disk.restart(true) } else { self.nodes[n].disk.reopened() };
-        let disk = self.nodes[n].disk.clone();
-        let image = disk.image();
-        let Some(path) = disk.flip() else { return Ok(()) };
-        self.tally.flips += 1;
-        self.say(format!("node {n}: a bit flips in {}", path.display()));
-        match Process::start(&disk, &self.clock) {
-            Err(error) => {
-                self.tally.named += 1;
-                self.say(format!("named: {error}"));
-            }
-            Ok(process) => {
-                let opening = process.opening.clone();
-                let named = opening.lost > 0 || opening.journal.torn.is_some();
-                let bare = |messages: Vec<Message>| -> Vec<Message> {
-                    messages.into_iter().map(|message| Message { lease_until: None, ..message }).collect()
-                };
-                let after = bare(all(&process)?);
-                if after != bare(before) && !named {
-                    return Err(format!(
-                        "a bit flipped in {} and nobody says what is gone: {opening:?}",
-                        path.display()
-                    ));
-                }
-                self.tally.named += u64::from(named);
-                for message in &after {
-                    let lies = message.envelope.is_some_and(|blob| path.ends_with(blob.to_string()));
-                    if lies && rehearse::envelope(&process.router, message).is_ok() {
-                        return Err(format!("a bit flipped in payload {} and it is taken for sound", path.display()));
-                    }
-                    self.tally.named += u64::from(lies);
-                }
-            }
-        }
-        let disk = disk.restart(false);
-        disk.restore(&image);
-        self.nodes[n].disk = disk;
-        Ok(())
-    }
-
-    // --- what happens ---
-
     fn act(&mut self) -> Checked {
         match self.chance.below(12) {
             0 | 1 => self.want(),
@@ -389,12 +225,51 @@ impl World {
             self.bodies.insert(id, body.clone());
             self.wanted.push((id, body));
         }
+        if self.chance.percent(30) {
+            self.submit_together();
+        }
         self.submit();
+    }
+
+    /// Clients hand in at the same moment: their transactions share a sync.
+    fn submit_together(&mut self) {
+        let wanted = std::mem::take(&mut self.wanted);
+        let now = self.clock.now();
+        let mut together = Vec::new();
+        for (id, body) in wanted {
+            // What was handed in before may be there, and is no case for a bare insert.
+            let new = self.offered.insert(id);
+            match self.up(SENDER).filter(|_| new).and_then(|process| process.keep(&body).ok()) {
+                Some(blob) => together.push((id, message(true, id, blob, &body, now), body)),
+                None => self.wanted.push((id, body)),
+            }
+        }
+        let insert = |message: &Message| Transaction {
+            inserts: vec![message.clone()],
+            events: vec![accepted(message)],
+            ..Transaction::default()
+        };
+        let transactions = together.iter().map(|(_, message, _)| insert(message)).collect();
+        let Some(outcomes) = self.up(SENDER).map(|process| process.store.commit_together(transactions)) else {
+            self.wanted.extend(together.into_iter().map(|(id, _, body)| (id, body)));
+            return;
+        };
+        for ((id, message, body), outcome) in together.into_iter().zip(outcomes) {
+            self.say(format!("together {id} as {}: {outcome:?}", message.id));
+            match outcome {
+                Ok(_) => {
+                    self.tally.accepted += 1;
+                    self.accepted.insert(id, message.id);
+                }
+                Err(_) => self.wanted.push((id, body)),
+            }
+        }
     }
 
     /// A client hands in what it has no answer for.
     fn submit(&mut self) {
         for (id, body) in std::mem::take(&mut self.wanted) {
+            self.offered.insert(id);
             let Some(process) = self.up(SENDER) else {
                 self.wanted.push((id, body));
                 continue;
@@ -618,138 +493,6 @@ impl World {
             said.push(format!("{} is taken: {written:?}", message.id));
         }
         said.into_iter().for_each(|line| self.say(line));
-        Ok(())
-    }
-
-    // --- the end ---
-
-    fn pass_to_next(&mut self) {
-        let due = [SENDER, RECEIVER].into_iter().filter_map(|n| self.up(n)?.store.next_due().ok().flatten()).min();
-        if let Some(due) = due {
-            self.clock.at_least(due);
-        }
-        self.clock.pass(1);
-    }
-
-    fn all(&self, n: usize) -> Vec<Message> {
-        self.up(n).map(|process| process.store.list(&Query::default()).unwrap_or_default()).unwrap_or_default()
-    }
-
-    fn is_done(&self) -> bool {
-        self.wanted.is_empty()
-            && self.network.is_empty()
-            && self.attempts.is_empty()
-            && self.arriving.is_empty()
-            && [SENDER, RECEIVER].into_iter().all(|n| self.all(n).iter().all(|message| message.status.is_final()))
-    }
-
-    fn unfinished(&self) -> String {
-        let messages = [SENDER, RECEIVER].into_iter().flat_map(|n| self.all(n));
-        let open: Vec<String> = messages
-            .filter(|message| !message.status.is_final())
-            .map(|m| {
-                format!(
-                    "{} {} due {:?} lease {:?} error {:?}",
-                    m.id,
-                    m.status.word(),
-                    m.next_attempt_at,
-                    m.lease_until,
-                    m.error
-                )
-            })
-            .collect();
-        format!(
-            "{}; {} wanted, {} attempts, {} arriving",
-            open.join("; "),
-            self.wanted.len(),
-            self.attempts.len(),
-            self.arriving.len()
-        )
-    }
-
-    fn check(&mut self) -> Checked {
-        self.check_messages()?;
-        for n in [SENDER, RECEIVER] {
-            self.check_store(n)?;
-        }
-        Ok(())
-    }
-
-    fn check_messages(&mut self) -> Checked {
-        let (sent, received) = (self.all(SENDER), self.all(RECEIVER));
-        let mut by_envelope: BTreeMap<Uuid, Vec<&Message>> = BTreeMap::new();
-        for message in &received {
-            by_envelope.entry(message.envelope_id.to_string().parse().unwrap()).or_default().push(message);
-        }
-        for (envelope, id) in &self.accepted {
-            let of: Vec<&Message> =
-                sent.iter().filter(|message| message.envelope_id.to_string() == envelope.to_string()).collect();
-            let [message] = of.as_slice() else {
-                return Err(format!("accepted envelope {envelope} is {} messages at its sender", of.len()));
-            };
-            if message.id != *id {
-                return Err(format!("the client was told message {id}, and there is {}", message.id));
-            }
-            let arrived = message.as4_message_id.as_ref().map(envelope_of).and_then(|as4| by_envelope.get(&as4));
-            let _ = arrived;
-            let arrived = by_envelope.get(envelope).map_or(0, Vec::len);
-            match message.status {
-                Status::Acknowledged if arrived == 1 => self.tally.delivered += 1,
-                Status::SendFailure if arrived <= 1 && message.error.is_some() => self.tally.dead += 1,
-                status => return Err(format!("{} is {} and arrived {arrived} times", message.id, status.word())),
-            }
-        }
-        for (envelope, ids) in &self.seen {
-            if ids.len() != 1 {
-                return Err(format!("envelope {envelope} was handed to its recipient as {} messages", ids.len()));
-            }
-        }
-        let Some(process) = self.up(RECEIVER) else { return Err("the receiver is down".into()) };
-        for (id, receipt) in &self.receipts {
-            let key = DuplicateKey { id: id.parse().unwrap(), from: PARTY.parse().unwrap() };
-            let kept = process.store.answered(&key).map_err(|error| error.to_string())?;
-            let kept = kept.filter(|kept| kept.body == *receipt).and_then(|kept| kept.message);
-            if !kept.is_some_and(|id| received.iter().any(|message| message.id == id)) {
-                return Err(format!("the AS4 receipt for {id} has no message"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The chain holds, nothing is orphaned, the index says what the journal says.
-    fn check_store(&mut self, n: usize) -> Checked {
-        let failed = |error: StoreError| error.to_string();
-        let before = self.all(n);
-        self.down(n);
-        let disk = self.nodes[n].disk.reopened();
-        // What an earlier failure left is removed now, and then there is nothing to remove.
-        drop(Process::start(&disk, &self.clock).map_err(failed)?);
-        let disk = disk.reopened();
-        let records = journal::verify(&disk, &Path::new(FOLDER).join("journal"), chain).map_err(failed)?;
-        disk.damage_index();
-        let process = Process::start(&disk, &self.clock).map_err(failed)?;
-        if process.opening.orphans > 0 {
-            return Err(format!("node {n} has orphaned payloads: {:?}", process.opening));
-        }
-        let counts = process.store.counts().map_err(failed)?;
-        if counts.journal_records != records {
-            return Err(format!("node {n}: {records} records in the journal, {} counted", counts.journal_records));
-        }
-        let bare = |messages: Vec<Message>| -> Vec<Message> {
-            messages.into_iter().map(|message| Message { lease_until: None, ..message }).collect()
-        };
-        let after = bare(process.store.list(&Query::default()).map_err(failed)?);
-        if after != bare(before) {
-            return Err(format!("node {n}: the index said something else than the journal"));
-        }
-        for message in &after {
-            for blob in message.payloads() {
-                process.payload(blob).map_err(|error| format!("message {}: {error}", message.id))?;
-            }
-            if process.store.events(message.id).map_err(failed)?.is_empty() {
-                return Err(format!("message {} has no event", message.id));
-            }
-        }
         Ok(())
     }
 }
