@@ -109,6 +109,10 @@ pub struct Listen {
     pub api: SocketAddr,
     /// The pages for operators and participants. Without `console_tls` only a loopback address is accepted.
     pub console: SocketAddr,
+    /// Metrics and health, for Prometheus, without a token: names of partners and figures. No such listener by default;
+    /// `/metrics` of the API asks for the token.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
     /// TLS of the AS4 listener.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -237,6 +241,9 @@ pub struct Sizes {
     pub spool_bytes_max: u64,
     /// Disk space for refused requests that are kept (`record_refused`); the oldest go first. Default 1,000,000,000.
     pub recorded_bytes_max: u64,
+    /// With less free space below `data_dir` nothing new is accepted (503, come again); it is kept for sending and delivering.
+    /// A quarter more has to be free before it goes on. Default 1,000,000,000.
+    pub free_bytes_least: u64,
 }
 
 impl Default for Sizes {
@@ -248,6 +255,7 @@ impl Default for Sizes {
             as4_bytes_max: limits::AS4_BODY_BYTES_MAX,
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
             recorded_bytes_max: 1_000_000_000,
+            free_bytes_least: limits::FREE_BYTES_LEAST,
         }
     }
 }
@@ -509,6 +517,16 @@ impl Config {
                 "limits.spool_bytes_max",
                 sizes.spool_bytes_max,
                 "the largest message would never be taken; use at least limits.as4_bytes_max and limits.envelope_bytes_max",
+            ));
+        }
+        if sizes.free_bytes_least < limits::FREE_BYTES_LEAST_LEAST {
+            found.push(mistake(
+                "limits.free_bytes_least",
+                sizes.free_bytes_least,
+                &format!(
+                    "what was accepted could not be sent any more; use at least {}",
+                    limits::FREE_BYTES_LEAST_LEAST
+                ),
             ));
         }
         if self.retry.first_pause_seconds == 0 || self.retry.longest_pause_seconds < self.retry.first_pause_seconds {

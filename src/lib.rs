@@ -7,6 +7,7 @@
 pub mod limits;
 pub mod crypto;
 pub mod model;
+pub mod metrics;
 pub mod net;
 pub mod xml;
 // Formats and services: each speaks one standard.

@@ -218,6 +218,34 @@ pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;
 /// Shortest RSA key that is ever trusted, in bits (protocol.md 1.2).
 pub const RSA_BITS_LEAST: usize = 2048;
 
+/// Partners that have a name in the metrics; the rest is counted as `other`. Each costs a series for each metric with that label.
+pub const METRIC_PARTNERS_MAX: usize = 200;
+
+/// Causes that have a name in the metrics: there are some sixty.
+pub const METRIC_CAUSES_MAX: usize = 100;
+
+/// Default of `limits.free_bytes_least`: with less free space nothing new is accepted. Half of a largest message, and
+/// much more than sending and delivering need.
+pub const FREE_BYTES_LEAST: u64 = 1_000_000_000;
+
+/// Least value of `limits.free_bytes_least`: below it payloads are refused anyhow, and sending and delivering need the rest.
+pub const FREE_BYTES_LEAST_LEAST: u64 = 2 * DISK_RESERVE_BYTES;
+
+/// When a sender that was told to come again for lack of space should do so, in seconds: space comes back slowly.
+pub const SPACE_RETRY_AFTER_SECONDS: u32 = 300;
+
+/// How often the health of the whole is looked at.
+pub const HEALTH_EVERY: Duration = Duration::from_secs(5);
+
+/// A health that is older than this is none: whoever looks does not come to an end.
+pub const HEALTH_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// A small write and its sync that take longer mean a slow disk.
+pub const DISK_SLOW: Duration = Duration::from_millis(250);
+
+/// A worker that was not seen for so long is not alive.
+pub const WORKER_PULSE_MAX: Duration = Duration::from_secs(60);
+
 /// Longest wait after failed log-ins to one account: guessing is hopeless, and its owner is not kept out for long.
 pub const LOGIN_ACCOUNT_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 

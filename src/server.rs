@@ -59,8 +59,8 @@ async fn finish(remains: Remains, waits: bool, known: bool) {
 fn response(answer: inbound::Response) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, limits::SERVER_RETRY_AFTER_SECONDS.into());
+    if let Some(seconds) = answer.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     if let Some((content_type, body)) = answer.body {
         if let Ok(value) = content_type.parse() {

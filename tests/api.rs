@@ -189,3 +189,55 @@ async fn a_message_that_cannot_be_sent_leaves_nothing_and_says_why() {
     assert_eq!(queue["messages"], serde_json::json!([]));
     federation.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let (kind, body) = form(message("a secret subject", b"a secret document"));
+    let sent = one.api(Method::POST, "/messages", Some(&kind), body).await;
+    let id = sent.value()["id"].as_str().unwrap().to_owned();
+    until(one, &format!("/messages/{id}"), |message| message["status"] == "ACCEPTED").await;
+    let (_, health) = one.json("/health/ready").await;
+    assert_eq!((&health["ready"], &health["state"]), (&true.into(), &"ok".into()), "{health:#}");
+    let checks: Vec<&str> = health["checks"].as_array().unwrap().iter().filter_map(|c| c["check"].as_str()).collect();
+    for check in ["store", "disk", "space", "certificate", "worker", "discovery", "clock"] {
+        assert!(checks.contains(&check), "{check} in {checks:?}");
+    }
+
+    assert_eq!(one.api_with(Method::GET, "/metrics", None, None, Body::empty()).await.status, 401);
+    let metrics = one.api(Method::GET, "/metrics", None, Body::empty()).await;
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = metrics.text();
+    for line in [
+        "sluss_messages_accepted_total 1",
+        "sluss_messages_sent_total{partner=\"AP0002-DEMO\"} 1",
+        "sluss_as4_exchange_seconds_count{direction=\"out\"} 1",
+        "sluss_queue_messages{direction=\"out\",status=\"ACCEPTED\"} 1.0",
+        "sluss_health_check{check=\"store\"} 0.0",
+        "sluss_accepting 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    for part in ["sluss_certificate_end_timestamp_seconds{use=\"access-point\"", "sluss_journal_segments 1"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    assert!(!text.contains("secret") && !text.contains(ALICE), "no contents, and nobody who writes to whom: {text}");
+    promtool(&text);
+    federation.stop().await;
+}
+
+/// Holds the text against the conventions of Prometheus.
+fn promtool(text: &str) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let started =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut promtool) = started else {
+        println!("skipped: no promtool here");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let ended = promtool.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}

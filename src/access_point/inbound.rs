@@ -14,6 +14,8 @@ use super::spool::Kept;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
+use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
+use crate::metrics::Away;
 use crate::model::{
     As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
     ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
@@ -27,7 +29,7 @@ use arrival::{Look, arrived, looked};
 use refusal::refuse;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(in crate::access_point) use gate::Gate;
 pub(in crate::access_point) use refusal::Failure;
@@ -59,6 +61,8 @@ pub struct Response {
     pub body: Option<(String, String)>,
     /// Whether an access point of the federation asked: what it is still sending is then read to its end.
     pub known: bool,
+    /// When to come again, in seconds, where that helps.
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// Takes one AS4 request: read, attributed, addressed, opened, made durable, and only then receipted.
@@ -66,9 +70,21 @@ pub struct Response {
 /// A duplicate gets the first AS4 receipt again. A refusal becomes an ebMS error and an event, and leaves no message
 /// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
 pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
+    let begun = Instant::now();
+    let response = answered_to(router, request).await;
+    router.metrics.exchange(Direction::In, begun.elapsed());
+    response
+}
+
+async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
     let record = begin_record(router, &request.content_type).await;
     match take(router, request, record.clone()).await {
-        Ok(answer) => Response { status: 200, body: Some((answer.content_type, answer.body)), known: true },
+        Ok(answer) => Response {
+            status: 200,
+            body: Some((answer.content_type, answer.body)),
+            known: true,
+            retry_after_seconds: None,
+        },
         Err(Failure::Refused(refused)) => {
             if let Some(record) = record {
                 keep_record(router, record, refused.problem()).await;
@@ -77,11 +93,17 @@ pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
         }
         Err(Failure::Own(problem)) => {
             tracing::error!(problem = %problem, "an AS4 request could not be taken");
-            Response { status: 503, body: None, known: true }
+            router.metrics.turned_away(Away::Failed);
+            Response { status: 503, body: None, known: true, retry_after_seconds: Some(SERVER_RETRY_AFTER_SECONDS) }
         }
         Err(Failure::Crowded(reason)) => {
             tracing::warn!(%reason, "an AS4 request was told to come again");
-            Response { status: 503, body: None, known: false }
+            router.metrics.turned_away(Away::Crowded);
+            Response { status: 503, body: None, known: false, retry_after_seconds: Some(SERVER_RETRY_AFTER_SECONDS) }
+        }
+        Err(Failure::Short(problem)) => {
+            tracing::warn!(%problem, "an AS4 message was told to come again");
+            Response { status: 503, body: None, known: true, retry_after_seconds: Some(SPACE_RETRY_AFTER_SECONDS) }
         }
     }
 }
@@ -121,10 +143,12 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
         let addressed = addressed(&settings, attributed.message())?;
-        Ok(match answered_before(router, &attributed.fingerprint(), &addressed.key)? {
-            Some(answer) => Look::Again(answer),
-            None => Look::New(Box::new((attributed, addressed, claimed.clone()))),
-        })
+        if let Some(answer) = answered_before(router, &attributed.fingerprint(), &addressed.key)? {
+            return Ok(Look::Again(answer));
+        }
+        // What came before has its AS4 receipt; anything new needs room.
+        router.admits().map_err(Failure::Short)?;
+        Ok(Look::New(Box::new((attributed, addressed, claimed.clone()))))
     };
     look().map_err(|failure| failure.about(&claimed))
 }

@@ -12,11 +12,13 @@ pub mod ping;
 mod queries;
 mod record;
 pub mod rehearse;
+mod room;
 mod send_error;
 mod spool;
 pub mod worker;
 
 use crate::discovery::Discovery;
+use crate::metrics::Metrics;
 use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -24,10 +26,11 @@ use crate::store::{Committed, Settlement, Store, StoreError, Transaction};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use inbound::Gate;
+use room::Room;
 
 pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
@@ -38,6 +41,8 @@ pub use spool::{Spool, spool_problem};
 
 /// What a message service asks of an access point, in the same process or elsewhere.
 pub trait AccessPoint: Send + Sync {
+    /// Whether anything new is accepted: not while too little space is free, which is kept for sending and delivering. Blocks.
+    fn accepts(&self) -> Result<(), Problem>;
     /// A place to write an envelope to. It vanishes unless it is submitted.
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem>;
     /// Checks an envelope and makes it durable aside, and gives the message that will carry it, for a
@@ -116,6 +121,8 @@ pub struct Settings {
     pub spool_bytes_max: u64,
     /// When to try again.
     pub retry: Retry,
+    /// With less free space nothing new is accepted, in bytes.
+    pub free_bytes_least: u64,
 }
 
 impl Settings {
@@ -135,6 +142,9 @@ pub struct Router {
     partners: Mutex<BTreeMap<String, Certificate>>,
     gate: Gate,
     due: Notify,
+    metrics: Metrics,
+    room: Room,
+    pulse: Mutex<Instant>,
 }
 
 impl Router {
@@ -156,7 +166,26 @@ impl Router {
             partners: Mutex::default(),
             gate: Gate::default(),
             due: Notify::new(),
+            metrics: Metrics::default(),
+            room: Room::default(),
+            pulse: Mutex::new(Instant::now()),
         }
+    }
+
+    /// Counts into these metrics.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The worker is at work.
+    fn beat(&self) {
+        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long ago the worker was last seen.
+    pub fn pulse_age(&self) -> Duration {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// The settings in force.
@@ -175,7 +204,10 @@ impl Router {
         let events = transaction.events.clone();
         let committed = self.store.commit(transaction)?;
         if matches!(committed, Committed::Done) {
-            events.iter().for_each(crate::ops::log::event);
+            for event in &events {
+                crate::ops::log::event(event);
+                self.metrics.event(event);
+            }
         }
         self.due.notify_one();
         Ok(committed)
@@ -199,6 +231,10 @@ impl Router {
 }
 
 impl AccessPoint for Arc<Router> {
+    fn accepts(&self) -> Result<(), Problem> {
+        Router::accepts(self)
+    }
+
     fn spool(&self, expected_bytes: Option<u64>) -> Result<Spool, Problem> {
         Spool::create(self.store.blobs(), expected_bytes, self.settings().envelope_bytes_max)
     }

@@ -22,6 +22,7 @@ use crate::store::{BlobWriter, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::io::BufReader;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A sealed envelope handed in for sending.
 pub struct Submission {
@@ -207,6 +208,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
+    let begun = Instant::now();
     let answer = router
         .client
         .post(
@@ -216,7 +218,9 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
             crate::limits::AS4_ANSWER_BYTES_MAX,
             crate::limits::AS4_EXCHANGE_MAX,
         )
-        .await?;
+        .await;
+    router.metrics.exchange(Direction::Out, begun.elapsed());
+    let answer = answer?;
     let certificate = Certificate::from_pem(packing.certificate.as_bytes())
         .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
     let (references, sent_id, signer, now) =

@@ -3,6 +3,7 @@
 use super::spool::spool_problem;
 use super::{AccessPoint, Router, Submission, blocking, store_problem};
 use crate::limits::LIST_MESSAGES_MAX;
+use crate::metrics::Journal;
 use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, Message, MessageId, Outcome, Page, ParticipantId,
     Problem, Query, Stage,
@@ -11,6 +12,7 @@ use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 
@@ -27,6 +29,9 @@ impl Router {
         envelope: impl AsyncRead + Send + Unpin + 'static,
         expected_bytes: Option<u64>,
     ) -> Result<Message, Problem> {
+        let begun = Instant::now();
+        let router = Arc::clone(self);
+        blocking(move || router.admits()).await?;
         let mut spool = self.spool(expected_bytes)?;
         let mut envelope = SyncIoBridge::new(envelope);
         let spool = blocking(move || {
@@ -34,7 +39,7 @@ impl Router {
             Ok(spool)
         })
         .await?;
-        AccessPoint::submit(
+        let submitted = AccessPoint::submit(
             self,
             Submission {
                 participant: participant.clone(),
@@ -45,7 +50,9 @@ impl Router {
                 acknowledges: None,
             },
         )
-        .await
+        .await;
+        self.metrics.accept(begun.elapsed());
+        submitted
     }
 
     /// Envelopes that wait for `participant` to take them, oldest first: a page of those that come after `after`,
@@ -158,7 +165,8 @@ impl Router {
     ///
     /// Temporary when the store cannot be read.
     pub async fn refusals(self: &Arc<Self>, limit: usize) -> Result<Vec<Event>, Problem> {
-        self.read(move |store| store.refusals(limit)).await
+        let events = self.read(move |store| store.refusals(limit)).await?;
+        Ok(events.into_iter().filter(|event| event.stage == Stage::Refused).collect())
     }
 
     /// Counts.
@@ -168,6 +176,21 @@ impl Router {
     /// Temporary when the store cannot be read.
     pub async fn counts(self: &Arc<Self>) -> Result<Counts, Problem> {
         self.read(|store| store.counts()).await
+    }
+
+    /// The journal's files and syncs, and the free space of the disk in bytes. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the disk does not answer.
+    pub fn figures(&self) -> Result<(Journal, u64), Problem> {
+        let free = self.store.blobs().free_bytes().map_err(|error| store_problem(&error))?;
+        Ok((self.store.journal(), free))
+    }
+
+    /// Why the store takes nothing until the next start, where that is so.
+    pub fn stopped(&self) -> Option<String> {
+        self.store.stopped()
     }
 
     async fn read<T: Send + 'static>(

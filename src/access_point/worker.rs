@@ -7,7 +7,7 @@ use super::{HandOver, Router, blocking, inbound, outbound, store_problem};
 use crate::limits;
 use crate::model::{Direction, Message, Problem, Timestamp};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -25,7 +25,13 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
             _ = stop.changed() => break,
+            // All places are taken; that is life as well.
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                router.beat();
+                continue;
+            }
         };
+        router.beat();
         let Ok(place) = place else { break };
         while under_way.try_join_next().is_some() {}
         match claim(&router).await {
@@ -71,11 +77,13 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
 }
 
 async fn make_step(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, message: Message) {
-    let id = message.id;
+    let (id, direction, begun) = (message.id, message.direction, Instant::now());
+    let metrics = router.metrics.clone();
     let result = match message.direction {
         Direction::Out => outbound::attempt(router, message).await,
         Direction::In => inbound::attempt(router, hand_over, message).await,
     };
+    metrics.attempt(direction, begun.elapsed());
     if let Err(problem) = result {
         tracing::error!(message = %id, problem = %problem, "the step could not be written; it is made again when its claim ends");
     }

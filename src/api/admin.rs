@@ -202,17 +202,6 @@ fn document_type(text: &str) -> DocumentType {
     DocumentType::new(with_scheme.unwrap_or(text))
 }
 
-/// `GET health/live`: the process answers.
-pub(super) async fn live() -> Response {
-    Json(serde_json::json!({"live": true})).into_response()
-}
-
-/// `GET health/ready`: traffic is accepted.
-pub(super) async fn ready(State(state): State<ApiState>) -> Result<Response, ProblemAnswer> {
-    state.outlook.ready()?;
-    Ok(Json(serde_json::json!({"ready": true})).into_response())
-}
-
 /// How many refusals are asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

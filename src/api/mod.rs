@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `refusals`, `status`, `lookup`, `ping` | operators ([`admin`]) |
+//! | `queue`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
 //! | `accounts`, `links` | administrators ([`accounts`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
@@ -18,11 +18,13 @@ mod multipart;
 mod participant;
 mod problem;
 pub mod shapes;
+mod watch;
 
 use crate::access_point::Router as AccessPoint;
 use crate::accounts::Access;
 use crate::message_service::MessageService;
 use crate::model::{DocumentType, ParticipantId, Problem};
+use crate::ops::health::Health;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -53,8 +55,10 @@ pub trait Outlook: Send + Sync {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
     /// Further members of `status`: access point, partners, certificates, versions.
     fn status(&self) -> serde_json::Map<String, serde_json::Value>;
-    /// Whether traffic is accepted, and if not, why.
-    fn ready(&self) -> Result<(), Problem>;
+    /// How the program is: what was looked at, what was found, what to do.
+    fn health(&self) -> Health;
+    /// The metrics, in the text format of Prometheus.
+    fn metrics(&self) -> BoxFuture<'_, String>;
 }
 
 /// What is looked up.
@@ -85,6 +89,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))
+        .route("/metrics", get(watch::guarded_metrics))
         .route("/accounts", get(accounts::list))
         .route("/links", post(accounts::link))
         .fallback(problem::no_such_path)
@@ -92,11 +97,23 @@ pub fn router(state: ApiState) -> Router {
         .layer(axum::middleware::from_fn_with_state(state.clone(), auth::bearer))
         // Each handler bounds its own body; most read none.
         .layer(DefaultBodyLimit::disable());
-    let open = Router::new().route("/health/live", get(admin::live)).route("/health/ready", get(admin::ready));
+    let open = health(state.outlook.clone());
     Router::new()
         .nest(auth::BASE, open.clone().merge(guarded))
         .merge(open)
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .with_state(state)
+}
+
+/// The routes of the listener that asks for no token: metrics and health.
+pub fn open_router(outlook: Arc<dyn Outlook>) -> Router {
+    let metrics = Router::new().route("/metrics", get(watch::metrics)).with_state(Arc::clone(&outlook));
+    health(outlook).merge(metrics)
+}
+
+/// The routes of the health, for any router.
+fn health<S: Clone + Send + Sync + 'static>(outlook: Arc<dyn Outlook>) -> Router<S> {
+    let health = Router::new().route("/health/live", get(watch::live)).route("/health/ready", get(watch::ready));
+    health.with_state(outlook)
 }

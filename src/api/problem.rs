@@ -1,5 +1,6 @@
 //! Problems as answers: `application/problem+json` (RFC 9457), the HTTP status by whose turn it is.
 
+use crate::limits::SPACE_RETRY_AFTER_SECONDS;
 use crate::model::{Fault, Problem};
 use crate::net::BodyError;
 use axum::response::{IntoResponse, Response};
@@ -36,7 +37,8 @@ impl IntoResponse for ProblemAnswer {
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.0.fault == Fault::Temporary {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            let space = self.0.kind.ends_with(":space");
+            headers.insert(header::RETRY_AFTER, if space { SPACE_RETRY_AFTER_SECONDS.into() } else { RETRY_AFTER });
         }
         answer
     }

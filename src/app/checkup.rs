@@ -13,7 +13,7 @@ use std::time::Duration;
 const END_WARNING: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The program was not built before this; a clock that says so is wrong.
-const CLOCK_LEAST: &str = "2026-11-01T00:00:00Z";
+pub(super) const CLOCK_LEAST: &str = "2026-11-01T00:00:00Z";
 
 /// One thing looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +69,8 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     ] {
         found.push(free(key, address));
     }
+    found.extend(config.listen.metrics.map(metrics_door));
+    found.push(space(&config));
     found
 }
 
@@ -189,6 +191,34 @@ async fn reachable(key: &str, address: std::net::SocketAddr) -> Check {
         Err(_) => {
             warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server")
         }
+    }
+}
+
+/// Where metrics are read without a token, this machine alone should be able to.
+fn metrics_door(address: std::net::SocketAddr) -> Check {
+    if address.ip().is_loopback() {
+        return free("listen.metrics", address);
+    }
+    let detail = "others than this machine read names of partners and figures there; see that a firewall lets only Prometheus in";
+    warning(format!("listen.metrics {address}"), detail)
+}
+
+/// Whether anything would be accepted with the space there is.
+fn space(config: &Config) -> Check {
+    let least = config.limits.free_bytes_least;
+    let folder = config.data_dir.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let what = format!("limits.free_bytes_least = {least}");
+    match rustix::fs::statvfs(folder) {
+        Err(error) => warning(what, format!("the space of {} is not told: {error}", folder.display())),
+        Ok(found) => match found.f_bavail.saturating_mul(found.f_frsize) {
+            free if free < least => {
+                wrong(what, format!("{free} bytes are free: nothing would be accepted; free space"))
+            }
+            free if free < least.saturating_mul(2) => {
+                warning(what, format!("{free} bytes are free, which is not much more"))
+            }
+            free => well(what, format!("{free} bytes are free")),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::{Config, Participant, Revocation as RevocationSetting};
 use crate::discovery;
 use crate::limits;
 use crate::message_service::{self, Keys, Mailbox};
+use crate::metrics::CertificateEnd;
 use crate::model::{Carriage, Fault, IdError, ParticipantId, PartyId, Problem};
 use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use std::collections::BTreeMap;
@@ -102,6 +103,7 @@ impl Materials {
             }),
             partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
             spool_bytes_max: config.limits.spool_bytes_max,
+            free_bytes_least: config.limits.free_bytes_least,
             retry: access_point::Retry {
                 first_pause: Duration::from_secs(config.retry.first_pause_seconds),
                 longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),
@@ -131,14 +133,20 @@ impl Materials {
         }
     }
 
-    /// When our certificates end, for `sluss status`.
-    pub(super) fn ends(&self) -> Vec<(String, String)> {
-        let own = std::iter::once(&self.identity.certificate);
-        let theirs =
-            self.served.iter().filter_map(|(_, identity)| identity.as_ref().map(|identity| &identity.certificate));
-        own.chain(theirs)
-            .map(|certificate| (certificate.subject().to_owned(), certificate.not_after().to_string()))
-            .collect()
+    /// When certificates end: ours, our participants', and the anchors'.
+    pub(super) fn ends(&self) -> Vec<CertificateEnd> {
+        let own = std::iter::once(("access-point", &self.identity.certificate));
+        let theirs = self.served.iter().filter_map(|(_, identity)| identity.as_ref());
+        let theirs = theirs.map(|identity| ("participant", &identity.certificate));
+        let anchors = self.access_points.anchors.iter().chain(&self.smps.anchors).chain(&self.participants.anchors);
+        let anchors = anchors.chain(&self.tls).map(|certificate| ("anchor", certificate));
+        let all = own.chain(theirs).chain(anchors);
+        all.map(|(purpose, certificate)| CertificateEnd {
+            purpose,
+            subject: certificate.subject().to_owned(),
+            not_after: certificate.not_after(),
+        })
+        .collect()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+mod watch;
 
 use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
 use crate::accounts::{Access, SessionTimes, book_file};
@@ -13,11 +14,13 @@ use crate::console::{self, ConsoleState};
 use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
+use crate::metrics::Metrics;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
 use crate::net::tls::ServerTls;
+use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
@@ -29,7 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::sync::watch;
+use tokio::sync::watch as signal;
+use watch::Watch;
 
 pub use checkup::{Check, check};
 
@@ -42,6 +46,9 @@ pub struct Addresses {
     pub api: String,
     /// The pages.
     pub console: String,
+    /// Metrics and health without a token, where that is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// An application whose listeners are bound and whose store is open.
@@ -62,6 +69,7 @@ struct Listeners {
     as4: TcpListener,
     api: TcpListener,
     console: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 impl App {
@@ -82,14 +90,17 @@ impl App {
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
         })?;
-        let discovery = Arc::new(Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock)));
-        let router = Arc::new(Router::new(
+        let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
+        let metrics = Metrics::default();
+        let discovery = Arc::new(discovery.measured(metrics.clone()));
+        let router = Router::new(
             Arc::clone(&store),
             Arc::clone(&discovery),
             client,
             Arc::clone(&clock),
             materials.access_point(&config),
-        ));
+        );
+        let router = Arc::new(router.measured(metrics.clone()));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -101,13 +112,10 @@ impl App {
             ))
         });
         let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
-        let outlook = Arc::new(About {
-            discovery,
-            router: Arc::clone(&router),
-            addresses: addresses.clone(),
-            environment: config.federation.environment.clone(),
-            anchors: materials.ends(),
-        });
+        let watch = Watch::new(&router, &discovery, &config.data_dir, materials.ends(), metrics, &clock);
+        watch.look().await;
+        let environment = config.federation.environment.clone();
+        let outlook = Arc::new(About { watch, addresses: addresses.clone(), environment });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -164,7 +172,7 @@ impl App {
     }
 
     /// Serves and works until `stop` says so; then takes nothing new, and finishes what it holds.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: signal::Receiver<bool>) {
         let state = ApiState {
             access_point: Arc::clone(&self.router),
             message_service: self.service.clone(),
@@ -173,19 +181,37 @@ impl App {
             owner_has_pages: self.outlook.environment == "testbed",
             outlook: self.outlook.clone(),
         };
-        let server_limits = ServerLimits { grace: self.grace, ..ServerLimits::default() };
+        let metrics = self.outlook.watch.metrics.clone();
+        let limits =
+            |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
+        let watching = self.outlook.watch.clone();
+        let figures = self.listeners.metrics.map(|listener| {
+            serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
+        });
         let hand_over = self.service.map(|service| -> Arc<dyn HandOver> { service });
         tokio::join!(
             serve(
                 self.listeners.as4,
                 self.tls,
                 server::as4_routes(Arc::clone(&self.router)),
-                server_limits,
+                limits("as4"),
                 stop.clone()
             ),
-            serve(self.listeners.api, None, api::router(state), server_limits, stop.clone()),
-            serve(self.listeners.console, self.console_tls, console::router(self.console), server_limits, stop.clone()),
-            worker::run(Arc::clone(&self.router), hand_over, stop),
+            serve(self.listeners.api, None, api::router(state), limits("api"), stop.clone()),
+            serve(
+                self.listeners.console,
+                self.console_tls,
+                console::router(self.console),
+                limits("console"),
+                stop.clone()
+            ),
+            worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            watching.run(stop.clone()),
+            async {
+                if let Some(figures) = figures {
+                    figures.await;
+                }
+            },
         );
         inbound::settle(&self.router).await;
     }
@@ -227,6 +253,10 @@ impl Listeners {
             as4: bind("listen.as4", config.listen.as4).await?,
             api: bind("listen.api", config.listen.api).await?,
             console: bind("listen.console", config.listen.console).await?,
+            metrics: match config.listen.metrics {
+                Some(address) => Some(bind("listen.metrics", address).await?),
+                None => None,
+            },
         })
     }
 
@@ -241,6 +271,11 @@ impl Listeners {
             as4: format!("{}://{}{}", scheme(as4_tls), of(&self.as4)?, server::AS4_PATH),
             api: format!("http://{}/api/v1", of(&self.api)?),
             console: format!("{}://{}/", scheme(console_tls), of(&self.console)?),
+            metrics: self
+                .metrics
+                .as_ref()
+                .map(|listener| Ok(format!("http://{}/metrics", of(listener)?)))
+                .transpose()?,
         })
     }
 }
@@ -341,18 +376,16 @@ fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
 
 /// What the API tells about this process beyond messages.
 struct About {
-    discovery: Arc<Discovery>,
-    router: Arc<Router>,
     addresses: Addresses,
     environment: String,
-    anchors: Vec<(String, String)>,
+    watch: Arc<Watch>,
 }
 
 impl Outlook for About {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
         Box::pin(async move {
             let document_type = question.document_type.unwrap_or_else(DocumentType::sdk_message);
-            let trace = self.discovery.lookup(&question.participant, &document_type, question.fresh).await;
+            let trace = self.watch.discovery.lookup(&question.participant, &document_type, question.fresh).await;
             serde_json::to_value(trace).map_err(|error| {
                 Problem::new(Fault::Temporary, "internal", "the trace cannot be written", error.to_string())
             })
@@ -360,12 +393,13 @@ impl Outlook for About {
     }
 
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
-        let settings = self.router.settings();
+        let settings = self.watch.router.settings();
         let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
         let certificates: Vec<serde_json::Value> = self
-            .anchors
+            .watch
+            .certificates
             .iter()
-            .map(|(subject, end)| serde_json::json!({ "subject": subject, "not_after": end }))
+            .map(|end| serde_json::json!({ "use": end.purpose, "subject": end.subject, "not_after": end.not_after }))
             .collect();
         let all = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -375,11 +409,16 @@ impl Outlook for About {
             "addresses": self.addresses,
             "participants": participants,
             "certificates": certificates,
+            "health": self.watch.health(),
         });
         all.as_object().cloned().unwrap_or_default()
     }
 
-    fn ready(&self) -> Result<(), Problem> {
-        Ok(())
+    fn health(&self) -> Health {
+        self.watch.health()
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.watch.text())
     }
 }

@@ -86,6 +86,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TokensCommand,
     },
+    /// What the metrics mean, and what goes with them for Prometheus and Grafana.
+    #[command(
+        after_help = "Example:\n  sluss metrics --rules\n\nThe metrics themselves are at /metrics: see listen.metrics in the configuration."
+    )]
+    Metrics(MetricsOptions),
     /// Measure, beside what the machine allows in the same run.
     Bench {
         #[command(subcommand)]
@@ -128,6 +133,20 @@ pub(super) enum BenchCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(super) struct MetricsOptions {
+    /// The reference as a page in Markdown.
+    #[arg(long)]
+    pub(super) reference: bool,
+    /// Alert rules for Prometheus.
+    #[arg(long)]
+    pub(super) rules: bool,
+    /// A dashboard for Grafana.
+    #[arg(long)]
+    pub(super) dashboard: bool,
 }
 
 #[derive(Args, Debug)]

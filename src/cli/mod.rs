@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod examples;
 pub mod files;
+mod metrics;
 mod offline;
 mod online;
 pub mod output;
@@ -87,6 +88,7 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
+        Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => bench::run(command, out).await.map_err(one),
         Command::Accounts { command } => {
             let config = Config::load(&config_path(cli.config))?;

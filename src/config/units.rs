@@ -11,9 +11,14 @@ pub(super) enum Unit {
 impl Unit {
     /// Units are in the names of the keys.
     pub(super) fn of_key(name: &str) -> Option<Self> {
-        [("_seconds", Self::Seconds), ("_bytes_max", Self::Bytes), ("_bits_least", Self::Bits)]
-            .into_iter()
-            .find_map(|(end, unit)| name.ends_with(end).then_some(unit))
+        [
+            ("_seconds", Self::Seconds),
+            ("_bytes_max", Self::Bytes),
+            ("_bytes_least", Self::Bytes),
+            ("_bits_least", Self::Bits),
+        ]
+        .into_iter()
+        .find_map(|(end, unit)| name.ends_with(end).then_some(unit))
     }
 
     pub(super) fn words(self) -> &'static str {

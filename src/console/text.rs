@@ -359,6 +359,8 @@ impl Lang {
             Stage::Cancelled => "Driften avbröt meddelandet. Det skickas inte.",
             Stage::Suspended => "Driften håller kvar meddelandet. Det skickas inte förrän det släpps.",
             Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
+            Stage::Warned => "Driften varnas.",
+            Stage::Cleared => "Varningen är över.",
         };
         self.pick(Some(sv), None)
     }
@@ -397,6 +399,8 @@ impl Lang {
             Stage::Cancelled => ("Avbrutet", "Cancelled"),
             Stage::Suspended => ("Kvarhållet", "On hold"),
             Stage::Resumed => ("Släppt", "Released"),
+            Stage::Warned => ("Varning", "Warning"),
+            Stage::Cleared => ("Varning över", "Warning over"),
         };
         self.pick(sv, en)
     }

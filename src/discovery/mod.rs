@@ -15,6 +15,7 @@ pub use error::DiscoveryError;
 pub use trace::{CertificateView, PublishedView, RouteView, Step, Trace};
 
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::model::{Clock, DocumentType, ParticipantId, PartyId, ProcessId, Timestamp};
 use crate::net::client::Client;
 use crate::net::error::NetError;
@@ -23,8 +24,8 @@ use bdxl::Resolver;
 use cache::{Cache, Found};
 use smp::Endpoint;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use trace::Steps;
 
 /// How look-ups are made.
@@ -64,6 +65,8 @@ pub struct Discovery {
     client: Client,
     clock: Arc<dyn Clock>,
     cache: Cache,
+    metrics: Metrics,
+    unreachable: Mutex<Option<(Timestamp, String)>>,
 }
 
 impl std::fmt::Debug for Discovery {
@@ -77,7 +80,31 @@ impl Discovery {
     pub fn new(settings: Settings, client: Client, clock: Arc<dyn Clock>) -> Self {
         let resolver = Resolver { servers: settings.dns_servers.clone() };
         let cache = Cache::new(settings.cache);
-        Self { settings, resolver, client, clock, cache }
+        Self { settings, resolver, client, clock, cache, metrics: Metrics::default(), unreachable: Mutex::default() }
+    }
+
+    /// Counts into these metrics.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Since when neither DNS nor SMP could be reached, and why, where the last look-up over the network failed for that.
+    pub fn unreachable(&self) -> Option<(Timestamp, String)> {
+        self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a look-up over the network, and remembers whether anybody was there.
+    fn looked_up(&self, took: Duration, result: &Result<Found, DiscoveryError>) {
+        self.metrics.lookup(result.is_ok(), took);
+        let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        *unreachable = match result {
+            Err(error) if error.is_temporary() => {
+                let since = unreachable.take().map_or_else(|| self.clock.now(), |(since, _)| since);
+                Some((since, error.to_string()))
+            }
+            _ => None,
+        };
     }
 
     /// The access point that takes documents of this type and process for `to`.
@@ -203,7 +230,10 @@ impl Discovery {
             steps.signed(&found.signed);
             return Ok(found);
         }
-        let found = self.fetch(to, document_type, steps).await?;
+        let begun = Instant::now();
+        let fetched = self.fetch(to, document_type, steps).await;
+        self.looked_up(begun.elapsed(), &fetched);
+        let found = fetched?;
         self.cache.keep(key, found.clone());
         Ok(found)
     }

@@ -64,10 +64,12 @@ impl MessageService {
         bytes: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<DraftFile, Problem> {
         let bytes_max = self.settings().message_bytes_max;
+        let access_point = Arc::clone(&self.access_point);
         let store = Arc::clone(&self.store);
         let (name, mime) = (name.to_owned(), mime.to_owned());
         let mut bytes = SyncIoBridge::new(bytes);
         blocking(move || {
+            access_point.accepts()?;
             let mut file = store.blobs().scratch().map_err(|error| store_problem(&error))?;
             let mut limited = io::Read::take(&mut bytes, bytes_max + 1);
             let copied = io::copy(&mut limited, &mut file).map_err(|error| file_problem(&error))?;
@@ -98,6 +100,7 @@ impl MessageService {
             .map_err(|error| error.problem())?;
         let (store, access_point) = (Arc::clone(&self.store), Arc::clone(&self.access_point));
         let submission = blocking(move || {
+            access_point.accepts()?;
             let payload = build(&*store, &new, draft.text.as_slice(), files, settings.message_bytes_max)?;
             let envelope = seal(&*access_point, &settings, &new, &payload, &keys, &certificate)?;
             Ok(Submission {

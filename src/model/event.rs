@@ -48,6 +48,10 @@ pub enum Stage {
     Suspended,
     /// C2: an operator let it go on.
     Resumed,
+    /// The whole: something an operator must know began.
+    Warned,
+    /// The whole: it is over.
+    Cleared,
 }
 
 /// One event. `facts` are the columns of AP-3.4.1 and other identifiers; never content, never keys.

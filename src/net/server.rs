@@ -7,6 +7,7 @@ use crate::limits::{
     SERVER_CONNECTIONS_MAX, SERVER_CONNECTIONS_OF_ONE_MAX, SERVER_HANDSHAKE_MAX, SERVER_HEADER_BYTES_MAX,
     SERVER_HEADER_MAX, SERVER_IDLE_MAX, SERVER_REQUESTS_MAX, SERVER_REQUESTS_OF_ONE_MAX,
 };
+use crate::metrics::{Held, Level};
 use axum::Router;
 use http::Request;
 use http_body_util::BodyExt;
@@ -32,7 +33,7 @@ use tokio::time::{Instant, Sleep};
 pub struct PeerAddress(pub SocketAddr);
 
 /// What connections may cost, and how long the server waits for them when it ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerLimits {
     /// Open connections. One more closes the oldest that has shown nothing.
     pub connections_max: usize,
@@ -50,6 +51,8 @@ pub struct ServerLimits {
     pub idle: Duration,
     /// How long requests that are being answered may take after the end was asked for.
     pub grace: Duration,
+    /// Counts the open connections, for whoever watches.
+    pub open: Level,
 }
 
 impl Default for ServerLimits {
@@ -63,12 +66,13 @@ impl Default for ServerLimits {
             header: SERVER_HEADER_MAX,
             idle: SERVER_IDLE_MAX,
             grace: Duration::from_secs(30),
+            open: Level::default(),
         }
     }
 }
 
 impl ServerLimits {
-    fn bounds(self) -> Bounds {
+    fn bounds(&self) -> Bounds {
         Bounds {
             connections_max: self.connections_max.min(open_files() / 4),
             connections_of_one_max: self.connections_of_one_max,
@@ -110,8 +114,15 @@ pub async fn serve(
                 // Nobody can make room: the newcomer is let go.
                 let Some(seat) = open.admit(peer.ip()) else { continue };
                 let standing = seat.standing();
-                let connection =
-                    Connection { peer, seat, tls: tls.clone(), app: app.clone(), limits, shutdown: shutdown.clone() };
+                let connection = Connection {
+                    peer,
+                    seat,
+                    tls: tls.clone(),
+                    app: app.clone(),
+                    limits: limits.clone(),
+                    shutdown: shutdown.clone(),
+                    _counted: limits.open.hold(),
+                };
                 standing.task(connections.spawn(connection.run(stream)));
             }
             // Out of file handles, most often: going on at once would only burn the processor.
@@ -151,6 +162,7 @@ struct Connection {
     app: Router,
     limits: ServerLimits,
     shutdown: watch::Receiver<bool>,
+    _counted: Held,
 }
 
 impl Connection {

@@ -331,7 +331,7 @@ async fn a_client_that_dawdles_with_its_headers_is_let_go() {
         handshake: Duration::from_millis(200),
         ..ServerLimits::default()
     };
-    let server = start(counting(), None, limits).await;
+    let server = start(counting(), None, limits.clone()).await;
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow").await.unwrap();
     assert!(closed(stream).await.is_some());

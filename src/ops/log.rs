@@ -47,7 +47,7 @@ pub fn event(event: &Event) {
     let problem = event.problem.as_ref().map(tracing::field::display);
     match event.stage {
         Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
-        Stage::AttemptFailed | Stage::Refused | Stage::Discarded => {
+        Stage::AttemptFailed | Stage::Refused | Stage::Discarded | Stage::Warned => {
             tracing::warn!(stage, message_id = message, facts, problem, "{detail}")
         }
         _ => tracing::info!(stage, message_id = message, facts, problem, "{detail}"),
@@ -77,5 +77,7 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Cancelled => "cancelled",
         Stage::Suspended => "suspended",
         Stage::Resumed => "resumed",
+        Stage::Warned => "warned",
+        Stage::Cleared => "cleared",
     }
 }

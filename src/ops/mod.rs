@@ -1,3 +1,4 @@
 //! What the operator sees of the running program.
 
+pub mod health;
 pub mod log;

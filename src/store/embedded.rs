@@ -4,6 +4,7 @@
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
+use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Message, MessageId, Page, ParticipantId, Query, Timestamp,
 };
@@ -11,13 +12,13 @@ use crate::store::blob::Blobs;
 use crate::store::decide::Group;
 use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
-use crate::store::journal::{self, ChainHash, Found, Journal, Position};
+use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{Answered, Committed, DuplicateKey, Store, StoreError, Transaction, query};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -42,7 +43,9 @@ pub struct Opening {
 /// The store in files of one folder, for one process.
 pub struct EmbeddedStore {
     writing: Writing,
-    syncs: Arc<AtomicU64>,
+    syncs: Syncs,
+    /// Where the journal's segments are.
+    segments: (Medium, PathBuf),
     shared: Arc<Shared>,
 }
 
@@ -81,19 +84,19 @@ impl EmbeddedStore {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Opening), StoreError> {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
-        let (shared, syncs) = (Arc::new(shared), journal.syncs());
+        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
         let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, shared }, opening))
+        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, segments, shared }, opening))
     }
 
     /// Starts the writer.
     pub(super) fn start(shared: Shared, journal: Journal) -> Result<Self, StoreError> {
-        let (shared, syncs) = (Arc::new(shared), journal.syncs());
+        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
         let (commands, received) = sync_channel(STORE_QUEUE_MAX);
         let writer = Writer { shared: Arc::clone(&shared), journal };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
-        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, shared })
+        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, segments, shared })
     }
 
     /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
@@ -136,12 +139,7 @@ impl EmbeddedStore {
 
     /// How often the journal was synced since the start: once for each group of transactions.
     pub fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-
-    /// Why the store stopped, if it has.
-    pub fn stopped(&self) -> Option<String> {
-        self.shared.stopped.get().cloned()
+        self.syncs.count.load(Ordering::Relaxed)
     }
 
     fn running(&self) -> Result<(), StoreError> {
@@ -219,6 +217,18 @@ impl Store for EmbeddedStore {
         let (by_status, held) = self.shared.heed(query::counts(&self.shared.index))?;
         let journal_records = self.shared.records.load(Ordering::Relaxed);
         Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+    }
+
+    fn journal(&self) -> metrics::Journal {
+        let (medium, folder) = &self.segments;
+        // What cannot be listed now is listed the next time.
+        let names = medium.disk.names(folder).unwrap_or_default();
+        let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
+        metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.shared.stopped.get().cloned()
     }
 
     fn blobs(&self) -> &Blobs {

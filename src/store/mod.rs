@@ -19,6 +19,7 @@ mod state;
 mod tests;
 mod writer;
 
+use crate::metrics::Journal;
 use crate::model::{
     As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Message, MessageId, Outcome, Page, ParticipantId,
     PartyId, Query, Timestamp,
@@ -239,6 +240,10 @@ pub trait Store: Send + Sync {
     fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError>;
     /// Counts.
     fn counts(&self) -> Result<Counts, StoreError>;
+    /// The journal's files, and how long its syncs take.
+    fn journal(&self) -> Journal;
+    /// Why nothing is accepted until the next start, where a write failed.
+    fn stopped(&self) -> Option<String>;
     /// The payload files.
     fn blobs(&self) -> &Blobs;
 }

@@ -20,6 +20,7 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("argon2", &["crypto"], "one module knows the cryptographic libraries"),
     ("unicode_normalization", &["accounts"], "passwords are made comparable in one place"),
     ("sled", &["store"], "the index can be replaced behind the trait `Store`"),
+    ("prometheus_client", &["metrics"], "metrics are declared and written in one place"),
     ("crc32fast", &["store"], "checksums are the journal's"),
     ("hyper", &["net"], "bounds of time and size are set in one place"),
     ("hyper_util", &["net"], "bounds of time and size are set in one place"),

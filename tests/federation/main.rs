@@ -9,6 +9,7 @@
 )]
 
 mod site;
+mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
 use sluss::access_point::{Partner, Recorder, Settings};

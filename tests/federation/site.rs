@@ -39,6 +39,7 @@ pub(crate) struct Site {
     stranger: Identity,
     ours: Trusted,
     address: String,
+    api: String,
     client: Client,
     _stop: watch::Sender<bool>,
     _running: Running,
@@ -66,6 +67,11 @@ pub(crate) struct Request {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|text| text).await
+    }
+
+    /// With another configuration.
+    pub(crate) async fn start_with(change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         let now = SystemClock.now();
@@ -80,9 +86,11 @@ impl Site {
         // At our access point as well, under an address of her own.
         testbed::participant(dir, &id(DORA), OURS, &[], &["sdk:x:dora".into()], now).unwrap();
         let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
+        let file = ours.join("sluss.toml");
+        std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
         let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
-        let address = app.addresses().as4.clone();
+        let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(app.run(stopped));
         let bobs = identity(&bobs);
@@ -99,6 +107,7 @@ impl Site {
             ours: trusted(&ours),
             bobs,
             address,
+            api,
             client: Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap(),
             _stop: stop,
             _running: running,
@@ -206,6 +215,24 @@ impl Site {
         let body = Body::empty().memory(request.body.clone());
         let answer = self.client.post(&self.address, &request.content_type, body, 1_000_000, Duration::from_secs(30));
         answer.await.unwrap()
+    }
+
+    /// Posts, and gives the status, and when to come again.
+    pub(crate) async fn answered(&self, request: &Request) -> (u16, Option<String>) {
+        let headers = [(http::header::CONTENT_TYPE, request.content_type.clone())];
+        let body = Body::empty().memory(request.body.clone());
+        let timeout = Duration::from_secs(30);
+        let (method, url) = (http::Method::POST, &*self.address);
+        let answer = self.client.request(sluss::net::Outgoing { method, url, headers: &headers, body, timeout }).await;
+        let answer = answer.unwrap();
+        (answer.status, answer.header(&http::header::RETRY_AFTER))
+    }
+
+    /// The status of `/health/ready`, and what it says.
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let url = format!("{}/health/ready", self.api);
+        let answer = self.client.get(&url, 1_000_000, Duration::from_secs(30)).await.unwrap();
+        (answer.status, String::from_utf8(answer.body).unwrap())
     }
 
     pub(crate) async fn messages(&self) -> Vec<Message> {

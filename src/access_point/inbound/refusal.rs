@@ -15,6 +15,8 @@ pub(in crate::access_point) enum Failure {
     Refused(Box<Refused>),
     Own(Problem),
     Crowded(String),
+    /// Too little space is free.
+    Short(Problem),
 }
 
 /// A refusal, and to whom.
@@ -54,7 +56,7 @@ impl Failure {
     pub(in crate::access_point) fn problem(&self) -> Problem {
         match self {
             Self::Refused(refused) => refused.problem(),
-            Self::Own(problem) => problem.clone(),
+            Self::Own(problem) | Self::Short(problem) => problem.clone(),
             Self::Crowded(reason) => {
                 Problem::new(Fault::Temporary, "crowded", "too many requests at once", reason.clone())
             }
@@ -114,6 +116,7 @@ const CLAIM_CHARS_MAX: usize = 256;
 /// (`limits::STRANGERS_RECORDED_A_MINUTE`), and a signature only for what is a message.
 pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
     let Refused { refusal, claimed, known, status } = refused;
+    router.metrics.refused(refusal.code(), known);
     let told = if known { Told::Alone } else { router.gate.refused(refusal.code(), Instant::now()) };
     if told == Told::First {
         let router = Arc::clone(router);
@@ -147,10 +150,12 @@ pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
     // Without a record and a signature there is nothing to wait for.
     let built = if told == Told::Alone { blocking(work).await } else { work() };
     match built {
-        Ok(answer) => Response { status, body: Some((answer.content_type, answer.body)), known },
+        Ok(answer) => {
+            Response { status, body: Some((answer.content_type, answer.body)), known, retry_after_seconds: None }
+        }
         Err(problem) => {
             tracing::error!(problem = %problem, "a refusal could not be answered");
-            Response { status: 500, body: None, known }
+            Response { status: 500, body: None, known, retry_after_seconds: None }
         }
     }
 }

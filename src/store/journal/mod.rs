@@ -5,6 +5,7 @@ mod frame;
 mod recovery;
 
 use crate::limits::JOURNAL_RECORD_BYTES_MAX;
+use crate::metrics::Seconds;
 use crate::store::StoreError;
 use crate::store::disk::{DiskFile, Medium};
 use frame::{FORMAT_VERSION, Frame, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, next_chain};
@@ -13,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 pub use frame::ChainHash;
 pub use recovery::{Found, Torn, holds, verify};
@@ -51,7 +53,14 @@ pub struct Journal {
     bytes: u64,
     last: Last,
     group: Group,
-    syncs: Arc<AtomicU64>,
+    syncs: Syncs,
+}
+
+/// How often the journal was synced since the start, and how long that took.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Syncs {
+    pub(super) count: Arc<AtomicU64>,
+    pub(super) took: Seconds,
 }
 
 /// The last record: its number and chain hash, zeros before the first.
@@ -145,15 +154,22 @@ impl Journal {
         self.last.seq
     }
 
-    /// How often a group was synced since the start.
-    pub fn syncs(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.syncs)
+    /// Its syncs since the start.
+    pub(super) fn syncs(&self) -> Syncs {
+        self.syncs.clone()
+    }
+
+    /// Where its segments are.
+    pub(super) fn place(&self) -> (Medium, PathBuf) {
+        (self.medium.clone(), self.folder.clone())
     }
 
     fn write(&self, group: &[u8]) -> io::Result<()> {
         self.file.write_all_at(group, self.end)?;
+        let begun = Instant::now();
         self.file.sync_data()?;
-        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.syncs.took.observe(begun.elapsed());
+        self.syncs.count.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

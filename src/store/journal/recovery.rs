@@ -5,12 +5,11 @@
 use super::frame::{
     ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
 };
-use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, create_segment, path};
+use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskFile, Medium};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 /// What was found on opening.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -134,7 +133,7 @@ pub(super) fn open(
         bytes,
         last,
         group: Group::default(),
-        syncs: Arc::default(),
+        syncs: Syncs::default(),
     };
     Ok((journal, found))
 }

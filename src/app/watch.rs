@@ -1,0 +1,255 @@
+//! How the program is, looked at again and again: for `/health/ready`, for the metrics, for `sluss status`.
+//!
+//! The look writes and syncs a small file, since nothing else tells whether the disk still takes what it is given. What
+//! is told is never older than [`HEALTH_AGE_MAX`]: where the disk hangs, that is what is told.
+
+use super::checkup::CLOCK_LEAST;
+use crate::access_point::Router;
+use crate::discovery::Discovery;
+use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
+use crate::metrics::{CertificateEnd, Metrics, Readings, Room};
+use crate::model::{Clock, Counts, Timestamp, time};
+use crate::ops::health::{Check, Health};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A certificate of ours that ends sooner is told.
+const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A step of the wall clock beyond this is told, for so long.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
+
+/// Who looks.
+pub(super) struct Watch {
+    pub(super) router: Arc<Router>,
+    pub(super) discovery: Arc<Discovery>,
+    pub(super) data_dir: PathBuf,
+    pub(super) certificates: Vec<CertificateEnd>,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Arc<dyn Clock>,
+    begun: (Instant, Timestamp),
+    latest: Mutex<Option<(Instant, Health)>>,
+}
+
+impl Watch {
+    pub(super) fn new(
+        router: &Arc<Router>,
+        discovery: &Arc<Discovery>,
+        data_dir: &Path,
+        certificates: Vec<CertificateEnd>,
+        metrics: Metrics,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
+        let begun = (Instant::now(), clock.now());
+        let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
+        Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, latest })
+    }
+
+    /// Looks until the end is asked for. A look that does not come to its end is not begun again meanwhile.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            self.look().await;
+            tokio::select! {
+                () = tokio::time::sleep(HEALTH_EVERY) => {}
+                // An error means that the sender is gone, which is the end as well.
+                _ = stop.wait_for(|end| *end) => return,
+            }
+        }
+    }
+
+    /// Looks once.
+    pub(super) async fn look(self: &Arc<Self>) {
+        let watch = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || Health::from(watch.checks())).await;
+        if let Ok(health) = looked {
+            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health));
+        }
+    }
+
+    /// The latest look, and what has changed since without one.
+    pub(super) fn health(&self) -> Health {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut checks = match latest {
+            Some((at, health)) if at.elapsed() <= HEALTH_AGE_MAX => health.checks,
+            Some((at, _)) => {
+                let found = format!("the disk has not answered for {} s", at.elapsed().as_secs());
+                vec![Check::failed("disk", found, "look at the disk below data_dir; then start again")]
+            }
+            None => vec![Check::failed("disk", "not looked at yet", "wait a moment")],
+        };
+        checks.retain(|check| check.check != "worker");
+        checks.push(self.worker());
+        checks.into()
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let now = self.clock.now();
+        vec![
+            self.store(),
+            self.disk(),
+            self.space(),
+            self.certificate(now),
+            self.worker(),
+            self.discovery(),
+            self.clock(now),
+        ]
+    }
+
+    fn store(&self) -> Check {
+        match self.router.stopped() {
+            None => Check::ok("store", "it takes what it is given"),
+            Some(reason) => Check::failed(
+                "store",
+                format!("it stopped after a failed write: {reason}"),
+                "mend the disk, then start again; nothing that was confirmed is lost",
+            ),
+        }
+    }
+
+    fn disk(&self) -> Check {
+        let begun = Instant::now();
+        match probe(&self.data_dir) {
+            Err(error) => Check::failed(
+                "disk",
+                format!("a small file cannot be written below {}: {error}", self.data_dir.display()),
+                "see whether the disk is full, read-only or failing (dmesg), and mend it",
+            ),
+            Ok(()) if begun.elapsed() > DISK_SLOW => Check::degraded(
+                "disk",
+                format!(
+                    "a small write and its sync took {} ms, expected {}",
+                    begun.elapsed().as_millis(),
+                    DISK_SLOW.as_millis()
+                ),
+                "see who else uses the disk, or give data_dir a faster one",
+            ),
+            Ok(()) => Check::ok("disk", format!("a small write and its sync took {} ms", begun.elapsed().as_millis())),
+        }
+    }
+
+    fn space(&self) -> Check {
+        if let Err(problem) = self.router.accepts() {
+            return Check::failed(
+                "space",
+                problem.detail,
+                "free space, or give data_dir a larger disk; it goes on by itself",
+            );
+        }
+        let least = self.router.settings().free_bytes_least;
+        match self.router.figures() {
+            Ok((_, free)) if free < least.saturating_mul(2) => Check::degraded(
+                "space",
+                format!("{free} bytes are free; below {least} nothing new is accepted"),
+                "free space, or give data_dir a larger disk",
+            ),
+            Ok((_, free)) => Check::ok("space", format!("{free} bytes are free")),
+            Err(problem) => Check::failed("space", problem.detail, "look at the disk below data_dir"),
+        }
+    }
+
+    fn certificate(&self, now: Timestamp) -> Check {
+        let identity = &self.router.settings().identity;
+        let (begin, end) = (identity.certificate.not_before(), identity.certificate.not_after());
+        let remedy = "order the next certificate, put it in place, and reload (SIGHUP)";
+        if now < begin || now > end {
+            let found =
+                format!("{} is in force from {begin} to {end}, and it is {now}", identity.certificate.subject());
+            return Check::failed("certificate", found, remedy);
+        }
+        let soon = now.saturating_add(CERTIFICATE_SOON).unwrap_or(Timestamp::MAX);
+        if end < soon {
+            return Check::degraded("certificate", format!("{} ends on {end}", identity.certificate.subject()), remedy);
+        }
+        Check::ok("certificate", format!("{} until {end}", identity.certificate.subject()))
+    }
+
+    fn worker(&self) -> Check {
+        let age = self.router.pulse_age();
+        if age > WORKER_PULSE_MAX {
+            let found = format!("it was last seen {} s ago", age.as_secs());
+            return Check::failed(
+                "worker",
+                found,
+                "nothing is sent or delivered: start again, and report it with the log",
+            );
+        }
+        Check::ok("worker", format!("seen {} s ago", age.as_secs()))
+    }
+
+    fn discovery(&self) -> Check {
+        match self.discovery.unreachable() {
+            None => {
+                Check::ok("discovery", "the last look-up over the network found somebody there, or none was needed")
+            }
+            Some((since, why)) => Check::degraded(
+                "discovery",
+                format!("since {}: {why}", time::millis(since)),
+                "messages wait and are tried again; see whether this machine reaches DNS and SMP",
+            ),
+        }
+    }
+
+    /// The wall clock against the clock that only runs, and against the age of this program.
+    fn clock(&self, now: Timestamp) -> Check {
+        let remedy = "set the clock (NTP); times of events and certificates are wrong meanwhile";
+        if CLOCK_LEAST.parse::<Timestamp>().is_ok_and(|least| now < least) {
+            return Check::failed(
+                "clock",
+                format!("found {}, expected later than {CLOCK_LEAST}", time::millis(now)),
+                remedy,
+            );
+        }
+        let (begun, at) = self.begun;
+        let ran = i128::from(begun.elapsed().as_secs());
+        let step = i128::from(now.as_second() - at.as_second()) - ran;
+        if step.unsigned_abs() > u128::from(CLOCK_STEP_MAX.as_secs()) {
+            return Check::degraded("clock", format!("it was set by {step} s since the start"), remedy);
+        }
+        Check::ok("clock", time::millis(now))
+    }
+
+    /// Everything that the metrics show and nobody counts.
+    pub(super) async fn readings(self: &Arc<Self>) -> Readings {
+        let counts = self.router.counts().await.unwrap_or_default();
+        let watch = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || watch.read(counts)).await;
+        read.unwrap_or_default()
+    }
+
+    fn read(&self, counts: Counts) -> Readings {
+        let (journal, free_bytes) = self.router.figures().unwrap_or_default();
+        let room = Room {
+            free_bytes,
+            size_bytes: size(&self.data_dir),
+            free_bytes_least: self.router.settings().free_bytes_least,
+            accepting: self.router.accepts().is_ok(),
+        };
+        let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
+        let certificates = self.certificates.clone();
+        Readings { at: self.clock.now(), counts, room, journal, checks, certificates }
+    }
+
+    /// The metrics as text.
+    pub(super) async fn text(self: &Arc<Self>) -> String {
+        self.metrics.text(&self.readings().await)
+    }
+}
+
+/// Writes and syncs a small file, and removes it.
+fn probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join("probe");
+    let mut file = fs::File::create(&path)?;
+    file.write_all(&[0; 4096])?;
+    file.sync_all()?;
+    fs::remove_file(path)
+}
+
+/// Size of a folder's file system, in bytes; zero where it is not told.
+fn size(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize))
+}
