@@ -275,3 +275,15 @@ pub const LOGIN_LINK_KEPT: Duration = Duration::from_secs(5 * 60);
 
 /// Largest file of accounts, in bytes: some thousands of them.
 pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Messages that one order of an operator on the pages is for; a further one takes the rest.
+pub const BULK_MESSAGES_MAX: usize = 1000;
+
+/// Pages that are told of changes at once.
+pub const LIVE_CLIENTS_MAX: usize = 64;
+
+/// How often it is looked up whether something changed, for each of them.
+pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a page is told, before it has to ask again with its log-in.
+pub const LIVE_LIFE_MAX: Duration = Duration::from_secs(10 * 60);

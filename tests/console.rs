@@ -133,6 +133,67 @@ async fn an_action_from_a_page_needs_the_form_of_this_log_in_and_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    let place = send(&federation, &cookie).await;
+    let id = place.rsplit('/').next().and_then(|rest| rest.split('?').next()).unwrap().to_owned();
+    let mut message = serde_json::Value::Null;
+    for _ in 0..200 {
+        message = one.json(&format!("/queue/{id}")).await.1["message"].clone();
+        if message["status"] == "ACCEPTED" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    for name in ["id", "envelope_id", "as4_message_id"] {
+        let wanted = message[name].as_str().unwrap();
+        let found = get(one, &cookie, &format!("/queue?id={wanted}")).await;
+        assert_eq!((found.status, found.header("location")), (303, format!("/messages/{id}").as_str()), "{name}");
+    }
+    assert!(get(one, &cookie, "/queue?id=nothing-like-it").await.text().contains("class=\"empty\""));
+    let list = get(one, &cookie, "/queue?status=ACCEPTED").await.text();
+    assert!(list.contains(&format!("name=\"id\" value=\"{id}\"")), "{list}");
+    let secret = form_secret(&list);
+    let kind = "application/x-www-form-urlencoded";
+    let order = |which: &str, csrf: &str| {
+        Body::empty().memory(format!(
+            "csrf={csrf}&filter=status%3DACCEPTED&which={which}&id={id}&id={id}&reason=test&action=retry"
+        ))
+    };
+    let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
+    assert_eq!(one.page(Method::POST, "/queue/actions", &headers, order("chosen", "wrong")).await.status, 403);
+    // What is delivered is not sent again, and the page says so for each.
+    for (which, refused) in [("chosen", 2), ("all", 1)] {
+        let answer = one.page(Method::POST, "/queue/actions", &headers, order(which, &secret)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.text().contains(&format!("Gick inte: <strong>{refused}</strong>")), "{}", answer.text());
+        assert!(answer.text().contains("Meddelandet är i fel läge för det"));
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_told_of_changes_and_let_go_when_the_process_ends() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    assert_eq!(one.page(Method::GET, "/live", &[], Body::empty()).await.status, 303);
+    let cookie = logged_in(one).await;
+    let script = one.page(Method::GET, "/live.js", &[], Body::empty()).await;
+    assert!(script.header("content-type").starts_with("text/javascript"));
+    assert!(get(one, &cookie, "/").await.text().contains("<script src=\"/live.js\" defer></script>"));
+    let mut events = one.open("/live", &cookie).await;
+    assert_eq!(events.status, 200);
+    send(&federation, &cookie).await;
+    let first = events.chunk(std::time::Duration::from_secs(20)).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).starts_with("event: changed"), "{first:?}");
+    let begin = std::time::Instant::now();
+    federation.stop().await;
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "the stop does not wait for those who follow");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_stay_outside() {
     let federation = running().await;
     let [one, two] = &federation.sites;

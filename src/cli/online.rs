@@ -181,8 +181,21 @@ pub(super) struct OrderArgs {
     /// Why; it is kept with the message.
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Which messages.
-    #[arg(required = true, value_name = "ID")]
+    /// All messages in this status.
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// All of this participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    participant: Option<String>,
+    /// All with this access point.
+    #[arg(long, value_name = "AP-ID")]
+    partner: Option<String>,
+    /// All that are at least so old, as 1h.
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<String>,
+    /// Which messages, where no condition says it.
+    #[arg(value_name = "ID", required_unless_present_any = ["status", "participant", "partner", "older_than"],
+        conflicts_with_all = ["status", "participant", "partner", "older_than"])]
     ids: Vec<String>,
 }
 
@@ -250,7 +263,13 @@ pub(super) async fn run(
 }
 
 async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
-    let ids = args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?;
+    let ids = if args.ids.is_empty() {
+        let older_than = args.older_than.as_deref().map(duration).transpose()?;
+        let (status, participant, partner) = (args.status, args.participant, args.partner);
+        queue::ids(remote, &QueueOptions { direction: None, status, participant, partner, older_than }).await?
+    } else {
+        args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?
+    };
     queue::act(remote, &queue::Order { action, ids, reason: args.reason }, out).await
 }
 

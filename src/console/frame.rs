@@ -183,6 +183,10 @@ impl Frame {
     pub(super) fn is_logged_in(&self) -> bool {
         self.visit.is_logged_in()
     }
+    /// Whether the page follows what happens, where scripts are allowed.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_logged_in() && self.visit.may(Permission::See) && matches!(self.section, "overview" | "queue")
+    }
     /// ` aria-current` for the link of this section.
     pub(super) fn current(&self, section: &str) -> &'static str {
         if self.section == section { "page" } else { "false" }

@@ -1,12 +1,15 @@
 //! The pages: operators see queues, journeys and refusals, never contents; participants read and send
-//! in their mailboxes. Rendered here, without a script, in Swedish and English.
+//! in their mailboxes. Rendered here in Swedish and English; they work without
+//! a script, and one small one keeps figures and journeys up to date.
 
 mod access;
+mod bulk;
 mod compose;
 mod events;
 mod form;
 mod frame;
 mod journey;
+mod live;
 mod login;
 mod mailbox;
 mod overview;
@@ -23,10 +26,10 @@ use crate::access_point::Router as AccessPoint;
 use crate::accounts::Access;
 use crate::message_service::MessageService;
 use crate::model::Clock;
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::header;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -62,6 +65,9 @@ pub fn router(state: ConsoleState) -> Router {
     Router::new()
         .route("/", get(overview::overview))
         .route("/queue", get(queue::queue))
+        .route("/queue/actions", post(bulk::act))
+        .route("/live", get(live::live))
+        .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))
         .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
@@ -77,6 +83,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/logout", post(login::log_out))
         .route("/style.css", get(style))
         .fallback(frame::no_such_page)
+        .layer(Extension(live::Places::default()))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(state.clone(), access::visit))
         .layer(from_fn_with_state(state.clone(), access::protect))

@@ -5,7 +5,7 @@ use super::events::EventView;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::queue::{GROUPS, Group};
 use super::view::{Moment, StatusView, Wall, size};
-use crate::model::{Counts, Direction, Event, Timestamp};
+use crate::model::{Axis, Counts, Depth, Direction, Event, Timestamp};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -29,12 +29,27 @@ struct CountRow {
     oldest: Option<Moment>,
 }
 
+/// How much waits for one partner or participant.
+struct DepthRow {
+    outbound: bool,
+    name: String,
+    messages: u64,
+    oldest: Option<Moment>,
+    href: String,
+}
+
+/// Rows by partner and by participant, those with the most messages first.
+const DEPTHS_MAX: usize = 20;
+
 #[derive(Template)]
 #[template(path = "overview.html", config = ".config/askama.toml")]
 pub(super) struct OverviewPage {
     figures: Vec<Figure>,
     failed: u64,
     counts: Vec<CountRow>,
+    held: u64,
+    partners: Vec<DepthRow>,
+    participants: Vec<DepthRow>,
     refusals: Vec<EventView>,
     free: String,
     records: u64,
@@ -50,10 +65,38 @@ pub(super) async fn overview(State(state): State<ConsoleState>, visit: Visit) ->
 async fn overview_page(state: &ConsoleState, visit: &Visit) -> Result<Response, Failure> {
     let counts = state.access_point.counts().await?;
     let refusals = state.access_point.refusals(REFUSALS_LATEST).await?;
-    Ok(page(&render_overview(&counts, &refusals, visit)))
+    let partners = state.access_point.depths(Axis::Partner).await?;
+    let participants = state.access_point.depths(Axis::Participant).await?;
+    Ok(page(&render_overview(&counts, [partners, participants], &refusals, visit)))
 }
 
-pub(super) fn render_overview(counts: &Counts, refusals: &[Event], visit: &Visit) -> OverviewPage {
+fn depth_rows(mut depths: Vec<Depth>, of: &str, wall: &Wall) -> Vec<DepthRow> {
+    depths.sort_by_key(|depth| std::cmp::Reverse(depth.messages));
+    depths.truncate(DEPTHS_MAX);
+    let row = |depth: Depth| {
+        let outbound = depth.direction == Direction::Out;
+        let status = if outbound { "to-send" } else { "waiting-in" };
+        let name = percent_encoding::utf8_percent_encode(&depth.name, percent_encoding::NON_ALPHANUMERIC);
+        let direction = if outbound { "out" } else { "in" };
+        DepthRow {
+            outbound,
+            href: format!("/queue?status={status}&direction={direction}&{of}={name}"),
+            messages: depth.messages,
+            oldest: depth.oldest.map(|at| wall.moment(at)),
+            name: depth.name,
+        }
+    };
+    depths.into_iter().map(row).collect()
+}
+
+/// `depths`: by partner, and by participant.
+pub(super) fn render_overview(
+    counts: &Counts,
+    depths: [Vec<Depth>; 2],
+    refusals: &[Event],
+    visit: &Visit,
+) -> OverviewPage {
+    let [partners, participants] = depths;
     let wall = Wall::utc(visit.now, visit.lang());
     let rows = counts.by_status.iter().filter(|count| count.messages > 0).map(|count| CountRow {
         outbound: count.direction == Direction::Out,
@@ -66,6 +109,9 @@ pub(super) fn render_overview(counts: &Counts, refusals: &[Event], visit: &Visit
         failed: figures.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).sum(),
         figures,
         counts: rows.collect(),
+        held: counts.held,
+        partners: depth_rows(partners, "partner", &wall),
+        participants: depth_rows(participants, "participant", &wall),
         refusals: refusals.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
         free: size(counts.free_bytes),
         records: counts.journal_records,

@@ -59,7 +59,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 69] = [
+const KINDS: [(&str, &str, &str); 71] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -230,6 +230,12 @@ const KINDS: [(&str, &str, &str); 69] = [
     ("broken-off", "Överföringen avbröts", "Inget sparades. Försök igen."),
     ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),
+    (
+        "store-damaged",
+        "Det som är sparat är skadat",
+        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var.",
+    ),
+    ("crowded", "För mycket pågår samtidigt", "Försök igen om en stund."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
     ("reason", "Varje åtgärd behöver ett skäl", "Skriv en rad om varför, högst 500 tecken."),
     ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),

@@ -4,10 +4,11 @@ use super::ConsoleState;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
-use crate::model::{Direction, MessageId, Page, Query, Status, Timestamp};
+use crate::accounts::Permission;
+use crate::model::{Direction, Message, MessageId, Page, Problem, Query, Status, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -40,6 +41,13 @@ pub(super) const GROUPS: [Group; 5] = [
     },
 ];
 
+/// What still has to leave: what depths by partner and participant count outwards.
+const TO_SEND: Group = Group {
+    word: "to-send",
+    tone: "busy",
+    statuses: &[Status::Submitted, Status::SendEnqueued, Status::ScheduledForResend, Status::WaitingForRetry],
+};
+
 impl Group {
     /// What it is called.
     pub(super) fn label(&self, t: &'static Texts) -> &'static str {
@@ -48,6 +56,7 @@ impl Group {
             "retrying" => t.retrying,
             "awaiting" => t.awaiting,
             "waiting-in" => t.waiting_in,
+            "to-send" => t.to_send,
             _ => t.given_up,
         }
     }
@@ -57,11 +66,14 @@ impl Group {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Filter {
+    pub(super) id: String,
+    pub(super) held: String,
     pub(super) direction: String,
     pub(super) status: String,
     pub(super) participant: String,
     pub(super) partner: String,
     pub(super) older: String,
+    pub(super) since: String,
     pub(super) after: String,
 }
 
@@ -78,6 +90,8 @@ pub(super) struct QueuePage {
     statuses: Vec<StatusOption>,
     fault: Option<String>,
     rows: Vec<MessageRow>,
+    actions: Vec<(&'static str, &'static str)>,
+    raw: String,
     older: Option<String>,
     now: String,
     frame: Frame,
@@ -92,6 +106,13 @@ pub(super) async fn queue(
 ) -> Response {
     let listed = match filter.parsed(visit.now) {
         Err(fault) => Ok((Page::default(), Some(fault))),
+        Ok(query) if !filter.id.trim().is_empty() => {
+            let found = named(&state, filter.id.trim(), query).await;
+            if let Ok([only]) = found.as_deref() {
+                return Redirect::to(&format!("/messages/{}", only.id)).into_response();
+            }
+            found.map(|messages| (Page { messages, next: None }, None))
+        }
         Ok(query) => state.access_point.page(query).await.map(|page| (page, None)),
     };
     let raw = raw.unwrap_or_default();
@@ -99,9 +120,30 @@ pub(super) async fn queue(
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
 }
 
+/// The messages that any id names, with the other conditions: our id, the envelope's, the AS4 message's, a conversation's.
+async fn named(state: &ConsoleState, id: &str, query: Query) -> Result<Vec<Message>, Problem> {
+    let mut found = Vec::new();
+    if let Ok(ours) = id.parse::<MessageId>()
+        && let Ok(message) = state.access_point.message(ours).await
+    {
+        found.push(message);
+    }
+    let by_envelope = Query { envelope_id: id.parse().ok(), ..query.clone() };
+    let by_message = Query { as4_message_id: id.parse().ok(), ..query.clone() };
+    let by_conversation = Query { conversation_id: Some(id.to_owned()), ..query };
+    for query in [by_envelope, by_message, by_conversation] {
+        if query.envelope_id.is_some() || query.as4_message_id.is_some() || query.conversation_id.is_some() {
+            found.extend(state.access_point.page(query).await?.messages);
+        }
+    }
+    found.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+    found.dedup_by_key(|message| message.id);
+    Ok(found)
+}
+
 pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Option<String>, visit: &Visit) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
-    let groups = GROUPS.iter().map(|group| StatusOption {
+    let groups = GROUPS.iter().chain([&TO_SEND]).map(|group| StatusOption {
         word: group.word,
         label: group.label(visit.text()).to_owned(),
         chosen: filter.status == group.word,
@@ -115,6 +157,8 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
         statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
         older: found.next.map(|last| older_page(raw, last)),
         rows: found.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
+        actions: if visit.may(Permission::Operate) { visit.lang().actions() } else { Vec::new() },
+        raw: raw.to_owned(),
         filter,
         fault,
         now: wall.now(),
@@ -142,7 +186,7 @@ impl Filter {
         let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
         let statuses = match given(&self.status) {
             None => Vec::new(),
-            Some(word) => match GROUPS.iter().find(|group| group.word == word) {
+            Some(word) => match GROUPS.iter().chain([&TO_SEND]).find(|group| group.word == word) {
                 Some(group) => group.statuses.to_vec(),
                 None => vec![word.parse::<Status>()?],
             },
@@ -159,7 +203,9 @@ impl Filter {
                 .transpose()
                 .map_err(|e: crate::model::IdError| e.to_string())?,
             after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
+            held: !self.held.is_empty(),
             created_before: older,
+            created_since: given(&self.since).map(midnight).transpose()?,
             limit: PAGE_ROWS,
             ..Query::default()
         })
@@ -168,6 +214,10 @@ impl Filter {
 
 fn given(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn midnight(day: &str) -> Result<Timestamp, String> {
+    format!("{day}T00:00:00Z").parse().map_err(|_| format!("{day:?}: 2026-11-24"))
 }
 
 fn hours_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {

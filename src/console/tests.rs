@@ -1,15 +1,17 @@
 //! Pages rendered with made-up messages: what strangers write stays text, what is secret stays out.
 //! With `SLUSS_PAGES=DIR` the pages are written there, to be looked at.
 
+use super::bulk::{self, BulkPage};
 use super::compose;
 use super::frame::{Failure, LoginPage, Visit};
 use super::mailbox;
 use super::{Lang, access};
 use super::{events, journey, overview, queue};
+use crate::access_point::Action;
 use crate::message_service::Mailbox;
 use crate::model::{
-    Carriage, Content, Count, Counts, Direction, Document, DocumentType, Enveloped, Event, Fault, Message, MessageId,
-    Page, Problem, ProcessId, Stage, Status, Timestamp,
+    Carriage, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event, Fault, Message,
+    MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
 };
 use askama::Template;
 
@@ -140,6 +142,44 @@ fn counts() -> Counts {
     }
 }
 
+fn depths() -> Vec<Depth> {
+    let depth =
+        |name: &str, messages| Depth { direction: Direction::Out, name: name.into(), messages, oldest: Some(at(11)) };
+    vec![depth("", 1), depth("AP0002-TESTBED", 3)]
+}
+
+fn done_and_refused() -> BulkPage {
+    let outcomes = vec![(id(1), Ok(messages()[0].clone())), (id(2), Err(problem()))];
+    bulk::render_bulk(Action::Retry, outcomes, true, "status=attention", &visit(Lang::Sv))
+}
+
+#[test]
+fn a_bulk_action_says_for_each_message_what_became_of_it() {
+    let html = done_and_refused().render().unwrap();
+    for part in [
+        "Gjort: <strong>1</strong>",
+        "Gick inte: <strong>1</strong>",
+        "SMP svarar inte",
+        "Det finns fler",
+        "/queue?status=attention",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
+fn depths_lead_to_what_waits_there() {
+    let (_, html) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "overview").unwrap();
+    for part in [
+        "(inte uppslagen än)",
+        "status=to-send&#38;direction=out&#38;partner=AP0002%2DTESTBED",
+        "/queue?held=1",
+        "Kvarhållna meddelanden: <strong>2</strong>",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
 fn mailbox_of_alvesta() -> Mailbox {
     let participant = "0203:alvesta.example.se";
     Mailbox {
@@ -180,7 +220,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .map(|n| message(n, Direction::In, if n == 4 { Status::Error } else { Status::New }, i64::from(n) * 95))
         .collect();
     let mut rendered = vec![
-        ("overview", overview::render_overview(&counts(), &refusals(), &visit).render()),
+        ("overview", overview::render_overview(&counts(), [depths(), Vec::new()], &refusals(), &visit).render()),
         ("queue", queue::render_queue(queue::Filter::default(), "", &found, None, &visit).render()),
         ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
@@ -192,7 +232,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
         ("login", LoginPage { next: ATTACK.into(), fault: Some("x".into()), frame: visit.frame("login") }.render()),
         ("failure", Failure::from(problem()).render(&visit)),
-        ("empty", overview::render_overview(&Counts::default(), &[], &visit).render()),
+        ("empty", overview::render_overview(&Counts::default(), [Vec::new(), Vec::new()], &[], &visit).render()),
     ];
     rendered.drain(..).map(|(name, html)| (name, html.unwrap())).collect()
 }
@@ -201,7 +241,8 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
 fn what_strangers_write_is_shown_and_never_run() {
     for lang in [Lang::Sv, Lang::En] {
         for (name, html) in pages(lang) {
-            assert!(!html.contains("<script"), "{name}");
+            let ours = html.matches("<script src=\"/live.js\" defer></script>").count();
+            assert_eq!(html.matches("<script").count(), ours, "{name}");
             assert!(html.contains(&format!("<html lang=\"{}\">", lang.code())), "{name}");
         }
     }

@@ -103,6 +103,26 @@ texts! {
     older: "Äldre meddelanden", "Older messages";
     newest: "Till de nyaste", "Back to the newest";
 
+    to_send: "Ska skickas", "To be sent";
+    any_id: "Sök på id", "Search by id";
+    any_id_hint: "Meddelandets, kuvertets, AS4-meddelandets eller konversationens id", "Of the message, the envelope, the AS4 message or the conversation";
+    since: "Skapat från och med (UTC)", "Created since (UTC)";
+    only_held: "Bara kvarhållna", "Only those on hold";
+    held_messages: "Kvarhållna meddelanden", "Messages on hold";
+    choose: "Välj", "Choose";
+    bulk: "Gör med flera", "Do to several";
+    bulk_chosen: "De valda meddelandena", "The chosen messages";
+    bulk_all: "Alla som stämmer med filtret", "All that match the filter";
+    at_most: "högst", "at most";
+    bulk_done: "Gjort", "Done";
+    bulk_refused: "Gick inte", "Not done";
+    bulk_more: "Det finns fler som stämmer med filtret.", "There are more that match the filter.";
+    bulk_caption: "Vad som hände med varje meddelande", "What became of each message";
+    none_chosen: "Inget meddelande är valt.", "No message is chosen.";
+    by_partner: "Väntar per motpart", "Waiting by partner";
+    by_participant: "Väntar per deltagare", "Waiting by participant";
+    not_looked_up: "(inte uppslagen än)", "(not looked up yet)";
+
     // Message, for operators
     message: "Meddelande", "Message";
     journey: "Händelser", "Journey";
@@ -363,6 +383,11 @@ impl Lang {
             Stage::Cleared => "Varningen är över.",
         };
         self.pick(Some(sv), None)
+    }
+
+    /// Every action, by its word and its button.
+    pub fn actions(self) -> Vec<(&'static str, &'static str)> {
+        Action::ALL.into_iter().map(|action| (action.word(), self.action(action))).collect()
     }
 
     /// What the button of an action says.

@@ -17,6 +17,7 @@ pub use client::{Answer, Client, ClientSettings, Fetched, Outgoing};
 pub use connections::{Crowded, Standing};
 pub use error::NetError;
 pub use inbound::{BodyError, BodyLimits, BodyReader};
+pub use server::Ending;
 pub use tls::{ClientIdentity, ServerTls, TlsError};
 pub use token::AccessToken;
 

@@ -32,6 +32,22 @@ use tokio::time::{Instant, Sleep};
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// Tells that the server ends; an extension of every request. Answers without an end of their own heed it.
+#[derive(Clone, Debug)]
+pub struct Ending(watch::Receiver<bool>);
+
+impl Ending {
+    /// Whether the end has been asked for.
+    pub fn is_now(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is.
+    pub async fn come(&mut self) {
+        ended(&mut self.0).await;
+    }
+}
+
 /// What connections may cost, and how long the server waits for them when it ends.
 #[derive(Clone, Debug)]
 pub struct ServerLimits {
@@ -181,9 +197,11 @@ impl Connection {
     async fn http(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let app = TowerToHyperService::new(self.app);
         let (peer, standing) = (PeerAddress(self.peer), self.seat.standing());
+        let ending = Ending(self.shutdown.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let in_work = standing.begin();
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(ending.clone());
             request.extensions_mut().insert(standing.clone());
             let answer = app.call(request);
             // In work until the last byte of the answer has gone.

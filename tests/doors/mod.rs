@@ -120,6 +120,20 @@ impl Door for Site {
 }
 
 impl Site {
+    /// An answer of the pages that is still being written.
+    pub(crate) async fn open(&self, path: &str, cookie: &str) -> sluss::net::Answer {
+        let url = format!("{}{path}", self.console);
+        let headers = [(header::COOKIE, cookie.to_owned())];
+        let outgoing = Outgoing {
+            method: Method::GET,
+            url: &url,
+            headers: &headers,
+            body: Body::empty(),
+            timeout: Duration::from_secs(60),
+        };
+        self.client.request(outgoing).await.unwrap()
+    }
+
     /// The path of a link that logs in once, as an account or as the owner.
     pub(crate) async fn link(&self, account: Option<&str>) -> String {
         let body = account.map_or_else(|| serde_json::json!({}), |account| serde_json::json!({ "account": account }));

@@ -29,6 +29,22 @@ pub struct QueueOptions {
 ///
 /// A [`Problem`] when the daemon cannot be asked.
 pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> Result<u8, Problem> {
+    let messages = all(remote, options).await?;
+    output.list(&messages, || table(&messages), "no message").map_err(unprinted)?;
+    Ok(0)
+}
+
+/// The ids of all messages that fulfil the conditions.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked.
+pub async fn ids(remote: &Remote, options: &QueueOptions) -> Result<Vec<MessageId>, Problem> {
+    let messages = all(remote, options).await?;
+    Ok(messages.iter().filter_map(|message| word(message, "id").parse().ok()).collect())
+}
+
+async fn all(remote: &Remote, options: &QueueOptions) -> Result<Vec<Value>, Problem> {
     let mut messages = Vec::new();
     let mut after = None;
     loop {
@@ -47,8 +63,7 @@ pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> R
             None => break,
         }
     }
-    output.list(&messages, || table(&messages), "no message").map_err(unprinted)?;
-    Ok(0)
+    Ok(messages)
 }
 
 fn table(messages: &[Value]) -> Table {

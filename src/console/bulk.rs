@@ -1,0 +1,112 @@
+//! One thing done to many messages, for one reason: to those that were chosen, or to all that a filter finds. Each is
+//! an action of its own, and the page says for each what became of it.
+
+use super::ConsoleState;
+use super::form::OwnForm;
+use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
+use super::problems::ProblemView;
+use super::queue::Filter;
+use super::view::{StatusView, Wall};
+use crate::access_point::{Action, Warrant};
+use crate::limits::BULK_MESSAGES_MAX;
+use crate::model::{Message, MessageId, Problem, Query};
+use askama::Template;
+use axum::extract::{Query as UrlQuery, State};
+use axum::response::Response;
+use http::{StatusCode, Uri};
+
+/// What became of one message.
+pub(super) struct Outcome {
+    id: String,
+    status: Option<StatusView>,
+    problem: Option<ProblemView>,
+}
+
+#[derive(Template)]
+#[template(path = "bulk.html", config = ".config/askama.toml")]
+pub(super) struct BulkPage {
+    action: &'static str,
+    done: usize,
+    refused: usize,
+    outcomes: Vec<Outcome>,
+    more: bool,
+    back: String,
+    now: String,
+    frame: Frame,
+}
+
+/// `POST /queue/actions`.
+pub(super) async fn act(
+    State(state): State<ConsoleState>,
+    visit: Visit,
+    OwnForm(fields): OwnForm<Vec<(String, String)>>,
+) -> Response {
+    or_failure(&visit, acted(&state, &visit, &fields).await)
+}
+
+async fn acted(state: &ConsoleState, visit: &Visit, fields: &[(String, String)]) -> Result<Response, Failure> {
+    let field = |name: &str| fields.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str());
+    let action: Action = field("action").parse().map_err(|_| not_found(visit))?;
+    let warrant = Warrant::new(visit.actor_name(), field("reason"))?;
+    let (ids, more) = if field("which") == "all" {
+        matching(state, visit, field("filter")).await?
+    } else {
+        let chosen = fields.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.parse::<MessageId>());
+        (chosen.collect::<Result<Vec<_>, _>>().map_err(|_| not_found(visit))?, false)
+    };
+    if ids.is_empty() {
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, visit.text().none_chosen));
+    }
+    let mut outcomes = Vec::new();
+    for id in ids.into_iter().take(BULK_MESSAGES_MAX) {
+        outcomes.push((id, state.access_point.act(id, action, warrant.clone()).await));
+    }
+    Ok(page(&render_bulk(action, outcomes, more, field("filter"), visit)))
+}
+
+/// The messages that the filter of a list finds, as many as one order is for, and whether there are more.
+async fn matching(state: &ConsoleState, visit: &Visit, filter: &str) -> Result<(Vec<MessageId>, bool), Failure> {
+    let unusable = |_| Failure::new(StatusCode::BAD_REQUEST, visit.text().filter_wrong);
+    let uri: Uri = format!("/queue?{filter}").parse().map_err(|_| not_found(visit))?;
+    let UrlQuery(filter) = UrlQuery::<Filter>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
+    let mut query: Query = filter.parsed(visit.now).map_err(unusable)?;
+    query.after = None;
+    let mut found = Vec::new();
+    loop {
+        query.limit = BULK_MESSAGES_MAX - found.len();
+        let page = state.access_point.page(query.clone()).await?;
+        found.extend(page.messages.iter().map(|message| message.id));
+        if page.next.is_none() || found.len() >= BULK_MESSAGES_MAX {
+            return Ok((found, page.next.is_some()));
+        }
+        query.after = page.next;
+    }
+}
+
+pub(super) fn render_bulk(
+    action: Action,
+    outcomes: Vec<(MessageId, Result<Message, Problem>)>,
+    more: bool,
+    filter: &str,
+    visit: &Visit,
+) -> BulkPage {
+    let done = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    let outcomes: Vec<Outcome> = outcomes
+        .into_iter()
+        .map(|(id, outcome)| Outcome {
+            id: id.to_string(),
+            status: outcome.as_ref().ok().map(|message| StatusView::new(message.status, visit.lang())),
+            problem: outcome.err().map(|problem| ProblemView::new(&problem, visit.lang())),
+        })
+        .collect();
+    BulkPage {
+        action: visit.lang().action(action),
+        done,
+        refused: outcomes.len() - done,
+        outcomes,
+        more,
+        back: format!("/queue?{filter}"),
+        now: Wall::utc(visit.now, visit.lang()).now(),
+        frame: visit.frame("queue"),
+    }
+}
