@@ -133,6 +133,7 @@ fn parts() -> &'static (Client, Settings) {
             participants: BTreeMap::new(),
             envelope_bytes_max: limits::ENVELOPE_BYTES_MAX,
             as4_bytes_max: limits::AS4_BODY_BYTES_MAX,
+            free_bytes_least: 0,
             recorder: None,
             partners: BTreeMap::new(),
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
