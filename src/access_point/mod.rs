@@ -280,6 +280,21 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "an attempt is under way",
             format!("{error}; nothing was changed; try again when it has ended"),
         ),
+        StoreError::Unfit(_) => Problem::new(
+            Fault::Refused,
+            "store-unfit",
+            "the store or its backup is not fit for that",
+            error.to_string(),
+        ),
+        StoreError::Damaged { .. } => {
+            Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
+        }
+        StoreError::Locked { .. } => Problem::new(
+            Fault::Temporary,
+            "store-in-use",
+            "the store is in use",
+            format!("{error}; end that process first"),
+        ),
         StoreError::Full { .. } => Problem::new(
             Fault::Temporary,
             "disk-full",

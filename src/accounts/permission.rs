@@ -100,6 +100,7 @@ pub const PERMISSIONS: &[Route] = {
         api("GET", "/status", See),
         api("GET", "/lookup", See),
         api("POST", "/ping", Operate),
+        api("POST", "/store/backup", Administer),
         api("GET", "/metrics", See),
         api("GET", "/accounts", Administer),
         api("POST", "/links", Impersonate),

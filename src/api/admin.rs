@@ -114,6 +114,32 @@ pub(super) async fn act(
     Ok(Json(QueueLine::from(&message)).into_response())
 }
 
+/// Where a backup goes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupOrder {
+    to: std::path::PathBuf,
+}
+
+/// `POST store/backup`: copies the store into a new folder of the daemon's machine.
+pub(super) async fn backup(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    body: Body,
+) -> Result<Response, ProblemAnswer> {
+    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
+        .await
+        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
+    let order: BackupOrder = serde_json::from_slice(&body)
+        .map_err(|error| usage(format!("expected JSON as {{\"to\":\"/FOLDER\"}}; {error}")))?;
+    if !order.to.is_absolute() {
+        return Err(usage(format!("to: found {}, expected an absolute path", order.to.display())).into());
+    }
+    tracing::info!(actor = actor.name(), to = %order.to.display(), "a backup of the store begins");
+    Ok(Json(state.outlook.backup(order.to).await?).into_response())
+}
+
 /// `GET status`: depths and ages of the queues, room on disk, and what the application adds.
 pub(super) async fn status(
     State(state): State<ApiState>,

@@ -13,6 +13,7 @@ pub mod output;
 pub mod remote;
 mod serve;
 mod stop;
+mod store;
 mod stream;
 mod testbed;
 mod text;
@@ -90,6 +91,7 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Xml { command } => offline::xml(command, out).map_err(one),
         Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => bench::run(command, out).await.map_err(one),
+        Command::Store { command } => store::run(command, cli.config, cli.token_file.as_deref(), out).await,
         Command::Accounts { command } => {
             let config = Config::load(&config_path(cli.config))?;
             accounts::accounts(command, &config, out).await.map_err(one)

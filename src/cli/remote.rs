@@ -9,6 +9,7 @@ pub mod link;
 pub mod lookup;
 pub mod queue;
 pub mod send;
+pub mod store;
 
 use crate::cli::output::Output;
 use crate::model::{Fault, Problem};

@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+pub mod backup;
 pub mod bench;
 pub mod blob;
 mod decide;
@@ -17,6 +18,7 @@ mod record;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 mod writer;
 
 use crate::metrics::Journal;
@@ -35,13 +37,18 @@ pub use embedded::{EmbeddedStore, Opening};
 #[non_exhaustive]
 pub enum StoreError {
     /// The journal is damaged in its middle, or is of another format version.
-    #[error("the journal is damaged: {what} at {place}; restore from a backup, or move the folder aside")]
+    #[error(
+        "the journal is damaged: {what} at {place}; `sluss store verify` names all damage; restore from a backup into an empty folder"
+    )]
     Damaged {
         /// What was found.
         what: String,
-        /// Segment and offset.
-        place: String,
+        /// Segment, offset and record.
+        place: Place,
     },
+    /// A backup is not whole, or the place for it is not free.
+    #[error("{0}")]
+    Unfit(String),
     /// A message of this id is there already.
     #[error("message {0} exists already")]
     Exists(MessageId),
@@ -92,6 +99,23 @@ pub enum StoreError {
     /// An earlier write failed; nothing is accepted until the next start.
     #[error("the store stopped after a failed write: {0}")]
     Stopped(String),
+}
+
+/// A place in the journal.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Place {
+    /// The segment's file.
+    pub segment: String,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// Number of the record that was expected there.
+    pub record: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} offset {} (record {})", self.segment, self.offset, self.record)
+    }
 }
 
 impl StoreError {

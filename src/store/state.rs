@@ -58,6 +58,11 @@ impl Closing {
         marked.map_err(|source| StoreError::io(format!("data folder {}", self.folder.display()), source))
     }
 
+    /// The store's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The index was flushed, and nothing is written any more.
     pub(super) fn in_order(&self) {
         self.in_order.store(true, Ordering::Relaxed);
