@@ -210,7 +210,13 @@ pub const REASON_CHARS_MAX: usize = 500;
 pub const ACTION_BYTES_MAX: usize = 16 * 1024;
 
 /// Steps (attempts to send, envelopes handed over) under way at once.
-pub const STEPS_AT_ONCE_MAX: usize = 8;
+pub const STEPS_AT_ONCE_MAX: usize = 16;
+
+/// The same for one other access point, or one participant inwards: the rest is for others.
+pub const LANE_STEPS_AT_ONCE_MAX: usize = 8;
+
+/// After so many failures in a row an access point gets one attempt at a time.
+pub const LANE_FAILURES_SUSPECT: u32 = 3;
 
 /// Largest message receipt read, in bytes.
 pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;

@@ -6,7 +6,7 @@
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Message, MessageId, Page, ParticipantId, Query, Timestamp,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, Message, MessageId, Page, ParticipantId, PartyId, Query, Timestamp,
 };
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
@@ -18,7 +18,7 @@ use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
-use crate::store::{Answered, Committed, DuplicateKey, Store, StoreError, Transaction, query};
+use crate::store::{Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, query};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -209,17 +209,37 @@ impl Store for EmbeddedStore {
         self.commit_together(vec![transaction]).pop().unwrap_or_else(|| Err(self.ended()))
     }
 
-    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
+    fn claim_admitted(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Result<Option<(Message, Admission)>, StoreError> {
         self.running()?;
         let mut queue = self.queue();
-        let Some(id) = queue.longest_due(now) else { return Ok(None) };
+        let Some((id, admission)) = queue.next(now, admit) else { return Ok(None) };
         let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
         // It names the claim, so no two claims on one message may have the same.
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
         let until = last.map_or(until, |last| last.max(until));
         queue.hold(id, until);
-        Ok(Some(Message { lease_until: Some(until), ..message }))
+        Ok(Some((Message { lease_until: Some(until), ..message }, admission)))
+    }
+
+    fn unclaim(&self, id: MessageId, claim: Timestamp) {
+        let mut queue = self.queue();
+        if queue.lease(id) == Some(claim) {
+            queue.release(id);
+        }
+    }
+
+    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>) {
+        self.queue().route(recipient, partner);
+    }
+
+    fn lanes(&self) -> Vec<LaneLoad> {
+        self.queue().loads()
     }
 
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -340,8 +360,8 @@ fn open_files_telling(
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
     for due in index.due() {
-        let (id, at) = due?;
-        queue.schedule(id, Some(at));
+        let (id, due) = due?;
+        queue.schedule(id, due.stream, Some(due.at));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
     let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };

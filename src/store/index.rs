@@ -13,10 +13,10 @@
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
-//! | `q` due id | – |
+//! | `q` due id | when, and in which stream |
 //! | `z` | the position |
 
-use crate::model::{Axis, BlobId, Direction, Event, Message, MessageId, Outcome, Status, Timestamp};
+use crate::model::{Axis, BlobId, Direction, Event, Message, MessageId, Outcome, Status, Stream, Timestamp};
 use crate::store::disk::Disk;
 use crate::store::journal::Position;
 use crate::store::keys::{Batch, Keys};
@@ -31,7 +31,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -56,6 +56,13 @@ pub(super) struct Stage {
     tally: BTreeMap<Vec<u8>, i64>,
     /// Payloads that a message no longer refers to.
     pub(super) dropped: Vec<BlobId>,
+}
+
+/// When work on a message is due, and where it waits for its turn.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Due {
+    pub(super) at: Timestamp,
+    pub(super) stream: Stream,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -138,7 +145,7 @@ impl Index {
     }
 
     /// Messages with work to do, and when.
-    pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Timestamp), StoreError>> + '_ {
+    pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Due), StoreError>> + '_ {
         self.keys.below(b"q").map(|entry| {
             let (key, value) = entry?;
             Ok((id_at_end(&key), parse(&value, "time")?))
@@ -200,7 +207,7 @@ impl Stage {
             self.batch.remove(due);
         }
         if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
-            self.batch.insert(due, json(&at, "time")?);
+            self.batch.insert(due, json(&Due { at, stream: new.into() }, "time")?);
         }
         let remain = new.payloads();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));

@@ -16,6 +16,7 @@ mod query;
 mod queue;
 mod record;
 mod state;
+mod turns;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -23,7 +24,7 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Message, MessageId, Outcome, Page, ParticipantId,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, Message, MessageId, Outcome, Page, ParticipantId,
     PartyId, Query, Timestamp,
 };
 use std::io;
@@ -218,6 +219,30 @@ pub enum Committed {
     Duplicate(Answered),
 }
 
+/// What a lane may do now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// Its next message is attempted.
+    Attempt,
+    /// Nothing before then.
+    Later(Timestamp),
+    /// Nothing before one of its messages under way has ended.
+    Full,
+}
+
+/// What waits in one lane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LaneLoad {
+    /// Which.
+    pub lane: Lane,
+    /// Messages that wait, for a time or for their turn.
+    pub waiting: usize,
+    /// Messages that are claimed.
+    pub in_flight: usize,
+    /// When the next one is due, or since when.
+    pub due_since: Option<Timestamp>,
+}
+
 /// The store. All calls block; async callers use `tokio::task::spawn_blocking`. Readers see what is
 /// durable, and nothing that a power cut could take back.
 pub trait Store: Send + Sync {
@@ -230,7 +255,23 @@ pub trait Store: Send + Sync {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
     /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
     /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.
-    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError>;
+    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
+        Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
+    }
+    /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
+    /// claimed. Lanes take turns, and within a lane streams; a stream gives what has been due longest.
+    fn claim_admitted(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Result<Option<(Message, Admission)>, StoreError>;
+    /// Gives a claim back, as if it had not been taken.
+    fn unclaim(&self, id: MessageId, claim: Timestamp);
+    /// Unpacked messages to `recipient` go to this access point, and wait in its lane; `None`: that is no longer known.
+    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
+    /// What waits for an attempt, by lane.
+    fn lanes(&self) -> Vec<LaneLoad>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.

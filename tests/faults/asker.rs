@@ -197,9 +197,10 @@ fn a_full_disk_is_said_and_what_could_not_be_kept_comes_again() {
     let world = world();
     let _third = world.third();
     let _discovery = world.discovery();
-    let Some(disk) = Disk::new(world.dir.join("disk"), "160m") else { return };
+    let Some(disk) = Disk::new(world.dir.join("disk"), "400m") else { return };
     let config = world.folder(THIRD).join("disk.toml");
     let text = fs::read_to_string(world.config(THIRD)).unwrap();
+    let text = text.replace("[limits]", "[limits]\nfree_bytes_least = 134217728");
     fs::write(&config, text.replace("\"data\"", &format!("\"{}\"", disk.0.join("data").display()))).unwrap();
     let config = config.display().to_string();
     let at = |args: &[&str]| sluss(&[args, &["--json", "--config", &config]].concat());
@@ -210,11 +211,14 @@ fn a_full_disk_is_said_and_what_could_not_be_kept_comes_again() {
     wait(|| at(&["queue", "list", "--status", "ACCEPTED"]).lines.pop()).expect("an accepted message");
 
     let before = (at(&["queue", "list"]).done().lines.len(), kept(&disk.0));
-    disk.fill("80m");
+    disk.fill("300m");
     let error = at(&letter).ended(3).error();
-    assert_eq!((&error["type"], &error["title"]), (&"urn:sluss:problem:disk-full".into(), &"the disk is full".into()));
+    assert_eq!(
+        (&error["type"], &error["title"]),
+        (&"urn:sluss:problem:space".into(), &"too little space is free".into())
+    );
     let detail = error["detail"].as_str().unwrap();
-    assert!(detail.contains("nothing was kept") && detail.contains("free space"), "{error}");
+    assert!(detail.contains("nothing was kept") && detail.contains("limits.free_bytes_least"), "{error}");
     let sent = send(world, DAVID, b"into the full disk").done().one();
     let envelope = sent["envelope_id"].as_str().unwrap();
     let waiting = world.until_status(NORTH, envelope, "SCHEDULED_FOR_RESEND");
