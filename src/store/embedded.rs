@@ -355,7 +355,11 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
+    let untrusted = trusted.is_err();
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    if untrusted {
+        closing.built()?;
+    }
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
