@@ -6,7 +6,8 @@
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Lane, Message, MessageId, Page, ParticipantId, PartyId, Query, Timestamp,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
+    PartyId, Query, Timestamp,
 };
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
@@ -18,7 +19,9 @@ use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
-use crate::store::{Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, query};
+use crate::store::{
+    Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -265,6 +268,10 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.events(id))
     }
 
+    fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError> {
+        self.shared.heed(log::page(&self.shared.index, query))
+    }
+
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.refusals(limit))
     }
@@ -348,7 +355,11 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
+    let untrusted = trusted.is_err();
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    if untrusted {
+        closing.built()?;
+    }
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;

@@ -124,6 +124,9 @@ pub(super) fn open(
     from: Option<&Position>,
     each: Each<'_>,
 ) -> Result<(Journal, Found), StoreError> {
+    // A killed process may have created a segment whose name is not durable yet.
+    let synced = medium.disk.sync_folder(folder);
+    synced.map_err(|error| StoreError::io(format!("sync {}", folder.display()), error))?;
     let mut numbers = numbers(&*medium.disk, folder)?;
     let mut reader = Reader::new(folder, hash, each);
     if let Some(from) = from {
@@ -134,7 +137,7 @@ pub(super) fn open(
     let mut open = None;
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
-        let (file, segment) = read_durable(&*medium.disk, folder, *number)?;
+        let (file, segment) = read_durable(&*medium.disk, folder, *number, last)?;
         if last && reader.half_created(&segment) {
             let removed = medium.disk.remove(&path(folder, *number));
             removed.map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
@@ -344,12 +347,23 @@ fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
 
 /// Reads a segment of which nothing is only in memory: a killed process may have left written but
 /// unsynced records, and they must not be acted upon before they are durable.
-fn read_durable(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(Box<dyn DiskFile>, Vec<u8>), StoreError> {
+///
+/// The last one is written once more: after a sync that failed, the system may hold its bytes for written, and
+/// the next sync says nothing of them.
+fn read_durable(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u32,
+    last: bool,
+) -> Result<(Box<dyn DiskFile>, Vec<u8>), StoreError> {
     let path = path(folder, number);
     let read = || {
         let file = disk.open(&path)?;
-        file.sync_all()?;
         let bytes = file.read_all()?;
+        if last {
+            file.write_all_at(&bytes[..written(&bytes)], 0)?;
+        }
+        file.sync_all()?;
         Ok((file, bytes))
     };
     read().map_err(|error| StoreError::io(format!("read {}", path.display()), error))
