@@ -183,6 +183,12 @@ pub const LIST_MESSAGES_MAX: usize = 1000;
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
 pub const LIST_LOOKS_MAX: usize = 10_000;
 
+/// Most events of one page of the event log.
+pub const LIST_EVENTS_MAX: usize = 1000;
+
+/// Most events looked at for one page of the event log, whatever the conditions.
+pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 20_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 

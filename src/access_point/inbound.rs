@@ -498,9 +498,8 @@ fn outcome(
             Transaction { inserts, settlements, events, answered: None }
         }
         Ok(Delivered::Held(envelope_id)) => {
-            let event =
-                Event::new(now, Some(message.id), Stage::Held, "the envelope conforms and waits for its participant")
-                    .fact("envelope_id", &envelope_id);
+            let event = Event::of(now, message, Stage::Held, "the envelope conforms and waits for its participant")
+                .fact("envelope_id", &envelope_id);
             let changes = vec![Change::EnvelopeId(envelope_id), Change::Due(None), Change::Error(None)];
             Transaction {
                 settlements: vec![settle(Outcome::Hold, changes)],

@@ -96,6 +96,7 @@ pub const PERMISSIONS: &[Route] = {
         api("GET", "/queue", See),
         api("GET", "/queue/{id}", See),
         api("POST", "/queue/{id}/{action}", Operate),
+        api("GET", "/events", See),
         api("GET", "/refusals", See),
         api("GET", "/status", See),
         api("GET", "/lookup", See),

@@ -6,8 +6,8 @@ use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, Warrant};
 use crate::accounts::Actor;
-use crate::limits::ACTION_BYTES_MAX;
-use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
+use crate::limits::{ACTION_BYTES_MAX, LIST_EVENTS_MAX};
+use crate::model::{Clock, Direction, DocumentType, LogQuery, Problem, Query, Stage, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -226,6 +226,38 @@ fn document_type(text: &str) -> DocumentType {
     let with_scheme =
         text.strip_prefix(crate::model::document::DOCUMENT_SCHEME).and_then(|rest| rest.strip_prefix("::"));
     DocumentType::new(with_scheme.unwrap_or(text))
+}
+
+/// Conditions on the event log. All that are given hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsQuery {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    partner: Option<String>,
+    participant: Option<String>,
+    stage: Option<Stage>,
+    message: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET events`: the event log, newest first, by pages.
+pub(super) async fn events(
+    State(state): State<ApiState>,
+    Strict(query): Strict<EventsQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let page = state.access_point.log(LogQuery {
+        since: query.since,
+        until: query.until,
+        partner: optional_id(query.partner.as_deref())?,
+        participant: optional_id(query.participant.as_deref())?,
+        stage: query.stage,
+        message: optional_id(query.message.as_deref())?,
+        after: optional_id(query.after.as_deref())?,
+        limit: query.limit.unwrap_or(LIST_EVENTS_MAX).clamp(1, LIST_EVENTS_MAX),
+    });
+    Ok(Json(page.await?).into_response())
 }
 
 /// How many refusals are asked for.

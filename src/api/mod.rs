@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
+//! | `queue`, `events`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
 //! | `accounts`, `links`, `store/backup` | administrators ([`accounts`], [`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
@@ -88,6 +88,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/queue", get(admin::queue))
         .route("/queue/{id}", get(admin::journey))
         .route("/queue/{id}/{action}", post(admin::act))
+        .route("/events", get(admin::events))
         .route("/refusals", get(admin::refusals))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))

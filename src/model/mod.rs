@@ -5,6 +5,7 @@ pub mod event;
 pub mod finding;
 pub mod id;
 pub mod lane;
+pub mod log;
 pub mod message;
 pub mod problem;
 pub mod query;
@@ -16,6 +17,7 @@ pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use lane::{Lane, Stream};
+pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,

@@ -6,7 +6,8 @@
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Lane, Message, MessageId, Page, ParticipantId, PartyId, Query, Timestamp,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
+    PartyId, Query, Timestamp,
 };
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
@@ -18,7 +19,9 @@ use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
-use crate::store::{Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, query};
+use crate::store::{
+    Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -263,6 +266,10 @@ impl Store for EmbeddedStore {
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
+    }
+
+    fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError> {
+        self.shared.heed(log::page(&self.shared.index, query))
     }
 
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {

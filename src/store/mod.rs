@@ -12,6 +12,7 @@ pub mod embedded;
 mod index;
 pub mod journal;
 pub mod keys;
+mod log;
 mod query;
 mod queue;
 mod record;
@@ -24,8 +25,8 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, Message, MessageId, Outcome, Page, ParticipantId,
-    PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Outcome,
+    Page, ParticipantId, PartyId, Query, Timestamp,
 };
 use std::io;
 use std::time::Duration;
@@ -297,6 +298,8 @@ pub trait Store: Send + Sync {
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
+    /// The event log by conditions, newest first, by pages.
+    fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// What was answered to a received AS4 message.

@@ -2,6 +2,7 @@
 
 use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
 };
 use crate::{duplicate, insert, message, open, settle, with_envelope};
@@ -46,6 +47,7 @@ on_every_store!(
     a_page_goes_on_where_looking_for_it_became_too_much,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     events_come_in_order_and_refusals_latest_first,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,
     a_payload_is_removed_with_its_last_reference,
