@@ -5,7 +5,7 @@ use std::process::Command;
 
 fn main() -> io::Result<()> {
     let mut cargo = io::stdout().lock();
-    writeln!(cargo, "cargo::rerun-if-changed=build.rs")?;
+    writeln!(cargo, "cargo::rerun-if-changed=.config/link.rs")?;
     if packed_relocations() {
         // The loader of every process then reads 30 kB of relocations instead of 570 kB.
         writeln!(cargo, "cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs")?;
