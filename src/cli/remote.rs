@@ -3,6 +3,7 @@
 //! Each function prints by [`Output`] and returns the exit status; a [`Problem`] is for the caller to
 //! print, with the exit status of its fault.
 
+pub mod audit;
 pub mod envelopes;
 pub mod inbox;
 pub mod link;

@@ -2,6 +2,7 @@
 
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
+use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::Problem;
 use serde_json::Value;
 
@@ -20,8 +21,8 @@ pub struct AuditOptions {
     pub stage: Option<String>,
     /// A message.
     pub message: Option<String>,
-    /// At most so many events; all without.
-    pub limit: Option<usize>,
+    /// At most so many events.
+    pub limit: usize,
 }
 
 /// Lists events, newest first, all pages of them up to the limit.
@@ -29,11 +30,10 @@ pub struct AuditOptions {
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked.
-pub async fn list(remote: &Remote, options: &AuditOptions, output: &Output) -> Result<u8, Problem> {
-    let most = options.limit.unwrap_or(usize::MAX);
+pub async fn list(remote: &Remote, options: AuditOptions, output: &Output) -> Result<u8, Problem> {
     let mut events: Vec<Value> = Vec::new();
     let mut after = None;
-    while events.len() < most {
+    while events.len() < options.limit {
         let query = [
             ("since", options.since.clone()),
             ("until", options.until.clone()),
@@ -41,7 +41,7 @@ pub async fn list(remote: &Remote, options: &AuditOptions, output: &Output) -> R
             ("participant", options.participant.clone()),
             ("stage", options.stage.clone()),
             ("message", options.message.clone()),
-            ("limit", options.limit.map(|limit| (limit - events.len()).to_string())),
+            ("limit", Some((options.limit - events.len()).min(LIST_MESSAGES_MAX).to_string())),
             ("after", after),
         ];
         let page = remote.get("/events", &query).await?;
@@ -51,7 +51,7 @@ pub async fn list(remote: &Remote, options: &AuditOptions, output: &Output) -> R
             None => break,
         }
     }
-    events.truncate(most);
+    events.truncate(options.limit);
     output.list(&events, || table(&events), "no event").map_err(unprinted)?;
     Ok(0)
 }
