@@ -1,12 +1,12 @@
 //! For operators: the queue, a message's journey, the state of the whole, discovery, health.
 
-use super::extract::{NoQuery, Parted, Strict, id, optional_id};
+use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, Warrant};
 use crate::accounts::Actor;
-use crate::limits::{ACTION_BYTES_MAX, LIST_EVENTS_MAX};
+use crate::limits::LIST_EVENTS_MAX;
 use crate::model::{Clock, Direction, DocumentType, LogQuery, Problem, Query, Stage, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::body::Body;
@@ -103,11 +103,7 @@ pub(super) async fn act(
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
 ) -> Result<Response, ProblemAnswer> {
-    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
-        .await
-        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
-    let order: Order = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\"}}; {error}")))?;
+    let order: Order = order(body, r#"{"reason":"TEXT"}"#).await?;
     let action: Action = action.parse().map_err(usage)?;
     let warrant = Warrant::new(actor.name(), &order.reason)?;
     let message = state.access_point.act(id(&message)?, action, warrant).await?;
@@ -128,11 +124,7 @@ pub(super) async fn backup(
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
 ) -> Result<Response, ProblemAnswer> {
-    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
-        .await
-        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
-    let order: BackupOrder = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"to\":\"/FOLDER\"}}; {error}")))?;
+    let order: BackupOrder = order(body, r#"{"to":"/FOLDER"}"#).await?;
     if !order.to.is_absolute() {
         return Err(usage(format!("to: found {}, expected an absolute path", order.to.display())).into());
     }
