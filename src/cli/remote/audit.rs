@@ -2,7 +2,7 @@
 
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
-use crate::limits::LIST_MESSAGES_MAX;
+use crate::limits::LIST_EVENTS_MAX;
 use crate::model::Problem;
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub async fn list(remote: &Remote, options: AuditOptions, output: &Output) -> Re
             ("participant", options.participant.clone()),
             ("stage", options.stage.clone()),
             ("message", options.message.clone()),
-            ("limit", Some((options.limit - events.len()).min(LIST_MESSAGES_MAX).to_string())),
+            ("limit", Some((options.limit - events.len()).min(LIST_EVENTS_MAX).to_string())),
             ("after", after),
         ];
         let page = remote.get("/events", &query).await?;
