@@ -183,6 +183,12 @@ pub const LIST_MESSAGES_MAX: usize = 1000;
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
 pub const LIST_LOOKS_MAX: usize = 10_000;
 
+/// Most events of one page of the event log.
+pub const LIST_EVENTS_MAX: usize = 1000;
+
+/// Most events looked at for one page of the event log, whatever the conditions.
+pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 20_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -210,7 +216,13 @@ pub const REASON_CHARS_MAX: usize = 500;
 pub const ACTION_BYTES_MAX: usize = 16 * 1024;
 
 /// Steps (attempts to send, envelopes handed over) under way at once.
-pub const STEPS_AT_ONCE_MAX: usize = 8;
+pub const STEPS_AT_ONCE_MAX: usize = 16;
+
+/// The same for one other access point, or one participant inwards: the rest is for others.
+pub const LANE_STEPS_AT_ONCE_MAX: usize = 8;
+
+/// After so many failures in a row an access point gets one attempt at a time.
+pub const LANE_FAILURES_SUSPECT: u32 = 3;
 
 /// Largest message receipt read, in bytes.
 pub const MESSAGE_RECEIPT_BYTES_MAX: u64 = 1024 * 1024;

@@ -67,6 +67,8 @@ async fn a_message_goes_in_at_one_door_and_comes_out_at_the_other() {
         assert!(stages.contains(&stage), "{stage} in {stages:?}");
     }
     assert!(!shown.to_string().contains("Ärende"), "an operator's view holds the label");
+    let (_, log) = one.json(&format!("/events?message={id}&stage=receipted&participant={BOB}&limit=1")).await;
+    assert_eq!(log["events"][0]["facts"]["partner"], "AP0002-DEMO", "{log}");
     let (_, status) = one.json("/status").await;
     assert!(status["queues"].as_array().unwrap().iter().any(|queue| queue["status"] == "ACCEPTED"));
     let partner = status["partners"].as_array().unwrap().iter().find(|partner| partner["partner"] == "AP0002-DEMO");
@@ -115,6 +117,8 @@ async fn what_is_not_understood_is_refused_with_the_reason() {
         ("/participants/..%2F../envelopes", 400, ""),
         ("/status?verbose=1", 400, "verbose"),
         ("/queue/7", 400, "UUID"),
+        ("/events?after=7", 400, "next"),
+        ("/events?stage=lost", 400, "stage"),
         (nobody, 404, ""),
         ("/inbox?participant=0203:nobody.example.se", 404, ALICE),
         ("/nothing", 404, "/api/v1"),

@@ -56,6 +56,24 @@ fn a_document_arrives_whole_and_its_answer_comes_back() {
 }
 
 #[test]
+fn the_event_log_is_listed_by_its_conditions_over_all_pages() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "logg.txt", b"recorded");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
+    let id = sent["id"].as_str().unwrap();
+    let events = world.at(NORTH, &["audit", "list", "--message", id]).done().lines;
+    let stages: Vec<&str> = events.iter().filter_map(|event| event["stage"].as_str()).collect();
+    assert_eq!(stages, ["answered", "receipted", "packed", "routed", "accepted"], "newest first: {events:#?}");
+    let packed = world.at(NORTH, &["audit", "list", "--message", id, "--stage", "packed"]).done().one();
+    assert_eq!(packed, events[2]);
+    let two = world.at(NORTH, &["audit", "list", "--message", id, "--limit", "2"]).done().lines;
+    assert_eq!(two, events[..2]);
+    let later = world.at(NORTH, &["audit", "list", "--message", id, "--since", "2100-01-01T00:00:00Z"]).done().lines;
+    assert!(later.is_empty(), "{later:#?}");
+}
+
+#[test]
 fn a_test_message_is_receipted_and_not_delivered() {
     let world = world();
     let before = world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len();

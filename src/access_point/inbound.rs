@@ -276,7 +276,8 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
             error.to_string(),
         ))
     })?;
-    let message = delivery.map(|delivery| new_message(&opened.message, delivery, parts, now)).transpose()?;
+    let message =
+        delivery.map(|delivery| new_message(&opened.message, delivery, parts, (now, router.steady()))).transpose()?;
     let answered = Answered {
         message: message.as_ref().map(|message| message.id),
         content_type: answer.content_type.clone(),
@@ -335,7 +336,7 @@ fn new_message(
     header: &as4::UserMessage,
     delivery: Delivery,
     parts: Parts<'_>,
-    now: Timestamp,
+    (now, due): (Timestamp, Timestamp),
 ) -> Result<Message, Failure> {
     let Delivery { from, to, document_type, carriage, envelope_id } = delivery;
     let (envelope, bytes, sha256) = parts.keep()?.ok_or_else(|| one_part(0))?;
@@ -356,6 +357,7 @@ fn new_message(
         as4_message_id: Some(header.message_id.clone()),
         conversation_id: Some(header.conversation_id.clone()),
         partner: header.from.id.parse().ok(),
+        next_attempt_at: Some(due),
         ..Message::new(Direction::In, carriage, of, now)
     })
 }
@@ -473,7 +475,12 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
 // === Outcome ===
 
 /// What the look meant: the one transaction that is written.
-fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Timestamp) -> Transaction {
+fn outcome(
+    message: &Message,
+    result: Result<Delivered, Undelivered>,
+    now: Timestamp,
+    steady: Timestamp,
+) -> Transaction {
     let settle = |outcome, changes| Settlement {
         id: message.id,
         claim: message.lease_until,
@@ -491,9 +498,8 @@ fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Times
             Transaction { inserts, settlements, events, answered: None }
         }
         Ok(Delivered::Held(envelope_id)) => {
-            let event =
-                Event::new(now, Some(message.id), Stage::Held, "the envelope conforms and waits for its participant")
-                    .fact("envelope_id", &envelope_id);
+            let event = Event::of(now, message, Stage::Held, "the envelope conforms and waits for its participant")
+                .fact("envelope_id", &envelope_id);
             let changes = vec![Change::EnvelopeId(envelope_id), Change::Due(None), Change::Error(None)];
             Transaction {
                 settlements: vec![settle(Outcome::Hold, changes)],
@@ -518,7 +524,7 @@ fn outcome(message: &Message, result: Result<Delivered, Undelivered>, now: Times
                 "the envelope could not be handed over and is tried again",
             )
             .problem(problem.clone());
-            let next = now.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
+            let next = steady.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
             let changes =
                 vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
             Transaction {
@@ -559,7 +565,7 @@ pub(super) fn conclude(
     mut result: Result<Delivered, Undelivered>,
 ) -> Result<(), Problem> {
     let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
-    let committed = router.commit(outcome(message, result, router.now()));
+    let committed = router.commit(outcome(message, result, router.now(), router.steady()));
     drop(hold);
     committed.map(drop).map_err(|error| store_problem(&error))
 }

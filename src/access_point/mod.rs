@@ -3,6 +3,7 @@
 //! Each direction is one file with the same three functions: an entry that makes the message durable
 //! and then answers, a step that makes one attempt, and an outcome that decides what it meant.
 
+mod health;
 pub mod inbound;
 mod operate;
 pub mod outbound;
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 use inbound::Gate;
 use room::Room;
 
+pub use health::{Health, ParticipantState, PartnerState};
 pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
@@ -141,6 +143,7 @@ pub struct Router {
     settings: RwLock<Arc<Settings>>,
     partners: Mutex<BTreeMap<String, Certificate>>,
     gate: Gate,
+    lanes: health::Lanes,
     due: Notify,
     metrics: Metrics,
     room: Room,
@@ -165,6 +168,7 @@ impl Router {
             settings: RwLock::new(Arc::new(settings)),
             partners: Mutex::default(),
             gate: Gate::default(),
+            lanes: health::Lanes::default(),
             due: Notify::new(),
             metrics: Metrics::default(),
             room: Room::default(),
@@ -215,6 +219,11 @@ impl Router {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The present on the clock by which waiting is measured.
+    fn steady(&self) -> Timestamp {
+        self.clock.steady()
     }
 
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.
@@ -279,6 +288,21 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "busy",
             "an attempt is under way",
             format!("{error}; nothing was changed; try again when it has ended"),
+        ),
+        StoreError::Unfit(_) => Problem::new(
+            Fault::Refused,
+            "store-unfit",
+            "the store or its backup is not fit for that",
+            error.to_string(),
+        ),
+        StoreError::Damaged { .. } => {
+            Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
+        }
+        StoreError::Locked { .. } => Problem::new(
+            Fault::Temporary,
+            "store-in-use",
+            "the store is in use",
+            format!("{error}; end that process first"),
         ),
         StoreError::Full { .. } => Problem::new(
             Fault::Temporary,

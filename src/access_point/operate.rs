@@ -126,7 +126,7 @@ impl Router {
                 claim: None,
                 release: false,
                 outcome: Some(action.outcome()),
-                changes: action.changes(&warrant, now),
+                changes: action.changes(&warrant, router.steady()),
             };
             let (stage, detail) = action.said();
             let event =

@@ -152,6 +152,7 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
         sha256,
     };
     Ok(Message {
+        next_attempt_at: Some(router.steady()),
         acknowledges: submission.acknowledges,
         content: submission.content.map(|content| Content { payload, ..content }),
         ..Message::new(Direction::Out, submission.carriage, of, now)
@@ -202,6 +203,7 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
+        router.store.route(&message.to, Some(&route.party));
         *message = packed(router, message.clone(), route).await?;
     } else if message.attempts > 1 {
         readdress(router, message).await;
@@ -437,7 +439,8 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let now = router.now();
-    let (outcome, next) = outcome(message, &result, now, &router.settings().retry);
+    router.lanes.note(message.partner.as_ref(), result.as_ref().err(), now);
+    let (outcome, next) = outcome(message, &result, router.steady(), &router.settings().retry);
     let mut events = vec![event(message, outcome, &result, now)];
     let mut changes = vec![
         Change::Attempts(message.attempts),

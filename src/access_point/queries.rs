@@ -5,8 +5,8 @@ use super::{AccessPoint, Router, Submission, blocking, store_problem};
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::Journal;
 use crate::model::{
-    Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, Message, MessageId, Outcome, Page, ParticipantId,
-    Problem, Query, Stage,
+    Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
+    Page, ParticipantId, Problem, Query, Stage,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -159,6 +159,15 @@ impl Router {
         self.read(move |store| store.events(id)).await
     }
 
+    /// The event log by conditions, newest first, by pages.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn log(self: &Arc<Self>, query: LogQuery) -> Result<LogPage, Problem> {
+        self.read(move |store| store.log(&query)).await
+    }
+
     /// The latest refusals, newest first.
     ///
     /// # Errors
@@ -222,7 +231,8 @@ pub(super) fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
     let (id, now) = (message.id, router.now());
     let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
     let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
-    let event = Event::new(now, Some(id), Stage::Taken, "the participant took the sealed envelope");
+    let event = Event::of(now, message, Stage::Taken, "the participant took the sealed envelope")
+        .fact("envelope_id", &message.envelope_id);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }

@@ -5,7 +5,7 @@
 
 use super::{HandOver, Router, blocking, inbound, outbound, store_problem};
 use crate::limits;
-use crate::model::{Direction, Message, Problem, Timestamp};
+use crate::model::{Direction, Lane, Message, Problem, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
@@ -54,7 +54,12 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
 
 async fn claim(router: &Arc<Router>) -> Result<Option<Message>, Problem> {
     let router = Arc::clone(router);
-    blocking(move || router.store.claim(router.now(), limits::CLAIM_LEASE).map_err(|error| store_problem(&error))).await
+    blocking(move || {
+        let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight);
+        let claimed = router.store.claim_admitted(router.steady(), limits::CLAIM_LEASE, &mut admit);
+        Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| message))
+    })
+    .await
 }
 
 /// Waits until something is due, something was committed, or the stop.
@@ -63,7 +68,7 @@ async fn rest(router: &Arc<Router>, stop: &mut watch::Receiver<bool>, under_way:
         let router = Arc::clone(router);
         blocking(move || router.store.next_due().map_err(|error| store_problem(&error))).await.ok().flatten()
     };
-    let pause = due.map_or(LOOK_AGAIN, |due| until(due, router.now()).min(LOOK_AGAIN));
+    let pause = due.map_or(LOOK_AGAIN, |due| until(due, router.steady()).min(LOOK_AGAIN));
     tokio::select! {
         () = router.due.notified() => {}
         () = tokio::time::sleep(pause) => {}

@@ -1,10 +1,10 @@
 //! For administrators: who has an account or a token, and one-time log-ins.
 
 use super::ApiState;
-use super::extract::{NoQuery, Strict};
-use super::problem::{ProblemAnswer, usage};
+use super::extract::{NoQuery, Strict, order};
+use super::problem::ProblemAnswer;
 use crate::accounts::{Actor, Name};
-use crate::limits::{ACTION_BYTES_MAX, LOGIN_LINK_KEPT};
+use crate::limits::LOGIN_LINK_KEPT;
 use crate::model::{Clock, Fault, Problem, SystemClock};
 use axum::Json;
 use axum::body::Body;
@@ -37,11 +37,7 @@ pub(super) async fn link(
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
 ) -> Result<Response, ProblemAnswer> {
-    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
-        .await
-        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
-    let wanted: Wanted = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"account\":\"NAME\"}} or {{}}; {error}")))?;
+    let wanted: Wanted = order(body, r#"{"account":"NAME"} or {}"#).await?;
     if wanted.account.is_none() && !state.owner_has_pages {
         let detail = "found no account, expected one: outside testbeds nobody looks at the pages as the owner; \
                       `sluss accounts add` makes an account";

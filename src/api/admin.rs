@@ -1,13 +1,13 @@
 //! For operators: the queue, a message's journey, the state of the whole, discovery, health.
 
-use super::extract::{NoQuery, Parted, Strict, id, optional_id};
+use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, Warrant};
 use crate::accounts::Actor;
-use crate::limits::ACTION_BYTES_MAX;
-use crate::model::{Clock, Direction, DocumentType, Problem, Query, Status, SystemClock, Timestamp};
+use crate::limits::LIST_EVENTS_MAX;
+use crate::model::{Clock, Direction, DocumentType, LogQuery, Problem, Query, Stage, Status, SystemClock, Timestamp};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -103,15 +103,33 @@ pub(super) async fn act(
     Strict(NoQuery {}): Strict<NoQuery>,
     body: Body,
 ) -> Result<Response, ProblemAnswer> {
-    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
-        .await
-        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
-    let order: Order = serde_json::from_slice(&body)
-        .map_err(|error| usage(format!("expected JSON as {{\"reason\":\"TEXT\"}}; {error}")))?;
+    let order: Order = order(body, r#"{"reason":"TEXT"}"#).await?;
     let action: Action = action.parse().map_err(usage)?;
     let warrant = Warrant::new(actor.name(), &order.reason)?;
     let message = state.access_point.act(id(&message)?, action, warrant).await?;
     Ok(Json(QueueLine::from(&message)).into_response())
+}
+
+/// Where a backup goes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupOrder {
+    to: std::path::PathBuf,
+}
+
+/// `POST store/backup`: copies the store into a new folder of the daemon's machine.
+pub(super) async fn backup(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    body: Body,
+) -> Result<Response, ProblemAnswer> {
+    let order: BackupOrder = order(body, r#"{"to":"/FOLDER"}"#).await?;
+    if !order.to.is_absolute() {
+        return Err(usage(format!("to: found {}, expected an absolute path", order.to.display())).into());
+    }
+    tracing::info!(actor = actor.name(), to = %order.to.display(), "a backup of the store begins");
+    Ok(Json(state.outlook.backup(order.to).await?).into_response())
 }
 
 /// `GET status`: depths and ages of the queues, room on disk, and what the application adds.
@@ -200,6 +218,38 @@ fn document_type(text: &str) -> DocumentType {
     let with_scheme =
         text.strip_prefix(crate::model::document::DOCUMENT_SCHEME).and_then(|rest| rest.strip_prefix("::"));
     DocumentType::new(with_scheme.unwrap_or(text))
+}
+
+/// Conditions on the event log. All that are given hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsQuery {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    partner: Option<String>,
+    participant: Option<String>,
+    stage: Option<Stage>,
+    message: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET events`: the event log, newest first, by pages.
+pub(super) async fn events(
+    State(state): State<ApiState>,
+    Strict(query): Strict<EventsQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let page = state.access_point.log(LogQuery {
+        since: query.since,
+        until: query.until,
+        partner: optional_id(query.partner.as_deref())?,
+        participant: optional_id(query.participant.as_deref())?,
+        stage: query.stage,
+        message: optional_id(query.message.as_deref())?,
+        after: optional_id(query.after.as_deref())?,
+        limit: query.limit.unwrap_or(LIST_EVENTS_MAX).clamp(1, LIST_EVENTS_MAX),
+    });
+    Ok(Json(page.await?).into_response())
 }
 
 /// How many refusals are asked for.

@@ -1,7 +1,9 @@
 //! Paths and queries, read strictly: what is not known is refused, not passed over.
 
 use super::problem::{ProblemAnswer, usage};
+use crate::limits::ACTION_BYTES_MAX;
 use crate::model::{IdError, Problem};
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
@@ -50,4 +52,12 @@ pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Problem> {
 /// Reads an identifier that may be missing.
 pub(super) fn optional_id<T: FromStr<Err = IdError>>(text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(id).transpose()
+}
+
+/// Reads the body of an action: small, JSON, as in `example`.
+pub(super) async fn order<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, Problem> {
+    let body = axum::body::to_bytes(body, ACTION_BYTES_MAX)
+        .await
+        .map_err(|_| usage(format!("expected a body of at most {ACTION_BYTES_MAX} bytes")))?;
+    serde_json::from_slice(&body).map_err(|error| usage(format!("expected JSON as {example}; {error}")))
 }

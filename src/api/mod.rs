@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
-//! | `accounts`, `links` | administrators ([`accounts`]) |
+//! | `queue`, `events`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
+//! | `accounts`, `links`, `store/backup` | administrators ([`accounts`], [`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
 mod accounts;
@@ -29,6 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the API stands on.
@@ -55,6 +56,8 @@ pub trait Outlook: Send + Sync {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
     /// Further members of `status`: access point, partners, certificates, versions.
     fn status(&self) -> serde_json::Map<String, serde_json::Value>;
+    /// Copies the store into a new folder while it goes on, and gives the backup's manifest.
+    fn backup(&self, to: PathBuf) -> BoxFuture<'_, Result<serde_json::Value, Problem>>;
     /// How the program is: what was looked at, what was found, what to do.
     fn health(&self) -> Health;
     /// The metrics, in the text format of Prometheus.
@@ -85,10 +88,12 @@ pub fn router(state: ApiState) -> Router {
         .route("/queue", get(admin::queue))
         .route("/queue/{id}", get(admin::journey))
         .route("/queue/{id}/{action}", post(admin::act))
+        .route("/events", get(admin::events))
         .route("/refusals", get(admin::refusals))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))
+        .route("/store/backup", post(admin::backup))
         .route("/metrics", get(watch::guarded_metrics))
         .route("/accounts", get(accounts::list))
         .route("/links", post(accounts::link))

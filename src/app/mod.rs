@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+pub mod upkeep;
 mod watch;
 
 use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
@@ -86,7 +87,8 @@ impl App {
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
-        let store = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
+        let embedded = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
+        let store: Arc<dyn Store> = embedded.clone();
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
         })?;
@@ -115,7 +117,7 @@ impl App {
         let watch = Watch::new(&router, &discovery, &config.data_dir, materials.ends(), metrics, &clock);
         watch.look().await;
         let environment = config.federation.environment.clone();
-        let outlook = Arc::new(About { watch, addresses: addresses.clone(), environment });
+        let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -339,8 +341,10 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
     })
 }
 
-async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
-    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data_dir, chain_hash, clock)).await;
+async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
+    let open =
+        move || EmbeddedStore::open_telling(&data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then());
+    let opened = tokio::task::spawn_blocking(open).await;
     match opened {
         Ok(Ok((store, opening))) => {
             if opening.lost > 0 {
@@ -357,14 +361,6 @@ async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<dyn 
     }
 }
 
-/// The hash that chains the journal's records.
-fn chain_hash(bytes: &[u8]) -> [u8; 32] {
-    let digest = crate::crypto::Digest::of(crate::crypto::HashFunction::Sha256, bytes);
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&digest);
-    hash
-}
-
 fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
     let settings = ClientSettings {
         roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(),
@@ -376,6 +372,7 @@ fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
 
 /// What the API tells about this process beyond messages.
 struct About {
+    store: Arc<EmbeddedStore>,
     addresses: Addresses,
     environment: String,
     watch: Arc<Watch>,
@@ -412,6 +409,18 @@ impl Outlook for About {
             "health": self.watch.health(),
         });
         all.as_object().cloned().unwrap_or_default()
+    }
+
+    fn backup(&self, to: PathBuf) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
+        let store = Arc::clone(&self.store);
+        Box::pin(async move {
+            let failed = |error: String| Problem::new(Fault::Temporary, "store", "the backup broke off", error);
+            let written = tokio::task::spawn_blocking(move || store.backup(&to)).await;
+            let manifest = written
+                .map_err(|error| failed(error.to_string()))?
+                .map_err(|error| access_point::store_problem(&error))?;
+            serde_json::to_value(manifest).map_err(|error| failed(error.to_string()))
+        })
     }
 
     fn health(&self) -> Health {

@@ -2,6 +2,7 @@
 //! would do on the same machine at the same time.
 
 pub mod as4;
+pub mod store;
 pub mod transfer;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -38,6 +39,14 @@ impl Setting {
 /// Largest resident size of this process so far, in bytes (VmHWM); none where the system does not say.
 pub fn peak_memory() -> Option<u64> {
     high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Resident size of this process now, in bytes (VmRSS); none where the system does not say.
+pub fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib: u64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// VmHWM in a `/proc/PID/status`, in bytes.

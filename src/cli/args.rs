@@ -76,6 +76,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: XmlCommand,
     },
+    /// The store: verify, back up, restore, rebuild.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Who may log in to the pages.
     Accounts {
         #[command(subcommand)]
@@ -101,7 +106,48 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Look at every octet of the journal and every payload. Works beside the daemon, without it, and on a backup.
+    #[command(after_help = examples::STORE_VERIFY)]
+    Verify {
+        /// A data folder or a backup. Default: that of the configuration.
+        dir: Option<PathBuf>,
+    },
+    /// Copy the store into a new folder, beside the daemon or without it.
+    #[command(after_help = examples::STORE_BACKUP)]
+    Backup {
+        /// The folder to make.
+        dir: PathBuf,
+    },
+    /// Make the store of the configuration from a backup. The data folder must hold none.
+    #[command(after_help = examples::STORE_RESTORE)]
+    Restore {
+        /// The backup.
+        dir: PathBuf,
+    },
+    /// Build the index again from the journal. The daemon must not run.
+    #[command(after_help = examples::STORE_REBUILD)]
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
+    /// Durable accepts a second beside the bare disk; with --messages, the cost of each question in a large store.
+    #[command(after_help = examples::BENCH_STORE)]
+    Store {
+        /// Threads that commit at once.
+        #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        writers: Vec<u16>,
+        /// Seconds for each measurement.
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// Fill the store in --dir with so many finished messages, then measure questions. What is there is kept.
+        #[arg(long, value_name = "N", requires = "dir", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        messages: Option<u64>,
+        /// Where the store lies. Default: the system's temporary folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// AS4 messages packed, opened and receipted on one core, beside the bare operations.
     #[command(after_help = examples::BENCH_AS4)]
     As4 {

@@ -5,11 +5,24 @@ use super::offline::size;
 use super::output::{Output, Table};
 use super::unprinted;
 use crate::bench::as4::{self, BenchError, Report};
-use crate::bench::transfer;
+use crate::bench::{store, transfer};
 use crate::model::{Fault, Problem};
 
 pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem> {
     match command {
+        BenchCommand::Store { writers, seconds, messages, dir } => {
+            let folder = dir.unwrap_or_else(std::env::temp_dir);
+            let seconds = std::time::Duration::from_secs(seconds);
+            let work = move || match messages {
+                Some(messages) => store::questions(&folder, messages),
+                None => store::accepts(&folder, &writers, seconds),
+            };
+            let done = tokio::task::spawn_blocking(work).await;
+            let report = done.map_err(|error| broken(error.to_string()))?.map_err(|error| broken(error.to_string()))?;
+            let text = || serde_json::to_string_pretty(&report).unwrap_or_default();
+            out.record(&report, text).map_err(|error| unprinted(&error))?;
+            Ok(0)
+        }
         BenchCommand::As4 { messages, size: sizes, dir } => {
             let plan = as4::Plan {
                 messages: messages as usize,
@@ -61,7 +74,11 @@ fn transferred(report: &transfer::Report) -> String {
 }
 
 fn failed(error: &BenchError) -> Problem {
-    Problem::new(Fault::Temporary, "bench", "the benchmark broke off", error.to_string())
+    broken(error.to_string())
+}
+
+fn broken(error: String) -> Problem {
+    Problem::new(Fault::Temporary, "bench", "the benchmark broke off", error)
 }
 
 fn text(report: &Report) -> String {

@@ -24,6 +24,28 @@ pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";
 
+pub(super) const BENCH_STORE: &str = "Examples:
+  sluss bench store --json
+  sluss bench store --messages 1000000 --dir store";
+
+pub(super) const STORE_VERIFY: &str = "Examples:
+  sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss store verify backup --json
+
+Exit status 1 when anything does not hold; each finding says where, and what to do.";
+
+pub(super) const STORE_BACKUP: &str = "Example:
+  sluss store backup backup --config testbed/access-points/AP0001-TESTBED/sluss.toml
+
+On the same file system, segments and payloads are shared, which costs no space: copy the
+folder to another disk to survive the loss of this one.";
+
+pub(super) const STORE_RESTORE: &str = "Example, with the daemon stopped and journal, blobs and index moved aside:
+  sluss store restore backup --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const STORE_REBUILD: &str = "Example, with the daemon stopped:
+  sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const TESTBED_INIT: &str = "Example:
   sluss testbed init testbed";
 

@@ -13,6 +13,7 @@ pub mod output;
 pub mod remote;
 mod serve;
 mod stop;
+mod store;
 mod stream;
 mod testbed;
 mod text;
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(misused(&error)),
     };
     let mut out = Output::new(cli.json);
-    let result = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli, &mut out)));
+    let result = run(cli, &mut out);
     ExitCode::from(result.unwrap_or_else(|problems| out.problems(&problems)))
 }
 
@@ -54,34 +55,23 @@ fn misused(error: &clap::Error) -> u8 {
     Output::new(true).problems(&[usage(lines.join("; ").replace(":; ", ": ").trim_start_matches("error: "))])
 }
 
-/// Threads for what waits for others; one for what only looks at files.
-fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Vec<Problem>> {
-    let alone = matches!(
-        command,
-        Command::As4 { .. }
-            | Command::Envelope { .. }
-            | Command::Message { .. }
-            | Command::Receipt { .. }
-            | Command::Smp { .. }
-            | Command::Xml { .. }
-            | Command::Bench { command: args::BenchCommand::As4 { .. } }
-    );
-    let mut builder =
-        if alone { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
-    let built = builder.enable_all().build();
-    built.map_err(|error| {
+/// Runs what waits for others, with threads and timers; what only looks at files needs neither, and stays small without.
+fn waits(work: impl Future<Output = Ended>) -> Ended {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = built.map_err(|error| {
         vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())]
-    })
+    })?;
+    runtime.block_on(work)
 }
 
-async fn run(cli: Cli, out: &mut Output) -> Ended {
+fn run(cli: Cli, out: &mut Output) -> Ended {
     let one = |problem| vec![problem];
     match cli.command {
-        Command::Demo(options) => demo::run(options, out).await,
-        Command::Serve => serve::serve(&config_path(cli.config), out).await,
+        Command::Demo(options) => waits(demo::run(options, out)),
+        Command::Serve => waits(serve::serve(&config_path(cli.config), out)),
         Command::Init(options) => serve::init(&options, out).map_err(one),
-        Command::Check => serve::check(&config_path(cli.config), out).await.map_err(one),
-        Command::Testbed { command } => testbed::run(command, out).await.map_err(one),
+        Command::Check => waits(async { serve::check(&config_path(cli.config), out).await.map_err(one) }),
+        Command::Testbed { command } => waits(async { testbed::run(command, out).await.map_err(one) }),
         Command::As4 { command } => offline::as4(command, out).map_err(one),
         Command::Envelope { command } => offline::envelope(command, out).map_err(one),
         Command::Message { command } => offline::message(command, out).map_err(one),
@@ -89,10 +79,11 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
         Command::Metrics(options) => metrics::run(&options, out).map_err(one),
-        Command::Bench { command } => bench::run(command, out).await.map_err(one),
+        Command::Bench { command } => waits(async { bench::run(command, out).await.map_err(one) }),
+        Command::Store { command } => waits(store::run(command, cli.config, cli.token_file.as_deref(), out)),
         Command::Accounts { command } => {
             let config = Config::load(&config_path(cli.config))?;
-            accounts::accounts(command, &config, out).await.map_err(one)
+            waits(async { accounts::accounts(command, &config, out).await.map_err(one) })
         }
         Command::Tokens { command } => {
             let config = Config::load(&config_path(cli.config))?;
@@ -100,7 +91,8 @@ async fn run(cli: Cli, out: &mut Output) -> Ended {
         }
         Command::Online(command) => {
             let config = Config::load(&config_path(cli.config))?;
-            online::run(command, &config, cli.token_file.as_deref(), out).await.map_err(one)
+            let token_file = cli.token_file.as_deref();
+            waits(async { online::run(command, &config, token_file, out).await.map_err(one) })
         }
     }
 }

@@ -3,12 +3,14 @@
 //! Each function prints by [`Output`] and returns the exit status; a [`Problem`] is for the caller to
 //! print, with the exit status of its fault.
 
+pub mod audit;
 pub mod envelopes;
 pub mod inbox;
 pub mod link;
 pub mod lookup;
 pub mod queue;
 pub mod send;
+pub mod store;
 
 use crate::cli::output::Output;
 use crate::model::{Fault, Problem};

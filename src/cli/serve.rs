@@ -6,7 +6,7 @@ use super::stop::{Stop, heard};
 use super::{Ended, unprinted, usage};
 use crate::app::{self, Addresses, App, Reloader};
 use crate::config::{Config, LogFormat, TESTBEDS_ONLY};
-use crate::model::{Clock, Fault, PartyId, Problem, SystemClock};
+use crate::model::{Clock, Fault, PartyId, Problem, SteadyClock, SystemClock};
 use crate::ops;
 use crate::pki::request;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) async fn serve(path: &Path, out: &mut Output) -> Ended {
         LogFormat::Text => ops::log::Format::Text,
         LogFormat::Json => ops::log::Format::Json,
     });
-    let app = App::build(config, Arc::new(SystemClock)).await?;
+    let app = App::build(config, Arc::new(SteadyClock::begin())).await?;
     let addresses = app.addresses().clone();
     let reloader = app.reloader();
     let (stop, stopped) = watch::channel(false);

@@ -5,8 +5,8 @@ use super::unprinted;
 use crate::model::Problem;
 use std::io::{self, Seek, Write};
 
-/// How much is held back before a stream begins, in bytes.
-const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// How much is held back before a stream begins, in bytes: more than anything short, and little beside the program itself.
+const HELD_BYTES_MAX: usize = 256 * 1024;
 
 /// Where octets go while they are made.
 pub(super) enum Stream<W: Write> {
@@ -16,7 +16,7 @@ pub(super) enum Stream<W: Write> {
     Aside(tempfile::SpooledTempFile, W),
 }
 
-/// Has `make` write octets to standard output. What fails within the first mebibyte leaves nothing there, and with
+/// Has `make` write octets to standard output. What fails within the first 256 KiB leaves nothing there, and with
 /// `--json` nothing that fails does.
 pub(super) fn written(
     out: &Output,
@@ -31,7 +31,7 @@ impl<W: Write> Stream<W> {
         if whole {
             Self::Aside(tempfile::SpooledTempFile::new(HELD_BYTES_MAX), out)
         } else {
-            Self::Flowing { held: Vec::new(), begun: false, out }
+            Self::Flowing { held: Vec::with_capacity(HELD_BYTES_MAX), begun: false, out }
         }
     }
 

@@ -59,7 +59,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 71] = [
+const KINDS: [(&str, &str, &str); 74] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -242,6 +242,17 @@ const KINDS: [(&str, &str, &str); 71] = [
     ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
+    ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),
+    (
+        "store-in-use",
+        "Lagret används av en annan process",
+        "Stoppa den andra processen, eller vänta tills den är klar.",
+    ),
+    (
+        "space",
+        "Disken är snart full",
+        "Inget nytt tas emot förrän det finns utrymme. Det som redan tagits emot skickas och lämnas ut som vanligt.",
+    ),
     ("body", "Formuläret kom inte fram helt", "Försök igen."),
 ];
 

@@ -504,9 +504,18 @@ fn told(receipt: &MessageReceipt) -> Problem {
 /// What our own people are told of a message that we rejected.
 fn rejection(findings: &[Finding]) -> Problem {
     let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
-    let detail: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let detail: Vec<String> = errors.iter().map(|finding| without_content(finding)).collect();
     Problem::new(Fault::Refused, "rejected", "it was rejected", detail.join("; "))
         .rule(errors.first().map_or("MSG-5.3", |finding| finding.rule.as_str()))
+}
+
+/// A finding for those who may not read the message: what its schema and its Schematron found is a piece of it.
+fn without_content(finding: &Finding) -> String {
+    if finding.rule.starts_with("MSG-SCH-") || finding.rule == "MSG-5.3.t02" {
+        format!("{} at {}: found something else, expected {}", finding.rule, finding.path, finding.expected)
+    } else {
+        finding.to_string()
+    }
 }
 
 /// A message that our own people have to look at; nobody is answered.
@@ -546,5 +555,22 @@ impl<W: Write> Write for Bounded<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, rejection};
+
+    #[test]
+    fn a_rejection_tells_operators_the_rule_and_nothing_of_the_message() {
+        let findings = [
+            Finding::error("MSG-SCH-5", "/message/messageId", "Anna Andersson", "a UUID"),
+            Finding::error("MSG-5.3.t12", "NA", "no signature", "a signature"),
+        ];
+        let told = rejection(&findings);
+        assert!(!told.detail.contains("Anna") && told.detail.contains("expected a UUID"), "{told}");
+        assert!(told.detail.contains("found no signature"), "{told}");
+        assert_eq!(told.rule.as_deref(), Some("MSG-SCH-5"));
     }
 }

@@ -1,6 +1,6 @@
 //! What happened, as the event log (Händelselogg, AP-3.4.1), the log line and the journey of a message show it.
 
-use super::{MessageId, Problem, Timestamp};
+use super::{Message, MessageId, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,6 +77,25 @@ impl Event {
     /// An event about a message.
     pub fn new(at: Timestamp, message: Option<MessageId>, stage: Stage, detail: impl Into<String>) -> Self {
         Self { at, message, stage, detail: detail.into(), facts: BTreeMap::new(), problem: None }
+    }
+
+    /// An event about a message, with what AP-3.4.1 asks for as far as it is known by now: the other access point, both
+    /// participants, AS4 message id and conversation.
+    pub fn of(at: Timestamp, message: &Message, stage: Stage, detail: impl Into<String>) -> Self {
+        let event = Self::new(at, Some(message.id), stage, detail).fact("from", &message.from).fact("to", &message.to);
+        event
+            .known("partner", message.partner.as_ref())
+            .known("as4_message_id", message.as4_message_id.as_ref())
+            .known("conversation_id", message.conversation_id.as_ref())
+    }
+
+    /// Adds a fact, where it is known.
+    #[must_use]
+    pub fn known(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.fact(name, value),
+            None => self,
+        }
     }
 
     /// Adds a fact.

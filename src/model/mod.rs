@@ -4,6 +4,8 @@ pub mod document;
 pub mod event;
 pub mod finding;
 pub mod id;
+pub mod lane;
+pub mod log;
 pub mod message;
 pub mod problem;
 pub mod query;
@@ -14,6 +16,8 @@ pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
+pub use lane::{Lane, Stream};
+pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,
@@ -21,4 +25,4 @@ pub use message::{
 pub use problem::{Fault, Problem};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};
-pub use time::{Clock, SystemClock, Timestamp};
+pub use time::{Clock, SteadyClock, SystemClock, Timestamp};

@@ -1,8 +1,8 @@
 //! How fast the store is: durable commits a second beside what the disk gives to a bare file.
 
 use crate::model::{
-    Carriage, Clock, Direction, DocumentType, EnvelopeId, Enveloped, Event, IdError, Message, ParticipantId, ProcessId,
-    Stage,
+    As4MessageId, Carriage, Clock, Direction, DocumentType, EnvelopeId, Enveloped, Event, IdError, Message,
+    ParticipantId, ProcessId, Stage, Status,
 };
 use crate::store::journal::ChainHash;
 use crate::store::{EmbeddedStore, Store, StoreError, Transaction};
@@ -12,6 +12,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Messages that share a sync while a store is filled.
+const FILL_GROUP: u64 = 1_000;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +37,10 @@ pub struct Measured {
     pub bytes_per_commit: u64,
     /// The same bytes appended to a bare file and synced one by one, a second.
     pub bare_appends_per_second: f64,
+    /// The same bytes appended in groups of as many as there are writers, one sync for each group: transactions a second.
+    pub bare_grouped_per_second: f64,
+    /// Durable transactions beside the bare groups.
+    pub share_of_grouped: f64,
 }
 
 /// Commits with `writers` threads for `time` into a new store below `folder`, then appends to a bare
@@ -78,7 +85,10 @@ fn measure_in(
     took.sort_unstable();
     let commits = took.len() as u64;
     let sample = serde_json::to_vec(&sample(&**clock).map_err(unsound)?).map_err(unsound)?;
-    let bare = append_for(&folder.join("bare"), &sample, time);
+    let failed = |source| StoreError::io("append to a bare file", source);
+    let bare = append_for(&folder.join("bare"), &sample, time).map_err(failed)?;
+    let groups = append_for(&folder.join("groups"), &sample.repeat(writers), time).map_err(failed)?;
+    let grouped = groups * writers as f64;
     Ok(Measured {
         writers,
         commits,
@@ -88,7 +98,9 @@ fn measure_in(
         half_within_ms: within(&took, 50),
         most_within_ms: within(&took, 99),
         bytes_per_commit: sample.len() as u64,
-        bare_appends_per_second: bare.map_err(|source| StoreError::io("append to a bare file", source))?,
+        bare_appends_per_second: bare,
+        bare_grouped_per_second: grouped,
+        share_of_grouped: commits as f64 / seconds / grouped,
     })
 }
 
@@ -114,8 +126,46 @@ fn append_for(path: &Path, bytes: &[u8], time: Duration) -> io::Result<f64> {
     Ok(f64::from(appends) / begin.elapsed().as_secs_f64())
 }
 
+/// Puts `messages` finished messages of many participants and access points into a store, a thousand with each sync, as fast
+/// as it takes them.
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn fill(store: &EmbeddedStore, messages: u64, clock: &dyn Clock) -> Result<(), StoreError> {
+    let mut left = messages;
+    while left > 0 {
+        let group = left.min(FILL_GROUP);
+        let all = (0..group).map(|n| finished(left - n, clock)).collect::<Result<Vec<_>, _>>().map_err(unsound)?;
+        for outcome in store.commit_together(all) {
+            outcome?;
+        }
+        left -= group;
+    }
+    Ok(())
+}
+
+/// One that was sent and receipted, the `n`th.
+fn finished(n: u64, clock: &dyn Clock) -> Result<Transaction, IdError> {
+    let mut transaction = sample(clock)?;
+    for message in &mut transaction.inserts {
+        let partner = format!("AP{:04}-BENCH", n % 100).parse()?;
+        message.as4_message_id = Some(As4MessageId::new(uuid::Uuid::new_v4(), &partner));
+        message.envelope_id = EnvelopeId::from_uuid(uuid::Uuid::new_v4());
+        message.from = format!("0203:from{}.example.se", n % 1_000).parse()?;
+        message.to = format!("0203:to{}.example.se", n % 997).parse()?;
+        message.partner = Some(partner);
+        (message.status, message.next_attempt_at, message.attempts) = (Status::Acknowledged, None, 1);
+    }
+    Ok(transaction)
+}
+
 /// A carried envelope as it is accepted for sending.
-fn sample(clock: &dyn Clock) -> Result<Transaction, IdError> {
+///
+/// # Errors
+///
+/// None, as long as its names are names.
+pub fn sample(clock: &dyn Clock) -> Result<Transaction, IdError> {
     let now = clock.now();
     let participant = |name: &str| name.parse::<ParticipantId>();
     let of = Enveloped {

@@ -8,8 +8,8 @@ use crate::store::disk::{DiskFile, Medium};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The folder of payload files: `tmp` for those being written, `00` to `ff` (the first two digits
 /// of the id) for those that are.
@@ -18,6 +18,8 @@ pub struct Blobs {
     medium: Medium,
     folder: PathBuf,
     under_way: Arc<UnderWay>,
+    /// Payloads to be removed when a backup has ended; `None` while there is none.
+    kept: Arc<Mutex<Option<Vec<BlobId>>>>,
 }
 
 /// What all files being written may have together, and have, in bytes.
@@ -42,7 +44,12 @@ impl Blobs {
     /// The caller holds the store's lock: files of a living writer would be removed, too.
     pub fn at(medium: &Medium, folder: &Path) -> Result<Self, StoreError> {
         let under_way = UnderWay { bytes_max: AtomicU64::new(SPOOL_BYTES_MAX), bytes: AtomicU64::new(0) };
-        let blobs = Self { medium: medium.clone(), folder: folder.to_owned(), under_way: Arc::new(under_way) };
+        let blobs = Self {
+            medium: medium.clone(),
+            folder: folder.to_owned(),
+            under_way: Arc::new(under_way),
+            kept: Arc::default(),
+        };
         let failed = |source| StoreError::io(format!("payload folder {}", folder.display()), source);
         let (disk, aside) = (&medium.disk, blobs.aside());
         disk.create_folder(&aside).map_err(failed)?;
@@ -118,12 +125,30 @@ impl Blobs {
     /// Removes a payload; one that is not there is no error. The removal itself need not survive a
     /// power cut: what comes back is an orphan, and removed at the next start.
     pub fn remove(&self, id: BlobId) -> Result<(), StoreError> {
+        if let Some(kept) = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            kept.push(id);
+            return Ok(());
+        }
         match self.medium.disk.remove(&self.path(id)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::io(format!("remove payload {id}"), source))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Keeps every payload until the answer is dropped, for a backup: what would be removed meanwhile is removed then.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unfit`] while another keeps them.
+    pub(super) fn keep_all(&self) -> Result<Keeping<'_>, StoreError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_some() {
+            return Err(StoreError::Unfit("another backup is under way; wait for its end".into()));
+        }
+        *kept = Some(Vec::new());
+        Ok(Keeping(self))
     }
 
     /// Takes room among the files being written.
@@ -183,6 +208,18 @@ impl Blobs {
     fn path(&self, id: BlobId) -> PathBuf {
         let name = id.to_string();
         self.folder.join(&name[..2]).join(name)
+    }
+}
+
+/// While it lives, no payload is removed.
+#[derive(Debug)]
+pub(super) struct Keeping<'a>(&'a Blobs);
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that stays is an orphan, and removed at the next start.
+        kept.into_iter().flatten().for_each(|id| drop(self.0.remove(id)));
     }
 }
 

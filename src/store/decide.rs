@@ -1,7 +1,7 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{Change, Message, MessageId, Outcome, Timestamp};
+use crate::model::{Change, Clock, Message, MessageId, Outcome, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::queue::Queue;
 use crate::store::record::{Record, Settled};
@@ -61,8 +61,9 @@ impl<'a> Group<'a> {
         &self,
         queue: &Mutex<Queue>,
         transaction: Transaction,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Decision, StoreError> {
+        let (now, steady) = (clock.now(), clock.steady());
         let mut record = Record::new(now);
         if let Some((key, _)) = &transaction.answered
             && let Some(first) = self.first_answer(key)?
@@ -81,7 +82,7 @@ impl<'a> Group<'a> {
         // Held until the messages are marked: no claim may come between the look at a lease and that.
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         for settlement in transaction.settlements {
-            record.settled.push(self.settle(&queue, &mut draft, settlement, now)?);
+            record.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
@@ -126,7 +127,7 @@ impl<'a> Group<'a> {
         queue: &Queue,
         draft: &mut Draft,
         settlement: Settlement,
-        now: Timestamp,
+        (now, steady): (Timestamp, Timestamp),
     ) -> Result<Settled, StoreError> {
         let id = settlement.id;
         let current = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
@@ -139,7 +140,7 @@ impl<'a> Group<'a> {
             }
         }
         if settlement.outcome.is_some_and(Outcome::is_operators) {
-            let under_way = !self.released.contains(&id) && queue.lease(id).is_some_and(|until| until > now);
+            let under_way = !self.released.contains(&id) && queue.lease(id).is_some_and(|until| until > steady);
             if under_way {
                 return Err(StoreError::Busy(id));
             }

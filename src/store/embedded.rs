@@ -6,8 +6,10 @@
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Message, MessageId, Page, ParticipantId, Query, Timestamp,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
+    PartyId, Query, Timestamp,
 };
+use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
 use crate::store::decide::Group;
 use crate::store::disk::Medium;
@@ -17,7 +19,9 @@ use crate::store::queue::Queue;
 use crate::store::record::unreadable;
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
-use crate::store::{Answered, Committed, DuplicateKey, Store, StoreError, Transaction, query};
+use crate::store::{
+    Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -46,6 +50,7 @@ pub struct EmbeddedStore {
     syncs: Syncs,
     /// Where the journal's segments are.
     segments: (Medium, PathBuf),
+    folder: PathBuf,
     shared: Arc<Shared>,
 }
 
@@ -76,6 +81,38 @@ impl EmbeddedStore {
         Ok((Self::start(shared, journal)?, opening))
     }
 
+    /// As [`Self::open`], and tells each journal record up to which the index has been brought. `anew`: the index is built
+    /// again, whatever it is like.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    pub fn open_telling(
+        folder: &Path,
+        hash: ChainHash,
+        clock: Arc<dyn Clock>,
+        anew: bool,
+        tell: Tell<'_>,
+    ) -> Result<(Self, Opening), StoreError> {
+        let (shared, journal, opening) = open_files_telling(&Medium::system(), folder, hash, clock, anew, tell)?;
+        Ok((Self::start(shared, journal)?, opening))
+    }
+
+    /// Copies the store into the folder `to` while it goes on: closed segments and payloads are linked where the file system
+    /// can, since nobody writes to them again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
+    pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
+        self.running()?;
+        let keeping = self.shared.blobs.keep_all()?;
+        let position = self.shared.heed(self.shared.index.position())?;
+        let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
+        drop(keeping);
+        backed_up
+    }
+
     /// As [`Self::open`], on any medium, and without a thread: who commits writes, in the order of the calls.
     pub fn open_in_place(
         medium: &Medium,
@@ -86,7 +123,16 @@ impl EmbeddedStore {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
         let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
         let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((Self { writing: Writing::InPlace(Box::new(Mutex::new(writer))), syncs, segments, shared }, opening))
+        Ok((
+            Self {
+                writing: Writing::InPlace(Box::new(Mutex::new(writer))),
+                syncs,
+                segments,
+                folder: folder.to_owned(),
+                shared,
+            },
+            opening,
+        ))
     }
 
     /// Starts the writer.
@@ -96,7 +142,8 @@ impl EmbeddedStore {
         let writer = Writer { shared: Arc::clone(&shared), journal };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
-        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, segments, shared })
+        let folder = shared.closing.folder().to_owned();
+        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, segments, folder, shared })
     }
 
     /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
@@ -165,17 +212,37 @@ impl Store for EmbeddedStore {
         self.commit_together(vec![transaction]).pop().unwrap_or_else(|| Err(self.ended()))
     }
 
-    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
+    fn claim_admitted(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Result<Option<(Message, Admission)>, StoreError> {
         self.running()?;
         let mut queue = self.queue();
-        let Some(id) = queue.longest_due(now) else { return Ok(None) };
+        let Some((id, admission)) = queue.next(now, admit) else { return Ok(None) };
         let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
         // It names the claim, so no two claims on one message may have the same.
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
         let until = last.map_or(until, |last| last.max(until));
         queue.hold(id, until);
-        Ok(Some(Message { lease_until: Some(until), ..message }))
+        Ok(Some((Message { lease_until: Some(until), ..message }, admission)))
+    }
+
+    fn unclaim(&self, id: MessageId, claim: Timestamp) {
+        let mut queue = self.queue();
+        if queue.lease(id) == Some(claim) {
+            queue.release(id);
+        }
+    }
+
+    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>) {
+        self.queue().route(recipient, partner);
+    }
+
+    fn lanes(&self) -> Vec<LaneLoad> {
+        self.queue().loads()
     }
 
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -199,6 +266,10 @@ impl Store for EmbeddedStore {
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
+    }
+
+    fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError> {
+        self.shared.heed(log::page(&self.shared.index, query))
     }
 
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
@@ -254,12 +325,26 @@ impl Drop for EmbeddedStore {
     }
 }
 
+/// Is told up to where the index has been brought.
+pub type Tell<'a> = &'a mut dyn FnMut(&Position);
+
 /// Locks and opens everything, and puts it in order.
 pub(super) fn open_files(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     clock: Arc<dyn Clock>,
+) -> Result<(Shared, Journal, Opening), StoreError> {
+    open_files_telling(medium, folder, hash, clock, false, &mut |_| {})
+}
+
+fn open_files_telling(
+    medium: &Medium,
+    folder: &Path,
+    hash: ChainHash,
+    clock: Arc<dyn Clock>,
+    anew: bool,
+    tell: Tell<'_>,
 ) -> Result<(Shared, Journal, Opening), StoreError> {
     let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
     let disk = &medium.disk;
@@ -269,7 +354,12 @@ pub(super) fn open_files(
     disk.sync_folder(folder).map_err(failed)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted)?;
+    let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
+    let untrusted = trusted.is_err();
+    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    if untrusted {
+        closing.built()?;
+    }
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
@@ -277,8 +367,8 @@ pub(super) fn open_files(
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
     for due in index.due() {
-        let (id, at) = due?;
-        queue.schedule(id, Some(at));
+        let (id, due) = due?;
+        queue.schedule(id, due.stream, Some(due.at));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
     let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };
@@ -291,6 +381,7 @@ fn open_index(
     folder: &Path,
     hash: ChainHash,
     trusted: Result<(), String>,
+    tell: Tell<'_>,
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
@@ -320,7 +411,7 @@ fn open_index(
         }
     };
     let journal = {
-        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0 };
+        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0, tell };
         let (journal, found) =
             Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut |position, payload| {
                 replay.record(position, payload)
@@ -339,6 +430,7 @@ struct Replay<'a> {
     group: Option<Group<'a>>,
     last: Option<Position>,
     bytes: usize,
+    tell: Tell<'a>,
 }
 
 impl Replay<'_> {
@@ -355,7 +447,10 @@ impl Replay<'_> {
         self.bytes = 0;
         let stage: Option<Stage> = self.group.take().map(|group| group.stage);
         match stage.zip(self.last.take()) {
-            Some((stage, position)) => self.index.publish(stage, &position),
+            Some((stage, position)) => {
+                (self.tell)(&position);
+                self.index.publish(stage, &position)
+            }
             None => Ok(()),
         }
     }

@@ -12,11 +12,14 @@
 //! | `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
+//! | `g` time record number | the message of that event, none for one without |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
-//! | `q` due id | – |
+//! | `q` due id | when, and in which stream |
 //! | `z` | the position |
 
-use crate::model::{Axis, BlobId, Direction, Event, Message, MessageId, Outcome, Status, Timestamp};
+use crate::model::{
+    Axis, BlobId, Direction, Event, LogPlace, Logged, Message, MessageId, Outcome, Status, Stream, Timestamp,
+};
 use crate::store::disk::Disk;
 use crate::store::journal::Position;
 use crate::store::keys::{Batch, Keys};
@@ -31,7 +34,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 5;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -56,6 +59,13 @@ pub(super) struct Stage {
     tally: BTreeMap<Vec<u8>, i64>,
     /// Payloads that a message no longer refers to.
     pub(super) dropped: Vec<BlobId>,
+}
+
+/// When work on a message is due, and where it waits for its turn.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Due {
+    pub(super) at: Timestamp,
+    pub(super) stream: Stream,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -132,13 +142,41 @@ impl Index {
         self.keys.below(&key(b'v', &[id.0.as_bytes()])).map(|entry| parse(&entry?.1, "event")).collect()
     }
 
+    /// The events of a message, newest first.
+    pub(super) fn log_of(&self, id: MessageId) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
+        self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev().map(|entry| {
+            let (key, value) = entry?;
+            logged(&key, &value)
+        })
+    }
+
+    /// The events before a place, from `since` on, newest first.
+    pub(super) fn log(
+        &self,
+        since: Option<Timestamp>,
+        before: Option<LogPlace>,
+    ) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
+        let start = since.map_or_else(|| b"g".to_vec(), |at| key(b'g', &[&time_key(at)]));
+        let end = before.map_or_else(|| b"h".to_vec(), log_key).max(start.clone());
+        self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev().map(|entry| {
+            let (place, id) = entry?;
+            let number = place.last_chunk::<12>().copied().unwrap_or_default();
+            let kind = if id.is_empty() { b'r' } else { b'v' };
+            let key = key(kind, &[&id, &number]);
+            let value = self.keys.value(&key)?.ok_or_else(|| {
+                StoreError::io("the index", std::io::Error::other("it names an event that it does not have"))
+            })?;
+            logged(&key, &value)
+        })
+    }
+
     /// The latest events without message, newest first.
     pub(super) fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.keys.below(b"r").rev().take(limit).map(|entry| parse(&entry?.1, "event")).collect()
     }
 
     /// Messages with work to do, and when.
-    pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Timestamp), StoreError>> + '_ {
+    pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Due), StoreError>> + '_ {
         self.keys.below(b"q").map(|entry| {
             let (key, value) = entry?;
             Ok((id_at_end(&key), parse(&value, "time")?))
@@ -200,7 +238,7 @@ impl Stage {
             self.batch.remove(due);
         }
         if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
-            self.batch.insert(due, json(&at, "time")?);
+            self.batch.insert(due, json(&Due { at, stream: new.into() }, "time")?);
         }
         let remain = new.payloads();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
@@ -222,6 +260,8 @@ impl Stage {
 
     /// Puts an event, the `n`th of record `seq`.
     pub(super) fn event(&mut self, seq: u64, n: u32, event: &Event) -> Result<(), StoreError> {
+        let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
+        self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
         let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
         let key = match event.message {
             Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
@@ -359,6 +399,19 @@ fn due_key(message: &Message) -> Option<Vec<u8>> {
 
 fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
     [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
+}
+
+fn log_key(place: LogPlace) -> Vec<u8> {
+    key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
+}
+
+/// An event with its place, from a key that ends with the number of its record and its place in that.
+fn logged(key: &[u8], value: &[u8]) -> Result<Logged, StoreError> {
+    let event: Event = parse(value, "event")?;
+    let place = key.last_chunk::<12>().copied().unwrap_or_default();
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let (record, n) = (number(&place[..8]), u32::try_from(number(&place[8..])).unwrap_or(u32::MAX));
+    Ok(Logged { record, place: LogPlace { at: event.at, record, event: n }, event })
 }
 
 /// Nanoseconds since 1970, so that the order of bytes is the order of time. Times beyond the years

@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+pub mod backup;
 pub mod bench;
 pub mod blob;
 mod decide;
@@ -11,18 +12,21 @@ pub mod embedded;
 mod index;
 pub mod journal;
 pub mod keys;
+mod log;
 mod query;
 mod queue;
 mod record;
 mod state;
+mod turns;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Message, MessageId, Outcome, Page, ParticipantId,
-    PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Outcome,
+    Page, ParticipantId, PartyId, Query, Timestamp,
 };
 use std::io;
 use std::time::Duration;
@@ -35,13 +39,18 @@ pub use embedded::{EmbeddedStore, Opening};
 #[non_exhaustive]
 pub enum StoreError {
     /// The journal is damaged in its middle, or is of another format version.
-    #[error("the journal is damaged: {what} at {place}; restore from a backup, or move the folder aside")]
+    #[error(
+        "the journal is damaged: {what} at {place}; `sluss store verify` names all damage; restore from a backup into an empty folder"
+    )]
     Damaged {
         /// What was found.
         what: String,
-        /// Segment and offset.
-        place: String,
+        /// Segment, offset and record.
+        place: Place,
     },
+    /// A backup is not whole, or the place for it is not free.
+    #[error("{0}")]
+    Unfit(String),
     /// A message of this id is there already.
     #[error("message {0} exists already")]
     Exists(MessageId),
@@ -92,6 +101,23 @@ pub enum StoreError {
     /// An earlier write failed; nothing is accepted until the next start.
     #[error("the store stopped after a failed write: {0}")]
     Stopped(String),
+}
+
+/// A place in the journal.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Place {
+    /// The segment's file.
+    pub segment: String,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// Number of the record that was expected there.
+    pub record: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} offset {} (record {})", self.segment, self.offset, self.record)
+    }
 }
 
 impl StoreError {
@@ -194,6 +220,30 @@ pub enum Committed {
     Duplicate(Answered),
 }
 
+/// What a lane may do now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// Its next message is attempted.
+    Attempt,
+    /// Nothing before then.
+    Later(Timestamp),
+    /// Nothing before one of its messages under way has ended.
+    Full,
+}
+
+/// What waits in one lane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LaneLoad {
+    /// Which.
+    pub lane: Lane,
+    /// Messages that wait, for a time or for their turn.
+    pub waiting: usize,
+    /// Messages that are claimed.
+    pub in_flight: usize,
+    /// When the next one is due, or since when.
+    pub due_since: Option<Timestamp>,
+}
+
 /// The store. All calls block; async callers use `tokio::task::spawn_blocking`. Readers see what is
 /// durable, and nothing that a power cut could take back.
 pub trait Store: Send + Sync {
@@ -206,7 +256,23 @@ pub trait Store: Send + Sync {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
     /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
     /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.
-    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError>;
+    fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
+        Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
+    }
+    /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
+    /// claimed. Lanes take turns, and within a lane streams; a stream gives what has been due longest.
+    fn claim_admitted(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Result<Option<(Message, Admission)>, StoreError>;
+    /// Gives a claim back, as if it had not been taken.
+    fn unclaim(&self, id: MessageId, claim: Timestamp);
+    /// Unpacked messages to `recipient` go to this access point, and wait in its lane; `None`: that is no longer known.
+    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
+    /// What waits for an attempt, by lane.
+    fn lanes(&self) -> Vec<LaneLoad>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.
@@ -232,6 +298,8 @@ pub trait Store: Send + Sync {
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
+    /// The event log by conditions, newest first, by pages.
+    fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// What was answered to a received AS4 message.

@@ -1,79 +1,269 @@
-//! Who holds which message, and what is due: in memory, because a process that died holds nothing.
+//! Who holds which message, and whose turn it is: in memory, because a process that died holds nothing.
+//!
+//! Messages stand in streams (from one participant to another), streams in lanes (one for each other access point, one for
+//! recipients whose access point is not known yet, one for each participant of ours inwards). Lanes take turns, and streams
+//! within a lane: who has much waiting, or cannot be reached, delays nobody else. Every step costs O(log n).
 
-use crate::model::{MessageId, Timestamp};
+use super::turns::Turns;
+use super::{Admission, LaneLoad};
+use crate::model::{Lane, MessageId, ParticipantId, PartyId, Stream, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-/// Messages with work to do, by the time they become due.
+/// Messages with work to do.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    next: HashMap<MessageId, Timestamp>,
-    leases: HashMap<MessageId, Timestamp>,
-    due: BTreeSet<(Timestamp, MessageId)>,
+    entries: HashMap<MessageId, Entry>,
+    streams: HashMap<Arc<Stream>, BTreeSet<(Timestamp, MessageId)>>,
+    lanes: HashMap<Lane, State>,
+    turns: Turns<Lane>,
+    /// Where unpacked messages to these recipients go.
+    routes: HashMap<ParticipantId, PartyId>,
+    /// Ends of leases that count as in flight.
+    leases: BTreeSet<(Timestamp, MessageId)>,
     busy: HashSet<MessageId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stream: Arc<Stream>,
+    /// When work is due by itself.
+    next: Option<Timestamp>,
+    lease: Option<Timestamp>,
+    /// Its place in the stream.
+    at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    turns: Turns<Arc<Stream>>,
+    waiting: usize,
+    in_flight: usize,
+    /// Nothing before; [`Timestamp::MAX`]: not before one in flight has ended.
+    not_before: Option<Timestamp>,
 }
 
 impl Queue {
     /// When work on `id` is due by itself; `None`: never.
-    pub(super) fn schedule(&mut self, id: MessageId, next: Option<Timestamp>) {
-        self.change(id, |queue| {
-            match next {
-                Some(next) => queue.next.insert(id, next),
-                None => queue.next.remove(&id),
-            };
-        });
+    pub(super) fn schedule(&mut self, id: MessageId, stream: Stream, next: Option<Timestamp>) {
+        let known = self.entries.get(&id).map(|entry| Arc::clone(&entry.stream));
+        if known.as_deref() != Some(&stream) && (next.is_some() || known.is_some()) {
+            let stream =
+                self.streams.get_key_value(&stream).map_or_else(|| Arc::new(stream), |(key, _)| Arc::clone(key));
+            self.restream(id, stream);
+        }
+        self.change(id, |entry| entry.next = next);
     }
 
     /// Leaves `id` to a worker until then, which is also the name of the claim.
     pub(super) fn hold(&mut self, id: MessageId, until: Timestamp) {
-        self.change(id, |queue| {
-            queue.leases.insert(id, until);
-        });
+        self.end_flight(id);
+        self.change(id, |entry| entry.lease = Some(until));
+        if let Some(lane) = self.lane_of(id) {
+            self.leases.insert((until, id));
+            self.lanes.entry(lane).or_default().in_flight += 1;
+        }
     }
 
     /// Ends the lease of `id`.
     pub(super) fn release(&mut self, id: MessageId) {
-        self.change(id, |queue| {
-            queue.leases.remove(&id);
-        });
+        self.end_flight(id);
+        self.change(id, |entry| entry.lease = None);
     }
 
     /// Until when `id` was left to a worker, even if that is over: nobody else has taken it since.
     pub(super) fn lease(&self, id: MessageId) -> Option<Timestamp> {
-        self.leases.get(&id).copied()
+        self.entries.get(&id)?.lease
     }
 
-    /// The message that has been due longest at `now`, but for those whose settlement is being written.
-    pub(super) fn longest_due(&self, now: Timestamp) -> Option<MessageId> {
-        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).find(|id| !self.busy.contains(id))
+    /// The message whose turn it is at `now`, among the lanes that are let through.
+    pub(super) fn next(
+        &mut self,
+        now: Timestamp,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Option<(MessageId, Admission)> {
+        while let Some(&(until, id)) = self.leases.first().filter(|(until, _)| *until <= now) {
+            self.leases.remove(&(until, id));
+            self.landed(id);
+        }
+        while let Some(lane) = self.turns.next(now) {
+            let state = self.lanes.get_mut(&lane)?;
+            let Some(stream) = state.turns.next(now) else {
+                self.refresh(&lane);
+                continue;
+            };
+            let admission = admit(&lane, state.in_flight);
+            match admission {
+                Admission::Attempt => {
+                    state.turns.take_turn(&stream);
+                    self.turns.take_turn(&lane);
+                    let (_, id) = *self.streams.get(&stream)?.first()?;
+                    return Some((id, admission));
+                }
+                Admission::Later(at) => state.not_before = Some(at.max(now + std::time::Duration::from_millis(1))),
+                Admission::Full => state.not_before = Some(Timestamp::MAX),
+            }
+            self.refresh(&lane);
+        }
+        None
     }
 
     /// When the next message becomes due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.due.iter().find(|(_, id)| !self.busy.contains(id)).map(|(at, _)| *at)
+        self.turns.due()
+    }
+
+    /// Unpacked messages to `recipient` belong to this access point's lane from now on; `None`: it has to be looked up again.
+    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: Option<&PartyId>) {
+        if self.routes.get(recipient) == partner {
+            return;
+        }
+        let flying: Vec<MessageId> = self.leases.iter().map(|(_, id)| *id).collect();
+        let of_flying = flying.iter().filter_map(|id| self.entries.get(id)).map(|entry| &entry.stream);
+        let moving: HashSet<Arc<Stream>> = self
+            .streams
+            .keys()
+            .chain(of_flying)
+            .filter(|stream| stream.awaits_route(recipient))
+            .map(Arc::clone)
+            .collect();
+        let flying = |stream: &Arc<Stream>, entries: &HashMap<MessageId, Entry>| {
+            flying.iter().filter(|id| entries.get(id).is_some_and(|entry| entry.stream == *stream)).count()
+        };
+        let counts: Vec<(usize, usize)> = moving
+            .iter()
+            .map(|stream| (self.streams.get(stream).map_or(0, BTreeSet::len), flying(stream, &self.entries)))
+            .collect();
+        for (stream, (waiting, in_flight)) in moving.iter().zip(&counts) {
+            self.moved(
+                stream,
+                |state| (state.waiting, state.in_flight) = (state.waiting - waiting, state.in_flight - in_flight),
+                None,
+            );
+        }
+        match partner {
+            Some(partner) => drop(self.routes.insert(recipient.clone(), partner.clone())),
+            None => drop(self.routes.remove(recipient)),
+        }
+        for (stream, (waiting, in_flight)) in moving.iter().zip(&counts) {
+            let due = self.streams.get(stream).and_then(|set| set.first()).map(|(at, _)| *at);
+            self.moved(
+                stream,
+                |state| (state.waiting, state.in_flight) = (state.waiting + waiting, state.in_flight + in_flight),
+                due,
+            );
+        }
+    }
+
+    /// What waits and flies, by lane.
+    pub(super) fn loads(&self) -> Vec<LaneLoad> {
+        let load = |(lane, state): (&Lane, &State)| LaneLoad {
+            lane: lane.clone(),
+            waiting: state.waiting.saturating_sub(state.in_flight),
+            in_flight: state.in_flight,
+            due_since: state.turns.due(),
+        };
+        self.lanes.iter().map(load).collect()
     }
 
     /// Nobody may claim `id` while its settlement is on its way to the disk.
     pub(super) fn settling(&mut self, id: MessageId) {
         self.busy.insert(id);
+        self.change(id, |_| {});
     }
 
     /// What was on its way has arrived, or has failed.
     pub(super) fn settled(&mut self) {
-        self.busy.clear();
-    }
-
-    fn change(&mut self, id: MessageId, change: impl FnOnce(&mut Self)) {
-        if let Some(at) = self.due_at(id) {
-            self.due.remove(&(at, id));
-        }
-        change(self);
-        if let Some(at) = self.due_at(id) {
-            self.due.insert((at, id));
+        for id in std::mem::take(&mut self.busy) {
+            self.change(id, |_| {});
         }
     }
 
-    fn due_at(&self, id: MessageId) -> Option<Timestamp> {
-        let next = *self.next.get(&id)?;
-        Some(self.leases.get(&id).map_or(next, |lease| next.max(*lease)))
+    fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
+    }
+
+    fn moved(&mut self, stream: &Arc<Stream>, change: impl FnOnce(&mut State), due: Option<Timestamp>) {
+        let lane = stream.lane(&self.routes);
+        let state = self.lanes.entry(lane.clone()).or_default();
+        change(state);
+        state.turns.set(stream, stream.urgent, due);
+        state.not_before = None;
+        self.refresh(&lane);
+    }
+
+    /// Gives a message to another stream, as when its access point becomes known.
+    fn restream(&mut self, id: MessageId, stream: Arc<Stream>) {
+        let lease =
+            self.leases.iter().find(|(_, leased)| *leased == id).copied().filter(|_| self.entries.contains_key(&id));
+        self.end_flight(id);
+        let (next, held) = self.entries.get(&id).map_or((None, None), |entry| (entry.next, entry.lease));
+        self.change(id, |entry| (entry.next, entry.lease) = (None, None));
+        self.entries.insert(id, Entry { stream, next: None, lease: held, at: None });
+        if next.is_some() {
+            self.change(id, |entry| entry.next = next);
+        }
+        if let (Some(lease), Some(lane)) = (lease, self.lane_of(id)) {
+            self.leases.insert(lease);
+            self.lanes.entry(lane).or_default().in_flight += 1;
+        }
+    }
+
+    fn end_flight(&mut self, id: MessageId) {
+        let Some(lease) = self.lease(id) else { return };
+        if self.leases.remove(&(lease, id)) {
+            self.landed(id);
+        }
+    }
+
+    /// One less in flight: a lane that was full may go on.
+    fn landed(&mut self, id: MessageId) {
+        let Some(lane) = self.lane_of(id) else { return };
+        let state = self.lanes.entry(lane.clone()).or_default();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.not_before = None;
+        self.refresh(&lane);
+    }
+
+    fn change(&mut self, id: MessageId, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        change(entry);
+        let due = entry.next.map(|next| entry.lease.map_or(next, |lease| next.max(lease)));
+        let at = due.filter(|_| !self.busy.contains(&id));
+        let (before, stream) = (std::mem::replace(&mut entry.at, at), Arc::clone(&entry.stream));
+        let over = entry.next.is_none() && entry.lease.is_none() && !self.busy.contains(&id);
+        if before != at {
+            self.place(id, &stream, before, at);
+        }
+        if over {
+            self.entries.remove(&id);
+        }
+    }
+
+    fn place(&mut self, id: MessageId, stream: &Arc<Stream>, before: Option<Timestamp>, at: Option<Timestamp>) {
+        let lane = stream.lane(&self.routes);
+        let state = self.lanes.entry(lane.clone()).or_default();
+        state.waiting = state.waiting + usize::from(at.is_some()) - usize::from(before.is_some());
+        let set = self.streams.entry(Arc::clone(stream)).or_default();
+        if let Some(before) = before {
+            set.remove(&(before, id));
+        }
+        set.extend(at.map(|at| (at, id)));
+        let first = set.first().map(|(at, _)| *at);
+        if first.is_none() {
+            self.streams.remove(stream);
+        }
+        state.turns.set(stream, stream.urgent, first);
+        self.refresh(&lane);
+    }
+
+    /// Puts a lane where its messages and its pause want it; one with nothing in it goes.
+    fn refresh(&mut self, lane: &Lane) {
+        let Some(state) = self.lanes.get(lane) else { return };
+        let due = state.turns.due().map(|due| state.not_before.map_or(due, |pause| pause.max(due)));
+        self.turns.set(lane, false, due.filter(|due| *due < Timestamp::MAX));
+        if state.waiting == 0 && state.in_flight == 0 {
+            self.lanes.remove(lane);
+        }
     }
 }

@@ -47,8 +47,20 @@ impl Closing {
             DISTRUSTED => Err("it failed while it was open".to_owned()),
             _ => Err("the machine stopped while it was open".to_owned()),
         };
-        closing.mark(&boot).map_err(failed)?;
+        // Until it was built again, an index that is not to be trusted stays so, however often the start is broken off.
+        closing.mark(if trusted.is_ok() { &boot } else { DISTRUSTED }).map_err(failed)?;
         Ok((closing, trusted))
+    }
+
+    /// The index was built again: a killed process may leave it as it is.
+    pub(super) fn built(&self) -> Result<(), StoreError> {
+        let marked = self.mark(&self.disk.boot());
+        marked.map_err(|source| StoreError::io(format!("data folder {}", self.folder.display()), source))
+    }
+
+    /// The store's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The index was flushed, and nothing is written any more.

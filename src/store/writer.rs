@@ -2,7 +2,7 @@
 //! with one sync, shows them to readers, and only then answers.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{BlobId, Clock};
+use crate::model::{BlobId, Clock, Stream};
 use crate::store::blob::Blobs;
 use crate::store::decide::{Decision, Group};
 use crate::store::index::Index;
@@ -119,7 +119,7 @@ fn accept(
     group: &mut Group<'_>,
     transaction: Transaction,
 ) -> Result<Committed, StoreError> {
-    let (record, draft) = match shared.heed(group.decide(&shared.queue, transaction, shared.clock.now()))? {
+    let (record, draft) = match shared.heed(group.decide(&shared.queue, transaction, &*shared.clock))? {
         Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
         Decision::Write(decided) => *decided,
     };
@@ -142,7 +142,7 @@ fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(),
     shared.index.publish(stage, position)?;
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     released.into_iter().for_each(|id| queue.release(id));
-    messages.into_iter().for_each(|(id, message)| queue.schedule(id, message.next_attempt_at));
+    messages.into_iter().for_each(|(id, message)| queue.schedule(id, Stream::from(&message), message.next_attempt_at));
     drop(queue);
     shared.remove_unnamed(dropped);
     Ok(())

@@ -4,6 +4,7 @@
 //! are public: nothing but a demo may ever trust them.
 
 mod document;
+mod place;
 
 use super::TestbedError;
 use super::federation::{AccessPoint, Federation, Participant, Registry};
@@ -20,6 +21,7 @@ use crate::model::{
 };
 use crate::pki::Identity;
 use document::document;
+use place::{folder, remove, unwritable};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -120,7 +122,7 @@ pub struct Demo {
     sites: [Site; 2],
     federation: Running,
     ready_ms: u128,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// One step of a message's journey.
@@ -229,13 +231,7 @@ impl Demo {
             .map_err(|error| one(error.problem()))?;
         let first = site(&root, &ORGANISATIONS[0], &ports[..3], &federation, &running, &clock).await?;
         let second = site(&root, &ORGANISATIONS[1], &ports[3..], &federation, &running, &clock).await?;
-        Ok(Self {
-            options,
-            sites: [first, second],
-            federation: running,
-            ready_ms: begin.elapsed().as_millis(),
-            _folder: folder,
-        })
+        Ok(Self { options, sites: [first, second], federation: running, ready_ms: begin.elapsed().as_millis(), folder })
     }
 
     /// Sends the documents each way and waits for their message receipts.
@@ -327,6 +323,9 @@ impl Demo {
             }
         }
         self.federation.stop().await;
+        if let Some(folder) = self.folder {
+            remove(&folder.keep()).await;
+        }
     }
 }
 
@@ -338,26 +337,6 @@ fn joined(
         Some(Ok(result)) => result.map(Some),
         Some(Err(error)) => Err(Problem::new(Fault::Temporary, "demo", "a message was broken off", error.to_string())),
     }
-}
-
-fn folder(given: Option<&Path>) -> Result<(Option<tempfile::TempDir>, PathBuf), Problem> {
-    if let Some(dir) = given {
-        let made = fs::create_dir_all(dir).and_then(|()| std::path::absolute(dir));
-        return made.map(|root| (None, root)).map_err(|error| unwritable(dir, &error));
-    }
-    let folder = tempfile::Builder::new().prefix("sluss-demo-").tempdir();
-    let folder = folder.map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
-    let root = folder.path().to_owned();
-    Ok((Some(folder), root))
-}
-
-/// A folder or file that cannot be written: the user's to mend, unless the disk may get room again.
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull, TimedOut, WouldBlock};
-    let passing = matches!(error.kind(), StorageFull | QuotaExceeded | Interrupted | TimedOut | WouldBlock);
-    let fault = if passing { Fault::Temporary } else { Fault::Usage };
-    let detail = format!("{}: {error}; name a folder that can be made and written, with --dir", path.display());
-    Problem::new(fault, "demo", "the demo's folder cannot be written", detail)
 }
 
 /// Writes what both access points share; gives the signer of service metadata.

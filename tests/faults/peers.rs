@@ -39,6 +39,67 @@ enum Answer {
     ClosesEarly,
     /// Its receipt, in many pieces with pauses.
     Slowly,
+    /// The receipt repeats another digest than was sent.
+    OtherDigest,
+    /// The receipt lacks the last reference.
+    FewerReferences,
+    /// What was sent comes back.
+    Echo,
+    /// Octets of HTTP around the receipt.
+    Http(Framing),
+}
+
+/// How HTTP carries the receipt.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    /// After a 100 and a 103.
+    Informed,
+    /// In chunks, to the last.
+    Chunked,
+    /// In chunks, and the connection closes before the last.
+    ChunksWithoutEnd,
+    /// Without a length: the connection's end is its end.
+    ToTheEnd,
+    /// Compressed, which nobody asked for.
+    Gzip,
+    /// With a megabyte of white space after it.
+    Huge,
+    /// No HTTP.
+    Noise,
+    /// The status line, and the connection closes.
+    HeadersWithoutEnd,
+}
+
+impl Framing {
+    fn octets(self, receipt: &str) -> Vec<u8> {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n";
+        let sized = |extra: &str, content: &[u8]| {
+            [format!("{head}{extra}Content-Length: {}\r\n\r\n", content.len()).as_bytes(), content].concat()
+        };
+        let (first, second) = receipt.split_at(receipt.len() / 2);
+        let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        match self {
+            Self::Informed => {
+                let before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+                [&before[..], &sized("", receipt.as_bytes())].concat()
+            }
+            Self::Chunked => {
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n{}{}0\r\n\r\n", chunk(first), chunk(second)).into()
+            }
+            Self::ChunksWithoutEnd => {
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n{}{}", chunk(first), chunk(second)).into()
+            }
+            Self::ToTheEnd => format!("{head}\r\n{receipt}").into(),
+            Self::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(receipt.as_bytes()).unwrap();
+                sized("Content-Encoding: gzip\r\n", &encoder.finish().unwrap())
+            }
+            Self::Huge => sized("", [receipt.as_bytes(), &b" ".repeat(1 << 20)[..]].concat().as_slice()),
+            Self::Noise => b"220 mail.example.se ESMTP\r\n".to_vec(),
+            Self::HeadersWithoutEnd => head.into(),
+        }
+    }
 }
 
 /// What a receipt is wrapped in.
@@ -73,27 +134,21 @@ impl Peer {
     }
 
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream.try_clone().ok()?);
-        let (mut content_type, mut length) = (String::new(), 0);
-        for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-            let Some((name, value)) = line.split_once(": ") else { continue };
-            match name.to_lowercase().as_str() {
-                "content-type" => content_type = value.to_owned(),
-                "content-length" => length = value.parse().ok()?,
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
+        let (content_type, body) = request(&stream)?;
         let received = as4::read(&content_type, body.as_slice()).unwrap();
         let id = received.claimed().message_id;
         let answer = *self.seen.lock().unwrap().entry(id.to_string()).or_insert_with(|| *self.answer.lock().unwrap());
         let at = SystemClock.now();
+        let echo = received.soap().to_owned();
         let attributed = received.verify(&[], &self.trust, at, &Allowed::new()).unwrap();
         let about = |id: &As4MessageId, by: &Identity| {
             receipt::build(id, attributed.reference_elements(), by, &new_id(), at).unwrap().body
         };
         let own = about(&id, &self.own);
+        let repeating = |references: &[String]| receipt::build(&id, references, &self.own, &new_id(), at).unwrap().body;
+        if let Answer::Http(framing) = answer {
+            return stream.write_all(&framing.octets(&own)).ok();
+        }
         let soap = "application/soap+xml; charset=UTF-8";
         let boundary = "--b\r\nContent-Type: application/soap+xml\r\n\r\n";
         let (status, kind, content) = match answer {
@@ -121,30 +176,66 @@ impl Peer {
                 let refusal = as4::Refusal::Temporary("busy".into());
                 (200, soap, error::unsigned(&refusal, Some(&id), &new_id(), at).body)
             }
-            Answer::HangsUp => return None,
+            Answer::OtherDigest => {
+                let mut references = attributed.reference_elements().to_vec();
+                for reference in &mut references {
+                    let at = reference.find("DigestValue>").unwrap() + "DigestValue>".len();
+                    let other = if reference[at..].starts_with('A') { "B" } else { "A" };
+                    reference.replace_range(at..=at, other);
+                }
+                (200, soap, repeating(&references))
+            }
+            Answer::FewerReferences => {
+                let (_, fewer) = attributed.reference_elements().split_last().unwrap();
+                (200, soap, repeating(fewer))
+            }
+            Answer::Echo => (200, soap, echo),
+            Answer::HangsUp | Answer::Http(_) => return None,
             Answer::ClosesEarly | Answer::Slowly => (200, soap, own),
         };
-        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
-        let head = format!(
-            "HTTP/1.1 {status} X\r\n{kind}Location: http://127.0.0.1:9/\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            content.len()
-        );
-        // RFC 9110, 8.6: a 204 has no length.
-        let head = if status == 204 { head.replace("Content-Length: 0\r\n", "") } else { head };
-        stream.write_all(head.as_bytes()).ok()?;
-        let (first, second) = content.split_at(content.len() / 2);
-        match answer {
-            Answer::ClosesEarly => stream.write_all(first.as_bytes()).ok()?,
-            Answer::Slowly => {
-                for piece in content.as_bytes().chunks(content.len() / 8) {
-                    std::thread::sleep(Duration::from_millis(100));
-                    stream.write_all(piece).ok()?;
-                }
-            }
-            _ => stream.write_all([first, second].concat().as_bytes()).ok()?,
-        }
-        Some(())
+        send(&mut stream, answer, status, kind, &content)
     }
+}
+
+/// The Content-Type and the body of one request.
+fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let (mut content_type, mut length) = (String::new(), 0);
+    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        let Some((name, value)) = line.split_once(": ") else { continue };
+        match name.to_lowercase().as_str() {
+            "content-type" => content_type = value.to_owned(),
+            "content-length" => length = value.parse().ok()?,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((content_type, body))
+}
+
+/// One answer, whole, cut short or in pieces.
+fn send(stream: &mut TcpStream, answer: Answer, status: u16, kind: &str, content: &str) -> Option<()> {
+    let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+    let head = format!(
+        "HTTP/1.1 {status} X\r\n{kind}Location: http://127.0.0.1:9/\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        content.len()
+    );
+    // RFC 9110, 8.6: a 204 has no length.
+    let head = if status == 204 { head.replace("Content-Length: 0\r\n", "") } else { head };
+    stream.write_all(head.as_bytes()).ok()?;
+    let (first, second) = content.split_at(content.len() / 2);
+    match answer {
+        Answer::ClosesEarly => stream.write_all(first.as_bytes()).ok()?,
+        Answer::Slowly => {
+            for piece in content.as_bytes().chunks(content.len() / 8) {
+                std::thread::sleep(Duration::from_millis(100));
+                stream.write_all(piece).ok()?;
+            }
+        }
+        _ => stream.write_all([first, second].concat().as_bytes()).ok()?,
+    }
+    Some(())
 }
 
 fn new_id() -> As4MessageId {
@@ -195,6 +286,7 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
     let _discovery = world.discovery();
     let peer = peer(world);
     let (again, done, over) = ("SCHEDULED_FOR_RESEND", "WAITING_FOR_RECEIPT", "MESSAGE_EXCHANGE_ERROR");
+    let mut wrong = Vec::new();
     let fault = "<S:Envelope xmlns:S=\"http://www.w3.org/2003/05/soap-envelope\"><S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code><S:Reason><S:Text xml:lang=\"en\">boom</S:Text></S:Reason></S:Fault></S:Body></S:Envelope>";
     for (answer, status, code, said) in [
         (Answer::Receipt(200, Wrapped::Alone), done, "", ""),
@@ -206,6 +298,9 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
         (Answer::Plain(202, "", ""), again, "EBMS:0301", "empty"),
         (Answer::Plain(204, "", ""), again, "EBMS:0301", "empty"),
         (Answer::Plain(302, "", ""), again, "EBMS:0005", "HTTP status 302"),
+        (Answer::Plain(301, "", ""), again, "EBMS:0005", "HTTP status 301"),
+        (Answer::Plain(307, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 307"),
+        (Answer::Receipt(307, Wrapped::Alone), done, "", ""),
         (Answer::Plain(404, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 404"),
         (Answer::Plain(503, "", ""), again, "EBMS:0005", "HTTP status 503"),
         (Answer::Plain(500, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 500"),
@@ -220,12 +315,27 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
         (Answer::UnsignedError, again, "EBMS:0004", "try again later"),
         (Answer::HangsUp, again, "EBMS:0005", ""),
         (Answer::ClosesEarly, again, "EBMS:0005", ""),
+        (Answer::OtherDigest, again, "EBMS:0302", "does not match"),
+        (Answer::FewerReferences, again, "EBMS:0302", "does not match"),
+        (Answer::Echo, again, "EBMS:0302", "user message"),
+        (Answer::Plain(200, "multipart/related; boundary=b", "--b"), again, "EBMS:0302", ""),
+        (Answer::Plain(200, "application/soap+xml", "<a"), again, "EBMS:0302", ""),
+        (Answer::Http(Framing::Informed), done, "", ""),
+        (Answer::Http(Framing::Chunked), done, "", ""),
+        (Answer::Http(Framing::ToTheEnd), done, "", ""),
+        (Answer::Http(Framing::ChunksWithoutEnd), again, "EBMS:0005", ""),
+        (Answer::Http(Framing::Gzip), again, "EBMS:0302", ""),
+        (Answer::Http(Framing::Huge), again, "EBMS:0005", ""),
+        (Answer::Http(Framing::Noise), again, "EBMS:0005", ""),
+        (Answer::Http(Framing::HeadersWithoutEnd), again, "EBMS:0005", ""),
     ] {
         *peer.answer.lock().unwrap() = answer;
         let message = attempted(world);
-        assert_eq!(message["status"], status, "{answer:?}: {message:#}");
         let error = &message["error"];
-        assert_eq!(error["code"].as_str().unwrap_or_default(), code, "{answer:?}: {error:#}");
-        assert!(error["detail"].as_str().unwrap_or_default().contains(said), "{answer:?}: {error:#}");
+        let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        if message["status"] != status || text("code") != code || !text("detail").contains(said) {
+            wrong.push(format!("{answer:?}: {}, {error}; expected {status}, {code} {said}", message["status"]));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -48,6 +48,16 @@ impl Disk {
             Command::new("fallocate").args(["-l", &taken.to_string()]).arg(self.path().join("filler")).status();
         assert!(filled.unwrap().success());
     }
+
+    /// An access point whose data are on it, and that asks for 200 MB of free space.
+    async fn site(&self) -> Site {
+        let data = self.path().join("data").display().to_string();
+        Site::start_with(|text| {
+            text.replace("data_dir = \"data\"", &format!("data_dir = {data:?}"))
+                + "\n[limits]\nfree_bytes_least = 200000000\n"
+        })
+        .await
+    }
 }
 
 impl Drop for Disk {
@@ -62,12 +72,7 @@ async fn before_the_disk_is_full_nothing_new_is_accepted_and_what_was_accepted_g
         println!("skipped: a small disk can be mounted by root only");
         return;
     };
-    let data = disk.path().join("data").display().to_string();
-    let site = Site::start_with(|text| {
-        text.replace("data_dir = \"data\"", &format!("data_dir = {data:?}"))
-            + "\n[limits]\nfree_bytes_least = 200000000\n"
-    })
-    .await;
+    let site = disk.site().await;
     let [first, second] = [(); 2].map(|()| site.sent(site.envelope(|_| {}, |message| message)));
     let [first_request, second_request] = [&first, &second].map(|sent| site.pack(sent));
     assert_eq!(site.answered(&first_request).await, (200, None));
@@ -96,12 +101,7 @@ async fn on_a_disk_that_turns_read_only_nothing_is_accepted_and_health_says_why(
         println!("skipped: a file system of its own can be mounted by root with loop devices only");
         return;
     };
-    let data = disk.path().join("data").display().to_string();
-    let site = Site::start_with(|text| {
-        text.replace("data_dir = \"data\"", &format!("data_dir = {data:?}"))
-            + "\n[limits]\nfree_bytes_least = 200000000\n"
-    })
-    .await;
+    let site = disk.site().await;
     until_ready(&site, 200).await;
     disk.turn_read_only();
     let sent = site.sent(site.envelope(|_| {}, |message| message));

@@ -2,14 +2,15 @@
 
 use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
 };
 use crate::{duplicate, insert, message, open, settle, with_envelope};
 use sluss::model::{
-    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Stage, Status,
-    Timestamp,
+    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Lane, Message, MessageId, Outcome, Problem, Stage,
+    Status, Timestamp,
 };
-use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
+use sluss::store::{Admission, Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
 
@@ -46,12 +47,16 @@ on_every_store!(
     a_page_goes_on_where_looking_for_it_became_too_much,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     events_come_in_order_and_refusals_latest_first,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged,
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,
     a_payload_is_removed_with_its_last_reference,
     a_transaction_that_fails_takes_its_payloads_with_it_and_no_others,
     what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken,
     the_same_message_is_inserted_once,
+    who_has_much_waiting_delays_nobody_else,
+    a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
+    messages_wait_in_the_lane_of_the_access_point_that_is_found,
     an_unknown_message_cannot_be_settled,
     an_operator_waits_for_the_end_of_an_attempt,
     what_is_held_is_not_due_until_it_is_released,
@@ -479,4 +484,79 @@ fn an_unknown_message_cannot_be_settled(open: Open<'_>) {
     let sent = message();
     let outcome = open().commit(settle(settlement(&sent, Some(Outcome::Defer))));
     assert!(matches!(outcome, Err(StoreError::Unknown(id)) if id == sent.id), "{outcome:?}");
+}
+
+/// `count` messages of one participant to one access point.
+fn of(from: &str, partner: Option<&str>, count: usize) -> Vec<Message> {
+    let one = || Message {
+        from: format!("0203:{from}.example.se").parse().unwrap(),
+        partner: partner.map(|party| party.parse().unwrap()),
+        ..message()
+    };
+    (0..count).map(|_| one()).collect()
+}
+
+fn put(store: &dyn Store, messages: Vec<Message>) {
+    done(store.commit(Transaction { inserts: messages, ..Transaction::default() }));
+}
+
+fn who_has_much_waiting_delays_nobody_else(open: Open<'_>) {
+    let store = open();
+    put(&*store, of("busy", Some("AP0001-BUSY"), 200));
+    put(&*store, of("calm", Some("AP0001-BUSY"), 1));
+    put(&*store, of("other", Some("AP0002-CALM"), 1));
+    let taken: Vec<Message> = (0..4).map_while(|_| take(&*store, 60)).collect();
+    for name in ["0203:calm.example.se", "0203:other.example.se"] {
+        assert!(taken.iter().any(|message| message.from.as_str() == name), "{name} waits behind 200 others");
+    }
+}
+
+fn a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may(open: Open<'_>) {
+    let store = open();
+    put(&*store, of("one", Some("AP0001-DEAD"), 5));
+    put(&*store, of("two", Some("AP0002-LIVE"), 3));
+    let now = Timestamp::now();
+    let dead = |lane: &Lane| lane.to_string() == "AP0001-DEAD";
+    let claim = |at: Timestamp, pause: Option<Timestamp>| {
+        let mut admit = |lane: &Lane, in_flight: usize| match pause {
+            Some(until) if dead(lane) => Admission::Later(until),
+            None if dead(lane) && in_flight > 0 => Admission::Full,
+            _ => Admission::Attempt,
+        };
+        store.claim_admitted(at, Duration::from_secs(600), &mut admit).unwrap().map(|(message, _)| message)
+    };
+    let later = now + Duration::from_secs(30);
+    let first: Vec<Message> = std::iter::from_fn(|| claim(now, Some(later))).collect();
+    assert_eq!(first.len(), 3, "only the other lane goes on");
+    assert!(first.iter().all(|message| message.partner.as_ref().unwrap().as_str() == "AP0002-LIVE"));
+    let probe = claim(later, None).expect("the pause is over");
+    assert!(claim(later, None).is_none(), "one at a time");
+    let load = store.lanes().into_iter().find(|load| dead(&load.lane)).unwrap();
+    assert_eq!((load.waiting, load.in_flight), (4, 1));
+    store.unclaim(probe.id, probe.lease_until.unwrap());
+    assert!(claim(later, None).is_some(), "what was given back may be taken again");
+}
+
+fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: Open<'_>) {
+    let store = open();
+    put(&*store, of("one", None, 3));
+    let claimed = take(&*store, 60).unwrap();
+    let lanes = || {
+        let mut lanes: Vec<_> =
+            store.lanes().into_iter().map(|load| (load.lane.to_string(), load.waiting, load.in_flight)).collect();
+        lanes.sort();
+        lanes
+    };
+    assert_eq!(lanes(), [("look-up".to_owned(), 2, 1)]);
+    store.route(&claimed.to, Some(&"AP0002-LIVE".parse().unwrap()));
+    assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 1)]);
+    done(store.commit(settle(settlement(&claimed, Some(Outcome::GiveUp)))));
+    done(store.commit(settle(Settlement {
+        claim: None,
+        changes: vec![Change::Due(None)],
+        ..settlement(&claimed, None)
+    })));
+    assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 0)]);
+    store.route(&claimed.to, None);
+    assert_eq!(lanes(), [("look-up".to_owned(), 2, 0)]);
 }

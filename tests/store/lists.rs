@@ -3,7 +3,9 @@
 use crate::contract::{Open, done, settlement};
 use crate::{message, settle};
 use sluss::limits::LIST_LOOKS_MAX;
-use sluss::model::{Axis, Change, Depth, Direction, Message, Outcome, Query, Status, Timestamp};
+use sluss::model::{
+    Axis, Change, Depth, Direction, Event, LogQuery, Message, Outcome, Query, Stage, Status, Timestamp,
+};
 use sluss::store::{Settlement, Transaction};
 use std::time::Duration;
 
@@ -151,4 +153,40 @@ pub(crate) fn what_waits_is_counted_by_partner_and_participant_with_its_age(open
     assert_eq!(store.depths(Axis::Partner).unwrap(), []);
     assert_eq!(store.depths(Axis::Participant).unwrap(), [depth(Direction::In, "0203:carl.example.se", 1, 9)]);
     assert_eq!((store.counts().unwrap().held, store.list(&held).unwrap().len()), (0, 0));
+}
+
+pub(crate) fn the_whole_event_log_is_newest_first_and_filtered_and_paged(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    let one = Message { partner: Some("AP0002".parse().unwrap()), ..message() };
+    let at = |n: u32| start + Duration::from_secs(n.into());
+    let about = |n, message: &Message, stage| Event::of(at(n), message, stage, n.to_string());
+    let refused = Event::new(at(3), None, Stage::Refused, "3").fact("claimed_partner", "AP0009");
+    let events = vec![about(1, &one, Stage::Accepted), about(2, &one, Stage::Packed)];
+    done(store.commit(Transaction { events, inserts: vec![one.clone()], ..Transaction::default() }));
+    let events = vec![refused, about(4, &one, Stage::Receipted)];
+    done(store.commit(Transaction { events, ..Transaction::default() }));
+    drop(store);
+    let store = open();
+    let found = |query: LogQuery| {
+        let page = store.log(&query).unwrap();
+        (page.events.iter().map(|logged| logged.event.detail.clone()).collect::<Vec<_>>().concat(), page.next)
+    };
+    let all = LogQuery::default();
+    assert_eq!(found(all.clone()), ("4321".to_owned(), None));
+    let (first, next) = found(LogQuery { limit: 3, ..all.clone() });
+    assert_eq!((first.as_str(), next.is_some()), ("432", true));
+    assert_eq!(found(LogQuery { limit: 3, after: next, ..all.clone() }), ("1".to_owned(), None));
+    for (query, expected) in [
+        (LogQuery { message: Some(one.id), ..all.clone() }, "421"),
+        (LogQuery { stage: Some(Stage::Refused), ..all.clone() }, "3"),
+        (LogQuery { partner: Some("AP0009".parse().unwrap()), ..all.clone() }, "3"),
+        (LogQuery { partner: Some("AP0002".parse().unwrap()), ..all.clone() }, "421"),
+        (LogQuery { participant: Some(one.to.as_str().to_uppercase().parse().unwrap()), ..all.clone() }, "421"),
+        (LogQuery { participant: Some("0203:nobody.example.se".parse().unwrap()), ..all.clone() }, ""),
+        (LogQuery { since: Some(at(2)), until: Some(at(4)), ..all.clone() }, "32"),
+        (LogQuery { message: Some(one.id), since: Some(at(2)), until: Some(at(4)), ..all.clone() }, "2"),
+    ] {
+        assert_eq!(found(query.clone()).0, expected, "{query:?}");
+    }
 }

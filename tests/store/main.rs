@@ -12,6 +12,7 @@ mod contract;
 mod crash;
 mod damage;
 mod lists;
+mod upkeep;
 
 use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, SystemClock,

@@ -55,7 +55,7 @@ impl SegmentHeader {
     /// Reads it from the start of a segment.
     pub(super) fn decode(segment: &[u8]) -> Result<Self, HeaderFault> {
         let bytes = segment.get(..SEGMENT_HEADER_BYTES).ok_or(HeaderFault::Unreadable)?;
-        if bytes[..8] != *MAGIC || crc32fast::hash(&bytes[..52]) != number32(&bytes[52..]) {
+        if bytes[..8] != *MAGIC || bytes[56..] != [0; 8] || crc32fast::hash(&bytes[..52]) != number32(&bytes[52..]) {
             return Err(HeaderFault::Unreadable);
         }
         match number32(&bytes[8..]) {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 pub use frame::ChainHash;
-pub use recovery::{Found, Torn, holds, verify};
+pub use recovery::{Damage, Found, Scanned, Torn, holds, scan};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -30,6 +30,13 @@ pub struct Position {
     pub seq: u64,
     /// Chain hash with this record.
     pub chain: [u8; 32],
+}
+
+impl Position {
+    /// Where the record ends, whose payload has `length` bytes.
+    pub(super) fn end(&self, length: u32) -> u64 {
+        self.offset + RECORD_HEADER_BYTES as u64 + u64::from(length)
+    }
 }
 
 /// Why a group was not made durable.

@@ -6,8 +6,8 @@ use super::frame::{
     ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
 };
 use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
-use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskFile, Medium};
+use crate::store::{Place, StoreError};
 use std::io;
 use std::path::Path;
 
@@ -53,26 +53,68 @@ pub fn holds(disk: &dyn Disk, folder: &Path, position: &Position) -> Result<bool
     Ok(Frame::decode(&record).is_some_and(|frame| frame.seq == position.seq && frame.chain == position.chain))
 }
 
-/// Checks every record of a journal that is not open, and returns how many there are.
+/// What a journal that we do not write to was found to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Scanned {
+    /// Segments.
+    pub segments: u32,
+    /// The last record that holds.
+    pub last: Option<Position>,
+    /// What is behind it: a torn tail, or a group that another process is writing.
+    pub torn: Option<Torn>,
+    /// Damage: the first in each segment.
+    pub damage: Vec<Damage>,
+}
+
+/// One damage: what and where.
+pub type Damage = (String, Place);
+
+/// Reads a journal without changing it, also beside the process that writes it: every record that holds after `from` goes to
+/// `each`. A damaged segment does not keep the later ones from being read.
 ///
 /// # Errors
 ///
-/// As for [`Journal::open`]; a torn tail is none.
-pub fn verify(disk: &dyn Disk, folder: &Path, hash: ChainHash) -> Result<u64, StoreError> {
-    let mut each = |_: &Position, _: &[u8]| Ok(());
-    let mut reader = Reader::new(folder, hash, &mut each);
-    let numbers = numbers(disk, folder)?;
-    for number in &numbers {
-        let segment = disk.open(&path(folder, *number)).and_then(|file| file.read_all());
-        let segment = segment.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
-        let last = number == numbers.last().unwrap_or(number);
-        if last && reader.half_created(&segment) {
-            break;
+/// When the disk cannot be read, and whatever `each` says.
+pub fn scan(
+    disk: &dyn Disk,
+    folder: &Path,
+    hash: ChainHash,
+    from: Option<&Position>,
+    each: Each<'_>,
+) -> Result<Scanned, StoreError> {
+    let mut scanned = Scanned { last: from.cloned(), ..Scanned::default() };
+    let numbers = match numbers(disk, folder) {
+        Ok(numbers) => numbers,
+        Err(StoreError::Damaged { what, place }) => {
+            scanned.damage.push((what, place));
+            return Ok(scanned);
         }
-        let end = reader.segment(*number, &segment, None)?;
-        reader.tail(*number, &segment, end, last)?;
+        Err(error) => return Err(error),
+    };
+    let mut last = from.cloned();
+    let mut noting = |position: &Position, payload: &[u8]| {
+        last = Some(position.clone());
+        each(position, payload)
+    };
+    let mut reader = Reader::new(folder, hash, &mut noting);
+    if let Some(from) = from {
+        reader.last = Last { seq: from.seq, chain: from.chain };
     }
-    Ok(reader.last.seq)
+    for number in numbers.iter().filter(|number| from.is_none_or(|from| **number >= from.segment)) {
+        scanned.segments += 1;
+        let begin = from.filter(|from| from.segment == *number);
+        let newest = number == numbers.last().unwrap_or(number);
+        match reader.look(disk, *number, begin, newest) {
+            Ok(torn) => scanned.torn = torn,
+            Err(StoreError::Damaged { what, place }) => {
+                scanned.damage.push((what, place));
+                reader.skip(disk, number + 1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    scanned.last = last;
+    Ok(scanned)
 }
 
 pub(super) fn open(
@@ -82,6 +124,9 @@ pub(super) fn open(
     from: Option<&Position>,
     each: Each<'_>,
 ) -> Result<(Journal, Found), StoreError> {
+    // A killed process may have created a segment whose name is not durable yet.
+    let synced = medium.disk.sync_folder(folder);
+    synced.map_err(|error| StoreError::io(format!("sync {}", folder.display()), error))?;
     let mut numbers = numbers(&*medium.disk, folder)?;
     let mut reader = Reader::new(folder, hash, each);
     if let Some(from) = from {
@@ -92,7 +137,7 @@ pub(super) fn open(
     let mut open = None;
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
-        let (file, segment) = read_durable(&*medium.disk, folder, *number)?;
+        let (file, segment) = read_durable(&*medium.disk, folder, *number, last)?;
         if last && reader.half_created(&segment) {
             let removed = medium.disk.remove(&path(folder, *number));
             removed.map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
@@ -147,6 +192,49 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(folder: &'a Path, hash: ChainHash, each: Each<'a>) -> Self {
         Self { folder, hash, each, last: Last::default(), read: 0 }
+    }
+
+    /// Reads one segment of a journal that others may write.
+    fn look(
+        &mut self,
+        disk: &dyn Disk,
+        number: u32,
+        from: Option<&Position>,
+        newest: bool,
+    ) -> Result<Option<Torn>, StoreError> {
+        let read = || {
+            disk.reader(&path(self.folder, number)).and_then(|mut file| {
+                let mut bytes = Vec::new();
+                io::Read::read_to_end(&mut file, &mut bytes).map(|_| bytes)
+            })
+        };
+        let segment = read().map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        if newest && self.half_created(&segment) {
+            return Ok(None);
+        }
+        let end = self.segment(number, &segment, from)?;
+        if newest {
+            // What comes after may be on its way: it is read once more, now that nothing before it can change.
+            let at = usize::try_from(end).unwrap_or(usize::MAX).min(segment.len());
+            if written(&segment[at..]) > 0 {
+                let again = read().map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+                let grown = Frame::decode(again.get(at..).unwrap_or_default()).is_some();
+                return if grown { Ok(None) } else { self.tail(number, &again, end, true) };
+            }
+        }
+        self.tail(number, &segment, end, newest)
+    }
+
+    /// Goes on with a later segment, whatever was before it.
+    fn skip(&mut self, disk: &dyn Disk, number: u32) {
+        let head = disk.reader(&path(self.folder, number)).and_then(|mut file| {
+            let mut head = [0; SEGMENT_HEADER_BYTES];
+            io::Read::read_exact(&mut file, &mut head).map(|()| head)
+        });
+        // One that cannot be read, or not be told, is damage that its own turn will name.
+        if let Some(header) = head.ok().and_then(|head| SegmentHeader::decode(&head).ok()) {
+            self.last = Last { seq: header.first - 1, chain: header.chain };
+        }
     }
 
     /// Reads one segment, from its start or after `from`, and says where its records end.
@@ -212,7 +300,7 @@ impl<'a> Reader<'a> {
                 format!("record {} is broken, and records after it are whole", self.last.seq + 1),
             ));
         }
-        Ok(Some(Torn { place: place(self.folder, number, at), bytes: bytes as u64 }))
+        Ok(Some(Torn { place: place(self.folder, number, at, self.last.seq + 1).to_string(), bytes: bytes as u64 }))
     }
 
     /// Whether a crash came between creating a segment and syncing its header: then it holds no record.
@@ -222,7 +310,7 @@ impl<'a> Reader<'a> {
     }
 
     fn damaged(&self, number: u32, at: usize, what: String) -> StoreError {
-        StoreError::Damaged { what, place: place(self.folder, number, at) }
+        StoreError::Damaged { what, place: place(self.folder, number, at, self.last.seq + 1) }
     }
 }
 
@@ -235,8 +323,8 @@ fn written(bytes: &[u8]) -> usize {
         .map_or(0, |last| bytes.len().min((last + 1) * ZEROS.len()))
 }
 
-fn place(folder: &Path, number: u32, at: usize) -> String {
-    format!("{} offset {at}", path(folder, number).display())
+fn place(folder: &Path, number: u32, at: usize, record: u64) -> Place {
+    Place { segment: path(folder, number).display().to_string(), offset: at as u64, record }
 }
 
 /// The numbers of the segments, in order and without a gap.
@@ -251,7 +339,7 @@ fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
     let missing = numbers.iter().zip(1..).find(|(found, expected)| **found != *expected);
     match missing {
         Some((_, expected)) => {
-            Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0) })
+            Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0, 0) })
         }
         None => Ok(numbers),
     }
@@ -259,12 +347,23 @@ fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
 
 /// Reads a segment of which nothing is only in memory: a killed process may have left written but
 /// unsynced records, and they must not be acted upon before they are durable.
-fn read_durable(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(Box<dyn DiskFile>, Vec<u8>), StoreError> {
+///
+/// The last one is written once more: after a sync that failed, the system may hold its bytes for written, and
+/// the next sync says nothing of them.
+fn read_durable(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u32,
+    last: bool,
+) -> Result<(Box<dyn DiskFile>, Vec<u8>), StoreError> {
     let path = path(folder, number);
     let read = || {
         let file = disk.open(&path)?;
-        file.sync_all()?;
         let bytes = file.read_all()?;
+        if last {
+            file.write_all_at(&bytes[..written(&bytes)], 0)?;
+        }
+        file.sync_all()?;
         Ok((file, bytes))
     };
     read().map_err(|error| StoreError::io(format!("read {}", path.display()), error))

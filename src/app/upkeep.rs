@@ -1,0 +1,104 @@
+//! The store without the application around it: what its commands do.
+
+use crate::access_point::store_problem;
+use crate::crypto::{Digest, HashFunction, hex};
+use crate::model::{Clock, Problem, SystemClock};
+use crate::store::backup::{self, BackedUp};
+use crate::store::embedded::{EmbeddedStore, Opening};
+use crate::store::journal::Position;
+use crate::store::verify::{self, Verified};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a long start says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// The hash that chains the journal's records.
+pub fn chain_hash(bytes: &[u8]) -> [u8; 32] {
+    let digest = Digest::of(HashFunction::Sha256, bytes);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(&digest);
+    hash
+}
+
+fn file_digest(file: &mut File) -> io::Result<String> {
+    let mut digest = Digest::new(HashFunction::Sha256);
+    io::copy(file, &mut digest)?;
+    Ok(hex(&digest.finish()))
+}
+
+/// Says in the log, now and then, up to which record an index has been brought.
+pub(super) fn now_and_then() -> impl FnMut(&Position) {
+    let mut last = Instant::now();
+    move |position| {
+        if last.elapsed() >= TELL_EVERY {
+            last = Instant::now();
+            tracing::info!(
+                record = position.seq,
+                segment = position.segment,
+                "the index is being built from the journal"
+            );
+        }
+    }
+}
+
+/// Looks at a data folder or a backup.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be read.
+pub fn look(folder: &Path) -> Result<Verified, Problem> {
+    verify::verify(folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
+}
+
+/// Whether a daemon has the store open.
+///
+/// # Errors
+///
+/// When the lock cannot be looked at.
+pub fn is_running(folder: &Path) -> Result<bool, Problem> {
+    verify::is_open(folder).map_err(|error| store_problem(&error))
+}
+
+/// Backs a store up that nobody has open.
+///
+/// # Errors
+///
+/// When the store does not open, or `to` is not empty.
+pub fn back_up(folder: &Path, to: &Path, clock: Arc<dyn Clock>) -> Result<BackedUp, Problem> {
+    if !folder.join("journal").is_dir() {
+        let what = format!("{} holds no store: it has no folder `journal`", folder.display());
+        return Err(store_problem(&crate::store::StoreError::Unfit(what)));
+    }
+    let opened = EmbeddedStore::open(folder, chain_hash, clock);
+    opened.and_then(|(store, _)| store.backup(to)).map_err(|error| store_problem(&error))
+}
+
+/// Makes a store from a backup.
+///
+/// # Errors
+///
+/// When the backup is damaged or `folder` holds a store already; then nothing was changed.
+pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
+    backup::restore(from, folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
+}
+
+/// Builds the index again, and tells `tell` up to which record now and then.
+///
+/// # Errors
+///
+/// When the store is in use or its journal is damaged.
+pub fn rebuild(folder: &Path, clock: Arc<dyn Clock>, tell: &mut dyn FnMut(u64, u32)) -> Result<Opening, Problem> {
+    let mut last = Instant::now();
+    let mut told = |position: &Position| {
+        if last.elapsed() >= TELL_EVERY {
+            last = Instant::now();
+            tell(position.seq, position.segment);
+        }
+    };
+    let opened = EmbeddedStore::open_telling(folder, chain_hash, clock, true, &mut told);
+    opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
+}

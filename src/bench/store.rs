@@ -1,0 +1,157 @@
+//! The store: durable accepts beside what the disk gives, and what questions cost in a store of any size.
+
+use super::{Setting, memory, peak_memory};
+use crate::app::upkeep::chain_hash;
+use crate::model::{Clock, Message, Query, SystemClock};
+use crate::store::bench::{Measured, fill, measure, sample};
+use crate::store::{EmbeddedStore, Store, StoreError};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often each question is asked; the median counts.
+const TIMES: usize = 201;
+/// Messages of a page of the pages.
+const PAGE: usize = 50;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Report {
+    /// Accepts.
+    Accepts(Accepts),
+    /// Questions.
+    Questions(Box<Questions>),
+}
+
+/// Durable accepts with several numbers of writers.
+#[derive(Debug, Serialize)]
+pub struct Accepts {
+    /// Where.
+    pub setting: Setting,
+    /// One measurement for each number of writers.
+    pub accepts: Vec<Measured>,
+}
+
+/// What each question costs: medians, in milliseconds.
+#[derive(Debug, Serialize)]
+pub struct Questions {
+    /// Where.
+    pub setting: Setting,
+    /// Messages in the store.
+    pub messages: u64,
+    /// Messages put there by this run; memory is only told by a run that put none.
+    pub filled: u64,
+    /// How long the filling took, in seconds.
+    pub fill_seconds: f64,
+    /// How long the store took to open, in seconds.
+    pub start_seconds: f64,
+    /// Accept one message, durable.
+    pub accept_ms: f64,
+    /// Claim one that is due.
+    pub claim_ms: f64,
+    /// The newest page of 50.
+    pub first_page_ms: f64,
+    /// A page of 50 in the middle of all messages.
+    pub middle_page_ms: f64,
+    /// The newest page of 50 with one participant.
+    pub participant_page_ms: f64,
+    /// The newest page of 50 with one access point.
+    pub partner_page_ms: f64,
+    /// One message by its envelope's id.
+    pub by_envelope_id_ms: f64,
+    /// One message by its AS4 message id.
+    pub by_as4_id_ms: f64,
+    /// Resident memory after all this, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Largest resident memory, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Measures accepts below `folder`, which is left as it was.
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn accepts(folder: &Path, writers: &[u16], time: Duration) -> Result<Report, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let one = |writers: &u16| measure(folder, usize::from(*writers), time, chain_hash, &clock);
+    let setting = Setting { method: "wall clock; the bare appends follow in the same run", ..Setting::here() };
+    Ok(Report::Accepts(Accepts { setting, accepts: writers.iter().map(one).collect::<Result<_, _>>()? }))
+}
+
+/// Fills the store in `folder` up to `messages`, opens it anew, and asks.
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let open = || EmbeddedStore::open(folder, chain_hash, Arc::clone(&clock)).map(|(store, _)| store);
+    let (store, begin) = (open()?, Instant::now());
+    let filled = messages.saturating_sub(count(&store)?);
+    fill(&store, filled, &*clock)?;
+    let fill_seconds = begin.elapsed().as_secs_f64();
+    drop(store);
+    let begin = Instant::now();
+    let store = open()?;
+    let start_seconds = begin.elapsed().as_secs_f64();
+    let all = count(&store)?;
+    let page = |query: Query| store.list(&Query { limit: PAGE, ..query });
+    let newest = page(Query::default())?;
+    let middle = middle(&store, &newest)?;
+    let (first, deep) = (newest.first(), middle.first());
+    let by = |query: &dyn Fn(&Message) -> Query| {
+        median(|| match deep {
+            Some(message) => page(query(message)).map(drop),
+            None => Ok(()),
+        })
+    };
+    Ok(Report::Questions(Box::new(Questions {
+        setting: Setting { method: "wall clock, medians of 201", ..Setting::here() },
+        messages: all,
+        filled,
+        fill_seconds,
+        start_seconds,
+        accept_ms: median(|| {
+            let transaction = sample(&*clock).map_err(|error| StoreError::Unfit(error.to_string()))?;
+            store.commit(transaction).map(drop)
+        })?,
+        claim_ms: median(|| store.claim(clock.now(), Duration::from_secs(600)).map(drop))?,
+        first_page_ms: median(|| page(Query::default()).map(drop))?,
+        middle_page_ms: by(&|message| Query { after: Some(message.id), ..Query::default() })?,
+        participant_page_ms: median(|| {
+            page(Query { participant: first.map(|message| message.to.clone()), ..Query::default() }).map(drop)
+        })?,
+        partner_page_ms: by(&|message| Query { partner: message.partner.clone(), ..Query::default() })?,
+        by_envelope_id_ms: by(&|message| Query { envelope_id: Some(message.envelope_id.clone()), ..Query::default() })?,
+        by_as4_id_ms: by(&|message| Query { as4_message_id: message.as4_message_id.clone(), ..Query::default() })?,
+        memory_bytes: memory(),
+        peak_memory_bytes: peak_memory(),
+    })))
+}
+
+fn count(store: &EmbeddedStore) -> Result<u64, StoreError> {
+    Ok(store.counts()?.by_status.iter().map(|count| count.messages).sum())
+}
+
+/// A page halfway between the oldest message and the newest.
+fn middle(store: &EmbeddedStore, newest: &[Message]) -> Result<Vec<Message>, StoreError> {
+    let oldest = store.counts()?.by_status.iter().filter_map(|count| count.oldest).min();
+    let Some((oldest, newest)) = oldest.zip(newest.first()) else { return Ok(Vec::new()) };
+    let half = Duration::from_secs_f64(newest.created_at.duration_since(oldest).as_secs_f64().max(0.0) / 2.0);
+    store.list(&Query { created_before: oldest.checked_add(half).ok(), limit: PAGE, ..Query::default() })
+}
+
+/// The median time of many calls, in milliseconds.
+fn median(mut ask: impl FnMut() -> Result<(), StoreError>) -> Result<f64, StoreError> {
+    let mut took = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        let begin = Instant::now();
+        ask()?;
+        took.push(begin.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took.get(TIMES / 2).map_or(0.0, |took| took.as_secs_f64() * 1000.0))
+}

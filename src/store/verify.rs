@@ -1,0 +1,286 @@
+//! Whether what lies on the disk is what was written: every octet of the journal, and each payload that a message names.
+//! Nothing is changed, and a daemon may go on meanwhile.
+
+use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
+use crate::store::disk::{Disk, SystemDisk};
+use crate::store::journal::{self, ChainHash, Position};
+use crate::store::record::Record;
+use crate::store::{Place, StoreError};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// SHA-256 of a file in lower-case hexadecimal; the store knows no cryptography of its own.
+pub type FileDigest = fn(&mut File) -> io::Result<String>;
+
+/// Beside a daemon, payloads younger than this may be on their way to their message.
+const YOUNG: Duration = Duration::from_secs(600);
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// Whether everything holds.
+    pub whole: bool,
+    /// Whether a process has the store open: then what it writes meanwhile is not judged.
+    pub in_use: bool,
+    /// Segments of the journal.
+    pub segments: u32,
+    /// Its last record; as many were written over the life of the store.
+    pub records: u64,
+    /// The chain's hash with that record, in hexadecimal: who noted it elsewhere can tell whether the journal was replaced.
+    pub chain: Option<String>,
+    /// A torn tail that nobody was promised; the next start cuts it.
+    pub torn: Option<String>,
+    /// Messages.
+    pub messages: u64,
+    /// Payload files.
+    pub payloads: Payloads,
+    /// What does not hold.
+    pub findings: Vec<Finding>,
+}
+
+/// Payload files, counted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Payloads {
+    /// Named by a message, and there.
+    pub present: u64,
+    /// Named by a message, and not there.
+    pub missing: u64,
+    /// There, of another size or digest than was written.
+    pub changed: u64,
+    /// There, and named by no message: the next start removes them. No finding.
+    pub orphaned: u64,
+}
+
+/// One thing that does not hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was found, what was expected.
+    pub what: String,
+    /// Where in the journal.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Which payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<BlobId>,
+    /// Whose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// The payloads of one message.
+#[derive(Debug, Default)]
+struct Named {
+    envelope: Option<(BlobId, u64, String)>,
+    packed: Vec<BlobId>,
+    content: Option<BlobId>,
+}
+
+/// Messages that have payloads, after all records read so far.
+#[derive(Debug, Default)]
+struct Contents {
+    messages: u64,
+    named: HashMap<MessageId, Named>,
+}
+
+/// Looks at the store in `folder`, a data folder or a backup, at the time `now`.
+///
+/// # Errors
+///
+/// When it cannot be read. What does not hold is no error but a finding.
+pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp) -> Result<Verified, StoreError> {
+    let (disk, journal) = (SystemDisk, folder.join("journal"));
+    if !journal.is_dir() {
+        return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
+    }
+    let in_use = is_open(folder)?;
+    // Beside a daemon, what was written since then may be on its way to its message.
+    let young = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0)).saturating_sub(YOUNG);
+    let young = in_use.then_some(young);
+    let mut contents = Contents::default();
+    let scanned = journal::scan(&disk, &journal, hash, None, &mut |at, payload| contents.take(&journal, at, payload))?;
+    let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
+    let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
+    let mut last = scanned.last;
+    if !suspects.is_empty() && in_use {
+        // A message may have given its payload up since its record was read.
+        let from = last.clone();
+        let later = journal::scan(&disk, &journal, hash, from.as_ref(), &mut |at, payload| {
+            contents.take(&journal, at, payload)
+        })?;
+        last = later.last;
+    }
+    for (id, payload, what, missing) in suspects {
+        if contents.named.get(&id).is_some_and(|named| named.all().any(|blob| blob == payload)) {
+            if missing {
+                payloads.missing += 1
+            } else {
+                payloads.changed += 1
+            }
+            findings.push(Finding {
+                what,
+                place: None,
+                payload: Some(payload),
+                message: Some(id),
+                remedy: "copy the file from a backup; without one, the message cannot go on",
+            });
+        }
+    }
+    Ok(Verified {
+        whole: findings.is_empty(),
+        in_use,
+        segments: scanned.segments,
+        records: last.as_ref().map_or(0, |last| last.seq),
+        chain: last.map(|last| last.chain.iter().map(|byte| format!("{byte:02x}")).collect()),
+        torn: scanned.torn.filter(|_| !in_use).map(|torn| format!("{} bytes at {}", torn.bytes, torn.place)),
+        messages: contents.messages,
+        payloads,
+        findings,
+    })
+}
+
+/// Whether a process has the store open.
+///
+/// # Errors
+///
+/// When the lock cannot be looked at.
+pub fn is_open(folder: &Path) -> Result<bool, StoreError> {
+    let path = folder.join("lock");
+    if !path.exists() {
+        return Ok(false);
+    }
+    match SystemDisk.lock(&path) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(StoreError::io(format!("look at {}", path.display()), error)),
+    }
+}
+
+fn damaged((what, place): journal::Damage) -> Finding {
+    let remedy = "restore from a backup into an empty folder: what the journal says from here on is not proven";
+    Finding { what, place: Some(place), payload: None, message: None, remedy }
+}
+
+impl Contents {
+    fn take(&mut self, journal: &Path, at: &Position, payload: &[u8]) -> Result<(), StoreError> {
+        let record: Record = serde_json::from_slice(payload).map_err(|error| StoreError::Damaged {
+            what: format!("the record holds what this version does not read: {error}"),
+            place: Place {
+                segment: journal.join(format!("{:08}.log", at.segment)).display().to_string(),
+                offset: at.offset,
+                record: at.seq,
+            },
+        })?;
+        for message in &record.inserts {
+            self.messages += 1;
+            self.named.insert(message.id, Named::of(message));
+        }
+        for settled in record.settled {
+            let named = self.named.entry(settled.id).or_default();
+            settled.changes.into_iter().for_each(|change| named.apply(&change));
+            if named.all().next().is_none() {
+                self.named.remove(&settled.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at each payload. What is missing or changed is only suspected: message, payload, what, whether it is missing.
+    #[expect(clippy::type_complexity, reason = "two results of one pass")]
+    fn compare(
+        &self,
+        folder: &Path,
+        digest: FileDigest,
+        young: Option<Duration>,
+    ) -> Result<(Payloads, Vec<(MessageId, BlobId, String, bool)>), StoreError> {
+        let (blobs, mut counted, mut suspects) = (folder.join("blobs"), Payloads::default(), Vec::new());
+        let mut known: HashMap<BlobId, ()> = HashMap::new();
+        for (id, named) in &self.named {
+            for blob in named.all() {
+                let first = known.insert(blob, ()).is_none();
+                let sealed = named.envelope.as_ref().filter(|(envelope, ..)| *envelope == blob);
+                match wrong(&blobs, blob, sealed, digest)? {
+                    None => counted.present += u64::from(first),
+                    Some((what, missing)) => suspects.push((*id, blob, what, missing)),
+                }
+            }
+        }
+        for first in 0..=u8::MAX {
+            let home = blobs.join(format!("{first:02x}"));
+            let failed = |source| StoreError::io(format!("payload folder {}", home.display()), source);
+            if !home.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&home).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let Ok(id) = uuid::Uuid::try_parse(&entry.file_name().to_string_lossy()) else { continue };
+                let written = entry.metadata().and_then(|found| found.modified()).ok();
+                let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+                let on_its_way = young.is_some_and(|since| written > since);
+                counted.orphaned += u64::from(!(on_its_way || known.contains_key(&BlobId(id))));
+            }
+        }
+        Ok((counted, suspects))
+    }
+}
+
+/// What is wrong with a payload, and whether it is missing.
+fn wrong(
+    blobs: &Path,
+    blob: BlobId,
+    sealed: Option<&(BlobId, u64, String)>,
+    digest: FileDigest,
+) -> Result<Option<(String, bool)>, StoreError> {
+    let name = blob.to_string();
+    let path = blobs.join(name.get(..2).unwrap_or_default()).join(&name);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Some((format!("{} is missing", path.display()), true)));
+        }
+        Err(error) => return Err(StoreError::io(format!("open {}", path.display()), error)),
+    };
+    let Some((_, bytes, sha256)) = sealed.filter(|(.., sha256)| !sha256.is_empty()) else { return Ok(None) };
+    let failed = |source| StoreError::io(format!("read {}", path.display()), source);
+    let found = (file.metadata().map_err(failed)?.len(), digest(&mut file).map_err(failed)?);
+    let expected = (*bytes, sha256.clone());
+    Ok((found != expected).then(|| {
+        let what = format!(
+            "{}: found {} bytes with SHA-256 {}, expected {} bytes with {}",
+            path.display(),
+            found.0,
+            found.1,
+            expected.0,
+            expected.1
+        );
+        (what, false)
+    }))
+}
+
+impl Named {
+    fn of(message: &Message) -> Self {
+        let envelope = message.envelope.map(|blob| (blob, message.envelope_bytes, message.envelope_sha256.clone()));
+        let content = message.content.as_ref().and_then(|content| content.payload);
+        let others = message.payloads().into_iter().filter(|blob| message.envelope != Some(*blob));
+        Self { packed: others.filter(|blob| content != Some(*blob)).collect(), envelope, content }
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Packed(_) => self.packed = change.payloads(),
+            Change::Content(content) => self.content = content.payload,
+            Change::EnvelopeGone => self.envelope = None,
+            _ => {}
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = BlobId> + '_ {
+        let envelope = self.envelope.as_ref().map(|(blob, ..)| *blob);
+        envelope.into_iter().chain(self.packed.iter().copied()).chain(self.content)
+    }
+}

@@ -1,0 +1,543 @@
+//! The world of one seed: a sender, a receiver, what is between them, and what must be true at the end.
+
+mod trouble;
+mod verdict;
+
+use crate::disk::{Health, SimDisk};
+use crate::node::{BOB, Process, SimClock, ebms, message, sha256};
+use crate::random::{self, Chance};
+use sluss::access_point::{SendError, accepted, rehearse};
+use sluss::as4::ReceiptError;
+use sluss::model::{
+    As4MessageId, As4ReceiptSummary, Clock, Event, Fault, Message, MessageId, Packing, Piece, Problem, Stage,
+};
+use sluss::net::NetError;
+use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What happened, in numbers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) accepted: u64,
+    pub(crate) delivered: u64,
+    pub(crate) dead: u64,
+    pub(crate) again: u64,
+    pub(crate) kills: u64,
+    pub(crate) cuts: u64,
+    pub(crate) flips: u64,
+    pub(crate) named: u64,
+    pub(crate) rebuilt: u64,
+    pub(crate) torn: u64,
+    pub(crate) steps: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (one, more) in [
+            (&mut self.accepted, other.accepted),
+            (&mut self.delivered, other.delivered),
+            (&mut self.dead, other.dead),
+            (&mut self.again, other.again),
+            (&mut self.kills, other.kills),
+            (&mut self.cuts, other.cuts),
+            (&mut self.flips, other.flips),
+            (&mut self.named, other.named),
+            (&mut self.rebuilt, other.rebuilt),
+            (&mut self.torn, other.torn),
+            (&mut self.steps, other.steps),
+        ] {
+            *one += more;
+        }
+    }
+}
+
+const SENDER: usize = 0;
+const RECEIVER: usize = 1;
+const PARTY: &str = "AP0001-DEMO";
+
+struct Node {
+    disk: SimDisk,
+    up: Option<Process>,
+    starts: u64,
+    weak: bool,
+}
+
+/// An attempt to send whose answer is awaited.
+struct Attempt {
+    token: u64,
+    start: u64,
+    message: Message,
+}
+
+/// A request at the receiver between its look at the key and its commit.
+struct Arriving {
+    token: u64,
+    start: u64,
+    key: DuplicateKey,
+    answered: Answered,
+    message: Message,
+}
+
+type Reply = Result<String, Kind>;
+
+/// Why an attempt got no AS4 receipt.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Busy,
+    Duplicate,
+    Refused,
+}
+
+enum Packet {
+    Request { token: u64, id: As4MessageId, body: Vec<u8> },
+    Response { token: u64, reply: Reply },
+}
+
+pub(crate) struct World {
+    chance: Chance,
+    clock: Arc<SimClock>,
+    nodes: [Node; 2],
+    /// Envelopes whose client has no answer yet.
+    wanted: Vec<(Uuid, Vec<u8>)>,
+    /// Envelopes that were handed in at least once.
+    offered: BTreeSet<Uuid>,
+    accepted: BTreeMap<Uuid, MessageId>,
+    bodies: BTreeMap<Uuid, Vec<u8>>,
+    attempts: Vec<Attempt>,
+    arriving: Vec<Arriving>,
+    network: Vec<Packet>,
+    /// AS4 receipts that left, by message id.
+    receipts: BTreeMap<String, String>,
+    /// Messages that the recipient saw, by envelope.
+    seen: BTreeMap<Uuid, BTreeSet<MessageId>>,
+    calm: bool,
+    tokens: u64,
+    tally: Tally,
+    steps: Vec<String>,
+}
+
+type Checked = Result<(), String>;
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        random::name_by(seed);
+        let mut chance = Chance::new(seed);
+        let mut node = || Node { disk: SimDisk::new(chance.fork()), up: None, starts: 0, weak: false };
+        let nodes = [node(), node()];
+        Self {
+            chance,
+            clock: SimClock::new(),
+            nodes,
+            wanted: Vec::new(),
+            offered: BTreeSet::new(),
+            accepted: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            attempts: Vec::new(),
+            arriving: Vec::new(),
+            network: Vec::new(),
+            receipts: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            calm: false,
+            tokens: 0,
+            tally: Tally::default(),
+            steps: Vec::new(),
+        }
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        Tally { steps: self.steps.len() as u64, ..self.tally.clone() }
+    }
+
+    pub(crate) fn steps(&self) -> &[String] {
+        &self.steps
+    }
+
+    fn say(&mut self, what: impl Into<String>) {
+        self.steps.push(format!("{:>4} {} {}", self.steps.len(), self.clock.now(), what.into()));
+    }
+
+    /// Everything fails for a while, then nothing does, and all must be well.
+    pub(crate) fn run(&mut self) -> Checked {
+        let rounds = 40 + self.chance.below(80);
+        for _ in 0..rounds {
+            self.trouble()?;
+            self.start_both()?;
+            self.act()?;
+        }
+        self.calm = true;
+        self.say("calm");
+        for n in [SENDER, RECEIVER] {
+            self.nodes[n].disk.health(Health::default());
+            self.nodes[n].disk.stop_after(1 << 60);
+        }
+        let mut quiet = 0;
+        for _ in 0..3_000 {
+            self.start_both()?;
+            quiet = if self.work()? { 0 } else { quiet + 1 };
+            if quiet > 2 && self.is_done() {
+                return self.check();
+            }
+            self.pass_to_next();
+        }
+        Err(format!("a message is stuck: {}", self.unfinished()))
+    }
+
+    fn act(&mut self) -> Checked {
+        match self.chance.below(12) {
+            0 | 1 => self.want(),
+            2 => self.submit(),
+            3 | 4 => self.send(),
+            5..=7 => self.carry()?,
+            8 => self.settle_arriving()?,
+            9 => self.look()?,
+            10 => self.take()?,
+            _ => self.give_up_waiting(),
+        }
+        Ok(())
+    }
+
+    /// Everything there is to do, once.
+    fn work(&mut self) -> Result<bool, String> {
+        let before = self.steps.len();
+        self.submit();
+        self.send();
+        while !self.network.is_empty() || !self.arriving.is_empty() {
+            self.carry()?;
+            self.settle_arriving()?;
+        }
+        self.give_up_waiting();
+        self.look()?;
+        self.take()?;
+        Ok(self.steps.len() > before)
+    }
+
+    fn up(&self, n: usize) -> Option<&Process> {
+        self.nodes[n].up.as_ref()
+    }
+
+    fn want(&mut self) {
+        for _ in 0..=self.chance.below(3) {
+            let length = 1 + self.chance.below(1500);
+            let body: Vec<u8> = (0..length).map(|_| self.chance.next() as u8).collect();
+            let id = random::name();
+            self.bodies.insert(id, body.clone());
+            self.wanted.push((id, body));
+        }
+        if self.chance.percent(30) {
+            self.submit_together();
+        }
+        self.submit();
+    }
+
+    /// Clients hand in at the same moment: their transactions share a sync.
+    fn submit_together(&mut self) {
+        let wanted = std::mem::take(&mut self.wanted);
+        let now = self.clock.now();
+        let mut together = Vec::new();
+        for (id, body) in wanted {
+            // What was handed in before may be there, and is no case for a bare insert.
+            let new = self.offered.insert(id);
+            match self.up(SENDER).filter(|_| new).and_then(|process| process.keep(&body).ok()) {
+                Some(blob) => together.push((id, message(true, id, blob, &body, now), body)),
+                None => self.wanted.push((id, body)),
+            }
+        }
+        let insert = |message: &Message| Transaction {
+            inserts: vec![message.clone()],
+            events: vec![accepted(message)],
+            ..Transaction::default()
+        };
+        let transactions = together.iter().map(|(_, message, _)| insert(message)).collect();
+        let Some(outcomes) = self.up(SENDER).map(|process| process.store.commit_together(transactions)) else {
+            self.wanted.extend(together.into_iter().map(|(id, _, body)| (id, body)));
+            return;
+        };
+        for ((id, message, body), outcome) in together.into_iter().zip(outcomes) {
+            self.say(format!("together {id} as {}: {outcome:?}", message.id));
+            match outcome {
+                Ok(_) => {
+                    self.tally.accepted += 1;
+                    self.accepted.insert(id, message.id);
+                }
+                Err(_) => self.wanted.push((id, body)),
+            }
+        }
+    }
+
+    /// A client hands in what it has no answer for.
+    fn submit(&mut self) {
+        for (id, body) in std::mem::take(&mut self.wanted) {
+            self.offered.insert(id);
+            let Some(process) = self.up(SENDER) else {
+                self.wanted.push((id, body));
+                continue;
+            };
+            let now = self.clock.now();
+            let kept = process.keep(&body).map_err(|error| error.to_string());
+            let taken = kept.and_then(|blob| {
+                rehearse::accept(&process.router, message(true, id, blob, &body, now))
+                    .map_err(|problem| problem.to_string())
+            });
+            match taken {
+                Ok(message) => {
+                    self.say(format!("accepted {id} as {}", message.id));
+                    self.tally.accepted += 1;
+                    self.accepted.insert(id, message.id);
+                }
+                Err(error) => {
+                    self.say(format!("not accepted {id}: {error}"));
+                    self.wanted.push((id, body));
+                }
+            }
+        }
+    }
+
+    /// The sender's worker takes up what is due.
+    fn send(&mut self) {
+        while self.attempts.len() < 8 {
+            let Some(process) = self.up(SENDER) else { return };
+            let Ok(Some(mut message)) = rehearse::claim(&process.router) else { return };
+            message.attempts += 1;
+            match prepare(process, &mut message) {
+                Ok((id, body)) => {
+                    self.tokens += 1;
+                    let token = self.tokens;
+                    self.say(format!("attempt {} of {}", message.attempts, message.id));
+                    self.tally.again += u64::from(message.attempts > 1);
+                    self.attempts.push(Attempt { token, start: self.nodes[SENDER].starts, message });
+                    self.leave(token, &id, &body);
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    let written = rehearse::sent(&process.router, &message, Err(error));
+                    self.say(format!("attempt of {} failed: {said}; {written:?}", message.id));
+                }
+            }
+            if !self.calm && self.chance.percent(60) {
+                return;
+            }
+        }
+    }
+
+    fn leave(&mut self, token: u64, id: &As4MessageId, body: &[u8]) {
+        let times = match self.chance.below(10) {
+            _ if self.calm => 1,
+            0 => 0,
+            1 | 2 => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            self.network.push(Packet::Request { token, id: id.clone(), body: body.to_vec() });
+        }
+        if !self.calm && self.chance.percent(4) {
+            // Somebody else's content under the same id.
+            self.network.push(Packet::Request { token: 0, id: id.clone(), body: b"another content".to_vec() });
+        }
+    }
+
+    /// One thing on its way arrives, whichever.
+    fn carry(&mut self) -> Checked {
+        if self.network.is_empty() {
+            return Ok(());
+        }
+        let packet = self.network.swap_remove(self.chance.below(self.network.len()));
+        if !self.calm && self.chance.percent(12) {
+            self.say("lost on the way");
+            return Ok(());
+        }
+        match packet {
+            Packet::Request { token, id, body } => self.arrive(token, id, &body)?,
+            Packet::Response { token, reply } => self.answered(token, &reply),
+        }
+        Ok(())
+    }
+
+    /// A request arrives at the receiver, up to its commit.
+    fn arrive(&mut self, token: u64, id: As4MessageId, body: &[u8]) -> Checked {
+        let key = DuplicateKey { id, from: PARTY.parse().unwrap() };
+        let fingerprint = sha256(body);
+        let odd = (!self.calm).then(|| self.chance.below(40));
+        let Some(process) = self.up(RECEIVER) else { return self.reply(token, &key, Err(Kind::Busy)) };
+        let before = rehearse::answered_before(&process.router, &key, &fingerprint);
+        let reply = match before {
+            Ok(Some(_)) if odd == Some(0) => Err(Kind::Duplicate),
+            Ok(Some(answer)) => Ok(answer.body),
+            Err(problem) => Err(if problem.fault == Fault::Refused { Kind::Refused } else { Kind::Busy }),
+            Ok(None) if odd == Some(1) => Err(Kind::Refused),
+            // What is not of the sender is only good as a repetition.
+            Ok(None) if token == 0 => return Ok(()),
+            Ok(None) => match process.keep(body) {
+                Err(_) => Err(Kind::Busy),
+                Ok(blob) => {
+                    let envelope = envelope_of(&key.id);
+                    let mut message = message(false, envelope, blob, body, self.clock.now());
+                    message.as4_message_id = Some(key.id.clone());
+                    message.partner = Some(key.from.clone());
+                    let answered = Answered {
+                        message: Some(message.id),
+                        content_type: "application/soap+xml".into(),
+                        body: format!("receipt {} for {}", random::name(), key.id),
+                        fingerprint,
+                    };
+                    let start = self.nodes[RECEIVER].starts;
+                    self.arriving.push(Arriving { token, start, key, answered, message });
+                    return if self.calm || self.chance.percent(70) { self.settle_arriving() } else { Ok(()) };
+                }
+            },
+        };
+        self.reply(token, &key, reply)
+    }
+
+    /// A request that was opened is made durable and answered.
+    fn settle_arriving(&mut self) -> Checked {
+        if self.arriving.is_empty() {
+            return Ok(());
+        }
+        let Arriving { token, key, answered, message, .. } =
+            self.arriving.swap_remove(self.chance.below(self.arriving.len()));
+        let Some(process) = self.up(RECEIVER) else { return Ok(()) };
+        let event = Event::new(self.clock.now(), Some(message.id), Stage::Received, "received");
+        let reply = match rehearse::received(&process.router, key.clone(), answered, message, event) {
+            Ok(answer) => Ok(answer.body),
+            Err(problem) => Err(if problem.fault == Fault::Refused { Kind::Refused } else { Kind::Busy }),
+        };
+        self.reply(token, &key, reply)
+    }
+
+    fn reply(&mut self, token: u64, key: &DuplicateKey, reply: Reply) -> Checked {
+        self.say(format!("answer to {}: {reply:?}", key.id));
+        if let Ok(receipt) = &reply {
+            if token == 0 {
+                return Err(format!("another content under {} got an AS4 receipt", key.id));
+            }
+            let first = self.receipts.entry(key.id.to_string()).or_insert_with(|| receipt.clone());
+            if first != receipt {
+                return Err(format!("message {} got two AS4 receipts: {first} and {receipt}", key.id));
+            }
+        }
+        let times = if !self.calm && self.chance.percent(10) { 2 } else { 1 };
+        for _ in 0..times {
+            self.network.push(Packet::Response { token, reply: reply.clone() });
+        }
+        Ok(())
+    }
+
+    /// An answer comes back to the sender.
+    fn answered(&mut self, token: u64, reply: &Reply) {
+        let Some(at) = self.attempts.iter().position(|attempt| attempt.token == token) else { return };
+        let attempt = self.attempts.swap_remove(at);
+        let result = match reply {
+            Ok(soap) => Ok(As4ReceiptSummary {
+                signed_by: "CN=AP0002".into(),
+                certificate_sha256: String::new(),
+                references_matched: true,
+                soap: soap.clone(),
+            }),
+            Err(kind) => Err(failure(*kind)),
+        };
+        self.conclude(&attempt.message, result);
+    }
+
+    /// The sender no longer waits for an answer.
+    fn give_up_waiting(&mut self) {
+        if self.attempts.is_empty() {
+            return;
+        }
+        let attempt = self.attempts.swap_remove(self.chance.below(self.attempts.len()));
+        let host = "receiver".to_owned();
+        self.conclude(&attempt.message, Err(SendError::Net(NetError::Broken { host, reason: "no answer".into() })));
+    }
+
+    fn conclude(&mut self, message: &Message, result: Result<As4ReceiptSummary, SendError>) {
+        let Some(process) = self.up(SENDER) else { return };
+        let said = result.as_ref().err().map(ToString::to_string);
+        let written = rehearse::sent(&process.router, message, result);
+        self.say(format!("attempt of {} ends: {said:?}; {written:?}", message.id));
+    }
+
+    /// The receiver's worker looks at an envelope.
+    fn look(&mut self) -> Checked {
+        loop {
+            let fails = !self.calm && self.chance.percent(10);
+            let Some(process) = self.up(RECEIVER) else { return Ok(()) };
+            let Ok(Some(message)) = rehearse::claim(&process.router) else { return Ok(()) };
+            let looked = match rehearse::envelope(&process.router, &message) {
+                Err(problem) => Err(problem),
+                Ok(_) if fails => Err(Problem::new(Fault::Temporary, "smp", "the look-up failed", "try again")),
+                Ok(_) => Ok(message.envelope_id.clone()),
+            };
+            let written = rehearse::looked(&process.router, &message, looked);
+            self.say(format!("looked at {}: {written:?}", message.id));
+            if !self.calm {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The recipient fetches what waits and confirms it.
+    fn take(&mut self) -> Checked {
+        let Some(process) = self.nodes[RECEIVER].up.as_ref() else { return Ok(()) };
+        let Ok(waiting) = process.store.waiting(&BOB.parse().unwrap(), None) else { return Ok(()) };
+        let mut said = Vec::new();
+        for message in waiting {
+            let Ok(bytes) = rehearse::envelope(&process.router, &message) else { continue };
+            let id: Uuid = message.envelope_id.to_string().parse().unwrap();
+            // What came over the wire is the packed form of what was sent.
+            if self.bodies.get(&id).is_none_or(|body| packed(body) != bytes) {
+                return Err(format!("message {} is not what was sent", message.id));
+            }
+            self.seen.entry(id).or_default().insert(message.id);
+            let written = rehearse::taken(&process.router, &message);
+            said.push(format!("{} is taken: {written:?}", message.id));
+        }
+        said.into_iter().for_each(|line| self.say(line));
+        Ok(())
+    }
+}
+
+/// Packs a message for sending, once; gives its AS4 id and the bytes that leave.
+fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Vec<u8>), SendError> {
+    let own = |error: StoreError| SendError::Own(sluss::access_point::store_problem(&error));
+    if message.packed.is_none() {
+        let envelope = rehearse::envelope(&process.router, message).map_err(SendError::Own)?;
+        let cipher = process.keep(&packed(&envelope)).map_err(own)?;
+        let packing = Packing {
+            content_type: "multipart/related".into(),
+            pieces: vec![Piece::File(cipher)],
+            bytes: envelope.len() as u64,
+            references: Vec::new(),
+            url: "https://receiver.example".into(),
+            certificate: String::new(),
+        };
+        // It names its envelope, as the conversation does in a real one.
+        let id: As4MessageId = format!("{}.{}@sender", message.envelope_id, random::name()).parse().unwrap();
+        rehearse::packed(&process.router, message, id, "AP0002-DEMO".parse().unwrap(), packing)?;
+    }
+    let files = message.packed.iter().flat_map(|packing| &packing.pieces);
+    let mut body = Vec::new();
+    for piece in files {
+        if let Piece::File(blob) = piece {
+            body.extend(process.payload(*blob).map_err(own)?);
+        }
+    }
+    Ok((message.as4_message_id.clone().unwrap(), body))
+}
+
+fn packed(body: &[u8]) -> Vec<u8> {
+    body.iter().map(|byte| byte ^ 0x5a).collect()
+}
+
+fn envelope_of(id: &As4MessageId) -> Uuid {
+    id.as_str().split('.').next().unwrap().parse().unwrap()
+}
+
+fn failure(kind: Kind) -> SendError {
+    let refused = |error| SendError::Answer(ReceiptError::Refused { errors: vec![error], signed: true });
+    match kind {
+        Kind::Busy => SendError::Net(NetError::Broken { host: "receiver".into(), reason: "503".into() }),
+        Kind::Duplicate => refused(ebms("EBMS:0004", "message was already handled")),
+        Kind::Refused => refused(ebms("EBMS:0103", "not accepted")),
+    }
+}

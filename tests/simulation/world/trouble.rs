@@ -1,0 +1,174 @@
+//! What goes wrong: processes and machines that stop, disks that fail, clocks that jump, bits that flip.
+
+use super::{Checked, RECEIVER, SENDER, World};
+use crate::disk::{Health, SimDisk};
+use crate::node::Process;
+use sluss::access_point::rehearse;
+use sluss::model::{Message, Query};
+use sluss::store::{Store, StoreError};
+
+impl World {
+    pub(super) fn trouble(&mut self) -> Checked {
+        let n = self.chance.below(2);
+        match self.chance.below(40) {
+            0..=3 => {
+                let steps = self.chance.below(60) as u64;
+                self.say(format!("node {n} stops after {steps} steps of its disk"));
+                self.nodes[n].disk.stop_after(steps);
+            }
+            4 => self.stop_in_order(n)?,
+            5 => {
+                let health = Health { fails: self.chance.below(40), full: self.chance.percent(40) };
+                self.say(format!("the disk of node {n}: {health:?}"));
+                self.nodes[n].weak = true;
+                self.nodes[n].disk.health(health);
+            }
+            6 | 7 if self.nodes[n].weak => {
+                self.say(format!("the disk of node {n} is well again"));
+                self.nodes[n].weak = false;
+                self.nodes[n].disk.health(Health::default());
+            }
+            8..=15 => {
+                let millis = [1, 40, 5_000, 70_000, 1_000_000, 4_000_000][self.chance.below(6)];
+                self.clock.pass(millis);
+            }
+            16 => {
+                let millis = self.chance.below(7_200_000) as i64;
+                self.say(format!("the clock goes back by {millis} ms"));
+                self.clock.pass(-millis);
+            }
+            17 if self.chance.percent(25) => self.flip(n)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn down(&mut self, n: usize) {
+        self.nodes[n].up = None;
+        self.nodes[n].starts += 1;
+        let starts = self.nodes[n].starts;
+        match n {
+            SENDER => self.attempts.retain(|attempt| attempt.start == starts),
+            _ => self.arriving.retain(|arriving| arriving.start == starts),
+        }
+    }
+
+    fn stop_in_order(&mut self, n: usize) -> Checked {
+        self.say(format!("node {n} ends in order"));
+        self.down(n);
+        self.nodes[n].disk = match self.nodes[n].disk.stopped() || self.chance.percent(30) {
+            true => self.restart(n),
+            false => self.nodes[n].disk.reopened(),
+        };
+        if self.chance.percent(15) {
+            self.say("its index is damaged meanwhile");
+            self.nodes[n].disk.damage_index();
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, n: usize) -> SimDisk {
+        let power = self.chance.percent(50);
+        self.say(format!("node {n}: {}", if power { "the power is cut" } else { "killed" }));
+        *(if power { &mut self.tally.cuts } else { &mut self.tally.kills }) += 1;
+        self.nodes[n].disk.restart(power)
+    }
+
+    pub(super) fn start_both(&mut self) -> Checked {
+        for n in [SENDER, RECEIVER] {
+            let lost = self.nodes[n].disk.stopped()
+                || self.nodes[n].up.as_ref().is_some_and(|process| process.store.stopped().is_some());
+            if lost && self.nodes[n].up.is_some() {
+                self.down(n);
+                self.nodes[n].disk = self.restart(n);
+            }
+            for _ in 0..4 {
+                if self.nodes[n].up.is_some() {
+                    break;
+                }
+                self.start(n)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, n: usize) -> Checked {
+        match Process::start(&self.nodes[n].disk, &self.clock) {
+            Ok(process) => {
+                self.say(format!("node {n} starts: {:?}", process.opening));
+                if process.opening.lost > 0 {
+                    return Err(format!("node {n} lost records that it had confirmed: {:?}", process.opening));
+                }
+                self.tally.rebuilt += u64::from(process.opening.rebuilt.is_some());
+                self.tally.torn += u64::from(process.opening.journal.torn.is_some());
+                self.nodes[n].up = Some(process);
+                Ok(())
+            }
+            Err(StoreError::Damaged { what, place }) => {
+                Err(format!("node {n}: a sound journal is refused: {what} at {place}"))
+            }
+            Err(error) if self.calm => Err(format!("node {n} does not start on a sound disk: {error}")),
+            Err(error) => {
+                self.say(format!("node {n} does not start: {error}"));
+                self.nodes[n].disk = self.restart(n);
+                if self.chance.percent(50) {
+                    self.nodes[n].disk.health(Health::default());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A bit flips while nothing runs: it is named or does no harm, and what was before comes back from a backup.
+    fn flip(&mut self, n: usize) -> Checked {
+        if self.nodes[n].up.is_none() || self.nodes[n].weak || self.nodes[n].disk.stopped() {
+            return Ok(());
+        }
+        let all = |process: &Process| process.store.list(&Query::default()).map_err(|error| error.to_string());
+        let Some(before) = self.nodes[n].up.as_ref().and_then(|process| all(process).ok()) else { return Ok(()) };
+        self.down(n);
+        if self.nodes[n].disk.stopped() {
+            self.nodes[n].disk = self.restart(n);
+            return Ok(());
+        }
+        let power = self.chance.percent(50);
+        self.nodes[n].disk = if power { self.nodes[n].disk.restart(true) } else { self.nodes[n].disk.reopened() };
+        let disk = self.nodes[n].disk.clone();
+        let image = disk.image();
+        let Some(path) = disk.flip() else { return Ok(()) };
+        self.tally.flips += 1;
+        self.say(format!("node {n}: a bit flips in {}", path.display()));
+        match Process::start(&disk, &self.clock) {
+            Err(error) => {
+                self.tally.named += 1;
+                self.say(format!("named: {error}"));
+            }
+            Ok(process) => {
+                let opening = process.opening.clone();
+                let named = opening.lost > 0 || opening.journal.torn.is_some();
+                let bare = |messages: Vec<Message>| -> Vec<Message> {
+                    messages.into_iter().map(|message| Message { lease_until: None, ..message }).collect()
+                };
+                let after = bare(all(&process)?);
+                if after != bare(before) && !named {
+                    return Err(format!(
+                        "a bit flipped in {} and nobody says what is gone: {opening:?}",
+                        path.display()
+                    ));
+                }
+                self.tally.named += u64::from(named);
+                for message in &after {
+                    let lies = message.envelope.is_some_and(|blob| path.ends_with(blob.to_string()));
+                    if lies && rehearse::envelope(&process.router, message).is_ok() {
+                        return Err(format!("a bit flipped in payload {} and it is taken for sound", path.display()));
+                    }
+                    self.tally.named += u64::from(lies);
+                }
+            }
+        }
+        let disk = disk.restart(false);
+        disk.restore(&image);
+        self.nodes[n].disk = disk;
+        Ok(())
+    }
+}

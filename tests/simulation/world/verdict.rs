@@ -1,0 +1,144 @@
+//! What must be true when nothing fails any more and nothing is left to do.
+
+use super::{Checked, PARTY, RECEIVER, SENDER, World};
+use crate::node::{FOLDER, Process, chain};
+use sluss::model::{Message, Query, Status};
+use sluss::store::{DuplicateKey, Store, StoreError, journal};
+use std::collections::BTreeMap;
+use std::path::Path;
+use uuid::Uuid;
+
+impl World {
+    pub(super) fn pass_to_next(&mut self) {
+        let due = [SENDER, RECEIVER].into_iter().filter_map(|n| self.up(n)?.store.next_due().ok().flatten()).min();
+        if let Some(due) = due {
+            self.clock.at_least(due);
+        }
+        self.clock.pass(1);
+    }
+
+    fn all(&self, n: usize) -> Vec<Message> {
+        self.up(n).map(|process| process.store.list(&Query::default()).unwrap_or_default()).unwrap_or_default()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.wanted.is_empty()
+            && self.network.is_empty()
+            && self.attempts.is_empty()
+            && self.arriving.is_empty()
+            && [SENDER, RECEIVER].into_iter().all(|n| self.all(n).iter().all(|message| message.status.is_final()))
+    }
+
+    pub(super) fn unfinished(&self) -> String {
+        let messages = [SENDER, RECEIVER].into_iter().flat_map(|n| self.all(n));
+        let open: Vec<String> = messages
+            .filter(|message| !message.status.is_final())
+            .map(|m| {
+                format!(
+                    "{} {} due {:?} lease {:?} error {:?}",
+                    m.id,
+                    m.status.word(),
+                    m.next_attempt_at,
+                    m.lease_until,
+                    m.error
+                )
+            })
+            .collect();
+        format!(
+            "{}; {} wanted, {} attempts, {} arriving",
+            open.join("; "),
+            self.wanted.len(),
+            self.attempts.len(),
+            self.arriving.len()
+        )
+    }
+
+    pub(super) fn check(&mut self) -> Checked {
+        self.check_messages()?;
+        for n in [SENDER, RECEIVER] {
+            self.check_store(n)?;
+        }
+        Ok(())
+    }
+
+    fn check_messages(&mut self) -> Checked {
+        let (sent, received) = (self.all(SENDER), self.all(RECEIVER));
+        let mut by_envelope: BTreeMap<Uuid, Vec<&Message>> = BTreeMap::new();
+        for message in &received {
+            by_envelope.entry(message.envelope_id.to_string().parse().unwrap()).or_default().push(message);
+        }
+        for (envelope, id) in &self.accepted {
+            let of: Vec<&Message> =
+                sent.iter().filter(|message| message.envelope_id.to_string() == envelope.to_string()).collect();
+            let [message] = of.as_slice() else {
+                return Err(format!("accepted envelope {envelope} is {} messages at its sender", of.len()));
+            };
+            if message.id != *id {
+                return Err(format!("the client was told message {id}, and there is {}", message.id));
+            }
+            let arrived = by_envelope.get(envelope).map_or(0, Vec::len);
+            match message.status {
+                Status::Acknowledged if arrived == 1 => self.tally.delivered += 1,
+                Status::SendFailure if arrived <= 1 && message.error.is_some() => self.tally.dead += 1,
+                status => return Err(format!("{} is {} and arrived {arrived} times", message.id, status.word())),
+            }
+        }
+        for (envelope, ids) in &self.seen {
+            if ids.len() != 1 {
+                return Err(format!("envelope {envelope} was handed to its recipient as {} messages", ids.len()));
+            }
+        }
+        let Some(process) = self.up(RECEIVER) else { return Err("the receiver is down".into()) };
+        for (id, receipt) in &self.receipts {
+            let key = DuplicateKey { id: id.parse().unwrap(), from: PARTY.parse().unwrap() };
+            let kept = process.store.answered(&key).map_err(|error| error.to_string())?;
+            let kept = kept.filter(|kept| kept.body == *receipt).and_then(|kept| kept.message);
+            if !kept.is_some_and(|id| received.iter().any(|message| message.id == id)) {
+                return Err(format!("the AS4 receipt for {id} has no message"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The chain holds, nothing is orphaned, the index says what the journal says.
+    fn check_store(&mut self, n: usize) -> Checked {
+        let failed = |error: StoreError| error.to_string();
+        let before = self.all(n);
+        self.down(n);
+        let disk = self.nodes[n].disk.reopened();
+        // What an earlier failure left is removed now, and then there is nothing to remove.
+        drop(Process::start(&disk, &self.clock).map_err(failed)?);
+        let disk = disk.reopened();
+        let folder = Path::new(FOLDER).join("journal");
+        let scanned = journal::scan(&disk, &folder, chain, None, &mut |_, _| Ok(())).map_err(failed)?;
+        if !scanned.damage.is_empty() || scanned.torn.is_some() {
+            return Err(format!("node {n}: the chain does not hold: {scanned:?}"));
+        }
+        let records = scanned.last.map_or(0, |last| last.seq);
+        disk.damage_index();
+        let process = Process::start(&disk, &self.clock).map_err(failed)?;
+        if process.opening.orphans > 0 {
+            return Err(format!("node {n} has orphaned payloads: {:?}", process.opening));
+        }
+        let counts = process.store.counts().map_err(failed)?;
+        if counts.journal_records != records {
+            return Err(format!("node {n}: {records} records in the journal, {} counted", counts.journal_records));
+        }
+        let bare = |messages: Vec<Message>| -> Vec<Message> {
+            messages.into_iter().map(|message| Message { lease_until: None, ..message }).collect()
+        };
+        let after = bare(process.store.list(&Query::default()).map_err(failed)?);
+        if after != bare(before) {
+            return Err(format!("node {n}: the index said something else than the journal"));
+        }
+        for message in &after {
+            for blob in message.payloads() {
+                process.payload(blob).map_err(|error| format!("message {}: {error}", message.id))?;
+            }
+            if process.store.events(message.id).map_err(failed)?.is_empty() {
+                return Err(format!("message {} has no event", message.id));
+            }
+        }
+        Ok(())
+    }
+}
