@@ -16,7 +16,7 @@ use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
-use crate::store::record::unreadable;
+use crate::store::record::{Record, unreadable};
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
@@ -435,7 +435,7 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn record(&mut self, position: &Position, payload: &[u8]) -> Result<(), StoreError> {
-        let record = serde_json::from_slice(payload).map_err(|error| unreadable("transaction", error))?;
+        let record = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
         let group = self.group.get_or_insert_with(|| Group::new(self.index));
         group.replay(position.seq, record)?;
         self.last = Some(position.clone());

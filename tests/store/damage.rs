@@ -161,7 +161,7 @@ fn a_journal_of_another_format_is_refused_by_its_version() {
     bytes[52..56].copy_from_slice(&crc.to_le_bytes());
     fs::write(&segment, &bytes).unwrap();
     let refused = try_open(folder.path()).unwrap_err();
-    assert!(refused.to_string().contains("format version 9, expected 1"), "{refused}");
+    assert!(refused.to_string().contains("format version 9, expected 2"), "{refused}");
 }
 
 #[test]
