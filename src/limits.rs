@@ -297,6 +297,12 @@ pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Messages that one order of an operator on the pages is for; a further one takes the rest.
 pub const BULK_MESSAGES_MAX: usize = 1000;
 
+/// Pages of a list that are gone through for one such order: a rare cause among very many messages ends it.
+pub const BULK_PAGES_MAX: usize = 100;
+
+/// Dead letters of which causes are counted for their page: the newest.
+pub const CAUSES_COUNTED_MAX: usize = LIST_MESSAGES_MAX;
+
 /// Pages that are told of changes at once.
 pub const LIVE_CLIENTS_MAX: usize = 64;
 
