@@ -1,6 +1,6 @@
 //! The store: what is written here survives a power cut before anyone is told of it.
 //!
-//! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
+//! [`embedded`] keeps every change in an append-only [`journal`] and has an index, of a library's [`keys`], that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
 pub mod backup;

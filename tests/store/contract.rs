@@ -5,11 +5,12 @@ use crate::lists::{
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
 };
-use crate::{duplicate, insert, message, open, settle, with_envelope};
+use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
     As4ReceiptSummary, Change, Content, Direction, Event, Fault, Lane, Message, MessageId, Outcome, Problem, Stage,
     Status, Timestamp,
 };
+use sluss::store::keys::Engine;
 use sluss::store::{Admission, Committed, Evidence, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
@@ -23,7 +24,14 @@ macro_rules! on_every_store {
             $(#[test]
             fn $name() {
                 let folder = tempfile::tempdir().unwrap();
-                super::$name(&|| Box::new(super::open(folder.path()).0));
+                super::$name(&|| Box::new(super::open_with(super::Engine::Lsm, folder.path()).0));
+            })*
+        }
+        mod embedded_on_sled {
+            $(#[test]
+            fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(&|| Box::new(super::open_with(super::Engine::Sled, folder.path()).0));
             })*
         }
     };
