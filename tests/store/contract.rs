@@ -4,6 +4,7 @@ use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
+    what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
 use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
@@ -478,35 +479,6 @@ fn what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken(open: O
     assert!(store.waiting(&bob, Some(rest[49].id)).unwrap().is_empty());
     let shouted = "0203:BOB.example.se".parse().unwrap();
     assert_eq!(store.waiting(&shouted, Some(all[5].id)).unwrap().len(), 1_000, "a taken one still marks a place");
-}
-
-fn what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed(open: Open<'_>) {
-    let store = open();
-    let (one, two) = (message(), message());
-    let sender = one.from.clone();
-    let told =
-        |store: &dyn Store| store.notices(&sender, None).unwrap().iter().map(|message| message.id).collect::<Vec<_>>();
-    let settle = |store: &dyn Store, message: &Message, outcome, changes| {
-        let settlement = Settlement { claim: None, changes, ..settlement(message, outcome) };
-        done(store.commit(Transaction { settlements: vec![settlement], ..Transaction::default() }));
-    };
-    let problem = Problem::new(Fault::Temporary, "smp-unreachable", "x", "y");
-    done(store.commit(Transaction { inserts: vec![one.clone(), two.clone()], ..Transaction::default() }));
-    assert!(told(&*store).is_empty(), "nothing was tried yet");
-    for message in [&one, &two] {
-        settle(&*store, message, Some(Outcome::Defer), vec![Change::Error(Some(problem.clone()))]);
-    }
-    assert_eq!(told(&*store), [one.id, two.id]);
-    assert!(store.notices(&one.to, None).unwrap().is_empty(), "the recipient is not told");
-    settle(&*store, &one, Some(Outcome::Delivered), vec![Change::Error(None)]);
-    settle(&*store, &two, Some(Outcome::GiveUp), Vec::new());
-    assert_eq!(told(&*store), [two.id]);
-    settle(&*store, &two, None, vec![Change::TakenAt(Timestamp::now())]);
-    assert!(told(&*store).is_empty(), "it was confirmed");
-    settle(&*store, &two, Some(Outcome::Retry), vec![Change::Renewed(Timestamp::now())]);
-    settle(&*store, &two, Some(Outcome::GiveUp), Vec::new());
-    drop(store);
-    assert_eq!(told(&*open()), [two.id], "it failed again");
 }
 
 fn the_same_message_is_inserted_once(open: Open<'_>) {
