@@ -112,6 +112,7 @@ pub const PERMISSIONS: &[Route] = {
         page("GET", "/", Enter),
         page("GET", "/queue", See),
         page("POST", "/queue/actions", Operate),
+        page("GET", "/dead-letters", See),
         page("GET", "/live", See),
         page("GET", "/live.js", Open),
         page("GET", "/messages/{id}", See),

@@ -31,7 +31,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
         // Between key and message another group may have been published: the message decides.
         messages.extend(index.message(id_of(&met))?.filter(|message| holds(query, message)));
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
-        if messages.len() == limit {
+        if messages.len() == limit || meeting.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
         }
         from = rest;
@@ -203,5 +203,6 @@ fn holds(query: &Query, message: &Message) -> bool {
         && query.envelope_id.as_ref().is_none_or(|wanted| message.envelope_id.folded() == wanted.folded())
         && query.as4_message_id.as_ref().is_none_or(|wanted| message.as4_message_id.as_ref() == Some(wanted))
         && query.conversation_id.as_ref().is_none_or(|wanted| message.conversations().any(|one| one == wanted))
+        && query.cause.as_ref().is_none_or(|wanted| message.error.as_ref().is_some_and(|error| error.cause() == wanted))
         && (!query.held || message.is_held())
 }

@@ -4,7 +4,7 @@ use crate::contract::{Open, done, settlement};
 use crate::{message, settle};
 use sluss::limits::LIST_LOOKS_MAX;
 use sluss::model::{
-    Axis, Change, Depth, Direction, Event, LogQuery, Message, Outcome, Query, Stage, Status, Timestamp,
+    Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
 };
 use sluss::store::{Settlement, Transaction};
 use std::time::Duration;
@@ -94,6 +94,7 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
                 created_at: start + Duration::from_secs(n),
                 to: if n % 2 == 0 { "0203:bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
                 partner: Some(if n % 2 == 1 || n == 0 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+                error: (n == 0).then(|| Problem::new(Fault::Refused, "pack", "x", "y")),
                 ..message()
             })
             .collect();
@@ -107,6 +108,10 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
     let second = store.page(&Query { after: first.next, ..query.clone() }).unwrap();
     assert_eq!(second.messages.first().map(|message| message.id), oldest);
     assert_eq!(store.list(&query).unwrap().len(), 1);
+    let caused = Query { cause: Some("pack".into()), ..Query::default() };
+    let first = store.page(&caused).unwrap();
+    assert!(first.messages.is_empty() && first.next.is_some(), "{first:?}");
+    assert_eq!(store.list(&caused).unwrap().iter().map(|message| message.id).collect::<Vec<_>>(), oldest.as_slice());
 }
 
 pub(crate) fn what_waits_is_counted_by_partner_and_participant_with_its_age(open: Open<'_>) {
