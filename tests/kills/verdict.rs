@@ -100,7 +100,7 @@ pub(super) fn check(stores: &[Stored; 2], clients: &[Client]) -> String {
         for (envelope, id) in &client.accepted {
             let there: Vec<String> =
                 sent.get(envelope).into_iter().flatten().map(|message| message.id.to_string()).collect();
-            assert_eq!(there, [id.clone()], "what was accepted is there, once");
+            assert_eq!(there, std::slice::from_ref(id), "what was accepted is there, once");
         }
         for (envelope, messages) in &sent {
             let [message] = messages.as_slice() else { panic!("envelope {envelope} is sent as {}", names(messages)) };
