@@ -426,6 +426,9 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
+    if from.is_none() && opening.journal.read > 0 {
+        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
+    }
     Ok((index, journal, opening))
 }
 
