@@ -2,6 +2,7 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+mod alerts;
 mod checkup;
 mod materials;
 pub mod upkeep;
@@ -26,6 +27,7 @@ use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
+use alerts::Alerts;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch as signal;
 use watch::Watch;
 
+pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
 
 /// Where the doors of a running process are.
@@ -65,6 +68,7 @@ pub struct App {
     listeners: Listeners,
     addresses: Addresses,
     grace: Duration,
+    alerts: Alerts,
 }
 
 struct Listeners {
@@ -82,6 +86,7 @@ impl App {
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
+        let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
@@ -103,7 +108,8 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let router = Arc::new(router.measured(metrics.clone()));
+        let told = alerts.clone();
+        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -141,6 +147,7 @@ impl App {
             listeners,
             addresses,
             grace: Duration::from_secs(config.shutdown_grace_seconds),
+            alerts,
         })
     }
 
@@ -209,7 +216,8 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
-            watching.run(stop.clone()),
+            Arc::clone(&watching).run(stop.clone()),
+            self.alerts.run(watching, stop.clone()),
             async {
                 if let Some(figures) = figures {
                     figures.await;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// A certificate of ours that ends sooner is told.
-const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A step of the wall clock beyond this is told, for so long.
 const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
