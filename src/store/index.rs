@@ -232,14 +232,12 @@ impl Stage {
             self.batch.remove(gone.as_slice());
         }
         for more in after.difference(&before) {
-            self.batch.insert(more.as_slice(), []);
+            match more.first() {
+                Some(b's' | b'l' | b'w' | b'h') => self.batch.add(more.as_slice(), []),
+                _ => self.batch.insert(more.as_slice(), []),
+            }
         }
-        if let Some(due) = old.and_then(due_key) {
-            self.batch.remove(due);
-        }
-        if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
-            self.batch.insert(due, json(&Due { at, stream: new.into() }, "time")?);
-        }
+        self.due(old, new)?;
         let remain = new.payloads();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         for gone in old.map(counted).unwrap_or_default() {
@@ -249,6 +247,23 @@ impl Stage {
             *self.tally.entry(more).or_default() += 1;
         }
         self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?);
+        Ok(())
+    }
+
+    /// Puts when work is due.
+    fn due(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
+        let (before, after) = (old.and_then(due_key), due_key(new));
+        if let Some(gone) = before.as_ref().filter(|_| before != after) {
+            self.batch.remove(gone.as_slice());
+        }
+        if let (Some(due), Some(at)) = (&after, new.next_attempt_at) {
+            let value = json(&Due { at, stream: new.into() }, "time")?;
+            if before == after {
+                self.batch.insert(due.as_slice(), value)
+            } else {
+                self.batch.add(due.as_slice(), value)
+            }
+        }
         Ok(())
     }
 
