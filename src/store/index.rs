@@ -23,7 +23,7 @@ use crate::model::{
 use crate::store::disk::Disk;
 use crate::store::journal::Position;
 use crate::store::keys::{Batch, Keys};
-use crate::store::record::unreadable;
+use crate::store::record::{Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -226,7 +226,8 @@ impl Index {
 
 impl Stage {
     /// Puts `new` in the place of `old`.
-    pub(super) fn message(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
+    pub(super) fn message(&mut self, old: Option<&Message>, written: &Written<Message>) -> Result<(), StoreError> {
+        let new = &written.value;
         let (before, after) = (old.map(references).unwrap_or_default(), references(new));
         for gone in before.difference(&after) {
             self.batch.remove(gone.as_slice());
@@ -246,7 +247,7 @@ impl Stage {
         for more in counted(new) {
             *self.tally.entry(more).or_default() += 1;
         }
-        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?);
+        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), written.json());
         Ok(())
     }
 
@@ -268,13 +269,13 @@ impl Stage {
     }
 
     /// Puts what was answered.
-    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Answered) -> Result<(), StoreError> {
-        self.batch.insert(duplicate_key(duplicate), json(answered, "answer")?);
-        Ok(())
+    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Written<Answered>) {
+        self.batch.insert(duplicate_key(duplicate), answered.json());
     }
 
     /// Puts an event, the `n`th of record `seq`.
-    pub(super) fn event(&mut self, seq: u64, n: u32, event: &Event) -> Result<(), StoreError> {
+    pub(super) fn event(&mut self, seq: u64, n: u32, written: &Written<Event>) {
+        let event = &written.value;
         let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
         self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
         let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
@@ -282,8 +283,7 @@ impl Stage {
             Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
             None => key(b'r', &[&seq, &n]),
         };
-        self.batch.insert(key, json(event, "event")?);
-        Ok(())
+        self.batch.insert(key, written.json());
     }
 }
 
