@@ -40,6 +40,10 @@ impl SimClock {
         self.passed.fetch_add(millis, Ordering::Relaxed);
     }
 
+    pub(crate) fn passed(&self) -> i64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
     /// Somebody sets the clocks on the walls.
     pub(crate) fn jump(&self, millis: i64) {
         self.wall.fetch_add(millis, Ordering::Relaxed);

@@ -57,6 +57,8 @@ impl Tally {
 
 const SENDER: usize = 0;
 const RECEIVER: usize = 1;
+/// How long it may take until all is done when nothing fails, in milliseconds: twice as long as a message is tried.
+const PATIENCE: i64 = 2 * 24 * 3_600_000;
 const PARTY: &str = "AP0001-DEMO";
 
 struct Node {
@@ -177,7 +179,7 @@ impl World {
             self.nodes[n].disk.health(Health::default());
             self.nodes[n].disk.stop_after(1 << 60);
         }
-        let mut quiet = 0;
+        let (mut quiet, begun) = (0, self.clock.passed());
         for _ in 0..3_000 {
             self.start_both()?;
             self.release_all();
@@ -186,6 +188,9 @@ impl World {
                 return self.check();
             }
             self.pass_to_next();
+            if self.clock.passed() - begun > PATIENCE {
+                break;
+            }
         }
         Err(format!("a message is stuck: {}", self.unfinished()))
     }
