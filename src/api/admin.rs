@@ -34,6 +34,7 @@ pub(super) struct QueueQuery {
     envelope_id: Option<String>,
     as4_message_id: Option<String>,
     older_than_seconds: Option<u64>,
+    cause: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
 }
@@ -50,6 +51,7 @@ impl QueueQuery {
             envelope_id: optional_id(self.envelope_id.as_deref())?,
             as4_message_id: optional_id(self.as4_message_id.as_deref())?,
             created_before,
+            cause: self.cause.clone(),
             created_since: None,
             conversation_id: None,
             held: false,

@@ -5,6 +5,7 @@
 mod access;
 mod bulk;
 mod compose;
+mod dead;
 mod events;
 mod form;
 mod frame;
@@ -66,6 +67,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/", get(overview::overview))
         .route("/queue", get(queue::queue))
         .route("/queue/actions", post(bulk::act))
+        .route("/dead-letters", get(dead::letters))
         .route("/live", get(live::live))
         .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))

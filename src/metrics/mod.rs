@@ -11,7 +11,7 @@ pub use declared::{ALL, Declared, Kind, reference};
 pub use readings::{CertificateEnd, Journal, Readings, Room};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};
-use crate::model::{Direction, Event, Stage};
+use crate::model::{Direction, Event, Problem, Stage};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -138,8 +138,7 @@ impl Metrics {
 
     /// The kind of an event's problem, in one word of a bounded number.
     fn cause(&self, event: &Event) -> String {
-        let kind = event.problem.as_ref().map_or("none", |problem| problem.kind.as_str());
-        self.0.causes.value(kind.trim_start_matches("urn:sluss:problem:"))
+        self.0.causes.value(event.problem.as_ref().map_or("none", Problem::cause))
     }
 }
 
@@ -222,7 +221,7 @@ impl<const MAX: usize> Bounded<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Clock, Fault, MessageId, Problem, SystemClock};
+    use crate::model::{Clock, Fault, MessageId, SystemClock};
 
     fn text(metrics: &Metrics) -> String {
         metrics.text(&Readings::default())

@@ -2,7 +2,7 @@
 //! a backup on the same file system shares them, and one elsewhere copies them.
 
 use crate::model::Timestamp;
-use crate::store::journal::{ChainHash, Position};
+use crate::store::journal::{ChainHash, Position, hex};
 use crate::store::verify::{FileDigest, Verified, verify};
 use crate::store::{Place, StoreError};
 use serde::{Deserialize, Serialize};
@@ -202,8 +202,4 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

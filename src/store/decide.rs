@@ -77,17 +77,19 @@ impl<'a> Group<'a> {
                 return Err(StoreError::Exists(message.id));
             }
             draft.put(None, message.clone());
-            record.inserts.push(message);
+            record.state.inserts.push(message);
         }
         // Held until the messages are marked: no claim may come between the look at a lease and that.
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         for settlement in transaction.settlements {
-            record.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
+            record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
-        record.answered = transaction.answered;
-        record.events = transaction.events;
+        record.state.answered = transaction.answered;
+        record.log.events = transaction.events;
+        record.log.certificates = transaction.evidence.certificates;
+        record.state.received = transaction.evidence.received;
         Ok(Decision::Write(Box::new((record, draft))))
     }
 
@@ -98,11 +100,11 @@ impl<'a> Group<'a> {
             self.messages.insert(id, version.new);
         }
         self.released.extend(draft.released);
-        if let Some((key, answered)) = record.answered {
+        if let Some((key, answered)) = record.state.answered {
             self.stage.answered(&key, &answered)?;
             self.answered.insert(key, answered);
         }
-        for (n, event) in (0..).zip(&record.events) {
+        for (n, event) in (0..).zip(&record.log.events) {
             self.stage.event(seq, n, event)?;
         }
         Ok(())
@@ -111,12 +113,12 @@ impl<'a> Group<'a> {
     /// Takes a record of the journal into the group, without asking whether it is legal: it was.
     pub(super) fn replay(&mut self, seq: u64, mut record: Record) -> Result<(), StoreError> {
         let mut draft = Draft::default();
-        for message in std::mem::take(&mut record.inserts) {
+        for message in std::mem::take(&mut record.state.inserts) {
             draft.put(None, message);
         }
-        for settled in std::mem::take(&mut record.settled) {
+        for settled in std::mem::take(&mut record.state.settled) {
             let old = self.current(&draft, settled.id)?.ok_or(StoreError::Unknown(settled.id))?;
-            let new = settled.on(old.clone(), record.at);
+            let new = settled.on(old.clone(), record.log.at);
             draft.put(Some(old), new);
         }
         self.join(seq, record, draft)

@@ -1,16 +1,40 @@
 //! What the journal holds of a transaction: new messages whole, settled messages by their status and
 //! the fields that changed. A record is a decision already taken, so replaying it asks no questions.
+//!
+//! It is two lines of JSON: the *log line* says when and what happened, as the event log shows it; the *state line* what the store
+//! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
 use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
+use crate::store::journal::lines;
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::{Deserialize, Serialize};
 use std::io;
 
 /// One transaction as decided.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug)]
 pub(super) struct Record {
+    /// What is shown to others.
+    pub(super) log: Log,
+    /// What is not.
+    pub(super) state: State,
+}
+
+/// The log line.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Log {
     /// When it was decided.
     pub(super) at: Timestamp,
+    /// Events, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) events: Vec<Event>,
+    /// The certificates that they name by their digest, in PEM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) certificates: Vec<String>,
+}
+
+/// The state line.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct State {
     /// New messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) inserts: Vec<Message>,
@@ -20,9 +44,9 @@ pub(super) struct Record {
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
-    /// Events, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<Event>,
+    /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) received: Option<String>,
 }
 
 /// What became of one message.
@@ -40,12 +64,29 @@ pub(super) struct Settled {
 impl Record {
     /// A record of nothing yet.
     pub(super) fn new(at: Timestamp) -> Self {
-        Self { at, inserts: Vec::new(), answered: None, settled: Vec::new(), events: Vec::new() }
+        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state: State::default() }
     }
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.answered.is_none() && self.settled.is_empty() && self.events.is_empty()
+        let State { inserts, answered, settled, received: _ } = &self.state;
+        inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty()
+    }
+
+    /// Its two lines.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let mut lines = Vec::new();
+        let written = serde_json::to_writer(&mut lines, &self.log).and_then(|()| {
+            lines.push(b'\n');
+            serde_json::to_writer(&mut lines, &self.state)
+        });
+        written.map(|()| lines).map_err(|error| unreadable("transaction", error))
+    }
+
+    /// Reads its two lines.
+    pub(super) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        let (log, state) = lines(payload);
+        Ok(Self { log: serde_json::from_slice(log)?, state: serde_json::from_slice(state)? })
     }
 }
 

@@ -3,8 +3,8 @@
 
 use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
 use crate::store::disk::{Disk, SystemDisk};
-use crate::store::journal::{self, ChainHash, Position};
-use crate::store::record::Record;
+use crate::store::journal::{self, ChainHash, Position, hex};
+use crate::store::record::{Record, State};
 use crate::store::{Place, StoreError};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -94,7 +94,7 @@ struct Contents {
 ///
 /// When it cannot be read. What does not hold is no error but a finding.
 pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp) -> Result<Verified, StoreError> {
-    let (disk, journal) = (SystemDisk, folder.join("journal"));
+    let (disk, journal) = (SystemDisk::default(), folder.join("journal"));
     if !journal.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
@@ -136,7 +136,7 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
         in_use,
         segments: scanned.segments,
         records: last.as_ref().map_or(0, |last| last.seq),
-        chain: last.map(|last| last.chain.iter().map(|byte| format!("{byte:02x}")).collect()),
+        chain: last.map(|last| hex(&last.chain)),
         torn: scanned.torn.filter(|_| !in_use).map(|torn| format!("{} bytes at {}", torn.bytes, torn.place)),
         messages: contents.messages,
         payloads,
@@ -154,7 +154,7 @@ pub fn is_open(folder: &Path) -> Result<bool, StoreError> {
     if !path.exists() {
         return Ok(false);
     }
-    match SystemDisk.lock(&path) {
+    match SystemDisk::default().lock(&path) {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
         Err(error) => Err(StoreError::io(format!("look at {}", path.display()), error)),
@@ -168,19 +168,20 @@ fn damaged((what, place): journal::Damage) -> Finding {
 
 impl Contents {
     fn take(&mut self, journal: &Path, at: &Position, payload: &[u8]) -> Result<(), StoreError> {
-        let record: Record = serde_json::from_slice(payload).map_err(|error| StoreError::Damaged {
-            what: format!("the record holds what this version does not read: {error}"),
-            place: Place {
-                segment: journal.join(format!("{:08}.log", at.segment)).display().to_string(),
-                offset: at.offset,
-                record: at.seq,
-            },
-        })?;
-        for message in &record.inserts {
+        let State { inserts, settled, .. } =
+            Record::decode(payload).map(|record| record.state).map_err(|error| StoreError::Damaged {
+                what: format!("the record holds what this version does not read: {error}"),
+                place: Place {
+                    segment: journal.join(format!("{:08}.log", at.segment)).display().to_string(),
+                    offset: at.offset,
+                    record: at.seq,
+                },
+            })?;
+        for message in &inserts {
             self.messages += 1;
             self.named.insert(message.id, Named::of(message));
         }
-        for settled in record.settled {
+        for settled in settled {
             let named = self.named.entry(settled.id).or_default();
             settled.changes.into_iter().for_each(|change| named.apply(&change));
             if named.all().next().is_none() {

@@ -8,7 +8,6 @@ use crate::store::decide::{Decision, Group};
 use crate::store::index::Index;
 use crate::store::journal::{Journal, Position, SyncError};
 use crate::store::queue::Queue;
-use crate::store::record::unreadable;
 use crate::store::state::Closing;
 use crate::store::{Committed, StoreError, Transaction};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -126,8 +125,7 @@ fn accept(
     if record.is_empty() {
         return Ok(Committed::Done);
     }
-    let payload = serde_json::to_vec(&record).map_err(|error| unreadable("transaction", error))?;
-    let seq = journal.append(&payload)?;
+    let seq = journal.append(&record.encode()?)?;
     if let Err(error) = group.join(seq, record, draft) {
         // The record is in the group and its effects are not: only a new start can tell them again.
         return Err(stop(shared, &error));

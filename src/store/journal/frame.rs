@@ -6,13 +6,18 @@
 //! | 4 | format version | 4 | CRC-32 of the rest of the record |
 //! | 8 | sequence number of the first record | 8 | sequence number |
 //! | 32 | chain hash before the first record | 8 | sequence number of the first record of its group |
-//! | 4 | CRC-32 of the above | 32 | chain hash: hash(chain hash before, payload) |
-//! | 8 | zeros | … | payload |
+//! | 4 | CRC-32 of the above | 32 | chain hash, by [`next_chain`] |
+//! | 8 | zeros | … | payload: the log line, and after its newline the state line |
+//!
+//! | version | since | what changed |
+//! |---|---|---|
+//! | 1 | 2026-11-22 | one line for all, and one hash over it |
+//! | 2 | 2026-11-24 | log line and state line, each with a hash of its own in the chain |
 
 use crate::limits::JOURNAL_RECORD_BYTES_MAX;
 
 /// The version that is written, and the only one that is read.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 /// Size of a segment header in bytes.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 /// Size of a record without its payload, in bytes.
@@ -111,12 +116,30 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The chain hash after a record.
+/// The chain hash after a record: that of three hashes, in lower-case hexadecimal and one after the other: the chain hash before
+/// (zeros before the first record), that of the log line with its newline, and that of the state line.
+///
+/// Whoever is shown the log line and the hash of the state line can compute it with a shell and `openssl dgst` alone.
 pub(super) fn next_chain(hash: ChainHash, before: &[u8; 32], payload: &[u8]) -> [u8; 32] {
-    let mut input = Vec::with_capacity(before.len() + payload.len());
-    input.extend_from_slice(before);
-    input.extend_from_slice(payload);
-    hash(&input)
+    let (log, state) = lines(payload);
+    let mut input = String::with_capacity(192);
+    for part in [before, &hash(log), &hash(state)] {
+        input.push_str(&hex(part));
+    }
+    hash(input.as_bytes())
+}
+
+/// The log line with its newline, and the state line.
+pub(in crate::store) fn lines(payload: &[u8]) -> (&[u8], &[u8]) {
+    let end = payload.iter().position(|byte| *byte == b'\n').map_or(payload.len(), |newline| newline + 1);
+    payload.split_at(end)
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(hash: &[u8; 32]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// The offset of a record in `bytes` that was written after record `seq` had been synced: one of a

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-pub use frame::ChainHash;
+pub(in crate::store) use frame::lines;
+pub use frame::{ChainHash, hex};
 pub use recovery::{Damage, Found, Scanned, Torn, holds, scan};
 
 /// Where a record is, and which.

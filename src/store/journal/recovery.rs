@@ -241,9 +241,13 @@ impl<'a> Reader<'a> {
     fn segment(&mut self, number: u32, segment: &[u8], from: Option<&Position>) -> Result<u64, StoreError> {
         let header = SegmentHeader::decode(segment).map_err(|fault| match fault {
             HeaderFault::Unreadable => self.damaged(number, 0, "its header is unreadable".into()),
-            HeaderFault::Version(found) => {
-                self.damaged(number, 0, format!("format version {found}, expected {FORMAT_VERSION}"))
-            }
+            HeaderFault::Version(found) => self.damaged(
+                number,
+                0,
+                format!(
+                    "format version {found}, expected {FORMAT_VERSION}: the version of sluss that wrote it reads it"
+                ),
+            ),
         })?;
         let mut at = match from {
             Some(from) => {
