@@ -93,20 +93,25 @@ impl Router {
         .await
     }
 
-    /// `participant` has it: it is no longer offered. Confirming twice is no error.
+    /// `participant` has it, as `actor` says: it is no longer offered. Confirming twice is no error.
     ///
     /// # Errors
     ///
     /// Refused when it is not this participant's.
-    pub async fn confirm(self: &Arc<Self>, participant: &ParticipantId, id: MessageId) -> Result<Message, Problem> {
+    pub async fn confirm(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        id: MessageId,
+        actor: &str,
+    ) -> Result<Message, Problem> {
         let message = self.own(participant, id).await?;
         self.visits.note(participant, self.now());
         if message.taken_at.is_some() {
             return Ok(message);
         }
-        let router = Arc::clone(self);
+        let (router, actor) = (Arc::clone(self), actor.to_owned());
         blocking(move || {
-            taken(&router, &message)?;
+            taken(&router, &message, &actor)?;
             router
                 .store
                 .message(id)
@@ -228,12 +233,13 @@ impl Router {
     }
 }
 
-/// Writes that its participant has a message.
-pub(super) fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
+/// Writes that its participant has a message, as `actor` says.
+pub(super) fn taken(router: &Router, message: &Message, actor: &str) -> Result<(), Problem> {
     let (id, now) = (message.id, router.now());
     let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
     let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
     let event = Event::of(now, message, Stage::Taken, "the participant took the sealed envelope")
+        .fact("actor", actor)
         .fact("envelope_id", &message.envelope_id);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))

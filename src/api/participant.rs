@@ -113,7 +113,7 @@ pub(super) async fn confirm(
     Parted((participant, message)): Parted<(String, String)>,
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let message = state.access_point.confirm(&own(&actor, &participant)?, id(&message)?).await?;
+    let message = state.access_point.confirm(&own(&actor, &participant)?, id(&message)?, actor.name()).await?;
     Ok(Json(Sent::from(&message)).into_response())
 }
 

@@ -24,6 +24,7 @@ use crate::net::tls::ServerTls;
 use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
+use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use futures_util::future::BoxFuture;
 use materials::Materials;
@@ -342,8 +343,16 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
 }
 
 async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
-    let open =
-        move || EmbeddedStore::open_telling(&data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then());
+    let open = move || {
+        EmbeddedStore::open_telling(
+            &Medium::system(),
+            &data_dir,
+            upkeep::chain_hash,
+            clock,
+            false,
+            &mut upkeep::now_and_then(),
+        )
+    };
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {
         Ok(Ok((store, opening))) => {

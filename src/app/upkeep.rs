@@ -4,6 +4,7 @@ use crate::access_point::store_problem;
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::model::{Clock, Problem, SystemClock};
 use crate::store::backup::{self, BackedUp};
+use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Opening};
 use crate::store::journal::Position;
 use crate::store::verify::{self, Verified};
@@ -99,6 +100,6 @@ pub fn rebuild(folder: &Path, clock: Arc<dyn Clock>, tell: &mut dyn FnMut(u64, u
             tell(position.seq, position.segment);
         }
     };
-    let opened = EmbeddedStore::open_telling(folder, chain_hash, clock, true, &mut told);
+    let opened = EmbeddedStore::open_telling(&Medium::system(), folder, chain_hash, clock, true, &mut told);
     opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
 }

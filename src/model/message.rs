@@ -68,6 +68,8 @@ pub struct As4ReceiptSummary {
     pub signed_by: String,
     /// SHA-256 of that certificate.
     pub certificate_sha256: String,
+    /// Its signature value, in hexadecimal.
+    pub signature: String,
     /// Whether every reference that we signed was repeated with an equal digest. Never false in a stored summary.
     pub references_matched: bool,
     /// The receipt as it came (SOAP envelope with its signature).

@@ -5,12 +5,13 @@ use crate::lists::{
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
 };
-use crate::{duplicate, insert, message, open, settle, with_envelope};
+use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
     As4ReceiptSummary, Change, Content, Direction, Event, Fault, Lane, Message, MessageId, Outcome, Problem, Stage,
     Status, Timestamp,
 };
-use sluss::store::{Admission, Committed, Settlement, Store, StoreError, Transaction};
+use sluss::store::keys::Engine;
+use sluss::store::{Admission, Committed, Evidence, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
 
@@ -23,7 +24,14 @@ macro_rules! on_every_store {
             $(#[test]
             fn $name() {
                 let folder = tempfile::tempdir().unwrap();
-                super::$name(&|| Box::new(super::open(folder.path()).0));
+                super::$name(&|| Box::new(super::open_with(super::Engine::Lsm, folder.path()).0));
+            })*
+        }
+        mod embedded_on_sled {
+            $(#[test]
+            fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(&|| Box::new(super::open_with(super::Engine::Sled, folder.path()).0));
             })*
         }
     };
@@ -186,6 +194,7 @@ fn a_transaction_with_one_illegal_step_does_nothing_at_all(open: Open<'_>) {
         answered: Some((key.clone(), answer)),
         settlements: vec![settlement(&claimed, Some(Outcome::Delivered)), settlement(&two, Some(Outcome::Open))],
         events: vec![Event::new(Timestamp::now(), Some(one.id), Stage::Receipted, "no")],
+        evidence: Evidence::default(),
     };
     assert!(matches!(store.commit(transaction), Err(StoreError::Illegal(_))));
     assert!(store.message(three.id).unwrap().is_none());
@@ -299,6 +308,7 @@ fn a_message_receipt_that_overtakes_the_as4_receipt_keeps_both(open: Open<'_>) {
     let proof = As4ReceiptSummary {
         signed_by: "CN".into(),
         certificate_sha256: "0".into(),
+        signature: "1".into(),
         references_matched: true,
         soap: "<s/>".into(),
     };
