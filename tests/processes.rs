@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod kills;
 mod support;
 
 use serde_json::Value;

@@ -89,6 +89,8 @@ pub const PERMISSIONS: &[Route] = {
         api("GET", "/participants/{id}/envelopes", Mailbox),
         api("GET", "/participants/{id}/envelopes/{message}", Mailbox),
         api("POST", "/participants/{id}/envelopes/{message}/confirm", Mailbox),
+        api("GET", "/participants/{id}/notices", Mailbox),
+        api("POST", "/participants/{id}/notices/{message}/confirm", Mailbox),
         api("POST", "/messages", Mailbox),
         api("GET", "/messages/{id}", Mailbox),
         api("GET", "/messages/{id}/documents/{index}", Mailbox),

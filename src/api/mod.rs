@@ -4,6 +4,7 @@
 //! | path below `/api/v1` | for |
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
+//! | `participants/{id}/notices` | what was not sent, for those who handed it in ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
 //! | `queue`, `events`, `refusals`, `partners`, `participants`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
 //! | `accounts`, `links`, `store/backup` | administrators ([`accounts`], [`admin`]) |
@@ -82,6 +83,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/participants/{id}/envelopes", post(participant::submit).get(participant::waiting))
         .route("/participants/{id}/envelopes/{message}", get(participant::envelope))
         .route("/participants/{id}/envelopes/{message}/confirm", post(participant::confirm))
+        .route("/participants/{id}/notices", get(participant::notices))
+        .route("/participants/{id}/notices/{message}/confirm", post(participant::confirm_notice))
         .route("/messages", post(messages::send))
         .route("/messages/{id}", get(messages::message))
         .route("/messages/{id}/documents/{index}", get(messages::document))

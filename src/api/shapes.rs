@@ -210,6 +210,47 @@ pub struct Waiting<'a> {
     pub next: Option<MessageId>,
 }
 
+/// A message of a participant that was not sent: for now, or for good (AP-3.2.3.c, AP-3.2.4.a, AP-3.2.5.b).
+#[derive(Debug, Serialize)]
+pub struct Notice<'a> {
+    id: MessageId,
+    envelope_id: &'a EnvelopeId,
+    status: &'static str,
+    given_up: bool,
+    from: &'a ParticipantId,
+    to: &'a ParticipantId,
+    attempts: u32,
+    next_attempt_at: Option<Timestamp>,
+    handed_in_at: Timestamp,
+    error: Option<&'a Problem>,
+}
+
+impl<'a> From<&'a Message> for Notice<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            id: message.id,
+            envelope_id: &message.envelope_id,
+            status: message.status.word(),
+            given_up: message.status.is_final(),
+            from: &message.from,
+            to: &message.to,
+            attempts: message.attempts,
+            next_attempt_at: message.next_attempt_at,
+            handed_in_at: message.created_at,
+            error: message.error.as_ref(),
+        }
+    }
+}
+
+/// A page of notices.
+#[derive(Debug, Serialize)]
+pub struct Notices<'a> {
+    /// Oldest first.
+    pub notices: Vec<Notice<'a>>,
+    /// What to give as `after` for the next page; none on the last one.
+    pub next: Option<MessageId>,
+}
+
 /// Another access point, as it fares.
 #[derive(Debug, Serialize)]
 pub struct PartnerLine {

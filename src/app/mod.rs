@@ -356,13 +356,7 @@ async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Embe
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {
         Ok(Ok((store, opening))) => {
-            if opening.lost > 0 {
-                tracing::error!(
-                    lost = opening.lost,
-                    "the journal no longer has records that it had; what they named was set aside in blobs/lost and index.lost"
-                );
-            }
-            tracing::info!(?opening, "the store is open");
+            upkeep::say(&opening);
             Ok(Arc::new(store))
         }
         Ok(Err(error)) => Err(access_point::store_problem(&error)),

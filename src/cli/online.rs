@@ -56,6 +56,18 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
     },
+    /// List what was not sent, for now or for good, for the participant who handed it in.
+    #[command(
+        after_help = "Example:\n  sluss notices --config testbed/access-points/AP0001-TESTBED/sluss.toml --as 0203:alice.example.se"
+    )]
+    Notices {
+        /// The participant who handed it in.
+        #[arg(long = "as", value_name = "PARTICIPANT")]
+        participant: String,
+        /// Confirm those that were given up, so that they are not listed again.
+        #[arg(long)]
+        confirm: bool,
+    },
     /// Look a participant up, and show each step.
     #[command(
         after_help = "Example:\n  sluss lookup --config testbed/access-points/AP0001-TESTBED/sluss.toml 0203:bob.example.se"
@@ -284,6 +296,7 @@ pub(super) async fn run(
         }
         Command::Submit { participant, envelope } => envelopes::submit(&remote, &participant, &envelope, out).await,
         Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
+        Command::Notices { participant, confirm } => envelopes::notices(&remote, &participant, confirm, out).await,
         Command::Lookup { participant, document_type, fresh } => {
             lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await
         }

@@ -264,6 +264,11 @@ impl Store for EmbeddedStore {
         Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
     }
 
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
+        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }
@@ -421,6 +426,9 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
+    if from.is_none() && opening.journal.read > 0 {
+        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
+    }
     Ok((index, journal, opening))
 }
 
