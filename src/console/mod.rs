@@ -14,6 +14,7 @@ mod live;
 mod login;
 mod mailbox;
 mod overview;
+mod partners;
 mod problems;
 mod queue;
 #[cfg(test)]
@@ -71,6 +72,8 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/live", get(live::live))
         .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))
+        .route("/partners", get(partners::partners))
+        .route("/participants", get(partners::participants))
         .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))
