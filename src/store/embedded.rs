@@ -264,6 +264,11 @@ impl Store for EmbeddedStore {
         Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
     }
 
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
+        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }
@@ -385,6 +390,7 @@ fn open_index(
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let missing = !disk.has_index(&index_folder);
     let found = trusted.and_then(|()| {
         let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -421,6 +427,9 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
+    if missing && opening.journal.read > 0 {
+        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
+    }
     Ok((index, journal, opening))
 }
 
