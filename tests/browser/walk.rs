@@ -24,6 +24,34 @@ const FOCUSED: &str = "(() => {
     };
 })()";
 
+/// Texts that stand out too little from their ground (WCAG 2.2, 1.4.3), with what they reach.
+const PALE: &str = "(() => {
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    // Colours one upon the other, as the browser paints them.
+    const painted = (colours) => {
+        canvas.clearRect(0, 0, 1, 1);
+        for (const [colour, opacity] of colours) { canvas.globalAlpha = opacity; canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+        const light = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(part => part / 255)
+            .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
+    };
+    const pale = [];
+    for (const one of document.querySelectorAll('body *')) {
+        const text = [...one.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim() !== '');
+        if (!text || !one.checkVisibility() || one.closest('.hidden, .skip, option')) continue;
+        const above = [];
+        let opacity = 1;
+        for (let part = one; part; part = part.parentElement) {
+            above.unshift([getComputedStyle(part).backgroundColor, 1]);
+            opacity *= getComputedStyle(part).opacity;
+        }
+        const ground = painted(above), ink = painted([...above, [getComputedStyle(one).color, opacity]]);
+        const reached = (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05);
+        if (reached < 4.5) pale.push(`${one.tagName} ${one.className} ${one.textContent.trim().slice(0, 40)}: ${reached.toFixed(2)}`);
+    }
+    return pale;
+})()";
+
 /// Addresses on the page that lead to pages of ours and change nothing.
 const LINKS: &str = "[...document.querySelectorAll('main a[href^=\"/\"]:not([download]), nav a[href^=\"/\"]')].map(one => one.getAttribute('href'))";
 
@@ -55,6 +83,10 @@ fn walk(browser: &Browser, path: &str) {
         assert!(!name.trim().is_empty() && !role.is_empty(), "{path}: no name of {}", focus["what"]);
     }
     assert_eq!(met, expected, "{path}: left what the tabulator came to, right what can be used");
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        assert_eq!(browser.ask(PALE), serde_json::json!([]), "{path} in {scheme}");
+    }
     for (what, expression) in [
         ("one heading of the first level", "document.querySelectorAll('h1').length === 1"),
         ("a title of its own", "document.title.split(' · ')[0].length > 1"),
@@ -63,6 +95,7 @@ fn walk(browser: &Browser, path: &str) {
             "no id twice",
             "new Set([...document.querySelectorAll('[id]')].map(one => one.id)).size === document.querySelectorAll('[id]').length",
         ),
+        ("nothing hidden in sight", "[...document.querySelectorAll('[hidden]')].every(one => !one.checkVisibility())"),
         ("no scrolling sideways", "document.documentElement.scrollWidth <= innerWidth"),
     ] {
         assert_eq!(browser.ask(expression), true, "{path} has not {what}");
