@@ -67,6 +67,7 @@ impl Router {
         after: Option<MessageId>,
     ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
+        self.visits.note(participant, self.now());
         let participant = participant.clone();
         let messages = self.read(move |store| store.waiting(&participant, after)).await?;
         let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
@@ -152,6 +153,7 @@ impl Router {
         actor: &str,
     ) -> Result<Message, Problem> {
         let message = self.own(participant, id).await?;
+        self.visits.note(participant, self.now());
         if message.taken_at.is_some() {
             return Ok(message);
         }

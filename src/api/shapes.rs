@@ -1,5 +1,6 @@
 //! The JSON of the API: the words of the command line's contract.
 
+use crate::access_point::{Condition, PartnerState};
 use crate::model::{As4MessageId, EnvelopeId, MessageId, ParticipantId, PartyId};
 use crate::model::{Content, Count, Direction, Document, Event, Message, Problem, Timestamp};
 use serde::Serialize;
@@ -250,24 +251,27 @@ pub struct Notices<'a> {
     pub next: Option<MessageId>,
 }
 
-/// Another access point, as far as messages tell of it.
+/// Another access point, as it fares.
 #[derive(Debug, Serialize)]
 pub struct PartnerLine {
-    /// Its party id.
-    pub partner: PartyId,
-    /// Messages that wait to reach it.
-    pub waiting: u64,
-    /// Of these and of those that came from it: how many failed last and are tried again.
-    pub failing: u64,
-    /// When the latest message that was exchanged with it was made; `None` where there is none among the latest.
-    pub last_exchange_at: Option<Timestamp>,
+    condition: Condition,
+    #[serde(flatten)]
+    state: PartnerState,
 }
 
-impl PartnerLine {
-    /// One of which nothing is counted yet.
-    pub fn new(partner: &PartyId) -> Self {
-        Self { partner: partner.clone(), waiting: 0, failing: 0, last_exchange_at: None }
+impl From<PartnerState> for PartnerLine {
+    fn from(state: PartnerState) -> Self {
+        Self { condition: state.condition(), state }
     }
+}
+
+/// A page of the other access points.
+#[derive(Debug, Serialize)]
+pub struct PartnersPage {
+    /// By name; what has to be looked up first is the last, with no name.
+    pub partners: Vec<PartnerLine>,
+    /// What to give as `after` for the next page; none on the last one.
+    pub next: Option<PartyId>,
 }
 
 /// Messages of one direction and status.

@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
+use crate::model::{Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -27,6 +27,7 @@ use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
+use crate::store::keys::Engine;
 use alerts::Alerts;
 use futures_util::future::BoxFuture;
 use materials::Materials;
@@ -93,7 +94,8 @@ impl App {
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
-        let embedded = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
+        let embedded =
+            open_store(config.data_dir.clone(), config.store.index, Arc::clone(&clock)).await.map_err(one)?;
         let store: Arc<dyn Store> = embedded.clone();
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
@@ -350,10 +352,10 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
     })
 }
 
-async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
+async fn open_store(data_dir: PathBuf, index: Engine, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
     let open = move || {
         EmbeddedStore::open_telling(
-            &Medium::system(),
+            &Medium::with(index),
             &data_dir,
             upkeep::chain_hash,
             clock,
@@ -402,7 +404,6 @@ impl Outlook for About {
 
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
         let settings = self.watch.router.settings();
-        let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
         let certificates: Vec<serde_json::Value> = self
             .watch
             .certificates
@@ -415,7 +416,6 @@ impl Outlook for About {
             "federation": settings.federation,
             "environment": self.environment,
             "addresses": self.addresses,
-            "participants": participants,
             "certificates": certificates,
             "health": self.watch.health(),
         });
