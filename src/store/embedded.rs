@@ -390,6 +390,7 @@ fn open_index(
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let missing = !disk.has_index(&index_folder);
     let found = trusted.and_then(|()| {
         let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -426,7 +427,7 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
-    if from.is_none() && opening.journal.read > 0 {
+    if missing && opening.journal.read > 0 {
         opening.rebuilt.get_or_insert_with(|| "it was missing".into());
     }
     Ok((index, journal, opening))
