@@ -11,7 +11,7 @@ const TIMES: usize = 21;
 const GOAL: Duration = Duration::from_millis(200);
 
 /// Pages, and questions that meet all messages, a few, or none: what is asked for as a name in the table.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 15] = [
     ("overview", "/"),
     ("queue", "/queue"),
     ("queue, a page in the middle", "/queue?after={middle}"),
@@ -29,6 +29,8 @@ const PAGES: [(&str, &str); 13] = [
     ("queue, by an id of nothing", "/queue?id=01936a3e-0000-7000-8000-000000000001"),
     ("one message", "/messages/{middle}"),
     ("dead letters", "/dead-letters"),
+    ("partners", "/partners"),
+    ("participants", "/participants"),
     ("refusals", "/refusals"),
     ("an inbox", "/mailbox/0203:alice.example.se"),
 ];
