@@ -1,7 +1,7 @@
 //! Alerts: what is looked at, and who is told. Nothing here is waited for by anybody: a receiver that is away or slow
 //! is told later, counted in a metric and said in the log.
 
-use super::watch::{CERTIFICATE_SOON, Watch};
+use super::watch::Watch;
 use crate::access_point::PartnerState;
 use crate::alert::{
     AlertError, Bulletin, Channel, Condition, Desk, Kind, Mail, MailSettings, Sender, State, Times, Webhook,
@@ -246,10 +246,9 @@ fn occurred(kind: Kind, about: String, number: u64, last: &Event) -> Condition {
 async fn conditions(watch: &Arc<Watch>, queue_age: Duration) -> Vec<Condition> {
     let now = watch.clock.now();
     let mut found = health(watch);
-    found.extend(watch.certificates.iter().filter_map(|end| {
-        let soon = now.saturating_add(CERTIFICATE_SOON).unwrap_or(Timestamp::MAX);
+    found.extend(watch.certificates().iter().filter_map(|end| {
         let word = if end.not_after < now { "ended" } else { "ends" };
-        (end.not_after < soon).then(|| Condition {
+        end.is_soon(now).then(|| Condition {
             kind: Kind::Certificate,
             about: format!("{} {}", end.purpose, end.subject),
             found: format!("it {word} on {}", end.not_after),
