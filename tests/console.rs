@@ -138,15 +138,8 @@ async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
     let one = &federation.sites[0];
     let cookie = logged_in(one).await;
     let place = send(&federation, &cookie).await;
-    let id = place.rsplit('/').next().and_then(|rest| rest.split('?').next()).unwrap().to_owned();
-    let mut message = serde_json::Value::Null;
-    for _ in 0..200 {
-        message = one.json(&format!("/queue/{id}")).await.1["message"].clone();
-        if message["status"] == "ACCEPTED" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    let id = until(one, &place, |message| message["status"] == "ACCEPTED").await;
+    let message = one.json(&format!("/queue/{id}")).await.1["message"].clone();
     for name in ["id", "envelope_id", "as4_message_id"] {
         let wanted = message[name].as_str().unwrap();
         let found = get(one, &cookie, &format!("/queue?id={wanted}")).await;
@@ -171,6 +164,77 @@ async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
         assert!(answer.text().contains(&format!("Gick inte: <strong>{refused}</strong>")), "{}", answer.text());
         assert!(answer.text().contains("Meddelandet är i fel läge för det"));
     }
+    federation.stop().await;
+}
+
+/// The message of a place that a browser is led to, once it is so.
+async fn until(site: &Site, place: &str, so: impl Fn(&serde_json::Value) -> bool) -> String {
+    let id = place.rsplit('/').next().and_then(|rest| rest.split('?').next()).unwrap().to_owned();
+    let mut message = serde_json::Value::Null;
+    for _ in 0..300 {
+        message = site.json(&format!("/queue/{id}")).await.1["message"].clone();
+        if so(&message) {
+            return id;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("it did not come to be as expected: {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_it() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    let cookie = logged_in(one).await;
+    assert!(get(one, &cookie, "/dead-letters").await.text().contains("class=\"empty\""));
+    federation.unreachable("AP0002-DEMO", false);
+    let place = send(&federation, &cookie).await;
+    let id = until(one, &place, |message| message["status"] == "SCHEDULED_FOR_RESEND").await;
+    let partners = get(one, &cookie, "/partners").await.text();
+    for part in ["AP0002-DEMO", "Misslyckade försök i rad", "<code>access-point-unreachable</code>", "sluss ping"] {
+        assert!(partners.contains(part), "{part} in {partners}");
+    }
+    let (_, status) = one.json("/status").await;
+    let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
+    assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");
+    assert_eq!(partner["last_failure"]["type"], "urn:sluss:problem:access-point-unreachable");
+    let participants = get(one, &cookie, "/participants").await.text();
+    assert!(participants.contains("participant=0203%3Aankeborg%2Eexample%2Ese\">1</a>"), "{participants}");
+    let order = Body::empty().memory(r#"{"reason":"a test"}"#);
+    let cancelled = one.api(Method::POST, &format!("/queue/{id}/cancel"), Some("application/json"), order).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+
+    let page = get(one, &cookie, "/dead-letters?cause=cancelled&partner=AP0002-DEMO").await.text();
+    for part in
+        [&format!("name=\"id\" value=\"{id}\""), "<code class=\"word\">cancelled</code>", "Någon i driften avbröt"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("&#196;rende") && !page.contains("Ärende"), "nothing of its content");
+    let other = get(one, &cookie, "/dead-letters?cause=smp-unreachable").await.text();
+    assert!(!other.contains(&id), "another cause: {other}");
+    let wrong = get(one, &cookie, "/dead-letters?participant=digg.se").await.text();
+    assert!(wrong.contains("role=\"alert\"") && wrong.contains("0203:digg.se"), "{wrong}");
+    assert_eq!(one.json("/queue?cause=cancelled").await.1["messages"][0]["id"], id.as_str());
+    assert_eq!(one.json("/queue?cause=other").await.1["messages"], serde_json::json!([]));
+
+    federation.unreachable("AP0002-DEMO", true);
+    assert_eq!(one.json(&format!("/lookup?participant={BOB}&fresh=true")).await.0, 200);
+    let filter = "status%3Dattention%26cause%3Dcancelled%26partner%3DAP0002%252DDEMO";
+    let order = |which: &str, reason: &str| {
+        let csrf = form_secret(&page);
+        let order =
+            format!("csrf={csrf}&list=%2Fdead-letters&filter={filter}&which={which}&reason={reason}&action=retry");
+        Body::empty().memory(order)
+    };
+    let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
+    let without = one.page(Method::POST, "/queue/actions", &headers, order("all", "")).await;
+    assert_eq!(without.status, 400, "{}", without.text());
+    let answer = one.page(Method::POST, "/queue/actions", &headers, order("all", "the+partner+is+back")).await;
+    assert!(answer.text().contains("Gjort: <strong>1</strong>"), "{}", answer.text());
+    assert!(answer.text().contains("href=\"/dead-letters?status=attention"), "{}", answer.text());
+    until(one, &place, |message| message["status"] == "ACCEPTED").await;
+    assert!(get(one, &cookie, "/dead-letters").await.text().contains("class=\"empty\""), "it is gone");
     federation.stop().await;
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod kills;
 mod support;
 
 use serde_json::Value;
@@ -71,6 +72,40 @@ fn the_event_log_is_listed_by_its_conditions_over_all_pages() {
     assert_eq!(two, events[..2]);
     let later = world.at(NORTH, &["audit", "list", "--message", id, "--since", "2100-01-01T00:00:00Z"]).done().lines;
     assert!(later.is_empty(), "{later:#?}");
+}
+
+#[test]
+fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever_acted() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "falt.txt", b"fields");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
+    let out = world.at(NORTH, &["audit", "list", "--message", sent["id"].as_str().unwrap()]).done().lines;
+    let received = world.until(SOUTH, "received message", |message| {
+        message["envelope_id"] == sent["envelope_id"] && message["direction"] == "in"
+    });
+    let id = received["id"].as_str().unwrap();
+    world.until_status(SOUTH, sent["envelope_id"].as_str().unwrap(), "NEW");
+    let into = world.at(SOUTH, &["audit", "list", "--message", id]).done().lines;
+    assert!(into.iter().any(|event| event["stage"] == "opened"), "{into:#?}");
+
+    let as4 = received["as4_message_id"].as_str().unwrap();
+    for (events, partner) in [(&out, SOUTH), (&into, NORTH)] {
+        for event in events {
+            let facts = &event["facts"];
+            assert_eq!((facts["from"].as_str(), facts["to"].as_str()), (Some(ALICE), Some(BOB)), "{event:#}");
+            if event["stage"] != "accepted" {
+                let found = [&facts["partner"], &facts["as4_message_id"], &facts["conversation_id"]];
+                assert_eq!(found, [partner, as4, sent["envelope_id"].as_str().unwrap()], "{event:#}");
+            }
+        }
+    }
+    // The certificate and the signature of the other side's AS4 receipt: 3,072 bits in hexadecimal.
+    let receipted = &out.iter().find(|event| event["stage"] == "receipted").unwrap()["facts"];
+    assert_eq!(receipted["signature"].as_str().map(str::len), Some(768), "{receipted:#}");
+    let receipt = &world.journey(NORTH, &sent)["message"]["as4_receipt"];
+    assert_eq!(receipted["certificate_sha256"], receipt["certificate_sha256"]);
+    assert_eq!(receipted["signature"], receipt["signature"]);
 }
 
 #[test]
@@ -180,6 +215,11 @@ fn a_sealed_envelope_is_taken_byte_for_byte_once_and_by_its_recipient_only() {
     let offered = world.at(SOUTH, &["take", "--as", CAROL]).done().lines;
     assert!(offered.iter().all(|waiting| waiting["id"] != id), "what was confirmed is not offered again: {offered:?}");
     assert_eq!(world.received(SOUTH, envelope_id)[0]["status"], "DOWNLOADED");
+    let status = world.at(SOUTH, &["status"]).done().one();
+    let carol = status["participants"].as_array().unwrap().iter().find(|one| one["participant"] == CAROL).unwrap();
+    assert!(carol["carriage"] == "carried" && carol["last_fetch_at"].is_string(), "{carol}");
+    let event = world.at(SOUTH, &["audit", "list", "--message", id, "--stage", "taken"]).done().one();
+    assert_eq!(event["facts"]["actor"], "owner", "{event:#}");
 
     let [key, cert] = [world.keys(CAROL).0, world.keys(CAROL).1].map(|path| path.display().to_string());
     let file = format!("{saved}/{id}.xml");

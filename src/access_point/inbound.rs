@@ -23,7 +23,7 @@ use crate::model::{
 use crate::net::Standing;
 use crate::net::inbound::Upload;
 use crate::pki::Certificate;
-use crate::store::{Answered, Committed, DuplicateKey, Settlement, StoreError, Transaction};
+use crate::store::{Answered, Committed, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
 use arrival::{Look, arrived, looked};
 use refusal::refuse;
@@ -240,14 +240,14 @@ fn again(router: &Router, answered: Answered, fingerprint: &str, key: &Duplicate
         )
         .into());
     }
-    let event = Event::new(
-        router.now(),
-        answered.message,
-        Stage::Duplicate,
-        "the same AS4 message came again and got the first AS4 receipt again",
-    )
-    .fact("as4_message_id", &key.id)
-    .fact("partner", &key.from);
+    let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
+    let said = "the same AS4 message came again and got the first AS4 receipt again";
+    let event = match &first {
+        Some(first) => Event::of(router.now(), first, Stage::Duplicate, said),
+        None => Event::new(router.now(), answered.message, Stage::Duplicate, said)
+            .fact("as4_message_id", &key.id)
+            .fact("partner", &key.from),
+    };
     router.commit(Transaction { events: vec![event], ..Transaction::default() })?;
     Ok(Answer { content_type: answered.content_type, body: answered.body })
 }
@@ -288,7 +288,8 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     if let Some(signer) = &opened.signer {
         router.remember(signer.certificate());
     }
-    keep(router, key, answered, message, event)
+    let certificates = opened.signer.iter().map(|signer| signer.certificate().to_pem()).collect();
+    keep(router, key, answered, message, event, Evidence { certificates, received: Some(opened.soap) })
 }
 
 /// Makes a received message and its answer durable at once, and only then gives the answer. Of the same message at the same
@@ -299,6 +300,7 @@ pub(super) fn keep(
     answered: Answered,
     message: Option<Message>,
     event: Event,
+    evidence: Evidence,
 ) -> Result<Answer, Failure> {
     let envelope = message.as_ref().and_then(|message| message.envelope);
     let (fingerprint, answer) = (
@@ -310,6 +312,7 @@ pub(super) fn keep(
         answered: Some((key.clone(), answered)),
         settlements: Vec::new(),
         events: vec![event],
+        evidence,
     };
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),
@@ -495,7 +498,7 @@ fn outcome(
             settlement.release = true;
             settlement.changes.push(Change::Due(None));
             settlements.insert(0, settlement);
-            Transaction { inserts, settlements, events, answered: None }
+            Transaction { inserts, settlements, events, ..Transaction::default() }
         }
         Ok(Delivered::Held(envelope_id)) => {
             let event = Event::of(now, message, Stage::Held, "the envelope conforms and waits for its participant")
@@ -508,7 +511,8 @@ fn outcome(
             }
         }
         Err(Undelivered::Nonconforming(problem)) => {
-            let event = refused_event(message, &problem, now);
+            let said = "the envelope was refused and deleted; the row stays";
+            let event = Event::of(now, message, Stage::Discarded, said).problem(problem.clone());
             let changes = vec![Change::EnvelopeGone, Change::Due(None), Change::Error(Some(problem))];
             Transaction {
                 settlements: vec![settle(Outcome::Discard, changes)],
@@ -517,13 +521,8 @@ fn outcome(
             }
         }
         Err(Undelivered::Temporary(problem)) => {
-            let event = Event::new(
-                now,
-                Some(message.id),
-                Stage::AttemptFailed,
-                "the envelope could not be handed over and is tried again",
-            )
-            .problem(problem.clone());
+            let said = "the envelope could not be handed over and is tried again";
+            let event = Event::of(now, message, Stage::AttemptFailed, said).problem(problem.clone());
             let next = steady.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
             let changes =
                 vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
@@ -534,18 +533,6 @@ fn outcome(
             }
         }
     }
-}
-
-fn refused_event(message: &Message, problem: &Problem, now: Timestamp) -> Event {
-    let mut event =
-        Event::new(now, Some(message.id), Stage::Discarded, "the envelope was refused and deleted; the row stays")
-            .fact("from", &message.from)
-            .fact("to", &message.to)
-            .problem(problem.clone());
-    if let Some(partner) = &message.partner {
-        event = event.fact("partner", partner);
-    }
-    event
 }
 
 /// One look from claim to settlement: the step, its outcome, and the one transaction that writes it.

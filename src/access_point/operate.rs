@@ -120,7 +120,8 @@ impl Router {
     pub async fn act(self: &Arc<Self>, id: MessageId, action: Action, warrant: Warrant) -> Result<Message, Problem> {
         let router = Arc::clone(self);
         blocking(move || {
-            let now = router.now();
+            let read = || router.store.message(id).and_then(|message| message.ok_or(StoreError::Unknown(id)));
+            let message = read().map_err(|error| store_problem(&error))?;
             let settlement = Settlement {
                 id,
                 claim: None,
@@ -129,9 +130,9 @@ impl Router {
                 changes: action.changes(&warrant, router.steady()),
             };
             let (stage, detail) = action.said();
-            let event =
-                Event::new(now, Some(id), stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
-            let read = || router.store.message(id).and_then(|message| message.ok_or(StoreError::Unknown(id)));
+            let event = Event::of(router.now(), &message, stage, detail)
+                .fact("actor", &warrant.actor)
+                .fact("reason", &warrant.reason);
             let transaction =
                 Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
             match router.commit(transaction) {

@@ -10,7 +10,7 @@ use super::{Retry, Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
     self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
 };
-use crate::crypto::SystemRandom;
+use crate::crypto::{self, SystemRandom};
 use crate::discovery::Route;
 use crate::model::{
     As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::net::Body;
 use crate::pki::Certificate;
-use crate::store::{BlobWriter, Settlement, StoreError, Transaction};
+use crate::store::{BlobWriter, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::io::BufReader;
 use std::sync::Arc;
@@ -80,9 +80,7 @@ pub(super) fn prepare(router: &Router, submission: Submission) -> Result<Message
 
 /// The first event of a message that goes out.
 pub fn accepted(message: &Message) -> Event {
-    Event::new(message.created_at, Some(message.id), Stage::Accepted, "the sealed envelope was accepted for sending")
-        .fact("from", &message.from)
-        .fact("to", &message.to)
+    Event::of(message.created_at, message, Stage::Accepted, "the sealed envelope was accepted for sending")
         .fact("envelope_id", &message.envelope_id)
         .fact("bytes", message.envelope_bytes)
 }
@@ -238,6 +236,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     Ok(As4ReceiptSummary {
         signed_by: certificate.subject().to_owned(),
         certificate_sha256: certificate.sha256(),
+        signature: crypto::hex(&receipt.signature_value),
         references_matched: true,
         soap: receipt.soap,
     })
@@ -262,13 +261,15 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
         let header = header(&settings, &message, &id, &route, router.now());
         let packing = pack(&router, &settings, &message, header, &route)?;
+        let event = |stage, detail: &str| {
+            let event = Event::of(router.now(), &message, stage, detail).fact("partner", &route.party);
+            event.fact("conversation_id", &message.envelope_id).fact("as4_message_id", &id)
+        };
         let events = vec![
-            Event::new(router.now(), Some(message.id), Stage::Routed, format!("the route leads to {}", route.party))
+            event(Stage::Routed, &format!("the route leads to {}", route.party))
                 .fact("url", &route.url)
                 .fact("certificate_sha256", route.certificate.certificate().sha256()),
-            Event::new(router.now(), Some(message.id), Stage::Packed, "signed, encrypted and packed")
-                .fact("as4_message_id", &id)
-                .fact("bytes", packing.bytes),
+            event(Stage::Packed, "signed, encrypted and packed").fact("bytes", packing.bytes),
         ];
         keep_packed(&router, &mut message, id, route.party, packing, events)?;
         Ok(message)
@@ -442,12 +443,14 @@ pub(super) fn conclude(
     router.lanes.note(message.partner.as_ref(), result.as_ref().err(), now);
     let (outcome, next) = outcome(message, &result, router.steady(), &router.settings().retry);
     let mut events = vec![event(message, outcome, &result, now)];
+    let mut evidence = Evidence::default();
     let mut changes = vec![
         Change::Attempts(message.attempts),
         Change::Due(next),
         Change::Error(result.as_ref().err().map(SendError::problem)),
     ];
     if let Ok(receipt) = result {
+        evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
         changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
     }
     let mut settlements =
@@ -455,7 +458,7 @@ pub(super) fn conclude(
     if outcome == Outcome::Delivered {
         settlements.extend(answered(router, message, &mut events)?);
     }
-    let transaction = Transaction { settlements, events, ..Transaction::default() };
+    let transaction = Transaction { settlements, events, evidence, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }
 
@@ -493,12 +496,8 @@ fn answered(router: &Router, message: &Message, events: &mut Vec<Event>) -> Resu
     else {
         return Ok(None);
     };
-    events.push(Event::new(
-        router.now(),
-        Some(received.id),
-        Stage::Answered,
-        "the message receipt reached the sender's access point",
-    ));
+    let said = "the message receipt reached the sender's access point";
+    events.push(Event::of(router.now(), &received, Stage::Answered, said));
     Ok(Some(Settlement {
         id: received.id,
         claim: None,
@@ -519,23 +518,12 @@ fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary,
         ),
         _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
     };
-    let mut event = Event::new(now, Some(message.id), stage, detail)
-        .fact("attempt", message.attempts)
-        .fact("from", &message.from)
-        .fact("to", &message.to);
-    for (name, value) in [
-        ("partner", message.partner.as_ref().map(ToString::to_string)),
-        ("as4_message_id", message.as4_message_id.as_ref().map(ToString::to_string)),
-        ("conversation_id", message.conversation_id.clone()),
-    ] {
-        if let Some(value) = value {
-            event = event.fact(name, value);
-        }
-    }
+    let event = Event::of(now, message, stage, detail).fact("attempt", message.attempts);
     match result {
         Ok(receipt) => event
             .fact("signed_by", &receipt.signed_by)
             .fact("certificate_sha256", &receipt.certificate_sha256)
+            .fact("signature", &receipt.signature)
             .fact("references_matched", receipt.references_matched),
         Err(error) => event.problem(error.problem()),
     }

@@ -56,7 +56,12 @@ impl Router {
                 .fact("url", &route.url)
                 .fact("to", participant);
         match &result {
-            Ok(ping) => event = event.fact("as4_message_id", &ping.as4_message_id).fact("signed_by", &ping.signed_by),
+            Ok(ping) => {
+                event = event
+                    .fact("as4_message_id", &ping.as4_message_id)
+                    .fact("signed_by", &ping.signed_by)
+                    .fact("certificate_sha256", &ping.certificate_sha256);
+            }
             Err(problem) => {
                 event =
                     Event { stage: Stage::AttemptFailed, detail: "a test message was not answered".into(), ..event }

@@ -7,7 +7,7 @@ use super::{Router, SendError, outbound, queries, store_problem};
 use crate::as4::Answer;
 use crate::limits;
 use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, Packing, PartyId, Problem};
-use crate::store::{Answered, DuplicateKey};
+use crate::store::{Answered, DuplicateKey, Evidence};
 use std::io::Read;
 
 /// Out: takes a message whose envelope is stored. The same envelope again is the same message.
@@ -57,7 +57,7 @@ pub fn received(
     message: Message,
     event: Event,
 ) -> Result<Answer, Problem> {
-    inbound::keep(router, key, answered, Some(message), event).map_err(|failure| failure.problem())
+    inbound::keep(router, key, answered, Some(message), event, Evidence::default()).map_err(|failure| failure.problem())
 }
 
 /// In: what a look at the envelope meant: it waits for its participant, or something of ours failed for now.
@@ -67,5 +67,5 @@ pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Pro
 
 /// In: its participant has it.
 pub fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
-    queries::taken(router, message)
+    queries::taken(router, message, message.to.as_str())
 }

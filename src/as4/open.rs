@@ -59,6 +59,8 @@ pub struct Claimed {
     pub final_recipient: Option<String>,
     /// Action.
     pub action: Option<String>,
+    /// ConversationId.
+    pub conversation_id: Option<String>,
 }
 
 /// A message whose SOAP part was parsed. Nothing of it is trusted.
@@ -114,6 +116,7 @@ impl<R: Read> Received<R> {
                 original_sender: m.original_sender().map(str::to_owned),
                 final_recipient: m.final_recipient().map(str::to_owned),
                 action: Some(m.action.clone()),
+                conversation_id: Some(m.conversation_id.clone()),
             },
             Content::Signal(s) => Claimed {
                 message_id: s.message_id.clone(),
@@ -123,6 +126,7 @@ impl<R: Read> Received<R> {
                 original_sender: None,
                 final_recipient: None,
                 action: None,
+                conversation_id: None,
             },
         }
     }
@@ -229,6 +233,7 @@ impl<R: Read> Received<R> {
             signal: signal.as_ref().clone(),
             algorithms: Algorithms::of(&proof, &Encryption::default()),
             signer: proof.signer,
+            signature_value: proof.value,
             key_reference: self.signer_reference().map(KeyReference::name),
             soap: self.envelope.soap,
         })
@@ -255,6 +260,8 @@ impl Signal {
 /// A signal whose signature was verified.
 #[derive(Clone, Debug)]
 pub struct VerifiedSignal {
+    /// The signature's octets; none where it is not signed.
+    pub signature_value: Vec<u8>,
     /// What it says.
     pub signal: Signal,
     /// Who signed it; none only where [`Allow::Unsigned`] let it pass.

@@ -52,6 +52,8 @@ pub struct Receipt {
     pub timestamp: Timestamp,
     /// Who signed it: the certificate of the route.
     pub signer: Certificate,
+    /// The signature's octets.
+    pub signature_value: Vec<u8>,
     /// What it repeats.
     pub references: Vec<SignedReference>,
     /// The SOAP envelope, as evidence.
@@ -156,6 +158,7 @@ pub fn check(
         message_id: signal.signal.message_id,
         timestamp: signal.signal.timestamp,
         signer: certificate.clone(),
+        signature_value: signal.signature_value,
         references,
         soap: signal.soap,
     })

@@ -1,14 +1,14 @@
 //! One thing done to many messages, for one reason: to those that were chosen, or to all that a filter finds. Each is
 //! an action of its own, and the page says for each what became of it.
 
-use super::ConsoleState;
 use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::ProblemView;
 use super::queue::Filter;
 use super::view::{StatusView, Wall};
+use super::{ConsoleState, dead};
 use crate::access_point::{Action, Warrant};
-use crate::limits::BULK_MESSAGES_MAX;
+use crate::limits::{BULK_MESSAGES_MAX, BULK_PAGES_MAX};
 use crate::model::{Message, MessageId, Problem, Query};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, State};
@@ -61,7 +61,7 @@ async fn acted(state: &ConsoleState, visit: &Visit, fields: &[(String, String)])
     for id in ids.into_iter().take(BULK_MESSAGES_MAX) {
         outcomes.push((id, state.access_point.act(id, action, warrant.clone()).await));
     }
-    Ok(page(&render_bulk(action, outcomes, more, field("filter"), visit)))
+    Ok(page(&render_bulk(action, outcomes, more, [field("list"), field("filter")], visit)))
 }
 
 /// The messages that the filter of a list finds, as many as one order is for, and whether there are more.
@@ -72,24 +72,28 @@ async fn matching(state: &ConsoleState, visit: &Visit, filter: &str) -> Result<(
     let mut query: Query = filter.parsed(visit.now).map_err(unusable)?;
     query.after = None;
     let mut found = Vec::new();
-    loop {
+    for _ in 0..BULK_PAGES_MAX {
         query.limit = BULK_MESSAGES_MAX - found.len();
         let page = state.access_point.page(query.clone()).await?;
         found.extend(page.messages.iter().map(|message| message.id));
-        if page.next.is_none() || found.len() >= BULK_MESSAGES_MAX {
-            return Ok((found, page.next.is_some()));
-        }
         query.after = page.next;
+        if page.next.is_none() || found.len() >= BULK_MESSAGES_MAX {
+            break;
+        }
     }
+    Ok((found, query.after.is_some()))
 }
 
+/// `from`: the path of the list and its filter.
 pub(super) fn render_bulk(
     action: Action,
     outcomes: Vec<(MessageId, Result<Message, Problem>)>,
     more: bool,
-    filter: &str,
+    from: [&str; 2],
     visit: &Visit,
 ) -> BulkPage {
+    let [list, filter] = from;
+    let (list, section) = if list == dead::PATH { (dead::PATH, "dead-letters") } else { ("/queue", "queue") };
     let done = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
     let outcomes: Vec<Outcome> = outcomes
         .into_iter()
@@ -105,8 +109,8 @@ pub(super) fn render_bulk(
         refused: outcomes.len() - done,
         outcomes,
         more,
-        back: format!("/queue?{filter}"),
+        back: format!("{list}?{filter}"),
         now: Wall::utc(visit.now, visit.lang()).now(),
-        frame: visit.frame("queue"),
+        frame: visit.frame(section),
     }
 }

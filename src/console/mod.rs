@@ -5,6 +5,7 @@
 mod access;
 mod bulk;
 mod compose;
+mod dead;
 mod events;
 mod form;
 mod frame;
@@ -13,6 +14,7 @@ mod live;
 mod login;
 mod mailbox;
 mod overview;
+mod partners;
 mod problems;
 mod queue;
 #[cfg(test)]
@@ -66,9 +68,12 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/", get(overview::overview))
         .route("/queue", get(queue::queue))
         .route("/queue/actions", post(bulk::act))
+        .route("/dead-letters", get(dead::letters))
         .route("/live", get(live::live))
         .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))
+        .route("/partners", get(partners::partners))
+        .route("/participants", get(partners::participants))
         .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))

@@ -1,7 +1,7 @@
 //! What problems are called on the pages. Their own title and detail are English, for logs and programs; a page in
 //! Swedish says the kind of problem in Swedish, and keeps what was found as a technical detail.
 
-use super::text::Lang;
+use super::text::{Lang, Texts};
 use crate::model::{Fault, Problem};
 
 /// A problem as a page shows it.
@@ -25,7 +25,7 @@ impl ProblemView {
         let english = (problem.title.clone(), problem.detail.clone(), None);
         let (title, text, technical) = match lang {
             Lang::En => english,
-            Lang::Sv if kind(problem) == INCOMPLETE => english,
+            Lang::Sv if problem.cause() == INCOMPLETE => english,
             Lang::Sv => {
                 let (title, text) = swedish(problem);
                 (title.to_owned(), text.to_owned(), Some(format!("{}: {}", problem.title, problem.detail)))
@@ -44,13 +44,38 @@ pub(super) fn title(problem: &Problem, lang: Lang) -> String {
     }
 }
 
-fn kind(problem: &Problem) -> &str {
-    problem.kind.strip_prefix("urn:sluss:problem:").unwrap_or(&problem.kind)
+/// What helps against the cause of a dead letter.
+pub(super) fn remedy(problem: Option<&Problem>, t: &'static Texts) -> &'static str {
+    match problem.map_or("none", Problem::cause) {
+        "cancelled" => t.remedy_cancelled,
+        "access-point-unreachable" => t.remedy_reach,
+        "nonconforming-envelope" => t.remedy_report,
+        "access-point-not-trusted" | "smp-signer" | "smp-signature" | "signer-not-trusted" => t.remedy_trust,
+        "dns-unreachable" | "dns-unusable" | "smp-unreachable" | "smp-answer" | "smp-malformed" => t.remedy_lookup,
+        "participant-unknown"
+        | "smp-redirect"
+        | "smp-other-participant"
+        | "smp-other-document-type"
+        | "process-not-offered"
+        | "no-endpoint"
+        | "endpoint-not-in-force"
+        | "endpoint-certificate"
+        | "not-offered"
+        | "party-id"
+        | "address-not-called"
+        | "certpub" => t.remedy_published,
+        "rejected" | "draft" | "envelope" | "too-large" | "not-yours" => t.remedy_content,
+        "not-opened" | "not-xml" | "signature" | "message-receipt" => t.remedy_resend,
+        "store" | "store-damaged" | "spool" | "spool-full" | "space" | "disk-full" | "pack" | "receipt"
+        | "error-signal" | "internal" => t.remedy_own,
+        as4 if as4.starts_with("as4:") => t.remedy_partner,
+        _ => t.remedy_look,
+    }
 }
 
 /// Title and sentence; a kind that is not known is named by whose turn it is.
 fn swedish(problem: &Problem) -> (&'static str, &'static str) {
-    let found = KINDS.iter().find(|(known, ..)| *known == kind(problem)).map(|(_, title, text)| (*title, *text));
+    let found = KINDS.iter().find(|(known, ..)| *known == problem.cause()).map(|(_, title, text)| (*title, *text));
     found.unwrap_or(match problem.fault {
         Fault::Refused => ("Avvisat", "Det följde inte reglerna och gick inte vidare."),
         Fault::Usage => ("Uppgifterna kunde inte användas", "Rätta uppgifterna och försök igen."),
@@ -258,7 +283,7 @@ const KINDS: [(&str, &str, &str); 74] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{KINDS, ProblemView, title};
+    use super::{KINDS, ProblemView, remedy, title};
     use crate::console::Lang;
     use crate::model::{Fault, Problem};
     use std::path::Path;
@@ -310,6 +335,29 @@ mod tests {
         );
         let unknown = Problem::new(Fault::Temporary, "of-tomorrow", "x", "y");
         assert_eq!(title(&unknown, Lang::Sv), "Tillfälligt fel");
+    }
+
+    #[test]
+    fn what_ends_a_message_has_an_advice_of_its_own_in_both_languages() {
+        for lang in [Lang::Sv, Lang::En] {
+            let t = lang.texts();
+            let advice = |kind| remedy(Some(&Problem::new(Fault::Refused, kind, "x", "y")), t);
+            for (kind, expected) in [
+                ("smp-unreachable", t.remedy_lookup),
+                ("participant-unknown", t.remedy_published),
+                ("access-point-not-trusted", t.remedy_trust),
+                ("access-point-unreachable", t.remedy_reach),
+                ("as4:RefusedByPeer", t.remedy_partner),
+                ("nonconforming-envelope", t.remedy_report),
+                ("rejected", t.remedy_content),
+                ("not-opened", t.remedy_resend),
+                ("store", t.remedy_own),
+                ("cancelled", t.remedy_cancelled),
+            ] {
+                assert_eq!(advice(kind), expected, "{kind}");
+            }
+            assert_eq!(remedy(None, t), t.remedy_look);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// Messages on one page of the queue.
-const PAGE_ROWS: usize = 50;
+pub(super) const PAGE_ROWS: usize = 50;
 
 /// Statuses that belong together: a figure of the overview, and a choice of the queue's filter.
 pub(super) struct Group {
@@ -73,6 +73,7 @@ pub(super) struct Filter {
     pub(super) participant: String,
     pub(super) partner: String,
     pub(super) older: String,
+    pub(super) cause: String,
     pub(super) since: String,
     pub(super) after: String,
 }
@@ -155,7 +156,7 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
     };
     QueuePage {
         statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
-        older: found.next.map(|last| older_page(raw, last)),
+        older: found.next.map(|last| older_page("/queue", raw, last)),
         rows: found.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
         actions: if visit.may(Permission::Operate) { visit.lang().actions() } else { Vec::new() },
         raw: raw.to_owned(),
@@ -167,11 +168,11 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
 }
 
 /// The same filter, after the last row.
-fn older_page(raw: &str, last: MessageId) -> String {
+pub(super) fn older_page(path: &str, raw: &str, last: MessageId) -> String {
     let kept =
         raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("lang="));
     let after = format!("after={last}");
-    format!("/queue?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
+    format!("{path}?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
 impl Filter {
@@ -203,6 +204,7 @@ impl Filter {
                 .transpose()
                 .map_err(|e: crate::model::IdError| e.to_string())?,
             after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
+            cause: given(&self.cause).map(str::to_owned),
             held: !self.held.is_empty(),
             created_before: older,
             created_since: given(&self.since).map(midnight).transpose()?,

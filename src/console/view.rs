@@ -1,6 +1,6 @@
 //! Values as people read them: times, ages, sizes, statuses.
 
-use super::problems::title;
+use super::problems::{remedy, title};
 use super::text::Lang;
 use crate::model::{Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
@@ -126,6 +126,7 @@ pub(super) struct MessageRow {
     pub(super) next_attempt: Option<Moment>,
     pub(super) created: Moment,
     pub(super) fault: Option<String>,
+    pub(super) remedy: &'static str,
 }
 
 impl MessageRow {
@@ -141,6 +142,7 @@ impl MessageRow {
             next_attempt: message.next_attempt_at.map(|at| wall.moment(at)),
             created: wall.moment(message.created_at),
             fault: message.error.as_ref().map(|problem| title(problem, wall.lang)),
+            remedy: remedy(message.error.as_ref(), wall.lang.texts()),
         }
     }
 }

@@ -231,21 +231,14 @@ impl Desk {
             Change::MessageReceipt("ACCEPTED".into()),
             Change::Error(None),
         ];
-        Ok(self.handled(
-            received,
-            Outcome::Open,
-            changes,
-            Event::new(self.now, Some(received.id), Stage::Opened, detail),
-            answer,
-        ))
+        Ok(self.handled(received, Outcome::Open, changes, Event::of(self.now, received, Stage::Opened, detail), answer))
     }
 
     fn reject(&self, received: &Message, findings: &[Finding]) -> Result<Handled, Problem> {
         let answer = self.answer(received, None, Word::of(findings))?;
         let problem = rejection(findings);
-        let event =
-            Event::new(self.now, Some(received.id), Stage::Failed, "rejected; the message receipt REJECTED is queued")
-                .problem(problem.clone());
+        let event = Event::of(self.now, received, Stage::Failed, "rejected; the message receipt REJECTED is queued")
+            .problem(problem.clone());
         let changes = vec![
             Change::EnvelopeId(received.envelope_id.clone()),
             Change::MessageReceipt("REJECTED".into()),
@@ -333,9 +326,9 @@ impl Desk {
                 first.content.as_ref().and_then(|content| content.sender_address.as_deref()),
                 Word::Accepted,
             )?;
-            let event = Event::new(
+            let event = Event::of(
                 self.now,
-                Some(received.id),
+                received,
                 Stage::Duplicate,
                 format!(
                     "the same envelope came in another AS4 message; it is message {} already, and is answered again",
@@ -421,9 +414,9 @@ impl Desk {
         let settlement =
             Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Take), changes };
         let Some(sent) = sent else {
-            let event = Event::new(
+            let event = Event::of(
                 self.now,
-                Some(received.id),
+                received,
                 Stage::Answered,
                 format!("a message receipt for {}, which is no message of this message service", receipt.reference),
             );
@@ -436,9 +429,9 @@ impl Desk {
             });
         };
         let (settled, event) = self.answered(&sent, receipt);
-        let own = Event::new(
+        let own = Event::of(
             self.now,
-            Some(received.id),
+            received,
             Stage::Answered,
             format!("the message receipt belongs to message {}", sent.id),
         );
@@ -453,9 +446,8 @@ impl Desk {
 
     /// What a message receipt means for the message that was sent.
     fn answered(&self, sent: &Message, receipt: &MessageReceipt) -> (Settlement, Event) {
-        let event =
-            Event::new(self.now, Some(sent.id), Stage::Answered, format!("message receipt {}", receipt.outcome.word()))
-                .fact("message_receipt_id", &receipt.id);
+        let event = Event::of(self.now, sent, Stage::Answered, format!("message receipt {}", receipt.outcome.word()))
+            .fact("message_receipt_id", &receipt.id);
         // C-12: a later REJECTED never takes an ACCEPTED back.
         let kept = sent.message_receipt.as_deref() == Some("ACCEPTED");
         let (outcome, mut changes) = if receipt.outcome == Word::Accepted {
@@ -520,9 +512,8 @@ fn without_content(finding: &Finding) -> String {
 
 /// A message that our own people have to look at; nobody is answered.
 fn failed(desk: &Desk, received: &Message, problem: Problem) -> Handled {
-    let event =
-        Event::new(desk.now, Some(received.id), Stage::Failed, "it could not be taken up; no message receipt is sent")
-            .problem(problem.clone());
+    let event = Event::of(desk.now, received, Stage::Failed, "it could not be taken up; no message receipt is sent")
+        .problem(problem.clone());
     let changes = vec![Change::EnvelopeId(received.envelope_id.clone()), Change::Error(Some(problem))];
     let settlement = Settlement { id: received.id, claim: None, release: true, outcome: Some(Outcome::Fail), changes };
     Handled { hold: None, settlement, inserts: Vec::new(), settlements: Vec::new(), events: vec![event] }

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What every kind begins with.
+const URN: &str = "urn:sluss:problem:";
+
 /// Whose turn it is; decides exit status and HTTP status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,7 +45,7 @@ impl Problem {
     /// A problem of kind `urn:sluss:problem:{kind}`.
     pub fn new(fault: Fault, kind: &str, title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:sluss:problem:{kind}"),
+            kind: format!("{URN}{kind}"),
             title: title.into(),
             detail: detail.into(),
             rule: None,
@@ -50,6 +53,11 @@ impl Problem {
             severity: None,
             fault,
         }
+    }
+
+    /// The kind without what all kinds begin with, as metrics and lists name it.
+    pub fn cause(&self) -> &str {
+        self.kind.strip_prefix(URN).unwrap_or(&self.kind)
     }
 
     /// Names the rule.

@@ -19,6 +19,8 @@ pub struct Query {
     pub as4_message_id: Option<As4MessageId>,
     /// Conversation, of the AS4 message or of the message that was sealed in it.
     pub conversation_id: Option<String>,
+    /// Whose last problem is of this kind ([`Problem::cause`](super::Problem::cause)).
+    pub cause: Option<String>,
     /// Only what operators keep back.
     pub held: bool,
     /// Created before.

@@ -88,6 +88,8 @@ impl<'a> Group<'a> {
         drop(queue);
         record.state.answered = transaction.answered;
         record.log.events = transaction.events;
+        record.log.certificates = transaction.evidence.certificates;
+        record.state.received = transaction.evidence.received;
         Ok(Decision::Write(Box::new((record, draft))))
     }
 

@@ -1,6 +1,6 @@
 //! The store: what is written here survives a power cut before anyone is told of it.
 //!
-//! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
+//! [`embedded`] keeps every change in an append-only [`journal`] and has an index, of a library's [`keys`], that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
 pub mod backup;
@@ -190,6 +190,16 @@ pub struct Settlement {
     pub changes: Vec<Change>,
 }
 
+/// What proves an event. It is kept in the journal, and nobody is given it but who asks for the proof of a message.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+pub struct Evidence {
+    /// The certificates that the events name by their digest, in PEM. They are part of the log line (AP-3.4.1.t02, t09).
+    pub certificates: Vec<String>,
+    /// The SOAP part of the AS4 message that was received, as it came. What was sent, and every AS4 receipt, is in the
+    /// transaction anyhow.
+    pub received: Option<String>,
+}
+
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub struct Transaction {
@@ -201,6 +211,8 @@ pub struct Transaction {
     pub settlements: Vec<Settlement>,
     /// Events.
     pub events: Vec<Event>,
+    /// What proves them.
+    pub evidence: Evidence,
 }
 
 impl Transaction {
@@ -296,6 +308,9 @@ pub trait Store: Send + Sync {
     /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
     /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
+    /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.

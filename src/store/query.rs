@@ -31,7 +31,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
         // Between key and message another group may have been published: the message decides.
         messages.extend(index.message(id_of(&met))?.filter(|message| holds(query, message)));
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
-        if messages.len() == limit {
+        if messages.len() == limit || meeting.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
         }
         from = rest;
@@ -149,6 +149,24 @@ pub(super) fn waiting(
     participant: &ParticipantId,
     after: Option<MessageId>,
 ) -> Result<Vec<Message>, StoreError> {
+    oldest_after(index, &text_prefix(b'w', &participant.folded()), after, Message::is_waiting)
+}
+
+/// Messages from a participant of whose failure it is to be told, oldest first, those after `after`.
+pub(super) fn notices(
+    index: &Index,
+    participant: &ParticipantId,
+    after: Option<MessageId>,
+) -> Result<Vec<Message>, StoreError> {
+    oldest_after(index, &text_prefix(b'f', &participant.folded()), after, Message::has_notice)
+}
+
+fn oldest_after(
+    index: &Index,
+    prefix: &[u8],
+    after: Option<MessageId>,
+    holds: fn(&Message) -> bool,
+) -> Result<Vec<Message>, StoreError> {
     let after = match after {
         Some(id) => Some(index.message(id)?.ok_or(StoreError::Unknown(id))?),
         None => None,
@@ -156,9 +174,9 @@ pub(super) fn waiting(
     let after = after.map(|message| created_key(message.created_at, message.id));
     let after = after.as_ref().map(Place::as_slice);
     let mut found = Vec::new();
-    for id in index.oldest_after(&text_prefix(b'w', &participant.folded()), after) {
+    for id in index.oldest_after(prefix, after) {
         // As above: the message decides.
-        found.extend(index.message(id?)?.filter(Message::is_waiting));
+        found.extend(index.message(id?)?.filter(holds));
         if found.len() == LIST_MESSAGES_MAX {
             break;
         }
@@ -203,5 +221,6 @@ fn holds(query: &Query, message: &Message) -> bool {
         && query.envelope_id.as_ref().is_none_or(|wanted| message.envelope_id.folded() == wanted.folded())
         && query.as4_message_id.as_ref().is_none_or(|wanted| message.as4_message_id.as_ref() == Some(wanted))
         && query.conversation_id.as_ref().is_none_or(|wanted| message.conversations().any(|one| one == wanted))
+        && query.cause.as_ref().is_none_or(|wanted| message.error.as_ref().is_some_and(|error| error.cause() == wanted))
         && (!query.held || message.is_held())
 }

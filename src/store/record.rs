@@ -27,6 +27,9 @@ pub(super) struct Log {
     /// Events, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) events: Vec<Event>,
+    /// The certificates that they name by their digest, in PEM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) certificates: Vec<String>,
 }
 
 /// The state line.
@@ -41,6 +44,9 @@ pub(super) struct State {
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
+    /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) received: Option<String>,
 }
 
 /// What became of one message.
@@ -58,12 +64,12 @@ pub(super) struct Settled {
 impl Record {
     /// A record of nothing yet.
     pub(super) fn new(at: Timestamp) -> Self {
-        Self { log: Log { at, events: Vec::new() }, state: State::default() }
+        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state: State::default() }
     }
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled } = &self.state;
+        let State { inserts, answered, settled, received: _ } = &self.state;
         inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty()
     }
 

@@ -7,7 +7,9 @@ mod document;
 mod place;
 
 use super::TestbedError;
-use super::federation::{AccessPoint, Federation, Participant, Registry};
+use super::fault::Kind;
+use super::federation::{AccessPoint, Broken, Federation, Participant, Registry};
+use super::folder::mend;
 use super::services::{self, Running};
 use crate::access_point::Router;
 use crate::accounts::Access;
@@ -121,6 +123,7 @@ pub struct Demo {
     options: Options,
     sites: [Site; 2],
     federation: Running,
+    registry: Federation,
     ready_ms: u128,
     folder: Option<tempfile::TempDir>,
 }
@@ -231,7 +234,29 @@ impl Demo {
             .map_err(|error| one(error.problem()))?;
         let first = site(&root, &ORGANISATIONS[0], &ports[..3], &federation, &running, &clock).await?;
         let second = site(&root, &ORGANISATIONS[1], &ports[3..], &federation, &running, &clock).await?;
-        Ok(Self { options, sites: [first, second], federation: running, ready_ms: begin.elapsed().as_millis(), folder })
+        Ok(Self {
+            options,
+            sites: [first, second],
+            federation: running,
+            registry: federation,
+            ready_ms: begin.elapsed().as_millis(),
+            folder,
+        })
+    }
+
+    /// Lets nobody answer at the address of an access point, or mends that.
+    ///
+    /// # Errors
+    ///
+    /// Where the federation cannot be changed.
+    pub fn unreachable(&self, access_point: &str, mended: bool) -> Result<(), Problem> {
+        let (kind, subject) = (Kind::ReceiverUnreachable, Some(access_point.to_owned()));
+        let changed = self.registry.change(|registry| {
+            mend(registry, kind, Some(access_point));
+            registry.broken.extend((!mended).then_some(Broken { kind, subject, certificate: None }));
+            Ok(())
+        });
+        changed.map_err(|error: TestbedError| error.problem())
     }
 
     /// Sends the documents each way and waits for their message receipts.

@@ -186,9 +186,7 @@ pub fn participant(
 pub fn fault(dir: &Path, kind: Kind, subject: Option<&str>, clear: bool, now: Timestamp) -> Result<(), TestbedError> {
     Federation::in_folder(dir).change(|registry| {
         if clear {
-            let cleared =
-                |broken: &Broken| broken.kind == kind && (subject.is_none() || broken.subject.as_deref() == subject);
-            registry.broken.retain(|broken| !cleared(broken));
+            mend(registry, kind, subject);
             return Ok(());
         }
         let subject = about(registry, kind, subject)?;
@@ -201,6 +199,12 @@ pub fn fault(dir: &Path, kind: Kind, subject: Option<&str>, clear: bool, now: Ti
         registry.broken.push(Broken { kind, subject, certificate });
         Ok(())
     })
+}
+
+/// Takes the faults of this kind away, of all subjects where none is named.
+pub(super) fn mend(registry: &mut Registry, kind: Kind, subject: Option<&str>) {
+    let mended = |broken: &Broken| broken.kind == kind && (subject.is_none() || broken.subject.as_deref() == subject);
+    registry.broken.retain(|broken| !mended(broken));
 }
 
 /// The registered name that a fault of this kind is about.

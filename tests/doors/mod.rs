@@ -56,6 +56,11 @@ pub(crate) async fn running() -> Federation {
 }
 
 impl Federation {
+    /// Lets nobody answer at the address of an access point, or mends that.
+    pub(crate) fn unreachable(&self, access_point: &str, mended: bool) {
+        self.demo.unreachable(access_point, mended).unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.demo.stop().await;
     }

@@ -432,6 +432,7 @@ impl World {
             Ok(soap) => Ok(As4ReceiptSummary {
                 signed_by: "CN=AP0002".into(),
                 certificate_sha256: String::new(),
+                signature: String::new(),
                 references_matched: true,
                 soap: soap.clone(),
             }),

@@ -194,6 +194,7 @@ fn claims(claimed: &Claimed) -> Vec<(&'static str, String)> {
         ("claimed_from", claimed.original_sender.clone()),
         ("claimed_to", claimed.final_recipient.clone()),
         ("claimed_as4_message_id", Some(claimed.message_id.to_string())),
+        ("claimed_conversation_id", claimed.conversation_id.clone()),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?.chars().take(CLAIM_CHARS_MAX).collect()))).collect()
 }
