@@ -32,7 +32,7 @@ pub(super) const CONFORMANCE_LIST: &str = "Example:
   sluss conformance list --suite as4";
 
 pub(super) const CONFORMANCE_RUN: &str = "Example:
-  sluss conformance run --suite xml --json
+  sluss conformance run --suite xml
 
 Each case says what must be accepted, or refused for which reason; another reason fails it.";
 
