@@ -112,6 +112,7 @@ pub const PERMISSIONS: &[Route] = {
         page("GET", "/login", Open),
         page("POST", "/login", Open),
         page("GET", "/style.css", Open),
+        page("GET", "/icon.svg", Open),
         page("POST", "/logout", Enter),
         page("GET", "/", Enter),
         page("GET", "/queue", See),

@@ -32,6 +32,10 @@ texts! {
     back: "Tillbaka", "Back";
     refresh: "Uppdatera", "Refresh";
     as_of: "Läget kl.", "As of";
+    live_late: "Något har ändrats. Det du håller på med står kvar som det är tills du är klar.",
+        "Something has changed. What you are at stays as it is until you are done.";
+    live_ended: "Sidan följer inte längre vad som händer. Ladda om den, och logga in igen om det behövs.",
+        "This page no longer follows what happens. Load it anew, and log in again where that is asked for.";
 
     // Login
     login: "Logga in", "Log in";
@@ -47,7 +51,7 @@ texts! {
         "The link was used already, or is too old. sluss accounts link gives a new one.";
 
     // Overview
-    all_well: "Allt är i sin ordning.", "All is well.";
+    all_well: "Ingenting behöver en människa just nu.", "Nothing needs a person now.";
     needs_care: "Meddelanden som någon behöver se till", "Messages that need somebody's attention";
     under_way: "På väg ut", "On their way out";
     retrying: "Försöks igen", "Being retried";
