@@ -242,6 +242,19 @@ pub const METRIC_PARTNERS_MAX: usize = 200;
 /// Causes that have a name in the metrics: there are some sixty.
 pub const METRIC_CAUSES_MAX: usize = 100;
 
+/// Messages whose contents, state or events one step of retention handles, so that none delays other transactions for long.
+pub const PURGE_STEP_MESSAGES: usize = 200;
+
+/// How often what is no longer to be kept is looked for.
+pub const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Between two steps of removing it.
+pub const PURGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the AS4 receipt of a received message is kept at least, to be given again. An AS4 message that is older than
+/// [`TIMESTAMP_BEHIND_MAX`] is refused anyhow.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
 /// Default of `limits.free_bytes_least`: with less free space nothing new is accepted. Half of a largest message, and
 /// much more than sending and delivering need.
 pub const FREE_BYTES_LEAST: u64 = 1_000_000_000;

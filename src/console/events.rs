@@ -50,7 +50,15 @@ fn tone(event: &Event) -> &'static str {
         S::Receipted | S::Taken | S::Opened | S::Cleared => "good",
         S::Answered if event.problem.is_some() => "bad",
         S::Answered => "good",
-        S::Sealed | S::Accepted | S::Routed | S::Packed | S::Received | S::Held | S::Retried | S::Resumed => "busy",
+        S::Sealed
+        | S::Accepted
+        | S::Routed
+        | S::Packed
+        | S::Received
+        | S::Held
+        | S::Retried
+        | S::Resumed
+        | S::Purged => "busy",
     }
 }
 

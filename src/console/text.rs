@@ -115,6 +115,7 @@ impl Lang {
             Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
             Stage::Warned => "Driften varnas.",
             Stage::Cleared => "Varningen är över.",
+            Stage::Purged => "Det som inte ska sparas längre gallrades.",
         };
         self.pick(Some(sv), None)
     }
@@ -160,6 +161,7 @@ impl Lang {
             Stage::Resumed => ("Släppt", "Released"),
             Stage::Warned => ("Varning", "Warning"),
             Stage::Cleared => ("Varning över", "Warning over"),
+            Stage::Purged => ("Gallrat", "Purged"),
         };
         self.pick(sv, en)
     }

@@ -52,6 +52,8 @@ pub enum Stage {
     Warned,
     /// The whole: it is over.
     Cleared,
+    /// The whole: what is no longer to be kept was removed.
+    Purged,
 }
 
 /// One event. `facts` are the columns of AP-3.4.1 and other identifiers; never content, never keys.

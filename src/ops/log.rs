@@ -79,5 +79,6 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Resumed => "resumed",
         Stage::Warned => "warned",
         Stage::Cleared => "cleared",
+        Stage::Purged => "purged",
     }
 }

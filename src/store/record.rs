@@ -5,7 +5,7 @@
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
 use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
-use crate::store::journal::lines;
+use crate::store::journal::{Beginning, lines};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -44,6 +44,19 @@ pub(super) struct State {
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
+    /// Messages as they are, written again because the segments before go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) carried: Vec<Message>,
+    /// Answers, written again for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) answers: Vec<(DuplicateKey, Answered)>,
+    /// Messages that are no longer kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) forgotten: Vec<MessageId>,
+    /// The beginning of the journal that is no longer kept. With it the chain stays provable: the first segment that is
+    /// left must continue it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dropped: Option<Beginning>,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -69,8 +82,9 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, received: _ } = &self.state;
-        inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty()
+        let State { inserts, answered, settled, carried, answers, forgotten, dropped, received: _ } = &self.state;
+        let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
+        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none()
     }
 
     /// Its two lines.
