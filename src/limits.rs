@@ -189,6 +189,12 @@ pub const LIST_MESSAGES_MAX: usize = 1000;
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
 pub const LIST_LOOKS_MAX: usize = 10_000;
 
+/// Most other access points of one list.
+pub const LIST_PARTNERS_MAX: usize = 1000;
+
+/// Other access points and participants on their pages: those that need a person come first.
+pub const STATES_SHOWN_MAX: usize = 200;
+
 /// Most events of one page of the event log.
 pub const LIST_EVENTS_MAX: usize = 1000;
 

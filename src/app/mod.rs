@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
+use crate::model::{Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -399,7 +399,6 @@ impl Outlook for About {
 
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
         let settings = self.watch.router.settings();
-        let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
         let certificates: Vec<serde_json::Value> = self
             .watch
             .certificates
@@ -412,7 +411,6 @@ impl Outlook for About {
             "federation": settings.federation,
             "environment": self.environment,
             "addresses": self.addresses,
-            "participants": participants,
             "certificates": certificates,
             "health": self.watch.health(),
         });

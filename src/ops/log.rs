@@ -70,6 +70,7 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Discarded => "discarded",
         Stage::Held => "held",
         Stage::Taken => "taken",
+        Stage::Told => "told",
         Stage::Opened => "opened",
         Stage::Failed => "failed",
         Stage::Answered => "answered",

@@ -294,6 +294,11 @@ impl Store for EmbeddedStore {
         Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
     }
 
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
+        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }

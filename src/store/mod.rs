@@ -334,6 +334,9 @@ pub trait Store: Send + Sync {
     /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
     /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
+    /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.
