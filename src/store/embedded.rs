@@ -16,7 +16,7 @@ use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
-use crate::store::record::{Record, unreadable};
+use crate::store::record::{Prepared, Record, unreadable};
 use crate::store::retention::{Purged, Retention};
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
@@ -193,7 +193,7 @@ impl EmbeddedStore {
         match &self.writing {
             Writing::InPlace(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut transactions = transactions.into_iter().peekable();
+                let mut transactions = transactions.into_iter().map(Prepared::new).peekable();
                 let mut outcomes = Vec::new();
                 while transactions.peek().is_some() {
                     outcomes.extend(writer.group(transactions.by_ref()));
@@ -204,7 +204,7 @@ impl EmbeddedStore {
                 let send = |transaction| {
                     let (answer, outcome) = sync_channel(1);
                     let (commands, _) = running.as_ref()?;
-                    commands.send(Command { transaction, answer }).ok()?;
+                    commands.send(Command { transaction: Prepared::new(transaction), answer }).ok()?;
                     Some(outcome)
                 };
                 let outcomes: Vec<_> = transactions.into_iter().map(send).collect();
@@ -426,6 +426,7 @@ fn open_index(
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let missing = !disk.has_index(&index_folder);
     let found = trusted.and_then(|()| {
         let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -464,7 +465,7 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
-    if from.is_none() && opening.journal.read > 0 {
+    if missing && opening.journal.read > 0 {
         opening.rebuilt.get_or_insert_with(|| "it was missing".into());
     }
     Ok((index, journal, opening))

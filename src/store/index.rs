@@ -26,7 +26,7 @@ use crate::model::{
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position};
 use crate::store::keys::{Batch, Keys};
-use crate::store::record::unreadable;
+use crate::store::record::{Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -261,20 +261,23 @@ impl Index {
 
 impl Stage {
     /// Puts `new` in the place of `old`.
-    pub(super) fn message(&mut self, old: Option<&Message>, new: Option<&Message>) -> Result<(), StoreError> {
+    pub(super) fn message(
+        &mut self,
+        old: Option<&Message>,
+        written: Option<&Written<Message>>,
+    ) -> Result<(), StoreError> {
+        let new = written.map(|written| &written.value);
         let (before, after) = (old.map(references).unwrap_or_default(), new.map(references).unwrap_or_default());
         for gone in before.difference(&after) {
             self.batch.remove(gone.as_slice());
         }
         for more in after.difference(&before) {
-            self.batch.insert(more.as_slice(), []);
+            match more.first() {
+                Some(b's' | b'l' | b'w' | b'h' | b'd') => self.batch.add(more.as_slice(), []),
+                _ => self.batch.insert(more.as_slice(), []),
+            }
         }
-        if let Some((old, at)) = old.and_then(|old| Some((old, old.next_attempt_at?))) {
-            self.batch.remove(due_key(at, old.id));
-        }
-        if let Some((new, at)) = new.and_then(|new| Some((new, new.next_attempt_at?))) {
-            self.batch.insert(due_key(at, new.id), json(&Due { at, stream: new.into() }, "time")?);
-        }
+        self.due(old, new)?;
         let remain = new.map(Message::payloads).unwrap_or_default();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         for gone in old.map(counted).unwrap_or_default() {
@@ -283,18 +286,34 @@ impl Stage {
         for more in new.map(counted).unwrap_or_default() {
             *self.tally.entry(more).or_default() += 1;
         }
-        match (old, new) {
-            (_, Some(new)) => self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?),
+        match (old, written) {
+            (_, Some(new)) => self.batch.insert(key(b'm', &[new.value.id.0.as_bytes()]), new.json()),
             (Some(old), None) => self.batch.remove(key(b'm', &[old.id.0.as_bytes()])),
             (None, None) => {}
         }
         Ok(())
     }
 
-    /// Puts what was answered.
-    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Answered) -> Result<(), StoreError> {
-        self.batch.insert(duplicate_key(duplicate), json(answered, "answer")?);
+    /// Puts when work is due.
+    fn due(&mut self, old: Option<&Message>, new: Option<&Message>) -> Result<(), StoreError> {
+        let (before, after) = (old.and_then(due_key), new.and_then(due_key));
+        if let Some(gone) = before.as_ref().filter(|_| before != after) {
+            self.batch.remove(gone.as_slice());
+        }
+        if let (Some(due), Some((new, at))) = (&after, new.and_then(|new| Some((new, new.next_attempt_at?)))) {
+            let value = json(&Due { at, stream: new.into() }, "time")?;
+            if before == after {
+                self.batch.insert(due.as_slice(), value)
+            } else {
+                self.batch.add(due.as_slice(), value)
+            }
+        }
         Ok(())
+    }
+
+    /// Puts what was answered.
+    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Written<Answered>) {
+        self.batch.insert(duplicate_key(duplicate), answered.json());
     }
 
     /// Puts what was dropped of the journal.
@@ -304,11 +323,11 @@ impl Stage {
     }
 
     /// Puts an event, the `n`th of record `seq`.
-    pub(super) fn event(&mut self, seq: u64, n: u32, event: &Event) -> Result<(), StoreError> {
+    pub(super) fn event(&mut self, seq: u64, n: u32, written: &Written<Event>) {
+        let event = &written.value;
         let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
         self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
-        self.batch.insert(event_key(seq, n, event), json(event, "event")?);
-        Ok(())
+        self.batch.insert(event_key(seq, n, event), written.json());
     }
 }
 
@@ -439,8 +458,8 @@ fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     keys
 }
 
-fn due_key(at: Timestamp, id: MessageId) -> Vec<u8> {
-    key(b'q', &[&time_key(at), id.0.as_bytes()])
+fn due_key(message: &Message) -> Option<Vec<u8>> {
+    message.next_attempt_at.map(|at| key(b'q', &[&time_key(at), message.id.0.as_bytes()]))
 }
 
 fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {

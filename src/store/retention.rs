@@ -189,11 +189,12 @@ impl Segment {
             let Record { log, state } = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
             segment.newest = Some(log.at);
             segment.beginning = Beginning::up_to(position);
-            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.id));
-            let given = state.answered.into_iter().map(|(key, answered)| (key, answered, Some(log.at)));
-            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered, None));
+            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value.id));
+            let given = state.answered.into_iter().map(|(key, answered)| (key, answered.value, Some(log.at)));
+            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.value, None));
             segment.answers.extend(given.chain(carried));
-            segment.events.push((position.seq, log.events));
+            let events = log.events.into_iter().map(|event| event.value);
+            segment.events.push((position.seq, events.collect()));
             Ok(())
         })?;
         Ok(segment)

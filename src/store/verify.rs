@@ -4,7 +4,7 @@
 use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
 use crate::store::disk::{Disk, SystemDisk};
 use crate::store::journal::{self, Beginning, ChainHash, Position, hex};
-use crate::store::record::{Record, State};
+use crate::store::record::{Record, State, Written};
 use crate::store::{Place, StoreError};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -189,7 +189,7 @@ impl Contents {
             })?;
         for message in &inserts {
             self.messages += 1;
-            self.named.insert(message.id, Named::of(message));
+            self.named.insert(message.value.id, Named::of(&message.value));
         }
         self.dropped = dropped.or_else(|| self.dropped.take());
         for settled in settled {
@@ -199,7 +199,7 @@ impl Contents {
                 self.named.remove(&settled.id);
             }
         }
-        for message in &carried {
+        for Written { value: message, .. } in &carried {
             self.carried.insert(message.id);
             self.named.insert(message.id, Named::of(message));
         }
