@@ -59,3 +59,36 @@ impl Retention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let retention: Retention = toml::from_str(text).unwrap();
+        let mut found = Vec::new();
+        retention.check(&mut found);
+        found.into_iter().map(|problem| problem.detail).collect()
+    }
+
+    #[test]
+    fn a_log_is_kept_for_twelve_months_and_contents_for_ever_unless_something_else_is_said() {
+        let now = Timestamp::from_second(1_000 * 24 * 60 * 60).unwrap();
+        let retention: Retention = toml::from_str("").unwrap();
+        let expected = store::Retention {
+            log_before: Timestamp::from_second((1_000 - 366) * 24 * 60 * 60).ok(),
+            ..store::Retention::default()
+        };
+        assert_eq!((retention.at(now), mistakes("").len()), (expected, 0));
+        let retention: Retention = toml::from_str("contents_days = 30\nmessages_days = 4294967295").unwrap();
+        assert_eq!(retention.at(now).contents_before, Timestamp::from_second(970 * 24 * 60 * 60).ok());
+        assert_eq!(retention.at(now).messages_before, Some(Timestamp::MIN), "beyond all time is for ever");
+    }
+
+    #[test]
+    fn days_that_make_no_sense_are_mistakes_and_unknown_keys_errors() {
+        assert!(mistakes("log_days = 0")[0].contains("retention.log_days = 0"));
+        assert!(mistakes("contents_days = 100\nmessages_days = 50")[0].contains("at most retention.messages_days, 50"));
+        assert!(toml::from_str::<Retention>("log_months = 12").is_err());
+    }
+}
