@@ -10,7 +10,7 @@
 //! key that comes and goes in that time ([`Change::Add`]) leaves nothing.
 
 use super::{Batch, Change, Found, Keys, Octets, caught, failed};
-use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX, INDEX_TABLE_BYTES};
+use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX};
 use crate::store::StoreError;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::{
@@ -64,16 +64,12 @@ impl std::fmt::Debug for Lsm {
 }
 
 impl Lsm {
-    /// Opens or creates it.
+    /// Opens or creates it. A table in memory is written when it has so many bytes.
     ///
     /// # Errors
     ///
     /// Whatever is wrong with its files: they are then to be moved aside.
-    pub(in crate::store) fn open(folder: &Path) -> Result<Self, StoreError> {
-        Self::open_with(folder, INDEX_TABLE_BYTES)
-    }
-
-    fn open_with(folder: &Path, table_bytes: u64) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(folder: &Path, table_bytes: u64) -> Result<Self, StoreError> {
         check(folder).map_err(failed)?;
         let numbers = SequenceNumberCounter::new(1);
         let config = Config::new(folder, numbers.clone(), SequenceNumberCounter::default())
@@ -286,7 +282,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn open(folder: &Path) -> Lsm {
-        Lsm::open_with(folder, 8 * 1024).unwrap()
+        Lsm::open(folder, 8 * 1024).unwrap()
     }
 
     /// The batch of one number: a key of its own, one of nine that change all the time, and one that comes and goes.
