@@ -120,7 +120,7 @@ fn a_soap_part_beyond_the_bound_is_taken_of_the_partner_that_may_send_it_and_of_
             let text = String::from_utf8_lossy(&site.post(&request).await.body).into_owned();
             assert!(text.contains("EBMS:0004") && text.contains(expected), "{expected}: {text}");
         };
-        told("at most 2228224 bytes with its headers").await;
+        told("a larger SOAP part, expected at most 2097152 bytes (").await;
         let least = format!("at most 2097152 bytes of {PEER}");
         allowing(&[("AP0099-ELSEWHERE", 4 << 20)]);
         told(&least).await;
