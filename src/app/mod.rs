@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+mod retention;
 pub mod upkeep;
 mod watch;
 
@@ -16,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, Problem};
+use crate::model::{CertificateEnd, Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -65,6 +66,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    retention: crate::config::Retention,
     grace: Duration,
 }
 
@@ -125,6 +127,7 @@ impl App {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
             access: Arc::clone(&access),
+            outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
             clock,
@@ -142,6 +145,7 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
         })
     }
@@ -172,6 +176,7 @@ impl App {
             router: Arc::clone(&self.router),
             service: self.service.clone(),
             access: Arc::clone(&self.access),
+            watch: Arc::clone(&self.outlook.watch),
             tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
         }
     }
@@ -190,6 +195,7 @@ impl App {
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
         let watching = self.outlook.watch.clone();
+        let (kept, clock) = (Arc::clone(&self.outlook.store), Arc::clone(&watching.clock));
         let figures = self.listeners.metrics.map(|listener| {
             serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
         });
@@ -211,6 +217,7 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            retention::run(kept, self.retention, clock, stop.clone()),
             watching.run(stop.clone()),
             async {
                 if let Some(figures) = figures {
@@ -227,6 +234,7 @@ pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     access: Arc<Access>,
+    watch: Arc<Watch>,
     tls: Vec<Arc<ServerTls>>,
 }
 
@@ -244,6 +252,7 @@ impl Reloader {
                 vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
+        self.watch.reconfigure(materials.ends());
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {
             service.reconfigure(materials.message_service(config));
@@ -383,6 +392,16 @@ struct About {
     watch: Arc<Watch>,
 }
 
+impl console::Outlook for About {
+    fn certificates(&self) -> Arc<[CertificateEnd]> {
+        self.watch.certificates()
+    }
+
+    fn health(&self) -> Health {
+        self.watch.health()
+    }
+}
+
 impl Outlook for About {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
         Box::pin(async move {
@@ -398,7 +417,7 @@ impl Outlook for About {
         let settings = self.watch.router.settings();
         let certificates: Vec<serde_json::Value> = self
             .watch
-            .certificates
+            .certificates()
             .iter()
             .map(|end| serde_json::json!({ "use": end.purpose, "subject": end.subject, "not_after": end.not_after }))
             .collect();
