@@ -5,9 +5,11 @@
 
 mod partner;
 mod reading;
+mod retention;
 mod units;
 
 pub use partner::Partner;
+pub use retention::Retention;
 pub use units::bytes;
 
 use crate::limits;
@@ -53,6 +55,9 @@ pub struct Config {
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// The pages.
     #[serde(default)]
     pub console: Console,
@@ -390,6 +395,7 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
+        self.retention.check(&mut found);
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }

@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+mod retention;
 pub mod upkeep;
 mod watch;
 
@@ -65,6 +66,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    retention: crate::config::Retention,
     grace: Duration,
 }
 
@@ -143,6 +145,7 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
         })
     }
@@ -192,6 +195,7 @@ impl App {
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
         let watching = self.outlook.watch.clone();
+        let (kept, clock) = (Arc::clone(&self.outlook.store), Arc::clone(&watching.clock));
         let figures = self.listeners.metrics.map(|listener| {
             serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
         });
@@ -213,6 +217,7 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            retention::run(kept, self.retention, clock, stop.clone()),
             watching.run(stop.clone()),
             async {
                 if let Some(figures) = figures {
