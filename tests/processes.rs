@@ -420,3 +420,29 @@ fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     let error = world.at(THIRD, &["status"]).ended(3).error();
     assert!(error["detail"].as_str().unwrap().contains("sluss serve"), "{error}");
 }
+
+#[test]
+fn every_log_line_of_a_message_has_its_ids_on_both_sides() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = document(folder.path(), "beslut.txt", b"Beslut");
+    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, &file]).done().one();
+    let accepted = world.until_status(NORTH, sent["envelope_id"].as_str().unwrap(), "ACCEPTED");
+    let as4 = accepted["as4_message_id"].as_str().unwrap();
+    // The lines of one side in which the ids are so.
+    let lines = |access_point: &str, field: &str, value: &str| -> Vec<Value> {
+        let text = fs::read_to_string(world.dir.join(format!("{access_point}.log"))).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["span"][field] == value).collect()
+    };
+    let stages = |lines: &[Value]| -> Vec<String> {
+        lines.iter().filter_map(|line| line["stage"].as_str()).map(str::to_owned).collect()
+    };
+    let north = lines(NORTH, "message_id", accepted["id"].as_str().unwrap());
+    assert_eq!(stages(&north), ["accepted", "routed", "packed", "receipted"], "{north:#?}");
+    assert_eq!(stages(&lines(NORTH, "as4_message_id", as4)), ["routed", "packed", "receipted"]);
+    let south = lines(SOUTH, "as4_message_id", as4);
+    assert_eq!(stages(&south), ["received", "opened"], "{south:#?}");
+    let ids: Vec<&Value> = south.iter().map(|line| &line["span"]["message_id"]).collect();
+    assert!(ids[0].is_string() && ids.iter().all(|id| *id == ids[0]), "{south:#?}");
+}

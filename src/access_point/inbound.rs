@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
+use crate::ops::log;
 use crate::pki::Certificate;
 use crate::store::{Answered, Committed, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -30,6 +31,7 @@ use refusal::refuse;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 pub(in crate::access_point) use gate::Gate;
 pub(in crate::access_point) use refusal::Failure;
@@ -71,7 +73,7 @@ pub struct Response {
 /// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
 pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
     let begun = Instant::now();
-    let response = answered_to(router, request).await;
+    let response = answered_to(router, request).instrument(log::journey()).await;
     router.metrics.exchange(Direction::In, begun.elapsed());
     response
 }
@@ -125,7 +127,10 @@ async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>
     let router = Arc::clone(router);
     let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed));
     // Its thread waits for the parts, so it is none of those that verify.
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::broken_off(error)))
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
+        .await
+        .unwrap_or_else(|error| Err(Failure::broken_off(error)))
 }
 
 /// Who signed the message, whether it is for us, and whether it came before: all that can be said before its parts.
@@ -142,6 +147,7 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
         .map_err(|refusal| Failure::stranger(refusal, Some(claimed.clone())))?;
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
+        tracing::Span::current().record("as4_message_id", tracing::field::display(&attributed.message().message_id));
         let addressed = addressed(&settings, attributed.message())?;
         if let Some(answer) = answered_before(router, &attributed.fingerprint(), &addressed.key)? {
             return Ok(Look::Again(answer));
@@ -288,6 +294,9 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     })?;
     let message =
         delivery.map(|delivery| new_message(&opened.message, delivery, parts, (now, router.steady()))).transpose()?;
+    if let Some(message) = &message {
+        log::name(&tracing::Span::current(), message);
+    }
     let answered = Answered {
         message: message.as_ref().map(|message| message.id),
         content_type: answer.content_type.clone(),

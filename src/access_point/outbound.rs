@@ -17,6 +17,7 @@ use crate::model::{
     Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
+use crate::ops::log;
 use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -50,8 +51,12 @@ pub struct Submission {
 ///
 /// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
-    let message = prepare(router, submission)?;
-    keep(router, message)
+    let span = log::journey();
+    span.in_scope(|| {
+        let message = prepare(router, submission)?;
+        log::name(&span, &message);
+        keep(router, message)
+    })
 }
 
 /// Makes a message durable; one whose envelope was handed in before is the message of the first time.
@@ -274,7 +279,8 @@ async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Res
         keep_packed(&router, &mut message, id, route.party, packing, events)?;
         Ok(message)
     };
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
         Err(error) => Err(SendError::Own(store_damaged(&error.to_string()))),
     }
@@ -292,6 +298,7 @@ pub(super) fn keep_packed(
     let changes =
         vec![Change::Addressed(id, message.envelope_id.to_string(), party), Change::Packed(Some(Box::new(packing)))];
     changes.iter().cloned().for_each(|change| message.apply(change));
+    log::name(&tracing::Span::current(), message);
     let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
     let transaction = Transaction { settlements: vec![settlement], events, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| SendError::Own(store_problem(&error)))

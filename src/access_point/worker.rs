@@ -6,10 +6,12 @@
 use super::{HandOver, Router, blocking, inbound, outbound, store_problem};
 use crate::limits;
 use crate::model::{Direction, Lane, Message, Problem, Timestamp};
+use crate::ops::log::journey_of;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// Longest sleep between two looks at the store: clocks may jump.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -36,7 +38,8 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
         while under_way.try_join_next().is_some() {}
         match claim(&router).await {
             Ok(Some(message)) => {
-                let work = make_step(Arc::clone(&router), hand_over.clone(), message);
+                let span = journey_of(&message);
+                let work = make_step(Arc::clone(&router), hand_over.clone(), message).instrument(span);
                 under_way.spawn(async move {
                     work.await;
                     drop(place);
@@ -84,7 +87,7 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
 }
 
 async fn make_step(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, message: Message) {
-    let (id, direction, begun) = (message.id, message.direction, Instant::now());
+    let (direction, begun) = (message.direction, Instant::now());
     let metrics = router.metrics.clone();
     let result = match message.direction {
         Direction::Out => outbound::attempt(router, message).await,
@@ -92,6 +95,6 @@ async fn make_step(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, me
     };
     metrics.attempt(direction, begun.elapsed());
     if let Err(problem) = result {
-        tracing::error!(message = %id, problem = %problem, "the step could not be written; it is made again when its claim ends");
+        tracing::error!(problem = %problem, "the step could not be written; it is made again when its claim ends");
     }
 }

@@ -136,7 +136,8 @@ impl Drop for OneInHand {
 
 /// Runs blocking work (files, store, cryptography) beside the asynchronous threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
         Err(error) => Err(Problem::new(
             Fault::Temporary,

@@ -1,9 +1,11 @@
 //! Log lines on standard error. Nobody formats one: the stages of the journey record an [`Event`],
 //! and its line derives from it.
 
-use crate::model::{Event, Stage};
+use crate::model::{Event, Message, Stage};
 use serde::Deserialize;
 use std::io::IsTerminal;
+use tracing::Span;
+use tracing::field::{Empty, display};
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -31,20 +33,42 @@ pub fn init(format: Format) {
     // It fails only where a log was started before, as by another test of the same process.
     drop(match format {
         Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
     });
+}
+
+/// Where everything is logged that happens to one message: every line in it has the ids that are known by then. `message_id` is
+/// ours; `as4_message_id` is the same in the log of the other access point.
+pub fn journey() -> Span {
+    // Of the highest level, so that no filter takes the ids away from a line that it lets through.
+    tracing::error_span!("message", message_id = Empty, as4_message_id = Empty)
+}
+
+/// The same, of a message that is known.
+pub fn journey_of(message: &Message) -> Span {
+    let span = journey();
+    name(&span, message);
+    span
+}
+
+/// From here on the lines of this span are about `message`.
+pub fn name(span: &Span, message: &Message) {
+    span.record("message_id", display(message.id));
+    if let Some(id) = &message.as4_message_id {
+        span.record("as4_message_id", display(id));
+    }
 }
 
 /// One line for an event: `error` for what was given up or failed, `warn` for what was refused or
 /// may pass, `info` for the rest.
 pub fn event(event: &Event) {
     let (stage, detail) = (word(event.stage), event.detail.as_str());
-    let message = event.message.map(tracing::field::display);
+    let message = event.message.map(display);
     let facts = (!event.facts.is_empty()).then(|| {
         let facts: Vec<String> = event.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
         facts.join(" ")
     });
-    let problem = event.problem.as_ref().map(tracing::field::display);
+    let problem = event.problem.as_ref().map(display);
     match event.stage {
         Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
         Stage::AttemptFailed | Stage::Refused | Stage::Discarded | Stage::Warned | Stage::LogInFailed => {

@@ -95,7 +95,8 @@ impl World {
         let config = self.config(name);
         let text = fs::read_to_string(&config).unwrap();
         let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
-        fs::write(&config, text.replace("[federation]", impatient)).unwrap();
+        let text = text.replace("[federation]", impatient);
+        fs::write(&config, format!("log_format = \"json\"\n{text}")).unwrap();
     }
 
     /// Registers a participant at an access point of ours, in SMP and in its configuration.

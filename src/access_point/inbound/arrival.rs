@@ -131,7 +131,13 @@ async fn apart<T: Send + 'static>(
     router: &Router,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    router.gate.verifiers.run(work).await.unwrap_or_else(|| Err(Failure::broken_off("a thread that verifies ended")))
+    let span = tracing::Span::current();
+    router
+        .gate
+        .verifiers
+        .run(move || span.in_scope(work))
+        .await
+        .unwrap_or_else(|| Err(Failure::broken_off("a thread that verifies ended")))
 }
 
 /// Certificates that a signature may mean that neither brings its own nor names one of a known partner's: that of the original
