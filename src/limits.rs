@@ -233,6 +233,12 @@ pub const STEPS_AT_ONCE_MAX: usize = 16;
 /// The same for one other access point, or one participant inwards: the rest is for others.
 pub const LANE_STEPS_AT_ONCE_MAX: usize = 8;
 
+/// Shortest pause before a message is tried again.
+pub const RETRY_PAUSE_LEAST: Duration = Duration::from_secs(1);
+
+/// Longest time that a message may be tried: partners take nothing older.
+pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
+
 /// After so many failures in a row an access point gets one attempt at a time.
 pub const LANE_FAILURES_SUSPECT: u32 = 3;
 

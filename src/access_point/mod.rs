@@ -13,6 +13,7 @@ pub mod ping;
 mod queries;
 mod record;
 pub mod rehearse;
+mod retry;
 mod room;
 mod send_error;
 mod spool;
@@ -21,7 +22,9 @@ pub mod worker;
 
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
-use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
+use crate::model::{
+    Carriage, Cause, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp,
+};
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
 use crate::store::{Committed, Settlement, Store, StoreError, Transaction};
@@ -39,6 +42,7 @@ pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
+pub use retry::{Pace, Retry};
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
 pub use states::{Condition, ParticipantState};
@@ -89,17 +93,6 @@ pub struct Served {
     pub document_types: Vec<DocumentType>,
 }
 
-/// When a failed hand-over is tried again.
-#[derive(Clone, Copy, Debug)]
-pub struct Retry {
-    /// Pause after the first failure; doubles after each.
-    pub first_pause: Duration,
-    /// Longest pause.
-    pub longest_pause: Duration,
-    /// How long a message is tried.
-    pub give_up_after: Duration,
-}
-
 /// Everything about us that may change while we run (SIGHUP).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -123,8 +116,10 @@ pub struct Settings {
     pub partners: BTreeMap<PartyId, Partner>,
     /// Largest sum of all payloads being written, in bytes.
     pub spool_bytes_max: u64,
-    /// When to try again.
+    /// When to try a partner again.
     pub retry: Retry,
+    /// When to look a recipient up again, where DNS or SMP are unreachable (AP-3.2.3).
+    pub smp_retry: Retry,
     /// With less free space nothing new is accepted, in bytes.
     pub free_bytes_least: u64,
 }
@@ -133,6 +128,14 @@ impl Settings {
     /// What is accepted of this access point: what is configured for it, or the profile.
     pub fn tolerated(&self, party: Option<&PartyId>) -> Partner {
         party.and_then(|party| self.partners.get(party)).cloned().unwrap_or_default()
+    }
+
+    /// When a message to this access point is tried again after this failure.
+    fn retry_of(&self, party: Option<&PartyId>, failure: Option<&SendError>) -> Retry {
+        match failure.map(SendError::cause) {
+            Some(Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown) => self.smp_retry,
+            _ => self.tolerated(party).retry.unwrap_or(self.retry),
+        }
     }
 }
 

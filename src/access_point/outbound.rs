@@ -4,9 +4,10 @@
 //! what it meant, and writes that.
 
 use super::queries::reread;
+use super::retry::{Retry, Tried, after};
 use super::send_error::SendError;
 use super::spool::Kept;
-use super::{Retry, Router, Settings, Spool, blocking, store_problem};
+use super::{Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
     self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
 };
@@ -135,7 +136,7 @@ fn may_send(settings: &Settings, participant: &ParticipantId, header: &xhe::Head
 
 /// The message, its envelope durable aside, in its first status.
 fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> Result<Message, StoreError> {
-    let now = router.now();
+    let (now, begun_at) = (router.now(), router.steady());
     let payload = submission.payload.map(BlobWriter::commit).transpose()?;
     let kept = submission.envelope.keep().inspect_err(|_| discard(router, payload));
     let (envelope, bytes, sha256) = kept?;
@@ -150,7 +151,8 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
         sha256,
     };
     Ok(Message {
-        next_attempt_at: Some(router.steady()),
+        next_attempt_at: Some(begun_at),
+        begun_at: Some(begun_at),
         acknowledges: submission.acknowledges,
         content: submission.content.map(|content| Content { payload, ..content }),
         ..Message::new(Direction::Out, submission.carriage, of, now)
@@ -402,24 +404,20 @@ pub(super) fn outcome(
             (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
         }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
-        Err(_)
-            if now
-                > message
-                    .renewed_at
-                    .unwrap_or(message.created_at)
-                    .saturating_add(retry.give_up_after)
-                    .unwrap_or(Timestamp::MAX) =>
-        {
-            (Outcome::GiveUp, None)
-        }
-        Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),
+        Err(error) => match retry.next(tried(message, error, now), now) {
+            Some(next) => (Outcome::Defer, Some(next)),
+            None => (Outcome::GiveUp, None),
+        },
     }
 }
 
-/// The pause after attempt number `attempts`: doubles from the first to the longest.
-fn pause(attempts: u32, retry: &Retry) -> std::time::Duration {
-    let doublings = attempts.saturating_sub(1).min(20);
-    retry.first_pause.saturating_mul(1 << doublings).min(retry.longest_pause)
+fn tried(message: &Message, error: &SendError, now: Timestamp) -> Tried {
+    Tried {
+        id: message.id,
+        attempts: message.attempts,
+        since: message.tried_since(),
+        not_before: error.retry_after().map(|pause| after(now, pause)),
+    }
 }
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
@@ -441,7 +439,9 @@ pub(super) fn conclude(
 ) -> Result<(), Problem> {
     let now = router.now();
     router.lanes.note(message.partner.as_ref(), result.as_ref().err(), now);
-    let (outcome, next) = outcome(message, &result, router.steady(), &router.settings().retry);
+    let settings = router.settings();
+    let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
+    let (outcome, next) = outcome(message, &result, router.steady(), &retry);
     let mut events = vec![event(message, outcome, &result, now)];
     let mut evidence = Evidence::default();
     let mut changes = vec![

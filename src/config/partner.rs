@@ -1,6 +1,6 @@
-//! `[[partner]]`: what is accepted of one access point beyond the profile.
+//! `[[partner]]`: what is particular to one access point.
 
-use super::mistake;
+use super::{Retry, mistake};
 use crate::limits;
 use crate::model::{PartyId, Problem};
 use crate::xml::algorithm::{Allow, Allowed};
@@ -22,6 +22,9 @@ pub struct Partner {
     /// How far it may lie behind, in seconds. Default 2592000, thirty days.
     #[serde(default = "behind")]
     pub timestamp_behind_max_seconds: u64,
+    /// When messages to it are tried again, where it is another than for all.
+    #[serde(default)]
+    pub retry: Option<Retry>,
 }
 
 fn ahead() -> u64 {
@@ -54,6 +57,9 @@ impl Partner {
                 found.push(mistake(&format!("{key}.allow"), name, &remedy));
             }
         }
+        if let Some(retry) = &self.retry {
+            retry.check(&format!("{key}.retry"), found);
+        }
         if before.iter().any(|other| other.party == self.party) {
             found.push(mistake(&key, &self.party, "the partner is there twice; remove one"));
         }
@@ -67,7 +73,7 @@ mod tests {
     fn partner(allow: &[&str]) -> Partner {
         let allow = allow.iter().map(|name| (*name).to_owned()).collect();
         let party = "AP0045-SDK-QA".parse().unwrap();
-        Partner { party, allow, timestamp_ahead_max_seconds: 300, timestamp_behind_max_seconds: 300 }
+        Partner { party, allow, timestamp_ahead_max_seconds: 300, timestamp_behind_max_seconds: 300, retry: None }
     }
 
     #[test]
