@@ -239,7 +239,13 @@ pub const RETRY_PAUSE_LEAST: Duration = Duration::from_secs(1);
 /// Longest time that a message may be tried: partners take nothing older.
 pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
 
-/// After so many failures in a row an access point gets one attempt at a time.
+/// Messages that are given up in one go, because their partner is left alone longer than they are tried.
+pub const CLAIM_OVERDUE_MAX: usize = 100;
+
+/// How often such messages are looked for.
+pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
+
+/// After so many failures in a row an access point is left alone for a while, by default.
 pub const LANE_FAILURES_SUSPECT: u32 = 3;
 
 /// Largest message receipt read, in bytes.

@@ -23,7 +23,7 @@ pub mod worker;
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
 use crate::model::{
-    Carriage, Cause, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp,
+    Carriage, Cause, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
 };
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 use inbound::Gate;
 use room::Room;
 
-pub use health::{Health, PartnerState};
+pub use health::{Breaker, Health, PartnerState};
 pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
@@ -118,6 +118,8 @@ pub struct Settings {
     pub spool_bytes_max: u64,
     /// When to try a partner again.
     pub retry: Retry,
+    /// When to leave a partner alone.
+    pub breaker: Breaker,
     /// When to look a recipient up again, where DNS or SMP are unreachable (AP-3.2.3).
     pub smp_retry: Retry,
     /// With less free space nothing new is accepted, in bytes.
@@ -222,6 +224,11 @@ impl Router {
         }
         self.due.notify_one();
         Ok(committed)
+    }
+
+    /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
+    fn note(&self, lane: Lane, failure: Option<&SendError>) -> Option<Timestamp> {
+        self.lanes.note(lane, failure, (self.now(), self.steady()), &self.settings().breaker)
     }
 
     fn now(&self) -> Timestamp {

@@ -135,6 +135,9 @@ impl Router {
                 .fact("reason", &warrant.reason);
             let transaction =
                 Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+            if action == Action::Retry {
+                router.lanes.ask(message.partner.as_ref(), router.steady());
+            }
             match router.commit(transaction) {
                 Ok(_) => read().map_err(|error| store_problem(&error)),
                 Err(StoreError::Illegal(_)) => {

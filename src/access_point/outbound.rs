@@ -15,7 +15,7 @@ use crate::crypto::{self, SystemRandom};
 use crate::discovery::Route;
 use crate::model::{
     As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
-    Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
+    Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::pki::Certificate;
@@ -203,6 +203,7 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
+        router.note(Lane::Lookup, None);
         router.store.route(&message.to, Some(&route.party));
         *message = packed(router, message.clone(), route).await?;
     } else if message.attempts > 1 {
@@ -438,11 +439,14 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let now = router.now();
-    router.lanes.note(message.partner.as_ref(), result.as_ref().err(), now);
+    let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
     let (outcome, next) = outcome(message, &result, router.steady(), &retry);
-    let mut events = vec![event(message, outcome, &result, now)];
+    // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
+    let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(retry.end(message.tried_since()).max(next)));
+    let event = event(message, outcome, &result, now).known("next_attempt_at", next);
+    let mut events = vec![event.known("partner_left_alone_until", alone_until.filter(|_| next.is_some()))];
     let mut evidence = Evidence::default();
     let mut changes = vec![
         Change::Attempts(message.attempts),
@@ -460,6 +464,39 @@ pub(super) fn conclude(
     }
     let transaction = Transaction { settlements, events, evidence, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
+}
+
+/// Gives up what has waited in a lane that is left alone for longer than it is to be tried.
+pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+    let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
+    let life = |partner: Option<&PartyId>| match partner {
+        Some(_) => settings.tolerated(partner).retry.unwrap_or(settings.retry).give_up_after,
+        None => settings.smp_retry.give_up_after,
+    };
+    let before = |lane: &Lane| {
+        let life = life(if let Lane::Partner(party) = lane { Some(party) } else { None });
+        suspects.contains_key(lane).then(|| steady.saturating_sub(life).unwrap_or(Timestamp::MIN))
+    };
+    let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
+    for (lane, message) in overdue.map_err(|error| store_problem(&error))? {
+        let problem = suspects.get(&lane).cloned().flatten().or_else(|| message.error.clone());
+        let detail = "given up: its partner did not answer for as long as it was to be tried";
+        let event = Event::of(router.now(), &message, Stage::GivenUp, detail).fact("attempts", message.attempts);
+        let settlement = Settlement {
+            id: message.id,
+            claim: message.lease_until,
+            release: true,
+            outcome: Some(Outcome::GiveUp),
+            changes: vec![Change::Due(None), Change::Error(problem.clone())],
+        };
+        let event = match problem {
+            Some(problem) => event.problem(problem),
+            None => event,
+        };
+        let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+        router.commit(transaction).map_err(|error| store_problem(&error))?;
+    }
+    Ok(())
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.

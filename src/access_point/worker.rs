@@ -21,6 +21,7 @@ const REST: Duration = Duration::from_secs(1);
 pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::STEPS_AT_ONCE_MAX));
     let mut under_way = JoinSet::new();
+    let mut looked = Instant::now();
     while !*stop.borrow() {
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
@@ -34,6 +35,13 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
         router.beat();
         let Ok(place) = place else { break };
         while under_way.try_join_next().is_some() {}
+        if looked.elapsed() >= limits::OVERDUE_LOOK {
+            looked = Instant::now();
+            let router = Arc::clone(&router);
+            if let Err(problem) = blocking(move || outbound::give_up_overdue(&router)).await {
+                tracing::error!(problem = %problem, "what is overdue could not be given up");
+            }
+        }
         match claim(&router).await {
             Ok(Some(message)) => {
                 let work = make_step(Arc::clone(&router), hand_over.clone(), message);
@@ -55,8 +63,9 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
 async fn claim(router: &Arc<Router>) -> Result<Option<Message>, Problem> {
     let router = Arc::clone(router);
     blocking(move || {
-        let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight);
-        let claimed = router.store.claim_admitted(router.steady(), limits::CLAIM_LEASE, &mut admit);
+        let steady = router.steady();
+        let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight, steady);
+        let claimed = router.store.claim_admitted(steady, limits::CLAIM_LEASE, &mut admit);
         Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| message))
     })
     .await

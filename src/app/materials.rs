@@ -1,6 +1,6 @@
 //! Keys and certificates that the configuration names, read from their files and handed to the parts.
 
-use crate::access_point::{self, Pace, Served};
+use crate::access_point::{self, Breaker, Pace, Served};
 use crate::config::{Config, Participant, Revocation as RevocationSetting, Strategy};
 use crate::discovery;
 use crate::limits;
@@ -106,6 +106,11 @@ impl Materials {
             free_bytes_least: config.limits.free_bytes_least,
             retry: retry(&config.retry),
             smp_retry: retry(&config.smp_retry),
+            breaker: Breaker {
+                failures: config.breaker.failures,
+                first_pause: Duration::from_secs(config.breaker.first_pause_seconds),
+                longest_pause: Duration::from_secs(config.breaker.longest_pause_seconds),
+            },
         }
     }
 
