@@ -230,6 +230,12 @@ pub const ACTION_BYTES_MAX: usize = 16 * 1024;
 /// Steps (attempts to send, envelopes handed over) under way at once.
 pub const STEPS_AT_ONCE_MAX: usize = 16;
 
+/// A step that takes longer than this leaves its place to others, while there is room to wait: it mostly waits for somebody.
+pub const STEP_SLOW: Duration = Duration::from_secs(2);
+
+/// Room for steps that wait so. Each holds a connection and some pieces of a message.
+pub const SLOW_STEPS_MAX: usize = 64;
+
 /// The same for one other access point, or one participant inwards: the rest is for others.
 pub const LANE_STEPS_AT_ONCE_MAX: usize = 8;
 

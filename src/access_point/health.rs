@@ -95,7 +95,8 @@ impl Health {
         seed: u64,
     ) {
         let Err(problem) = result else {
-            let next = if self.open_until.is_some() { Some(2) } else { self.at_once.map(|most| most * 2) };
+            let comes_back = self.open_until.is_some() || self.last_success_at.is_none();
+            let next = if comes_back { Some(2) } else { self.at_once.map(|most| most * 2) };
             *self = Self {
                 last_success_at: Some(at),
                 last_failure: self.last_failure.take(),
@@ -119,9 +120,16 @@ impl Health {
         self.open_until.is_some()
     }
 
+    /// Whether it has not answered since the start, or since it failed: who is asked may keep us waiting.
+    pub fn is_unproven(&self) -> bool {
+        self.failures > 0 || self.last_success_at.is_none()
+    }
+
     /// Whether one more message may be attempted at `steady` beside those in flight.
     pub fn admit(&mut self, in_flight: usize, steady: Timestamp) -> Admission {
         match self.open_until {
+            // Whoever has never answered is asked by one message.
+            None if self.last_success_at.is_none() && in_flight > 0 => Admission::Full,
             Some(until) if until > steady => Admission::Later(until),
             // What is still under way from before has to end first, so that it is known whose failure is whose.
             Some(_) if in_flight > 0 => Admission::Full,
@@ -143,8 +151,16 @@ impl Lanes {
     pub(super) fn admit(&self, lane: &Lane, in_flight: usize, steady: Timestamp) -> Admission {
         match self.lanes().get_mut(lane) {
             Some(health) => health.admit(in_flight, steady),
-            None => Health::default().admit(in_flight, steady),
+            None if self.is_unproven(lane) => Health::default().admit(in_flight, steady),
+            // Nobody else has to answer.
+            None if in_flight < LANE_STEPS_AT_ONCE_MAX => Admission::Attempt,
+            None => Admission::Full,
         }
+    }
+
+    /// Whether whoever is asked in this lane may keep us waiting.
+    pub(super) fn is_unproven(&self, lane: &Lane) -> bool {
+        !matches!(lane, Lane::Inward(_)) && self.lanes().get(lane).is_none_or(Health::is_unproven)
     }
 
     /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
@@ -256,6 +272,8 @@ mod tests {
     #[test]
     fn who_fails_again_and_again_is_left_alone_then_asked_by_one_message_and_comes_back_by_steps() {
         let mut health = Health::default();
+        assert_eq!((health.admit(0, at(0)), health.admit(1, at(0))), (Admission::Attempt, Admission::Full));
+        (0..3).for_each(|_| succeeds(&mut health, 0));
         for second in 0..3 {
             assert_eq!(health.admit(LANE_STEPS_AT_ONCE_MAX - 1, at(second)), Admission::Attempt);
             fails(&mut health, second);
@@ -318,6 +336,15 @@ mod tests {
         assert_eq!(lanes.note(lane(), Some(&down()), now, &BREAKER), None);
         let until = lanes.note(lane(), Some(&down()), now, &BREAKER).unwrap();
         assert_eq!(lanes.admit(&lane(), 0, at(1)), Admission::Later(until));
+        let new = Lane::Partner("AP0002-DEMO".parse().unwrap());
+        assert!(lanes.is_unproven(&new) && lanes.is_unproven(&lane()));
+        assert_eq!((lanes.admit(&new, 0, at(1)), lanes.admit(&new, 1, at(1))), (Admission::Attempt, Admission::Full));
+        lanes.note(new.clone(), None, now, &BREAKER);
+        assert!(!lanes.is_unproven(&new));
+        assert_eq!((lanes.admit(&new, 1, at(1)), lanes.admit(&new, 2, at(1))), (Admission::Attempt, Admission::Full));
+        let inward = Lane::Inward("0203:a.example.se".parse().unwrap());
+        assert!(!lanes.is_unproven(&inward));
+        assert_eq!(lanes.admit(&inward, LANE_STEPS_AT_ONCE_MAX - 1, at(1)), Admission::Attempt);
         assert!(lanes.suspects()[&lane()].as_ref().unwrap().cause().contains("unreachable"));
         let smp = || {
             SendError::Discovery(crate::discovery::DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into() })

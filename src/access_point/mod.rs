@@ -23,7 +23,7 @@ pub mod worker;
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
 use crate::model::{
-    Carriage, Cause, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
+    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
 };
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -42,7 +42,7 @@ pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
-pub use retry::{Pace, Retry};
+pub use retry::{Pace, Patience, Retry};
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
 pub use states::{Condition, ParticipantState};
@@ -116,12 +116,8 @@ pub struct Settings {
     pub partners: BTreeMap<PartyId, Partner>,
     /// Largest sum of all payloads being written, in bytes.
     pub spool_bytes_max: u64,
-    /// When to try a partner again.
-    pub retry: Retry,
-    /// When to leave a partner alone.
-    pub breaker: Breaker,
-    /// When to look a recipient up again, where DNS or SMP are unreachable (AP-3.2.3).
-    pub smp_retry: Retry,
+    /// When to try again, and when not.
+    pub patience: Patience,
     /// With less free space nothing new is accepted, in bytes.
     pub free_bytes_least: u64,
 }
@@ -134,10 +130,7 @@ impl Settings {
 
     /// When a message to this access point is tried again after this failure.
     fn retry_of(&self, party: Option<&PartyId>, failure: Option<&SendError>) -> Retry {
-        match failure.map(SendError::cause) {
-            Some(Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown) => self.smp_retry,
-            _ => self.tolerated(party).retry.unwrap_or(self.retry),
-        }
+        self.patience.of(self.tolerated(party).retry, failure)
     }
 }
 
@@ -228,7 +221,7 @@ impl Router {
 
     /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
     fn note(&self, lane: Lane, failure: Option<&SendError>) -> Option<Timestamp> {
-        self.lanes.note(lane, failure, (self.now(), self.steady()), &self.settings().breaker)
+        self.lanes.note(lane, failure, (self.now(), self.steady()), &self.settings().patience.breaker)
     }
 
     fn now(&self) -> Timestamp {

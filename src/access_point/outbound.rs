@@ -469,13 +469,13 @@ pub(super) fn conclude(
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried.
 pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
-    let life = |partner: Option<&PartyId>| match partner {
-        Some(_) => settings.tolerated(partner).retry.unwrap_or(settings.retry).give_up_after,
-        None => settings.smp_retry.give_up_after,
-    };
     let before = |lane: &Lane| {
-        let life = life(if let Lane::Partner(party) = lane { Some(party) } else { None });
-        suspects.contains_key(lane).then(|| steady.saturating_sub(life).unwrap_or(Timestamp::MIN))
+        let retry = match lane {
+            Lane::Partner(party) => settings.retry_of(Some(party), None),
+            Lane::Lookup | Lane::Inward(_) => settings.patience.smp,
+        };
+        let begun = steady.saturating_sub(retry.give_up_after).unwrap_or(Timestamp::MIN);
+        suspects.contains_key(lane).then_some(begun)
     };
     let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
     for (lane, message) in overdue.map_err(|error| store_problem(&error))? {

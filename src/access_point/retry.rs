@@ -1,7 +1,8 @@
 //! When a hand-over that failed is tried again, and when it is given up: one pure function.
 
+use super::{Breaker, SendError};
 use crate::limits::RETRY_PAUSE_LEAST;
-use crate::model::{MessageId, Timestamp};
+use crate::model::{Cause, MessageId, Timestamp};
 use std::time::Duration;
 
 /// When attempts are made.
@@ -29,6 +30,27 @@ pub enum Pace {
         /// The longest pause.
         longest: Duration,
     },
+}
+
+/// When to try again, and when to leave somebody alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// With a partner that has no policy of its own (AP-3.2.5.a).
+    pub partners: Retry,
+    /// With DNS and SMP that cannot be reached (AP-3.2.3).
+    pub smp: Retry,
+    /// With whoever fails again and again.
+    pub breaker: Breaker,
+}
+
+impl Patience {
+    /// When a message is tried again after this failure, where its partner may have a policy of its `own`.
+    pub(super) fn of(&self, own: Option<Retry>, failure: Option<&SendError>) -> Retry {
+        match failure.map(SendError::cause) {
+            Some(Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown) => self.smp,
+            _ => own.unwrap_or(self.partners),
+        }
+    }
 }
 
 /// A message whose attempt has just failed.
@@ -192,6 +214,22 @@ mod tests {
             }
             let most = seconds.values().max().unwrap();
             assert!(seconds.len() * 10 >= spread * 9 && *most * u32::try_from(spread).unwrap() < 4000, "{seconds:?}");
+        }
+    }
+
+    #[test]
+    fn an_unreachable_smp_and_a_single_partner_have_a_patience_of_their_own() {
+        use crate::{discovery::DiscoveryError, net::NetError};
+        let hour = Duration::from_secs(3600);
+        let of = |hours| Retry { pace: Pace::Constant { retries: 2 }, give_up_after: hours * hour };
+        let breaker = Breaker { failures: 3, first_pause: hour, longest_pause: hour };
+        let patience = Patience { partners: of(1), smp: of(2), breaker };
+        let smp = SendError::Discovery(DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into() });
+        let down = SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
+        for (own, failure, expected) in
+            [(None, &down, of(1)), (Some(of(3)), &down, of(3)), (None, &smp, of(2)), (Some(of(3)), &smp, of(2))]
+        {
+            assert_eq!(patience.of(own, Some(failure)), expected, "{own:?} {failure}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Keys and certificates that the configuration names, read from their files and handed to the parts.
 
-use crate::access_point::{self, Breaker, Pace, Served};
+use crate::access_point::{self, Breaker, Pace, Patience, Served};
 use crate::config::{Config, Participant, Revocation as RevocationSetting, Strategy};
 use crate::discovery;
 use crate::limits;
@@ -104,12 +104,14 @@ impl Materials {
             partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
             spool_bytes_max: config.limits.spool_bytes_max,
             free_bytes_least: config.limits.free_bytes_least,
-            retry: retry(&config.retry),
-            smp_retry: retry(&config.smp_retry),
-            breaker: Breaker {
-                failures: config.breaker.failures,
-                first_pause: Duration::from_secs(config.breaker.first_pause_seconds),
-                longest_pause: Duration::from_secs(config.breaker.longest_pause_seconds),
+            patience: Patience {
+                partners: retry(&config.retry),
+                smp: retry(&config.smp_retry),
+                breaker: Breaker {
+                    failures: config.breaker.failures,
+                    first_pause: Duration::from_secs(config.breaker.first_pause_seconds),
+                    longest_pause: Duration::from_secs(config.breaker.longest_pause_seconds),
+                },
             },
         }
     }

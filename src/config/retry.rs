@@ -176,6 +176,29 @@ mod tests {
     }
 
     #[test]
+    fn an_unreachable_smp_has_a_policy_of_its_own() {
+        let smp = Retry::of_smp();
+        assert_eq!((smp.strategy, smp.give_up_after_seconds()), (Strategy::Exponential, 86_400));
+        let shown = include_str!("../cli/sluss.toml");
+        let table: toml::Table = toml::from_str(&shown.replace("[@ROLES@]", "[]")).unwrap();
+        for (key, default) in [("retry", Retry::default()), ("smp_retry", smp)] {
+            let shown: Retry = table[key].clone().try_into().unwrap();
+            let values = |retry: Retry| {
+                let growing = (retry.first_pause_seconds(), retry.longest_pause_seconds());
+                (retry.strategy, retry.retries(), growing, retry.give_up_after_seconds())
+            };
+            assert_eq!(
+                values(shown),
+                values(default),
+                "the configuration that is made shows what holds without it: {key}"
+            );
+            let mut found = Vec::new();
+            shown.check(key, &mut found);
+            assert!(found.is_empty(), "{found:?}");
+        }
+    }
+
+    #[test]
     fn values_without_sense_are_named_with_their_remedy() {
         for (text, key) in [
             ("retries = 800", "retry.retries = 800"),

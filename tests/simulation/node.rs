@@ -2,7 +2,7 @@
 
 use crate::disk::SimDisk;
 use crate::random;
-use sluss::access_point::{Breaker, Pace, Retry, Router, Settings};
+use sluss::access_point::{Breaker, Pace, Patience, Retry, Router, Settings};
 use sluss::as4::EbmsError;
 use sluss::discovery::{self, Discovery};
 use sluss::limits;
@@ -139,9 +139,11 @@ fn parts() -> &'static (Client, Settings) {
             recorder: None,
             partners: BTreeMap::new(),
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
-            retry,
-            smp_retry: retry,
-            breaker: Breaker { failures: 3, first_pause: minute, longest_pause: 10 * minute },
+            patience: Patience {
+                partners: retry,
+                smp: retry,
+                breaker: Breaker { failures: 3, first_pause: minute, longest_pause: 10 * minute },
+            },
         };
         (client, settings)
     })
