@@ -149,13 +149,12 @@ impl Lanes {
     }
 
     pub(super) fn admit(&self, lane: &Lane, in_flight: usize, steady: Timestamp) -> Admission {
-        match self.lanes().get_mut(lane) {
-            Some(health) => health.admit(in_flight, steady),
-            None if self.is_unproven(lane) => Health::default().admit(in_flight, steady),
+        if let Lane::Inward(_) = lane {
             // Nobody else has to answer.
-            None if in_flight < LANE_STEPS_AT_ONCE_MAX => Admission::Attempt,
-            None => Admission::Full,
+            return if in_flight < LANE_STEPS_AT_ONCE_MAX { Admission::Attempt } else { Admission::Full };
         }
+        let mut lanes = self.lanes();
+        lanes.get_mut(lane).unwrap_or(&mut Health::default()).admit(in_flight, steady)
     }
 
     /// Whether whoever is asked in this lane may keep us waiting.

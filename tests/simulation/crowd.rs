@@ -130,9 +130,9 @@ impl Run {
         let room = SLOW_STEPS_MAX - self.waiting();
         let slow = self.flights.values_mut().filter(|flight| !flight.waits && flight.begun + slow <= next);
         slow.take(room).for_each(|flight| flight.waits = true);
-        while let Some(entry) = self.flights.first_entry().filter(|entry| entry.key().0 <= next) {
-            self.land(entry.remove());
-        }
+        let later = self.flights.split_off(&(next + 1, 0));
+        let landed = std::mem::replace(&mut self.flights, later);
+        landed.into_values().for_each(|flight| self.land(flight));
     }
 
     fn land(&mut self, flight: Flight) {
