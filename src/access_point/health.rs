@@ -23,7 +23,7 @@ pub struct Breaker {
 
 /// What became of the attempts of one lane since the start.
 ///
-/// After some failures it is left alone (open) for a pause that grows. Then one message asks (half open): if that fails, the next
+/// After some failures, or the first where it has not answered since the start, it is left alone (open) for a pause that grows. Then one message asks (half open): if that fails, the next
 /// pause begins; if it succeeds, two may go at once, then four, then as many as ever.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Health {
@@ -108,7 +108,9 @@ impl Health {
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(at);
         self.last_failure = Some((at, problem));
-        if self.failures >= breaker.failures && (self.asking || self.open_until.is_none()) {
+        // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
+        let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
+        if self.failures >= enough && (self.asking || self.open_until.is_none()) {
             self.pauses = self.pauses.saturating_add(1);
             self.open_until = Some(after(steady, breaker.pause(self.pauses, seed)));
             self.asking = false;
