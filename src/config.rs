@@ -5,15 +5,18 @@
 
 mod partner;
 mod reading;
+mod retention;
 mod retry;
 mod units;
 
 pub use partner::Partner;
+pub use retention::Retention;
 pub use retry::{Breaker, Retry, Strategy};
 pub use units::bytes;
 
 use crate::limits;
 use crate::model::{DocumentType, Fault, ParticipantId, Problem};
+use crate::store::keys::Engine;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +40,9 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Journal, index, payloads and tokens live below this folder; it is made when missing.
     pub data_dir: PathBuf,
+    /// How the store keeps what it has.
+    #[serde(default)]
+    pub store: StoreSettings,
     /// Our access point.
     pub access_point: AccessPoint,
     /// Where we listen.
@@ -57,6 +63,9 @@ pub struct Config {
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// The pages.
     #[serde(default)]
     pub console: Console,
@@ -95,6 +104,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How the store keeps what it has.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// The library of the index: `lsm` (default) or `sled`. It may be changed between two runs: the index is built again.
+    #[serde(default)]
+    pub index: Engine,
 }
 
 /// Key and certificate of the access point; its party id is the certificate's common name (AS4-2.3.1.j).
@@ -367,6 +385,7 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
+        self.retention.check(&mut found);
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }

@@ -178,7 +178,10 @@ pub const STORE_QUEUE_MAX: usize = 1024;
 pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Size of the index' table in memory, in bytes, at which it is written out. After a crash as much is read from the journal.
-pub const INDEX_TABLE_BYTES: u64 = 16 * 1024 * 1024;
+pub const INDEX_TABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Size of a file of the index, in bytes: what is merged at once is some of them.
+pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most files of the index that are kept open.
 pub const INDEX_FILES_OPEN_MAX: usize = 128;
@@ -266,6 +269,19 @@ pub const METRIC_PARTNERS_MAX: usize = 200;
 /// Causes that have a name in the metrics: there are some sixty.
 pub const METRIC_CAUSES_MAX: usize = 100;
 
+/// Messages whose contents, state or events one step of retention handles, so that none delays other transactions for long.
+pub const PURGE_STEP_MESSAGES: usize = 200;
+
+/// How often what is no longer to be kept is looked for.
+pub const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Between two steps of removing it.
+pub const PURGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the AS4 receipt of a received message is kept at least, to be given again. An AS4 message that is older than
+/// [`TIMESTAMP_BEHIND_MAX`] is refused anyhow.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
 /// Default of `limits.free_bytes_least`: with less free space nothing new is accepted. Half of a largest message, and
 /// much more than sending and delivering need.
 pub const FREE_BYTES_LEAST: u64 = 1_000_000_000;
@@ -320,6 +336,9 @@ pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Messages that one order of an operator on the pages is for; a further one takes the rest.
 pub const BULK_MESSAGES_MAX: usize = 1000;
+
+/// Most messages that one order of the command line may be for.
+pub const ORDER_MESSAGES_MAX: usize = 1_000_000;
 
 /// Pages of a list that are gone through for one such order: a rare cause among very many messages ends it.
 pub const BULK_PAGES_MAX: usize = 100;

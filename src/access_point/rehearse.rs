@@ -4,10 +4,10 @@
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::Kept;
 use super::worker::{self, Claimed};
-use super::{Router, SendError, outbound, queries};
+use super::{Action, Router, SendError, Warrant, operate, outbound, queries};
 use crate::as4::Answer;
 use crate::limits;
-use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, Packing, PartyId, Problem};
+use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem};
 use crate::store::{Answered, DuplicateKey, Evidence};
 use std::io::Read;
 
@@ -79,4 +79,9 @@ pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Pro
 /// In: its participant has it.
 pub fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
     queries::taken(router, message, message.to.as_str())
+}
+
+/// Both: what an operator does.
+pub fn act(router: &Router, id: MessageId, action: Action, warrant: &Warrant) -> Result<Message, Problem> {
+    operate::act(router, id, action, warrant)
 }

@@ -4,6 +4,7 @@
 
 mod checkup;
 mod materials;
+mod retention;
 pub mod upkeep;
 mod watch;
 
@@ -16,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, Problem};
+use crate::model::{CertificateEnd, Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -26,6 +27,7 @@ use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
+use crate::store::keys::Engine;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -64,6 +66,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    retention: crate::config::Retention,
     grace: Duration,
 }
 
@@ -88,7 +91,8 @@ impl App {
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
-        let embedded = open_store(config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
+        let embedded =
+            open_store(config.data_dir.clone(), config.store.index, Arc::clone(&clock)).await.map_err(one)?;
         let store: Arc<dyn Store> = embedded.clone();
         let client = client(&config, &materials).map_err(|error| {
             one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
@@ -123,6 +127,7 @@ impl App {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
             access: Arc::clone(&access),
+            outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
             clock,
@@ -140,6 +145,7 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
         })
     }
@@ -170,6 +176,7 @@ impl App {
             router: Arc::clone(&self.router),
             service: self.service.clone(),
             access: Arc::clone(&self.access),
+            watch: Arc::clone(&self.outlook.watch),
             tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
         }
     }
@@ -188,6 +195,7 @@ impl App {
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
         let watching = self.outlook.watch.clone();
+        let (kept, clock) = (Arc::clone(&self.outlook.store), Arc::clone(&watching.clock));
         let figures = self.listeners.metrics.map(|listener| {
             serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
         });
@@ -209,6 +217,7 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            retention::run(kept, self.retention, clock, stop.clone()),
             watching.run(stop.clone()),
             async {
                 if let Some(figures) = figures {
@@ -225,6 +234,7 @@ pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     access: Arc<Access>,
+    watch: Arc<Watch>,
     tls: Vec<Arc<ServerTls>>,
 }
 
@@ -242,6 +252,7 @@ impl Reloader {
                 vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
+        self.watch.reconfigure(materials.ends());
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {
             service.reconfigure(materials.message_service(config));
@@ -342,10 +353,10 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
     })
 }
 
-async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
+async fn open_store(data_dir: PathBuf, index: Engine, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
     let open = move || {
         EmbeddedStore::open_telling(
-            &Medium::system(),
+            &Medium::with(index),
             &data_dir,
             upkeep::chain_hash,
             clock,
@@ -381,6 +392,16 @@ struct About {
     watch: Arc<Watch>,
 }
 
+impl console::Outlook for About {
+    fn certificates(&self) -> Arc<[CertificateEnd]> {
+        self.watch.certificates()
+    }
+
+    fn health(&self) -> Health {
+        self.watch.health()
+    }
+}
+
 impl Outlook for About {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
         Box::pin(async move {
@@ -396,7 +417,7 @@ impl Outlook for About {
         let settings = self.watch.router.settings();
         let certificates: Vec<serde_json::Value> = self
             .watch
-            .certificates
+            .certificates()
             .iter()
             .map(|end| serde_json::json!({ "use": end.purpose, "subject": end.subject, "not_after": end.not_after }))
             .collect();

@@ -5,9 +5,11 @@
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
 use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
-use crate::store::journal::lines;
-use crate::store::{Answered, DuplicateKey, StoreError};
-use serde::{Deserialize, Serialize};
+use crate::store::journal::{Beginning, lines};
+use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction, Upkeep};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::io;
 
 /// One transaction as decided.
@@ -26,7 +28,7 @@ pub(super) struct Log {
     pub(super) at: Timestamp,
     /// Events, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Written<Event>>,
     /// The certificates that they name by their digest, in PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) certificates: Vec<String>,
@@ -37,13 +39,26 @@ pub(super) struct Log {
 pub(super) struct State {
     /// New messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) inserts: Vec<Message>,
+    pub(super) inserts: Vec<Written<Message>>,
     /// A received AS4 message and its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) answered: Option<(DuplicateKey, Answered)>,
+    pub(super) answered: Option<(DuplicateKey, Written<Answered>)>,
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
+    /// Messages as they are, written again because the segments before go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) carried: Vec<Written<Message>>,
+    /// Answers, written again for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) answers: Vec<(DuplicateKey, Written<Answered>)>,
+    /// Messages that are no longer kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) forgotten: Vec<MessageId>,
+    /// The beginning of the journal that is no longer kept. With it the chain stays provable: the first segment that is
+    /// left must continue it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dropped: Option<Beginning>,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -61,6 +76,74 @@ pub(super) struct Settled {
     pub(super) changes: Vec<Change>,
 }
 
+/// A value with its JSON, which is made once, by who has the time, and copied from there on: into the journal and into the index.
+#[derive(Clone, Debug)]
+pub(super) struct Written<T> {
+    /// The value.
+    pub(super) value: T,
+    json: Box<RawValue>,
+}
+
+impl<T: Serialize> Written<T> {
+    /// Makes the JSON.
+    pub(super) fn new(value: T) -> Result<Self, StoreError> {
+        let json =
+            serde_json::value::to_raw_value(&value).map_err(|error| unreadable("part of a transaction", error))?;
+        Ok(Self { value, json })
+    }
+}
+
+impl<T> Written<T> {
+    /// The JSON.
+    pub(super) fn json(&self) -> &[u8] {
+        self.json.get().as_bytes()
+    }
+}
+
+impl<T> Serialize for Written<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let value = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        Ok(Self { value, json })
+    }
+}
+
+/// A transaction of which everything is written that does not have to be decided first: made in the thread of who commits, so
+/// that the one that decides has less to do.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) inserts: Vec<Written<Message>>,
+    pub(super) answered: Option<(DuplicateKey, Written<Answered>)>,
+    pub(super) settlements: Vec<Settlement>,
+    pub(super) events: Vec<Written<Event>>,
+    pub(super) evidence: Evidence,
+    pub(super) upkeep: Option<Box<Upkeep>>,
+}
+
+impl Prepared {
+    /// Writes what can be written.
+    pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
+        let Transaction { inserts, answered, settlements, events, evidence, upkeep } = transaction;
+        let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
+        Ok(Self {
+            inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
+            answered: answered
+                .map(|(key, answered)| Written::new(answered).map(|answered| (key, answered)))
+                .transpose()?,
+            settlements,
+            events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
+            evidence,
+            upkeep,
+        })
+    }
+}
+
 impl Record {
     /// A record of nothing yet.
     pub(super) fn new(at: Timestamp) -> Self {
@@ -69,8 +152,9 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, received: _ } = &self.state;
-        inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty()
+        let State { inserts, answered, settled, carried, answers, forgotten, dropped, received: _ } = &self.state;
+        let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
+        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none()
     }
 
     /// Its two lines.
