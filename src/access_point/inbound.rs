@@ -110,7 +110,7 @@ async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
 
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
     let Request { content_type, announced, mut body, standing } = request;
-    let _place = arrived(router, &content_type, announced, &mut body).await?;
+    let _places = arrived(router, &content_type, announced, &mut body).await?;
     let look = looked(router, content_type, Recorded { inner: body.into_reader(), record }).await;
     match &look {
         Ok(_) => standing.proven()?,
