@@ -81,6 +81,11 @@ impl Materials {
         }
     }
 
+    /// Who we are.
+    pub(super) fn party(&self) -> &PartyId {
+        &self.party
+    }
+
     pub(super) fn discovery(&self, config: &Config) -> discovery::Settings {
         discovery::Settings {
             zone: config.discovery.zone.clone(),
