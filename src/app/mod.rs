@@ -2,6 +2,7 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+mod alerts;
 mod checkup;
 mod materials;
 mod retention;
@@ -28,6 +29,7 @@ use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
+use alerts::Alerts;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -39,6 +41,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch as signal;
 use watch::Watch;
 
+pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
 
 /// Where the doors of a running process are.
@@ -68,6 +71,7 @@ pub struct App {
     addresses: Addresses,
     retention: crate::config::Retention,
     grace: Duration,
+    alerts: Alerts,
 }
 
 struct Listeners {
@@ -85,6 +89,7 @@ impl App {
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
+        let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
@@ -107,7 +112,8 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let router = Arc::new(router.measured(metrics.clone()));
+        let told = alerts.clone();
+        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -147,6 +153,7 @@ impl App {
             addresses,
             retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
+            alerts,
         })
     }
 
@@ -218,7 +225,8 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
-            watching.run(stop.clone()),
+            Arc::clone(&watching).run(stop.clone()),
+            self.alerts.run(watching, stop.clone()),
             async {
                 if let Some(figures) = figures {
                     figures.await;

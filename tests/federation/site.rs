@@ -87,7 +87,10 @@ impl Site {
         testbed::participant(dir, &id(DORA), OURS, &[], &["sdk:x:dora".into()], now).unwrap();
         let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
         let file = ours.join("sluss.toml");
-        std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
+        // The peer that is not there is asked again soon.
+        let impatient = "[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[federation]";
+        let text = std::fs::read_to_string(&file).unwrap().replace("[federation]", impatient);
+        std::fs::write(&file, change(text)).unwrap();
         let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
@@ -233,6 +236,16 @@ impl Site {
         let url = format!("{}/health/ready", self.api);
         let answer = self.client.get(&url, 1_000_000, Duration::from_secs(30)).await.unwrap();
         (answer.status, String::from_utf8(answer.body).unwrap())
+    }
+
+    /// The metrics as text.
+    pub(crate) async fn metrics(&self) -> String {
+        let token = std::fs::read_to_string(self.data.join("api.token")).unwrap();
+        let headers = [(http::header::AUTHORIZATION, format!("Bearer {}", token.trim()))];
+        let (method, url) = (http::Method::GET, &*format!("{}/metrics", self.api));
+        let (body, timeout) = (Body::empty(), Duration::from_secs(30));
+        let answer = self.client.request(sluss::net::Outgoing { method, url, headers: &headers, body, timeout }).await;
+        String::from_utf8(answer.unwrap().whole(10_000_000).await.unwrap()).unwrap()
     }
 
     pub(crate) async fn messages(&self) -> Vec<Message> {
