@@ -3,10 +3,12 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod audit;
 mod partner;
 mod reading;
 mod units;
 
+pub use audit::Audit;
 pub use partner::Partner;
 pub use units::bytes;
 
@@ -62,6 +64,9 @@ pub struct Config {
     /// then written twice. Default false.
     #[serde(default)]
     pub record_refused: bool,
+    /// The event log's anchors.
+    #[serde(default)]
+    pub audit: Audit,
     /// The participants that we serve.
     #[serde(default, rename = "participant")]
     pub participants: Vec<Participant>,
@@ -359,6 +364,7 @@ impl Config {
         for path in single {
             *path = folder.join(&*path);
         }
+        self.audit.resolve(folder);
         for tls in [&mut self.listen.tls, &mut self.listen.console_tls].into_iter().flatten() {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
@@ -381,6 +387,7 @@ impl Config {
             partner.check(index, &self.partners[..index], &mut found);
         }
         self.check_sizes(&mut found);
+        self.audit.check(&self.data_dir, &mut found);
         found
     }
 

@@ -72,6 +72,11 @@ impl Materials {
         }
     }
 
+    /// The access point.
+    pub(super) fn party(&self) -> &PartyId {
+        &self.party
+    }
+
     pub(super) fn discovery(&self, config: &Config) -> discovery::Settings {
         discovery::Settings {
             zone: config.discovery.zone.clone(),

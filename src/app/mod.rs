@@ -2,6 +2,7 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+pub mod audit;
 mod checkup;
 mod materials;
 pub mod upkeep;
@@ -25,6 +26,7 @@ use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
+use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -63,6 +65,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    anchoring: Arc<Anchoring>,
     grace: Duration,
 }
 
@@ -118,6 +121,14 @@ impl App {
         watch.look().await;
         let environment = config.federation.environment.clone();
         let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
+        let anchoring = Arc::new(Anchoring {
+            store: Arc::clone(&outlook.store),
+            router: Arc::clone(&router),
+            clock: Arc::clone(&clock),
+            file: config.audit.anchor_file.clone(),
+            every: Duration::from_secs(config.audit.anchor_minutes.saturating_mul(60)),
+            noted: std::sync::Mutex::default(),
+        });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -139,6 +150,7 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            anchoring,
             grace: Duration::from_secs(config.shutdown_grace_seconds),
         })
     }
@@ -209,6 +221,7 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             watching.run(stop.clone()),
+            self.anchoring.run(stop.clone()),
             async {
                 if let Some(figures) = figures {
                     figures.await;
@@ -216,6 +229,7 @@ impl App {
             },
         );
         inbound::settle(&self.router).await;
+        self.anchoring.note_last().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words of the command line, as clap reads them.
 
 use super::accounts::{AccountsCommand, TokensCommand};
+use super::audit::AuditCommand;
 use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -80,6 +81,11 @@ pub(super) enum Command {
     Store {
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// The event log: list, verify, anchor.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Who may log in to the pages.
     Accounts {

@@ -1,0 +1,8 @@
+//! What the event log is worth to others (AP-3.4.1): anchors kept elsewhere, the chain held against them, and evidence of one
+//! message for a third party.
+
+mod anchor;
+mod verify;
+
+pub use anchor::{Anchor, AnchorError, append, read};
+pub use verify::{Expected, Finding, Verified, verify};
