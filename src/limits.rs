@@ -181,13 +181,25 @@ pub const JOURNAL_GROUP_BYTES: usize = 4 * 1024 * 1024;
 pub const STORE_QUEUE_MAX: usize = 1024;
 
 /// Memory that the index may use for its pages, in bytes.
-pub const INDEX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Size of the index' table in memory, in bytes, at which it is written out. After a crash as much is read from the journal.
+pub const INDEX_TABLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most files of the index that are kept open.
+pub const INDEX_FILES_OPEN_MAX: usize = 128;
 
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
 pub const LIST_LOOKS_MAX: usize = 10_000;
+
+/// Most other access points of one list.
+pub const LIST_PARTNERS_MAX: usize = 1000;
+
+/// Other access points and participants on their pages: those that need a person come first.
+pub const STATES_SHOWN_MAX: usize = 200;
 
 /// Most events of one page of the event log.
 pub const LIST_EVENTS_MAX: usize = 1000;

@@ -73,7 +73,18 @@ async fn a_message_goes_in_at_one_door_and_comes_out_at_the_other() {
     assert!(status["queues"].as_array().unwrap().iter().any(|queue| queue["status"] == "ACCEPTED"));
     let partner = status["partners"].as_array().unwrap().iter().find(|partner| partner["partner"] == "AP0002-DEMO");
     let partner = partner.unwrap_or_else(|| panic!("no partner AP0002-DEMO in {status}"));
-    assert!(partner["waiting"].is_u64() && partner["last_exchange_at"].is_string(), "{partner}");
+    assert!(partner["waiting"].is_u64() && partner["last_success_at"].is_string(), "{partner}");
+    assert_eq!((&partner["condition"], &partner["failures"]), (&"healthy".into(), &0.into()), "{partner}");
+    assert_eq!(status["participants"][0]["participant"], ALICE, "{status}");
+    let (_, partners) = one.json("/partners?limit=1").await;
+    assert_eq!((&partners["partners"][0]["partner"], &partners["next"]), (&"AP0002-DEMO".into(), &Value::Null));
+    let (_, partners) = one.json("/partners?after=AP0002-DEMO").await;
+    assert!(!partners.to_string().contains("AP0002-DEMO"), "{partners}");
+    let (_, participants) = two.json("/participants").await;
+    assert_eq!(
+        (&participants["participants"][0]["participant"], &participants["participants"][0]["to_take"]),
+        (&BOB.into(), &0.into())
+    );
     federation.stop().await;
 }
 
@@ -119,6 +130,8 @@ async fn what_is_not_understood_is_refused_with_the_reason() {
         ("/queue/7", 400, "UUID"),
         ("/events?after=7", 400, "next"),
         ("/events?stage=lost", 400, "stage"),
+        ("/partners?after=", 400, ""),
+        ("/participants?x=1", 400, "x"),
         (nobody, 404, ""),
         ("/inbox?participant=0203:nobody.example.se", 404, ALICE),
         ("/nothing", 404, "/api/v1"),
@@ -220,6 +233,7 @@ async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() 
         "sluss_queue_messages{direction=\"out\",status=\"ACCEPTED\"} 1.0",
         "sluss_health_check{check=\"store\"} 0.0",
         "sluss_accepting 1",
+        "sluss_partner_condition{partner=\"AP0002-DEMO\"} 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }

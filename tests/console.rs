@@ -190,6 +190,16 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     federation.unreachable("AP0002-DEMO", false);
     let place = send(&federation, &cookie).await;
     let id = until(one, &place, |message| message["status"] == "SCHEDULED_FOR_RESEND").await;
+    let partners = get(one, &cookie, "/partners").await.text();
+    for part in ["AP0002-DEMO", "Misslyckade försök i rad", "<code>access-point-unreachable</code>", "sluss ping"] {
+        assert!(partners.contains(part), "{part} in {partners}");
+    }
+    let (_, status) = one.json("/status").await;
+    let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
+    assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");
+    assert_eq!(partner["last_failure"]["type"], "urn:sluss:problem:access-point-unreachable");
+    let participants = get(one, &cookie, "/participants").await.text();
+    assert!(participants.contains("participant=0203%3Aankeborg%2Eexample%2Ese\">1</a>"), "{participants}");
     let order = Body::empty().memory(r#"{"reason":"a test"}"#);
     let cancelled = one.api(Method::POST, &format!("/queue/{id}/cancel"), Some("application/json"), order).await;
     assert_eq!(cancelled.status, 200, "{}", cancelled.text());

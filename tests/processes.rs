@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod kills;
 mod support;
 
 use serde_json::Value;
@@ -214,6 +215,9 @@ fn a_sealed_envelope_is_taken_byte_for_byte_once_and_by_its_recipient_only() {
     let offered = world.at(SOUTH, &["take", "--as", CAROL]).done().lines;
     assert!(offered.iter().all(|waiting| waiting["id"] != id), "what was confirmed is not offered again: {offered:?}");
     assert_eq!(world.received(SOUTH, envelope_id)[0]["status"], "DOWNLOADED");
+    let status = world.at(SOUTH, &["status"]).done().one();
+    let carol = status["participants"].as_array().unwrap().iter().find(|one| one["participant"] == CAROL).unwrap();
+    assert!(carol["carriage"] == "carried" && carol["last_fetch_at"].is_string(), "{carol}");
     let event = world.at(SOUTH, &["audit", "list", "--message", id, "--stage", "taken"]).done().one();
     assert_eq!(event["facts"]["actor"], "owner", "{event:#}");
 

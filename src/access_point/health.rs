@@ -1,11 +1,11 @@
 //! How each lane fares: what operators see of partners, and how many messages a lane may have under way.
 
-use super::{Router, SendError, blocking};
+use super::{Router, SendError};
 use crate::limits::{LANE_FAILURES_SUSPECT, LANE_STEPS_AT_ONCE_MAX};
-use crate::model::{Lane, ParticipantId, PartyId, Problem, Timestamp};
+use crate::model::{Lane, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What became of the attempts of one lane since the start.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -43,19 +43,6 @@ pub struct PartnerState {
     pub waiting: usize,
     /// When the next one is due, or since when.
     pub due_since: Option<Timestamp>,
-}
-
-/// Work for one participant of ours, as it is now.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct ParticipantState {
-    /// Which.
-    pub participant: ParticipantId,
-    /// Envelopes that wait for it to take them: their number, at most a page of them.
-    pub to_take: usize,
-    /// Whether there are more.
-    pub more: bool,
-    /// When the oldest of them came.
-    pub oldest_at: Option<Timestamp>,
 }
 
 /// The health of every lane that had an attempt.
@@ -140,28 +127,6 @@ impl Router {
     /// Every other access point that had an attempt since the start, or for which something waits.
     pub fn partners(&self) -> Vec<PartnerState> {
         self.lanes.states(self.store.lanes())
-    }
-
-    /// Every participant of ours, with what waits for it to be taken.
-    ///
-    /// # Errors
-    ///
-    /// Temporary when the store cannot be read.
-    pub async fn participants(self: &Arc<Self>) -> Result<Vec<ParticipantState>, Problem> {
-        let router = Arc::clone(self);
-        blocking(move || {
-            let state = |participant: &ParticipantId| {
-                let waiting = router.store.waiting(participant, None).map_err(|error| super::store_problem(&error))?;
-                Ok(ParticipantState {
-                    participant: participant.clone(),
-                    to_take: waiting.len(),
-                    more: waiting.len() == crate::limits::LIST_MESSAGES_MAX,
-                    oldest_at: waiting.first().map(|message| message.created_at),
-                })
-            };
-            router.settings().participants.keys().map(state).collect()
-        })
-        .await
     }
 }
 

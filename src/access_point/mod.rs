@@ -16,6 +16,7 @@ pub mod rehearse;
 mod room;
 mod send_error;
 mod spool;
+mod states;
 pub mod worker;
 
 use crate::discovery::Discovery;
@@ -33,13 +34,14 @@ use tokio::sync::Notify;
 use inbound::Gate;
 use room::Room;
 
-pub use health::{Health, ParticipantState, PartnerState};
+pub use health::{Health, PartnerState};
 pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
+pub use states::{Condition, ParticipantState};
 
 /// What a message service asks of an access point, in the same process or elsewhere.
 pub trait AccessPoint: Send + Sync {
@@ -144,6 +146,7 @@ pub struct Router {
     partners: Mutex<BTreeMap<String, Certificate>>,
     gate: Gate,
     lanes: health::Lanes,
+    visits: states::Visits,
     due: Notify,
     metrics: Metrics,
     room: Room,
@@ -169,6 +172,7 @@ impl Router {
             partners: Mutex::default(),
             gate: Gate::default(),
             lanes: health::Lanes::default(),
+            visits: states::Visits::default(),
             due: Notify::new(),
             metrics: Metrics::default(),
             room: Room::default(),

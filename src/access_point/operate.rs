@@ -119,31 +119,31 @@ impl Router {
     /// Refused where there is no such message, or its status does not allow it; temporary while an attempt is under way.
     pub async fn act(self: &Arc<Self>, id: MessageId, action: Action, warrant: Warrant) -> Result<Message, Problem> {
         let router = Arc::clone(self);
-        blocking(move || {
-            let read = || router.store.message(id).and_then(|message| message.ok_or(StoreError::Unknown(id)));
-            let message = read().map_err(|error| store_problem(&error))?;
-            let settlement = Settlement {
-                id,
-                claim: None,
-                release: false,
-                outcome: Some(action.outcome()),
-                changes: action.changes(&warrant, router.steady()),
-            };
-            let (stage, detail) = action.said();
-            let event = Event::of(router.now(), &message, stage, detail)
-                .fact("actor", &warrant.actor)
-                .fact("reason", &warrant.reason);
-            let transaction =
-                Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-            match router.commit(transaction) {
-                Ok(_) => read().map_err(|error| store_problem(&error)),
-                Err(StoreError::Illegal(_)) => {
-                    Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
-                }
-                Err(error) => Err(store_problem(&error)),
-            }
-        })
-        .await
+        blocking(move || act(&router, id, action, &warrant)).await
+    }
+}
+
+/// As [`Router::act`], in the caller's thread.
+pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warrant) -> Result<Message, Problem> {
+    let read = || router.store.message(id).and_then(|message| message.ok_or(StoreError::Unknown(id)));
+    let message = read().map_err(|error| store_problem(&error))?;
+    let settlement = Settlement {
+        id,
+        claim: None,
+        release: false,
+        outcome: Some(action.outcome()),
+        changes: action.changes(warrant, router.steady()),
+    };
+    let (stage, detail) = action.said();
+    let event =
+        Event::of(router.now(), &message, stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
+    let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+    match router.commit(transaction) {
+        Ok(_) => read().map_err(|error| store_problem(&error)),
+        Err(StoreError::Illegal(_)) => {
+            Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
+        }
+        Err(error) => Err(store_problem(&error)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::Journal;
 use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
-    Page, ParticipantId, Problem, Query, Stage,
+    Page, ParticipantId, Problem, Query, Stage, Status,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -67,10 +67,59 @@ impl Router {
         after: Option<MessageId>,
     ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
+        self.visits.note(participant, self.now());
         let participant = participant.clone();
         let messages = self.read(move |store| store.waiting(&participant, after)).await?;
         let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
         Ok((messages, next))
+    }
+
+    /// Messages from `participant` that are not sent, for now or for good, oldest first, by pages as [`Self::waiting`]: what a
+    /// sending participant is to be told (AP-3.2.3.c, AP-3.2.4.a, AP-3.2.5.b). Those that are still tried are among
+    /// them as long as that is so, those that were given up until they are confirmed.
+    ///
+    /// # Errors
+    ///
+    /// Refused when the participant is not served here, or there is no message `after`.
+    pub async fn notices(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        after: Option<MessageId>,
+    ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
+        self.serving(participant)?;
+        let participant = participant.clone();
+        let messages = self.read(move |store| store.notices(&participant, after)).await?;
+        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
+        Ok((messages, next))
+    }
+
+    /// `participant` knows that its message was given up, as `actor` says: it is not told again. Confirming twice is no error.
+    ///
+    /// # Errors
+    ///
+    /// Refused when it is not this participant's, or was not given up.
+    pub async fn confirm_notice(
+        self: &Arc<Self>,
+        participant: &ParticipantId,
+        id: MessageId,
+        actor: &str,
+    ) -> Result<Message, Problem> {
+        self.serving(participant)?;
+        let message = self.message(id).await?;
+        if message.direction != Direction::Out || message.from != *participant {
+            return Err(store_problem(&StoreError::Unknown(id)));
+        }
+        if !matches!(message.status, Status::MessageExchangeError | Status::SendFailure) {
+            let detail =
+                format!("found message {id} in status {}, expected one that was given up", message.status.word());
+            return Err(Problem::new(Fault::Refused, "illegal-step", "there is nothing to confirm", detail));
+        }
+        if message.taken_at.is_none() {
+            let (router, message, actor) = (Arc::clone(self), message.clone(), actor.to_owned());
+            let told = "the sending participant knows that it was not sent";
+            blocking(move || confirmed(&router, &message, None, told, &actor)).await?;
+        }
+        Ok(message)
     }
 
     /// The sealed envelope of a message that came in for `participant`.
@@ -104,6 +153,7 @@ impl Router {
         actor: &str,
     ) -> Result<Message, Problem> {
         let message = self.own(participant, id).await?;
+        self.visits.note(participant, self.now());
         if message.taken_at.is_some() {
             return Ok(message);
         }
@@ -233,12 +283,22 @@ impl Router {
 
 /// Writes that its participant has a message, as `actor` says.
 pub(super) fn taken(router: &Router, message: &Message, actor: &str) -> Result<(), Problem> {
-    let (id, now) = (message.id, router.now());
     let outcome = (message.carriage == Carriage::Carried).then_some(Outcome::Take);
+    confirmed(router, message, outcome, "the participant took the sealed envelope", actor)
+}
+
+/// Writes that a participant has what was held for it.
+fn confirmed(
+    router: &Router,
+    message: &Message,
+    outcome: Option<Outcome>,
+    what: &str,
+    actor: &str,
+) -> Result<(), Problem> {
+    let (id, now) = (message.id, router.now());
     let settlement = Settlement { id, claim: None, release: false, outcome, changes: vec![Change::TakenAt(now)] };
-    let event = Event::of(now, message, Stage::Taken, "the participant took the sealed envelope")
-        .fact("actor", actor)
-        .fact("envelope_id", &message.envelope_id);
+    let stage = if message.direction == Direction::In { Stage::Taken } else { Stage::Told };
+    let event = Event::of(now, message, stage, what).fact("actor", actor).fact("envelope_id", &message.envelope_id);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
 }

@@ -3,10 +3,9 @@
 
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::Kept;
-use super::{Router, SendError, outbound, queries, store_problem};
+use super::{Action, Router, SendError, Warrant, operate, outbound, queries, worker};
 use crate::as4::Answer;
-use crate::limits;
-use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, Packing, PartyId, Problem};
+use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem};
 use crate::store::{Answered, DuplicateKey, Evidence};
 use std::io::Read;
 
@@ -17,7 +16,7 @@ pub fn accept(router: &Router, message: Message) -> Result<Message, Problem> {
 
 /// Both: what the worker takes up next.
 pub fn claim(router: &Router) -> Result<Option<Message>, Problem> {
-    router.store.claim(router.now(), limits::CLAIM_LEASE).map_err(|error| store_problem(&error))
+    worker::next(router)
 }
 
 /// Both: the envelope of a message, if it is still what was stored.
@@ -68,4 +67,9 @@ pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Pro
 /// In: its participant has it.
 pub fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
     queries::taken(router, message, message.to.as_str())
+}
+
+/// Both: what an operator does.
+pub fn act(router: &Router, id: MessageId, action: Action, warrant: &Warrant) -> Result<Message, Problem> {
+    operate::act(router, id, action, warrant)
 }

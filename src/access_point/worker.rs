@@ -54,12 +54,14 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
 
 async fn claim(router: &Arc<Router>) -> Result<Option<Message>, Problem> {
     let router = Arc::clone(router);
-    blocking(move || {
-        let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight);
-        let claimed = router.store.claim_admitted(router.steady(), limits::CLAIM_LEASE, &mut admit);
-        Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| message))
-    })
-    .await
+    blocking(move || next(&router)).await
+}
+
+/// Claims the message whose turn it is, among the lanes that may have one more under way.
+pub(super) fn next(router: &Router) -> Result<Option<Message>, Problem> {
+    let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight);
+    let claimed = router.store.claim_admitted(router.steady(), limits::CLAIM_LEASE, &mut admit);
+    Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| message))
 }
 
 /// Waits until something is due, something was committed, or the stop.

@@ -2,26 +2,23 @@
 
 use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
-use super::shapes::{Journey, PartnerLine, QueueCount, QueueLine, QueuePage};
+use super::shapes::{Journey, PartnerLine, PartnersPage, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
-use crate::access_point::{Action, Warrant};
+use crate::access_point::{Action, PartnerState, Warrant};
 use crate::accounts::Actor;
-use crate::limits::LIST_EVENTS_MAX;
-use crate::model::{Clock, Direction, DocumentType, LogQuery, Problem, Query, Stage, Status, SystemClock, Timestamp};
+use crate::limits::{LIST_EVENTS_MAX, LIST_PARTNERS_MAX};
+use crate::model::{
+    Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, Status, SystemClock, Timestamp,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest page of the queue.
 const PAGE_MAX: usize = 1000;
-
-/// What still has to reach the other access point.
-const WAITING: [Status; 4] =
-    [Status::Submitted, Status::ScheduledForResend, Status::SendEnqueued, Status::WaitingForRetry];
 
 /// Conditions on the queue. All that are given hold.
 #[derive(Deserialize)]
@@ -144,34 +141,51 @@ pub(super) async fn status(
     let mut members = serde_json::Map::new();
     members.insert("version".into(), env!("CARGO_PKG_VERSION").into());
     members.insert("queues".into(), serde_json::to_value(queues).unwrap_or_default());
-    members.insert("partners".into(), serde_json::to_value(partners(&state).await?).unwrap_or_default());
+    members.insert("partners".into(), serde_json::to_value(partners(&state)).unwrap_or_default());
+    let participants = state.access_point.participants().await?;
+    members.insert("participants".into(), serde_json::to_value(participants).unwrap_or_default());
     members.insert("free_bytes".into(), counts.free_bytes.into());
     members.insert("journal_records".into(), counts.journal_records.into());
     members.extend(state.outlook.status());
     Ok(Json(members).into_response())
 }
 
-/// The other access points of what waits for them and of the latest messages, by name.
-async fn partners(state: &ApiState) -> Result<Vec<PartnerLine>, Problem> {
-    let mut latest = state.access_point.list(Query { limit: PAGE_MAX, ..Query::default() }).await?;
-    for status in WAITING {
-        let query = Query { direction: Some(Direction::Out), statuses: vec![status], ..Query::default() };
-        latest.extend(state.access_point.list(query).await?);
-    }
-    latest.sort_by_key(|message| message.id);
-    latest.dedup_by_key(|message| message.id);
-    let mut lines: BTreeMap<String, PartnerLine> = BTreeMap::new();
-    for message in &latest {
-        let Some(partner) = &message.partner else { continue };
-        let line = lines.entry(partner.to_string()).or_insert_with(|| PartnerLine::new(partner));
-        line.waiting += u64::from(message.direction == Direction::Out && WAITING.contains(&message.status));
-        line.failing += u64::from(message.next_attempt_at.is_some() && message.error.is_some());
-        // Inwards a message is there because it was exchanged; outwards the AS4 receipt says so.
-        if message.direction == Direction::In || message.as4_receipt.is_some() {
-            line.last_exchange_at = line.last_exchange_at.max(Some(message.created_at));
-        }
-    }
-    Ok(lines.into_values().collect())
+/// The other access points that need a person first, as many as one answer holds.
+fn partners(state: &ApiState) -> Vec<PartnerLine> {
+    let mut partners = state.access_point.partners();
+    partners.sort_by_cached_key(PartnerState::urgency);
+    partners.into_iter().take(LIST_PARTNERS_MAX).map(PartnerLine::from).collect()
+}
+
+/// Which page of the other access points.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartnersQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET partners`: how the other access points fare since the start, by name, by pages.
+pub(super) async fn all_partners(
+    State(state): State<ApiState>,
+    Strict(query): Strict<PartnersQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let after: Option<PartyId> = optional_id(query.after.as_deref())?;
+    let limit = query.limit.unwrap_or(LIST_PARTNERS_MAX).clamp(1, LIST_PARTNERS_MAX);
+    let mut partners = state.access_point.partners();
+    partners.retain(|partner| partner.partner.is_none() || partner.partner > after);
+    partners.sort_by_cached_key(|partner| (partner.partner.is_none(), partner.partner.clone()));
+    let next = partners.get(limit - 1).filter(|_| partners.len() > limit).and_then(|last| last.partner.clone());
+    let partners = partners.into_iter().take(limit).map(PartnerLine::from).collect();
+    Ok(Json(PartnersPage { partners, next }).into_response())
+}
+
+/// `GET participants`: what waits for each participant of ours, and when it last came.
+pub(super) async fn participants(
+    State(state): State<ApiState>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    Ok(Json(serde_json::json!({ "participants": state.access_point.participants().await? })).into_response())
 }
 
 /// What is looked up.

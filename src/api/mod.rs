@@ -4,8 +4,9 @@
 //! | path below `/api/v1` | for |
 //! |---|---|
 //! | `participants/{id}/envelopes` | sealed envelopes, for message services elsewhere ([`participant`]) |
+//! | `participants/{id}/notices` | what was not sent, for those who handed it in ([`participant`]) |
 //! | `messages`, `inbox` | messages in clear, through our own message service ([`messages`]) |
-//! | `queue`, `events`, `refusals`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
+//! | `queue`, `events`, `refusals`, `partners`, `participants`, `status`, `lookup`, `ping`, `metrics` | operators ([`admin`]) |
 //! | `accounts`, `links`, `store/backup` | administrators ([`accounts`], [`admin`]) |
 //! | `health/live`, `health/ready` | whoever watches the process; without a token |
 
@@ -78,9 +79,12 @@ pub struct LookupQuestion {
 /// All routes of the API. Each has its entry in the table of permissions (`accounts::PERMISSIONS`).
 pub fn router(state: ApiState) -> Router {
     let guarded = Router::new()
+        .route("/participants", get(admin::participants))
         .route("/participants/{id}/envelopes", post(participant::submit).get(participant::waiting))
         .route("/participants/{id}/envelopes/{message}", get(participant::envelope))
         .route("/participants/{id}/envelopes/{message}/confirm", post(participant::confirm))
+        .route("/participants/{id}/notices", get(participant::notices))
+        .route("/participants/{id}/notices/{message}/confirm", post(participant::confirm_notice))
         .route("/messages", post(messages::send))
         .route("/messages/{id}", get(messages::message))
         .route("/messages/{id}/documents/{index}", get(messages::document))
@@ -90,6 +94,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/queue/{id}/{action}", post(admin::act))
         .route("/events", get(admin::events))
         .route("/refusals", get(admin::refusals))
+        .route("/partners", get(admin::all_partners))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))

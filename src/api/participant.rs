@@ -3,7 +3,7 @@
 use super::ApiState;
 use super::extract::{NoQuery, Parted, Strict, id, optional_id};
 use super::problem::{ProblemAnswer, of_body, too_large, usage};
-use super::shapes::{Sent, Waiting, WaitingLine};
+use super::shapes::{Notice, Notices, Sent, Waiting, WaitingLine};
 use crate::accounts::Actor;
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use crate::model::{Fault, MessageId, ParticipantId, Problem};
@@ -114,6 +114,31 @@ pub(super) async fn confirm(
     Strict(NoQuery {}): Strict<NoQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let message = state.access_point.confirm(&own(&actor, &participant)?, id(&message)?, actor.name()).await?;
+    Ok(Json(Sent::from(&message)).into_response())
+}
+
+/// `GET participants/{id}/notices`: what was not sent, oldest first, by pages.
+pub(super) async fn notices(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Parted(participant): Parted<String>,
+    Strict(query): Strict<WaitingQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let after = optional_id(query.after.as_deref())?;
+    let (messages, next) = state.access_point.notices(&own(&actor, &participant)?, after).await?;
+    let notices = messages.iter().map(Notice::from).collect();
+    Ok(Json(Notices { notices, next }).into_response())
+}
+
+/// `POST participants/{id}/notices/{message}/confirm`: the participant knows that it was given up.
+pub(super) async fn confirm_notice(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Parted((participant, message)): Parted<(String, String)>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+) -> Result<Response, ProblemAnswer> {
+    let participant = own(&actor, &participant)?;
+    let message = state.access_point.confirm_notice(&participant, id(&message)?, actor.name()).await?;
     Ok(Json(Sent::from(&message)).into_response())
 }
 

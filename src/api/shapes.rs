@@ -1,5 +1,6 @@
 //! The JSON of the API: the words of the command line's contract.
 
+use crate::access_point::{Condition, PartnerState};
 use crate::model::{As4MessageId, EnvelopeId, MessageId, ParticipantId, PartyId};
 use crate::model::{Content, Count, Direction, Document, Event, Message, Problem, Timestamp};
 use serde::Serialize;
@@ -209,24 +210,68 @@ pub struct Waiting<'a> {
     pub next: Option<MessageId>,
 }
 
-/// Another access point, as far as messages tell of it.
+/// A message of a participant that was not sent: for now, or for good (AP-3.2.3.c, AP-3.2.4.a, AP-3.2.5.b).
 #[derive(Debug, Serialize)]
-pub struct PartnerLine {
-    /// Its party id.
-    pub partner: PartyId,
-    /// Messages that wait to reach it.
-    pub waiting: u64,
-    /// Of these and of those that came from it: how many failed last and are tried again.
-    pub failing: u64,
-    /// When the latest message that was exchanged with it was made; `None` where there is none among the latest.
-    pub last_exchange_at: Option<Timestamp>,
+pub struct Notice<'a> {
+    id: MessageId,
+    envelope_id: &'a EnvelopeId,
+    status: &'static str,
+    given_up: bool,
+    from: &'a ParticipantId,
+    to: &'a ParticipantId,
+    attempts: u32,
+    next_attempt_at: Option<Timestamp>,
+    handed_in_at: Timestamp,
+    error: Option<&'a Problem>,
 }
 
-impl PartnerLine {
-    /// One of which nothing is counted yet.
-    pub fn new(partner: &PartyId) -> Self {
-        Self { partner: partner.clone(), waiting: 0, failing: 0, last_exchange_at: None }
+impl<'a> From<&'a Message> for Notice<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            id: message.id,
+            envelope_id: &message.envelope_id,
+            status: message.status.word(),
+            given_up: message.status.is_final(),
+            from: &message.from,
+            to: &message.to,
+            attempts: message.attempts,
+            next_attempt_at: message.next_attempt_at,
+            handed_in_at: message.created_at,
+            error: message.error.as_ref(),
+        }
     }
+}
+
+/// A page of notices.
+#[derive(Debug, Serialize)]
+pub struct Notices<'a> {
+    /// Oldest first.
+    pub notices: Vec<Notice<'a>>,
+    /// What to give as `after` for the next page; none on the last one.
+    pub next: Option<MessageId>,
+}
+
+/// Another access point, as it fares.
+#[derive(Debug, Serialize)]
+pub struct PartnerLine {
+    condition: Condition,
+    #[serde(flatten)]
+    state: PartnerState,
+}
+
+impl From<PartnerState> for PartnerLine {
+    fn from(state: PartnerState) -> Self {
+        Self { condition: state.condition(), state }
+    }
+}
+
+/// A page of the other access points.
+#[derive(Debug, Serialize)]
+pub struct PartnersPage {
+    /// By name; what has to be looked up first is the last, with no name.
+    pub partners: Vec<PartnerLine>,
+    /// What to give as `after` for the next page; none on the last one.
+    pub next: Option<PartyId>,
 }
 
 /// Messages of one direction and status.

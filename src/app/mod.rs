@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem};
+use crate::model::{Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -25,6 +25,7 @@ use crate::net::tls::ServerTls;
 use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
+use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
@@ -356,18 +357,20 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
 }
 
 async fn open_store(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
-    let open =
-        move || EmbeddedStore::open_telling(&data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then());
+    let open = move || {
+        EmbeddedStore::open_telling(
+            &Medium::system(),
+            &data_dir,
+            upkeep::chain_hash,
+            clock,
+            false,
+            &mut upkeep::now_and_then(),
+        )
+    };
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {
         Ok(Ok((store, opening))) => {
-            if opening.lost > 0 {
-                tracing::error!(
-                    lost = opening.lost,
-                    "the journal no longer has records that it had; what they named was set aside in blobs/lost and index.lost"
-                );
-            }
-            tracing::info!(?opening, "the store is open");
+            upkeep::say(&opening);
             Ok(Arc::new(store))
         }
         Ok(Err(error)) => Err(access_point::store_problem(&error)),
@@ -405,7 +408,6 @@ impl Outlook for About {
 
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
         let settings = self.watch.router.settings();
-        let participants: Vec<&ParticipantId> = settings.participants.keys().collect();
         let certificates: Vec<serde_json::Value> = self
             .watch
             .certificates
@@ -418,7 +420,6 @@ impl Outlook for About {
             "federation": settings.federation,
             "environment": self.environment,
             "addresses": self.addresses,
-            "participants": participants,
             "certificates": certificates,
             "health": self.watch.health(),
         });

@@ -4,6 +4,7 @@ use crate::access_point::store_problem;
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::model::{Clock, Problem, SystemClock};
 use crate::store::backup::{self, BackedUp};
+use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Opening};
 use crate::store::journal::Position;
 use crate::store::verify::{self, Verified};
@@ -43,6 +44,36 @@ pub(super) fn now_and_then() -> impl FnMut(&Position) {
             );
         }
     }
+}
+
+/// Says in the log what an opened store was put in order by, each in a line of its own, so that nobody has to guess what a start after
+/// a crash did.
+pub(super) fn say(opening: &Opening) {
+    let Opening { journal, rebuilt, lost, orphans } = opening;
+    if *lost > 0 {
+        tracing::error!(
+            lost,
+            "the journal no longer has records that it had; what they named was set aside in blobs/lost and index.lost"
+        );
+    }
+    if let Some(torn) = &journal.torn {
+        tracing::warn!(
+            place = torn.place,
+            bytes = torn.bytes,
+            "a torn tail of the journal, of which nobody was told, was cut"
+        );
+    }
+    match rebuilt {
+        Some(why) => tracing::warn!(why, records = journal.read, "the index was built again from the journal"),
+        None if journal.read > 0 => {
+            tracing::info!(records = journal.read, "the index was behind and brought up to the journal's end");
+        }
+        None => {}
+    }
+    if *orphans > 0 {
+        tracing::info!(orphans, "payloads that no message names were removed, or set aside in blobs/lost after a loss");
+    }
+    tracing::info!(records = journal.last, "the store is open");
 }
 
 /// Looks at a data folder or a backup.
@@ -99,6 +130,6 @@ pub fn rebuild(folder: &Path, clock: Arc<dyn Clock>, tell: &mut dyn FnMut(u64, u
             tell(position.seq, position.segment);
         }
     };
-    let opened = EmbeddedStore::open_telling(folder, chain_hash, clock, true, &mut told);
+    let opened = EmbeddedStore::open_telling(&Medium::system(), folder, chain_hash, clock, true, &mut told);
     opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
 }

@@ -7,7 +7,7 @@ use super::checkup::CLOCK_LEAST;
 use crate::access_point::Router;
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
-use crate::metrics::{CertificateEnd, Metrics, Readings, Room};
+use crate::metrics::{CertificateEnd, Metrics, PartnerReading, Readings, Room};
 use crate::model::{Clock, Counts, Timestamp, time};
 use crate::ops::health::{Check, Health};
 use std::fs;
@@ -231,7 +231,13 @@ impl Watch {
         };
         let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
         let certificates = self.certificates.clone();
-        Readings { at: self.clock.now(), counts, room, journal, checks, certificates }
+        let partners = self.router.partners().into_iter().map(|partner| PartnerReading {
+            condition: partner.condition() as u8,
+            waiting: partner.waiting as u64,
+            partner: partner.partner.map(|party| party.to_string()).unwrap_or_default(),
+        });
+        let partners = partners.collect();
+        Readings { at: self.clock.now(), counts, room, journal, checks, certificates, partners }
     }
 
     /// The metrics as text.

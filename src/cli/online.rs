@@ -5,7 +5,8 @@ use super::remote::inbox::{InboxOptions, inbox};
 use super::remote::lookup::{LookupOptions, lookup, ping};
 use super::remote::queue::{self, QueueOptions};
 use super::remote::send::{SendOptions, send};
-use super::remote::{ApiAddress, Remote, envelopes, status};
+use super::remote::status::status;
+use super::remote::{ApiAddress, Remote, envelopes};
 use super::usage;
 use crate::app;
 use crate::config::Config;
@@ -53,6 +54,18 @@ pub(super) enum Command {
         /// Save them here and confirm; without, only list them.
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
+    },
+    /// List what was not sent, for now or for good, for the participant who handed it in.
+    #[command(
+        after_help = "Example:\n  sluss notices --config testbed/access-points/AP0001-TESTBED/sluss.toml --as 0203:alice.example.se"
+    )]
+    Notices {
+        /// The participant who handed it in.
+        #[arg(long = "as", value_name = "PARTICIPANT")]
+        participant: String,
+        /// Confirm those that were given up, so that they are not listed again.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Look a participant up, and show each step.
     #[command(
@@ -243,6 +256,7 @@ pub(super) async fn run(
         }
         Command::Submit { participant, envelope } => envelopes::submit(&remote, &participant, &envelope, out).await,
         Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
+        Command::Notices { participant, confirm } => envelopes::notices(&remote, &participant, confirm, out).await,
         Command::Lookup { participant, document_type, fresh } => {
             lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await
         }

@@ -10,9 +10,9 @@ pub mod link;
 pub mod lookup;
 pub mod queue;
 pub mod send;
+pub mod status;
 pub mod store;
 
-use crate::cli::output::Output;
 use crate::model::{Fault, Problem};
 use crate::net::{AccessToken, Answer, Body, Client, ClientSettings, NetError, Outgoing};
 use http::{HeaderName, Method, header};
@@ -173,17 +173,6 @@ fn word(value: &Value, name: &str) -> String {
 /// The members of a list, or none.
 fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// `sluss status`: what the daemon says about itself.
-///
-/// # Errors
-///
-/// A [`Problem`] when the daemon cannot be asked.
-pub async fn status(remote: &Remote, output: &Output) -> Result<u8, Problem> {
-    let status = remote.get("/status", &[]).await?;
-    output.record(&status, || lookup::status_text(&status)).map_err(unprinted)?;
-    Ok(0)
 }
 
 #[cfg(test)]

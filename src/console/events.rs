@@ -47,7 +47,7 @@ fn tone(event: &Event) -> &'static str {
     match event.stage {
         S::AttemptFailed | S::Duplicate | S::Suspended | S::Warned => "late",
         S::GivenUp | S::Cancelled | S::Refused | S::Discarded | S::Failed => "bad",
-        S::Receipted | S::Taken | S::Opened | S::Cleared => "good",
+        S::Receipted | S::Taken | S::Told | S::Opened | S::Cleared => "good",
         S::Answered if event.problem.is_some() => "bad",
         S::Answered => "good",
         S::Sealed | S::Accepted | S::Routed | S::Packed | S::Received | S::Held | S::Retried | S::Resumed => "busy",

@@ -118,7 +118,7 @@ impl Visit {
         is_own(self.session(), self.who.csrf.as_deref(), claimed)
     }
 
-    /// The frame of a page in a section: `overview`, `queue`, `refusals`, `mailbox` or none of these.
+    /// The frame of a page in a section of the menu, or in none.
     pub(super) fn frame(&self, section: &'static str) -> Frame {
         Frame { t: self.text(), section, local_time: section == "mailbox", visit: self.clone() }
     }
@@ -185,7 +185,9 @@ impl Frame {
     }
     /// Whether the page follows what happens, where scripts are allowed.
     pub(super) fn is_live(&self) -> bool {
-        self.is_logged_in() && self.visit.may(Permission::See) && matches!(self.section, "overview" | "queue")
+        self.is_logged_in()
+            && self.visit.may(Permission::See)
+            && matches!(self.section, "overview" | "queue" | "partners" | "participants")
     }
     /// ` aria-current` for the link of this section.
     pub(super) fn current(&self, section: &str) -> &'static str {

@@ -14,6 +14,7 @@ mod live;
 mod login;
 mod mailbox;
 mod overview;
+mod partners;
 mod problems;
 mod queue;
 #[cfg(test)]
@@ -71,6 +72,8 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/live", get(live::live))
         .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))
+        .route("/partners", get(partners::partners))
+        .route("/participants", get(partners::participants))
         .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))
@@ -84,6 +87,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/login", get(login::login_page).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/style.css", get(style))
+        .route("/icon.svg", get(icon))
         .fallback(frame::no_such_page)
         .layer(Extension(live::Places::default()))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
@@ -96,4 +100,10 @@ pub fn router(state: ConsoleState) -> Router {
 async fn style() -> ([(header::HeaderName, &'static str); 2], &'static str) {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
     (headers, include_str!("style.css"))
+}
+
+/// The icon of all pages.
+async fn icon() -> ([(header::HeaderName, &'static str); 2], &'static str) {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, include_str!("icon.svg"))
 }

@@ -8,8 +8,8 @@ use super::frame::{Failure, LoginPage, Visit};
 use super::mailbox;
 use super::queue::Filter;
 use super::{Lang, access};
-use super::{events, journey, overview, queue};
-use crate::access_point::Action;
+use super::{events, journey, overview, partners, queue};
+use crate::access_point::{Action, ParticipantState, PartnerState};
 use crate::message_service::Mailbox;
 use crate::model::{
     Carriage, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event, Fault, Message,
@@ -218,6 +218,77 @@ fn dead_letters_are_counted_by_cause_with_an_advice_and_tried_again_together() {
     assert!(html.contains("Advice: Try the look-up with sluss lookup.") && !html.contains("name=\"action\""), "{html}");
 }
 
+fn partner_states() -> Vec<PartnerState> {
+    let healthy = PartnerState {
+        partner: Some("AP0002-TESTBED".parse().unwrap()),
+        suspect: false,
+        failures: 0,
+        failing_since: None,
+        last_success_at: Some(at(2)),
+        last_failure_at: None,
+        last_failure: None,
+        in_flight: 1,
+        waiting: 2,
+        due_since: None,
+    };
+    let down = PartnerState {
+        partner: Some("AP0007-TESTBED".parse().unwrap()),
+        suspect: true,
+        failures: 9,
+        failing_since: Some(at(50)),
+        last_failure_at: Some(at(1)),
+        last_failure: Some(problem()),
+        waiting: 1,
+        ..healthy.clone()
+    };
+    vec![healthy, PartnerState { partner: None, failures: 1, ..down.clone() }, down]
+}
+
+fn participant_states() -> Vec<ParticipantState> {
+    let idle = ParticipantState {
+        participant: "0203:alvesta.example.se".parse().unwrap(),
+        carriage: Carriage::Own,
+        to_send: 0,
+        to_send_since: None,
+        to_take: 0,
+        to_take_since: None,
+        last_fetch_at: None,
+    };
+    let away = ParticipantState {
+        participant: "0203:storstad.example.se".parse().unwrap(),
+        carriage: Carriage::Carried,
+        to_take: 7,
+        to_take_since: Some(at(60 * 50)),
+        last_fetch_at: Some(at(60 * 51)),
+        ..idle.clone()
+    };
+    vec![idle, away]
+}
+
+#[test]
+fn a_partner_that_fails_comes_first_with_since_when_and_why() {
+    let html = partners::render_partners(partner_states(), &visit(Lang::En)).render().unwrap();
+    for part in [
+        "Partners that fail: <strong>2</strong>",
+        "Failed attempts in a row: 9, began 50 min ago",
+        "the SMP did not answer <code>smp-unreachable</code>",
+        "Advice: Try the look-up with sluss lookup.",
+        "/queue?status=to-send&#38;direction=out&#38;partner=AP0007%2DTESTBED",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(html.find("AP0007-TESTBED") < html.find("AP0002-TESTBED"), "{html}");
+}
+
+#[test]
+fn a_participant_that_does_not_come_is_shown_with_the_age_of_what_waits() {
+    let html = partners::render_participants(participant_states(), &visit(Lang::Sv)).render().unwrap();
+    for part in ["för 2 d sedan", ">7</a>", "direction=in&#38;participant=0203%3Astorstad"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(html.find("storstad") < html.find("alvesta"), "{html}");
+}
+
 fn mailbox_of_alvesta() -> Mailbox {
     let participant = "0203:alvesta.example.se";
     Mailbox {
@@ -261,6 +332,8 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("overview", overview::render_overview(&counts(), [depths(), Vec::new()], &refusals(), &visit).render()),
         ("queue", queue::render_queue(Filter::default(), "", &found, None, &visit).render()),
         ("dead-letters", dead_letters(&visit).render()),
+        ("partners", partners::render_partners(partner_states(), &visit).render()),
+        ("participants", partners::render_participants(participant_states(), &visit).render()),
         ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
@@ -291,7 +364,7 @@ fn what_strangers_write_is_shown_and_never_run() {
 
 #[test]
 fn operators_pages_hold_nothing_of_any_content() {
-    let operators = ["overview", "queue", "dead-letters", "message", "refusals"];
+    let operators = ["overview", "queue", "dead-letters", "partners", "participants", "message", "refusals"];
     for (name, html) in pages(Lang::Sv).into_iter().filter(|(name, _)| operators.contains(name)) {
         for secret in ["Orosanmälan", "Utskrivningsklar", "journalutdrag", "Begäran", "Sekretess"] {
             assert!(!html.contains(secret), "{name} holds {secret}");

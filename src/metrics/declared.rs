@@ -73,6 +73,14 @@ declared! {
         "Sealed envelopes that participants took";
         "a rate below that of sluss_messages_delivered_total{result=\"held\"} means that a participant does not come";
         "tell the participant whose envelopes wait: `sluss queue list --direction in`"
+    PARTNER_CONDITION Gauge "sluss_partner_condition" ["partner"]
+        "How each other access point fares: 0 healthy, 1 its last attempts failed, 2 so many failed that one is made at a time; no name: what has to be looked up first";
+        "2 for long: the partner is down, and its messages wait; others are not delayed";
+        "the page Partners or `sluss status` shows since when and why; `sluss ping PARTICIPANT` tries it"
+    PARTNER_WAITING Gauge "sluss_partner_waiting_messages" ["partner"]
+        "Messages that wait for an attempt to each other access point";
+        "a growing number: it fails, or takes less than our participants send";
+        "`sluss queue list --partner AP-ID --direction out`"
     DUPLICATES Counter "sluss_messages_duplicate_total" []
         "AS4 messages that came again and got the first AS4 receipt again; none was delivered twice";
         "a partner does not get or does not understand our AS4 receipts";

@@ -8,7 +8,7 @@ mod process;
 mod readings;
 
 pub use declared::{ALL, Declared, Kind, reference};
-pub use readings::{CertificateEnd, Journal, Readings, Room};
+pub use readings::{CertificateEnd, Journal, PartnerReading, Readings, Room};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};
 use crate::model::{Direction, Event, Problem, Stage};
@@ -257,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn partners_are_read_by_name_and_those_beyond_the_bound_together() {
+        let partner = |n: usize, condition| PartnerReading {
+            partner: format!("AP{n}"),
+            condition,
+            waiting: u64::from(condition),
+        };
+        let partners = (0..METRIC_PARTNERS_MAX + 3).map(|n| partner(n, if n < METRIC_PARTNERS_MAX { 0 } else { 2 }));
+        let text = Metrics::default().text(&Readings { partners: partners.collect(), ..Readings::default() });
+        for line in [
+            "sluss_partner_condition{partner=\"AP0\"} 0.0",
+            "sluss_partner_condition{partner=\"other\"} 2.0",
+            "sluss_partner_waiting_messages{partner=\"other\"} 6.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+
+    #[test]
     fn a_level_falls_when_what_was_held_is_dropped() {
         let metrics = Metrics::default();
         let door = metrics.connections("as4");
@@ -284,7 +302,13 @@ mod tests {
         let count = crate::model::Count { direction: Direction::Out, status, messages: 1, oldest: Some(now) };
         let counts = crate::model::Counts { by_status: vec![count], ..Default::default() };
         let end = CertificateEnd { purpose: "tls", subject: "CN=x".to_owned(), not_after: now };
-        metrics.text(&Readings { counts, checks: vec![("disk", 0)], certificates: vec![end], ..Readings::default() })
+        metrics.text(&Readings {
+            partners: vec![PartnerReading { partner: "AP0002".into(), condition: 1, waiting: 1 }],
+            counts,
+            checks: vec![("disk", 0)],
+            certificates: vec![end],
+            ..Readings::default()
+        })
     }
 
     #[test]

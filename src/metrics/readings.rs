@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 /// How everything stands. The default is an empty store on no disk.
@@ -25,6 +26,19 @@ pub struct Readings {
     pub checks: Vec<(&'static str, u8)>,
     /// Certificates.
     pub certificates: Vec<CertificateEnd>,
+    /// Other access points: those beyond the bound of the label are counted together.
+    pub partners: Vec<PartnerReading>,
+}
+
+/// How another access point fares.
+#[derive(Clone, Debug)]
+pub struct PartnerReading {
+    /// Its party id; empty: what has to be looked up first.
+    pub partner: String,
+    /// 0 healthy, 1 failing, 2 one attempt at a time.
+    pub condition: u8,
+    /// Messages that wait for it.
+    pub waiting: u64,
 }
 
 /// The file system of the data folder, in bytes.
@@ -94,6 +108,7 @@ impl Metrics {
         self.counted(&mut all);
         queue(&mut all, readings);
         self.standing(&mut all, readings);
+        self.partners(&mut all, readings);
         process(&mut all);
         let mut text = String::new();
         // A String takes everything.
@@ -119,6 +134,21 @@ impl Metrics {
         all.put(&declared::EXCHANGE, live.exchange.clone());
         all.put(&declared::LOOKUP, live.lookup.clone());
         all.put(&declared::CONNECTIONS, live.connections.clone());
+    }
+
+    fn partners(&self, all: &mut Exposition, readings: &Readings) {
+        let mut named: BTreeMap<String, (u8, u64)> = BTreeMap::new();
+        for reading in &readings.partners {
+            let of_name = named.entry(self.0.partners.value(&reading.partner)).or_default();
+            *of_name = (of_name.0.max(reading.condition), of_name.1 + reading.waiting);
+        }
+        let labels = |name: &String| vec![("partner", name.clone())];
+        let conditions = named.iter().map(|(name, (condition, _))| (labels(name), f64::from(*condition)));
+        all.values(&declared::PARTNER_CONDITION, conditions);
+        all.values(
+            &declared::PARTNER_WAITING,
+            named.iter().map(|(name, (_, waiting))| (labels(name), whole(*waiting))),
+        );
     }
 
     fn standing(&self, all: &mut Exposition, readings: &Readings) {

@@ -34,6 +34,8 @@ pub enum Stage {
     Held,
     /// C4: the participant took it.
     Taken,
+    /// C2: its sender confirmed that it knows of the failure.
+    Told,
     /// C4: opened, validated; a message receipt was queued.
     Opened,
     /// C4: it could not be opened, or was rejected.

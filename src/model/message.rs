@@ -120,7 +120,7 @@ pub struct Message {
     pub renewed_at: Option<Timestamp>,
     /// Until when a worker holds it.
     pub lease_until: Option<Timestamp>,
-    /// In: when the participant confirmed that it took the sealed envelope itself.
+    /// In: when the participant confirmed that it took the sealed envelope itself. Out: that it knows that this was given up.
     pub taken_at: Option<Timestamp>,
     /// When it was inserted.
     pub created_at: Timestamp,
@@ -200,7 +200,7 @@ pub enum Change {
     Content(Box<Content>),
     /// The envelope's id, read from the envelope itself.
     EnvelopeId(EnvelopeId),
-    /// The participant took the sealed envelope.
+    /// The participant took the sealed envelope, or the notice that it was not sent.
     TakenAt(Timestamp),
     /// The sealed envelope is deleted.
     EnvelopeGone,
@@ -305,6 +305,16 @@ impl Message {
         self.direction == Direction::In && checked && self.envelope.is_some() && self.taken_at.is_none()
     }
 
+    /// Whether its sender has to be told that it is not sent, for now or for good, and has not confirmed the latter
+    /// (AP-3.2.3.c, AP-3.2.4.a, AP-3.2.5.b).
+    pub fn has_notice(&self) -> bool {
+        match self.status {
+            Status::ScheduledForResend | Status::WaitingForRetry => self.error.is_some(),
+            Status::MessageExchangeError | Status::SendFailure => self.taken_at.is_none(),
+            _ => false,
+        }
+    }
+
     /// Whether an operator keeps it back: it is not at its end, and no attempt is due.
     pub fn is_held(&self) -> bool {
         self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()
@@ -333,7 +343,11 @@ impl Message {
             Change::Packed(packed) => self.packed = packed.map(|packed| *packed),
             Change::Attempts(attempts) => self.attempts = attempts,
             Change::Due(due) => self.next_attempt_at = due,
-            Change::Renewed(at) => self.renewed_at = Some(at),
+            Change::Renewed(at) => {
+                self.renewed_at = Some(at);
+                // If it fails again, that is news.
+                self.taken_at = None;
+            }
             Change::Error(error) => self.error = error,
             Change::As4Receipt(receipt) => self.as4_receipt = Some(receipt),
             Change::MessageReceipt(word) => self.message_receipt = Some(word),

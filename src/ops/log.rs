@@ -20,8 +20,8 @@ pub enum Format {
 /// Starts the log on standard error; the level is that of the environment variable `RUST_LOG`, or
 /// `info`. A second call changes nothing.
 pub fn init(format: Format) {
-    // sled is only an index here, and its notes would frighten.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=off"));
+    // They are only an index here, and their notes would frighten.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=off,lsm_tree=off"));
     // Colours are for terminals: in a file they are noise.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -70,6 +70,7 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Discarded => "discarded",
         Stage::Held => "held",
         Stage::Taken => "taken",
+        Stage::Told => "told",
         Stage::Opened => "opened",
         Stage::Failed => "failed",
         Stage::Answered => "answered",

@@ -5,7 +5,7 @@ use crate::crypto::{Digest, HashFunction, PublicKey, der, pem, sha256_hex};
 use crate::limits;
 use crate::model::Timestamp;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
@@ -23,9 +23,9 @@ pub struct Certificate(Arc<Parsed>);
 struct Parsed {
     der: Vec<u8>,
     subject: Name,
-    subject_text: String,
+    subject_text: OnceLock<String>,
     issuer: Name,
-    issuer_text: String,
+    issuer_text: OnceLock<String>,
     serial: Vec<u8>,
     subject_key_identifier: Option<Vec<u8>>,
     not_before: Timestamp,
@@ -136,12 +136,12 @@ impl Certificate {
 
     /// Subject as RFC 4514 text, as phase4 and OpenSSL `-nameopt RFC2253,utf8,-esc_msb` print it.
     pub fn subject(&self) -> &str {
-        &self.0.subject_text
+        self.0.subject_text.get_or_init(|| self.0.subject.to_text())
     }
 
     /// Issuer as RFC 4514 text, for people. An X509IssuerName has [`Certificate::issuer_name`].
     pub fn issuer(&self) -> &str {
-        &self.0.issuer_text
+        self.0.issuer_text.get_or_init(|| self.0.issuer.to_text())
     }
 
     /// Issuer as an X509IssuerName is written (XML Signature 1.1, 4.5.4.1): attribute types outside the table
@@ -233,19 +233,20 @@ impl Certificate {
 impl Parsed {
     fn new(der: &[u8], certificate: &X509Certificate<'_>) -> Result<Self, CertificateError> {
         let (subject, issuer) = (Name::new(certificate.subject()), Name::new(certificate.issuer()));
-        let subject_text = subject.to_text();
-        let of = |what: String| CertificateError(format!("{subject_text}: {what}"));
+        let of = |what: String| CertificateError(format!("{}: {what}", subject.to_text()));
         let twice = |_| of("an extension is damaged or stands twice".into());
         let key = PublicKey::from_spki(certificate.public_key().raw).map_err(|error| of(error.to_string()))?;
         let constraints = certificate.basic_constraints().map_err(twice)?;
         let usage = certificate.key_usage().map_err(twice)?.map(|usage| *usage.value);
+        let (not_before, not_after) = (certificate.validity().not_before, certificate.validity().not_after);
+        let (not_before, not_after) = (instant(not_before).map_err(of)?, instant(not_after).map_err(of)?);
         let mut parsed = Self {
             der: der.to_vec(),
-            issuer_text: issuer.to_text(),
+            issuer_text: OnceLock::new(),
             serial: certificate.raw_serial().to_vec(),
             subject_key_identifier: None,
-            not_before: instant(certificate.validity().not_before).map_err(of)?,
-            not_after: instant(certificate.validity().not_after).map_err(of)?,
+            not_before,
+            not_after,
             authority: constraints.is_some_and(|constraints| constraints.value.ca),
             usage: Usage {
                 sign: usage.as_ref().is_none_or(|usage| usage.digital_signature()),
@@ -254,7 +255,7 @@ impl Parsed {
             },
             crl_urls: Vec::new(),
             key,
-            subject_text: subject_text.clone(),
+            subject_text: OnceLock::new(),
             subject,
             issuer,
         };

@@ -14,8 +14,8 @@ struct Attribute {
     /// Dotted decimal.
     kind: String,
     value: String,
-    /// The value's DER in hexadecimal; empty when the attribute was read from text.
-    der: String,
+    /// The value's DER; empty when the attribute was read from text.
+    der: Vec<u8>,
 }
 
 impl Name {
@@ -35,7 +35,7 @@ impl Name {
     pub(super) fn to_text(&self) -> String {
         self.join(|attribute| match short_name(&attribute.kind, &KINDS) {
             Some(kind) => format!("{kind}={}", escaped(&attribute.value)),
-            None => format!("{}=#{}", attribute.kind, attribute.der),
+            None => format!("{}=#{}", attribute.kind, hex(&attribute.der)),
         })
     }
 
@@ -44,7 +44,7 @@ impl Name {
     pub(super) fn to_strict_text(&self) -> String {
         self.join(|attribute| match short_name(&attribute.kind, &KINDS[..STRICT]) {
             Some(kind) => format!("{kind}={}", escaped(&attribute.value)),
-            None => format!("{}=#{}", attribute.kind, attribute.der),
+            None => format!("{}=#{}", attribute.kind, hex(&attribute.der)),
         })
     }
 
@@ -93,7 +93,7 @@ fn parse(text: &str) -> Option<Name> {
             rdns.push(Vec::new());
         }
         let (kind, value) = piece.split_once('=')?;
-        rdns.last_mut()?.push(Attribute { kind: kind_of(kind)?, value: value_of(value)?, der: String::new() });
+        rdns.last_mut()?.push(Attribute { kind: kind_of(kind)?, value: value_of(value)?, der: Vec::new() });
     }
     rdns.remove(0);
     Some(Name(rdns))
@@ -177,9 +177,9 @@ fn string_of(value: &Any<'_>) -> String {
     }
 }
 
-fn der_of(value: &Any<'_>) -> String {
+fn der_of(value: &Any<'_>) -> Vec<u8> {
     // Names have universal string types only, whose tags fit one byte.
-    hex(&der::element(value.tag().0 as u8, &[value.data]))
+    der::element(value.tag().0 as u8, &[value.data])
 }
 
 /// Escapes as RFC 4514, 2.4 demands, and no more.
@@ -250,7 +250,7 @@ mod tests {
 
     fn name(attributes: &[(&str, &str)]) -> Name {
         let rdn = |(kind, value): &(&str, &str)| {
-            vec![Attribute { kind: kind_of(kind).unwrap(), value: (*value).to_owned(), der: "0c01".to_owned() }]
+            vec![Attribute { kind: kind_of(kind).unwrap(), value: (*value).to_owned(), der: vec![0x0c, 0x01] }]
         };
         Name(attributes.iter().map(rdn).collect())
     }

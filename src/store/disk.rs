@@ -3,7 +3,7 @@
 
 use crate::limits::{DISK_RESERVE_BYTES, INDEX_RESERVE_BYTES, JOURNAL_SEGMENT_BYTES};
 use crate::store::StoreError;
-use crate::store::keys::{Keys, Sled};
+use crate::store::keys::{Engine, Keys, Lsm, Sled};
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -47,6 +47,8 @@ pub trait Disk: Debug + Send + Sync {
     ///
     /// Whatever is wrong with it: it is then to be moved aside.
     fn index(&self, folder: &Path) -> Result<Box<dyn Keys>, StoreError>;
+    /// Whether an index is what it once was, even when the machine stops: it may be behind, and is never in parts.
+    fn index_lasts(&self) -> bool;
     /// Whether there is an index, of whatever quality.
     fn has_index(&self, folder: &Path) -> bool;
     /// Names, sizes and times of an index' files, which change when it does.
@@ -134,10 +136,15 @@ pub struct Medium {
 }
 
 impl Medium {
+    /// The disk of the operating system with an index of this library, and otherwise as [`Self::system`].
+    pub fn with(engine: Engine) -> Self {
+        Self { disk: Arc::new(SystemDisk { engine }), ..Self::system() }
+    }
+
     /// The disk of the operating system, with the bounds of [`limits`](crate::limits).
     pub fn system() -> Self {
         Self {
-            disk: Arc::new(SystemDisk),
+            disk: Arc::new(SystemDisk::default()),
             segment_bytes: JOURNAL_SEGMENT_BYTES,
             payload_reserve_bytes: DISK_RESERVE_BYTES,
             journal_reserve_bytes: INDEX_RESERVE_BYTES,
@@ -147,8 +154,11 @@ impl Medium {
 }
 
 /// The disk of the operating system.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemDisk;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDisk {
+    /// The library of the index.
+    pub engine: Engine,
+}
 
 impl Disk for SystemDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -214,7 +224,14 @@ impl Disk for SystemDisk {
     }
 
     fn index(&self, folder: &Path) -> Result<Box<dyn Keys>, StoreError> {
-        Ok(Box::new(Sled::open(folder)?))
+        Ok(match self.engine {
+            Engine::Lsm => Box::new(Lsm::open(folder)?),
+            Engine::Sled => Box::new(Sled::open(folder)?),
+        })
+    }
+
+    fn index_lasts(&self) -> bool {
+        self.engine == Engine::Lsm
     }
 
     fn has_index(&self, folder: &Path) -> bool {
@@ -305,7 +322,7 @@ mod tests {
     #[test]
     fn space_reserved_by_zeros_leaves_what_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let file = SystemDisk.create(&folder.path().join("file")).unwrap();
+        let file = SystemDisk::default().create(&folder.path().join("file")).unwrap();
         file.write_all_at(b"records", 0).unwrap();
         zeros(&File::options().write(true).open(folder.path().join("file")).unwrap(), 1_500_000).unwrap();
         let bytes = file.read_all().unwrap();

@@ -1,6 +1,6 @@
-//! The embedded store: the journal is the truth, sled its index, one thread writes.
+//! The embedded store: the journal is the truth, the index follows it, one thread writes.
 //!
-//! Folders below the data folder: `journal/`, `index/` (sled; may be deleted while nothing runs),
+//! Folders below the data folder: `journal/`, `index/` (may be deleted while nothing runs),
 //! `blobs/`; files: `lock`, `index.state`.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
@@ -77,24 +77,24 @@ impl EmbeddedStore {
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
     /// journal does not hold. An index that does not is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files(&Medium::system(), folder, hash, clock)?;
-        Ok((Self::start(shared, journal)?, opening))
+        Self::open_telling(&Medium::system(), folder, hash, clock, false, &mut |_| {})
     }
 
-    /// As [`Self::open`], and tells each journal record up to which the index has been brought. `anew`: the index is built
-    /// again, whatever it is like.
+    /// As [`Self::open`] on any medium, and tells each journal record up to which the index has been brought. `anew`: the index
+    /// is built again, whatever it is like.
     ///
     /// # Errors
     ///
     /// As for [`Self::open`].
     pub fn open_telling(
+        medium: &Medium,
         folder: &Path,
         hash: ChainHash,
         clock: Arc<dyn Clock>,
         anew: bool,
         tell: Tell<'_>,
     ) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files_telling(&Medium::system(), folder, hash, clock, anew, tell)?;
+        let (shared, journal, opening) = open_files_telling(medium, folder, hash, clock, anew, tell)?;
         Ok((Self::start(shared, journal)?, opening))
     }
 
@@ -274,6 +274,11 @@ impl Store for EmbeddedStore {
         Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
     }
 
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
+        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }
@@ -395,6 +400,7 @@ fn open_index(
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let missing = !disk.has_index(&index_folder);
     let found = trusted.and_then(|()| {
         let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -431,6 +437,9 @@ fn open_index(
         journal
     };
     opening.lost = opening.lost.saturating_sub(opening.journal.last);
+    if missing && opening.journal.read > 0 {
+        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
+    }
     Ok((index, journal, opening))
 }
 

@@ -9,6 +9,7 @@
 //! | `e` envelope id, created id; `a` AS4 message id, created id; `x` conversation created id | – |
 //! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
+//! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | the event |
@@ -34,7 +35,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -379,6 +380,9 @@ fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     ]);
     if message.is_waiting() {
         keys.insert(by(b'w', &message.to.folded()));
+    }
+    if message.has_notice() {
+        keys.insert(by(b'f', &message.from.folded()));
     }
     if message.is_held() {
         keys.insert(key(HELD[0], &[&created]));

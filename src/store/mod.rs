@@ -1,6 +1,6 @@
 //! The store: what is written here survives a power cut before anyone is told of it.
 //!
-//! [`embedded`] keeps every change in an append-only [`journal`] and uses sled as an index that can
+//! [`embedded`] keeps every change in an append-only [`journal`] and has an index, of a library's [`keys`], that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
 pub mod backup;
@@ -309,6 +309,9 @@ pub trait Store: Send + Sync {
     /// Messages to `participant` that wait to be taken, oldest first: those that come after `after`, at most
     /// [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
+    /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
+    fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.

@@ -149,6 +149,24 @@ pub(super) fn waiting(
     participant: &ParticipantId,
     after: Option<MessageId>,
 ) -> Result<Vec<Message>, StoreError> {
+    oldest_after(index, &text_prefix(b'w', &participant.folded()), after, Message::is_waiting)
+}
+
+/// Messages from a participant of whose failure it is to be told, oldest first, those after `after`.
+pub(super) fn notices(
+    index: &Index,
+    participant: &ParticipantId,
+    after: Option<MessageId>,
+) -> Result<Vec<Message>, StoreError> {
+    oldest_after(index, &text_prefix(b'f', &participant.folded()), after, Message::has_notice)
+}
+
+fn oldest_after(
+    index: &Index,
+    prefix: &[u8],
+    after: Option<MessageId>,
+    holds: fn(&Message) -> bool,
+) -> Result<Vec<Message>, StoreError> {
     let after = match after {
         Some(id) => Some(index.message(id)?.ok_or(StoreError::Unknown(id))?),
         None => None,
@@ -156,9 +174,9 @@ pub(super) fn waiting(
     let after = after.map(|message| created_key(message.created_at, message.id));
     let after = after.as_ref().map(Place::as_slice);
     let mut found = Vec::new();
-    for id in index.oldest_after(&text_prefix(b'w', &participant.folded()), after) {
+    for id in index.oldest_after(prefix, after) {
         // As above: the message decides.
-        found.extend(index.message(id?)?.filter(Message::is_waiting));
+        found.extend(index.message(id?)?.filter(holds));
         if found.len() == LIST_MESSAGES_MAX {
             break;
         }

@@ -1,7 +1,7 @@
-//! Whether the index may be trusted. sled does not sync what it writes before it says so; that is
-//! harmless while the operating system runs, since a killed process leaves its writes to it. So an
-//! index is trusted when it was closed in order, or was last open since the machine started, and is
-//! built again from the journal otherwise.
+//! Whether the index may be trusted. One that lasts ([`Disk::index_lasts`]) is, unless it failed or was changed since it was
+//! closed. sled does not sync what it writes before it says so; that is harmless while the operating system runs, since a
+//! killed process leaves its writes to it. So an index of sled's is trusted when it was closed in order, or was last open since
+//! the machine started, and is built again from the journal otherwise.
 
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskFile};
@@ -39,6 +39,7 @@ impl Closing {
         let (before, boot) = (closing.before(), disk.boot());
         let trusted = match before.trim() {
             open if open == boot && !boot.is_empty() => Ok(()),
+            open if disk.index_lasts() && open != DISTRUSTED && !before.starts_with(CLOSED) => Ok(()),
             _ if before.starts_with(CLOSED) => {
                 let unchanged =
                     disk.index_files(&closing.index()).is_ok_and(|files| before == format!("{CLOSED}{files}"));

@@ -94,7 +94,7 @@ struct Contents {
 ///
 /// When it cannot be read. What does not hold is no error but a finding.
 pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp) -> Result<Verified, StoreError> {
-    let (disk, journal) = (SystemDisk, folder.join("journal"));
+    let (disk, journal) = (SystemDisk::default(), folder.join("journal"));
     if !journal.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
@@ -154,7 +154,7 @@ pub fn is_open(folder: &Path) -> Result<bool, StoreError> {
     if !path.exists() {
         return Ok(false);
     }
-    match SystemDisk.lock(&path) {
+    match SystemDisk::default().lock(&path) {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
         Err(error) => Err(StoreError::io(format!("look at {}", path.display()), error)),

@@ -236,7 +236,7 @@ impl Collector {
             if (!known || blank) && self.extra_attributes.len() < PATHS_MAX {
                 self.extra_attributes.push(Extra {
                     path: self.trail.path(),
-                    name: attribute.local.clone(),
+                    name: attribute.local.to_string(),
                     is_blank: blank,
                 });
             }

@@ -10,6 +10,7 @@ use super::scope::Scope;
 use super::tree::{Content, NodeId};
 use super::write;
 use super::{Attribute, Event, Reader, Start, Tree, XmlError};
+use smol_str::SmolStr;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, Read, Write};
 
@@ -53,7 +54,8 @@ pub struct Canonicalizer<W: Write> {
     scope: Scope,
     /// What the output elements that are open have declared.
     rendered: Scope,
-    open: Vec<String>,
+    /// The elements that are open, by prefix and local name.
+    open: Vec<(SmolStr, SmolStr)>,
     /// The `xml:` attributes that the apex inherits, outermost first.
     inherited: Vec<Attribute>,
     place: Place,
@@ -88,9 +90,9 @@ impl<W: Write> Canonicalizer<W> {
     }
 
     /// For a subtree below elements that are left out, which had these bindings and `xml:` attributes.
-    fn within(method: &Method, around: &[(String, String)], inherited: Vec<Attribute>, inner: W) -> Self {
+    fn within(method: &Method, around: &[(SmolStr, SmolStr)], inherited: Vec<Attribute>, inner: W) -> Self {
         let mut this = Self::new(method, inner);
-        this.scope.open(around.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
+        this.scope.open(around);
         this.inherited = inherited;
         this
     }
@@ -128,11 +130,10 @@ impl<W: Write> Canonicalizer<W> {
                 });
             }
         }
-        self.scope.open(start.declarations.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
+        self.scope.open(&start.declarations);
         let namespaces = self.namespaces(start);
-        let name = qualified(&start.prefix, &start.local);
         self.out.write_all(b"<")?;
-        self.out.write_all(name.as_bytes())?;
+        self.name(&start.prefix, &start.local)?;
         for (prefix, uri) in &namespaces {
             if prefix.is_empty() {
                 self.attribute("", "xmlns", uri)?;
@@ -147,14 +148,14 @@ impl<W: Write> Canonicalizer<W> {
             self.attributes(&start.attributes)?;
         }
         self.out.write_all(b">")?;
-        self.rendered.open(namespaces.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
-        self.open.push(name);
+        self.rendered.open(&namespaces);
+        self.open.push((start.prefix.clone(), start.local.clone()));
         self.place = Place::Inside;
         Ok(())
     }
 
     /// The bindings that this element must declare, sorted by prefix, the default first.
-    fn namespaces(&self, start: &Start) -> Vec<(String, String)> {
+    fn namespaces(&self, start: &Start) -> Vec<(SmolStr, SmolStr)> {
         let listed = self.form != Form::Exclusive || !self.prefixes.is_empty();
         let apex = if listed && self.place == Place::Before { self.scope.all() } else { Vec::new() };
         let near = apex.iter().chain(&start.declarations).map(|(prefix, _)| prefix.as_str());
@@ -170,7 +171,7 @@ impl<W: Write> Canonicalizer<W> {
         candidates.dedup();
         let needed = candidates.into_iter().filter_map(|prefix| {
             let uri = self.scope.lookup(prefix)?;
-            (self.rendered.lookup(prefix) != Some(uri)).then(|| (prefix.to_owned(), uri.to_owned()))
+            (self.rendered.lookup(prefix).as_ref() != Some(&uri)).then(|| (prefix.into(), uri))
         });
         needed.collect()
     }
@@ -192,6 +193,9 @@ impl<W: Write> Canonicalizer<W> {
     }
 
     fn attributes(&mut self, attributes: &[Attribute]) -> io::Result<()> {
+        if let [only] = attributes {
+            return self.attribute(&only.prefix, &only.local, &only.value);
+        }
         // UTF-8 sorts as code points do.
         let mut sorted: Vec<&Attribute> = attributes.iter().collect();
         sorted.sort_unstable_by(|a, b| (&a.ns, &a.local).cmp(&(&b.ns, &b.local)));
@@ -203,27 +207,31 @@ impl<W: Write> Canonicalizer<W> {
 
     fn attribute(&mut self, prefix: &str, local: &str, value: &str) -> io::Result<()> {
         self.out.write_all(b" ")?;
-        if !prefix.is_empty() {
-            self.out.write_all(prefix.as_bytes())?;
-            self.out.write_all(b":")?;
-        }
-        self.out.write_all(local.as_bytes())?;
+        self.name(prefix, local)?;
         self.out.write_all(b"=\"")?;
         self.out.write_all(write::escaped(value, write::attribute_entity).as_bytes())?;
         self.out.write_all(b"\"")
     }
 
+    fn name(&mut self, prefix: &str, local: &str) -> io::Result<()> {
+        if !prefix.is_empty() {
+            self.out.write_all(prefix.as_bytes())?;
+            self.out.write_all(b":")?;
+        }
+        self.out.write_all(local.as_bytes())
+    }
+
     fn end(&mut self) -> io::Result<()> {
         self.scope.close();
         self.rendered.close();
-        let Some(name) = self.open.pop() else {
+        let Some((prefix, local)) = self.open.pop() else {
             return Ok(());
         };
         if self.open.is_empty() {
             self.place = Place::After;
         }
         self.out.write_all(b"</")?;
-        self.out.write_all(name.as_bytes())?;
+        self.name(&prefix, &local)?;
         self.out.write_all(b">")
     }
 
@@ -364,7 +372,7 @@ pub fn element<R: Read, W: Write>(
 }
 
 /// The bindings and `xml:` attributes of everything above a node, outermost first.
-fn surroundings(tree: &Tree, node: NodeId) -> (Vec<(String, String)>, Vec<Attribute>) {
+fn surroundings(tree: &Tree, node: NodeId) -> (Vec<(SmolStr, SmolStr)>, Vec<Attribute>) {
     let mut above = Vec::new();
     let mut parent = tree.node(node).parent();
     while let Some(here) = parent {
@@ -393,10 +401,6 @@ fn fix_base(attributes: &mut Vec<Attribute>, inherited: &[Attribute]) {
     if !value.is_empty() {
         attributes.push(Attribute { value, ..nearest });
     }
-}
-
-fn qualified(prefix: &str, local: &str) -> String {
-    if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
 }
 
 /// The prefixes of a PrefixList attribute.
@@ -469,7 +473,7 @@ mod tests {
                 _ => {}
             }
         };
-        assert_eq!(reader.next().unwrap(), Event::Start(Start { local: String::from("d"), ..Start::default() }));
+        assert_eq!(reader.next().unwrap(), Event::Start(Start { local: "d".into(), ..Start::default() }));
         let method = Method::new(Form::Inclusive10);
         let child = tree.root().child("", "c").unwrap();
         let form = subtree(&tree, child.id, &method, None, Vec::new()).unwrap();

@@ -12,6 +12,7 @@ use super::tag::{self, TagFault};
 use super::tree::Builder;
 use crate::limits;
 use quick_xml::events::Event as Markup;
+use smol_str::SmolStr;
 use std::io::Read;
 
 /// What is wrong with a document, and where.
@@ -73,11 +74,11 @@ impl Default for Limits {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attribute {
     /// Prefix as written, "" for none.
-    pub prefix: String,
+    pub prefix: SmolStr,
     /// Local name.
-    pub local: String,
+    pub local: SmolStr,
     /// Namespace name, "" for none.
-    pub ns: String,
+    pub ns: SmolStr,
     /// The value.
     pub value: String,
 }
@@ -86,13 +87,13 @@ pub struct Attribute {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Start {
     /// Prefix as written, "" for none.
-    pub prefix: String,
+    pub prefix: SmolStr,
     /// Local name.
-    pub local: String,
+    pub local: SmolStr,
     /// Namespace name, "" for none.
-    pub ns: String,
+    pub ns: SmolStr,
     /// Declarations on this element: (prefix or "", namespace name or "" to undeclare).
-    pub declarations: Vec<(String, String)>,
+    pub declarations: Vec<(SmolStr, SmolStr)>,
     /// Attributes in document order.
     pub attributes: Vec<Attribute>,
 }
@@ -101,13 +102,13 @@ impl Start {
     /// Whether this is element `local` of namespace `ns`.
     #[must_use]
     pub fn is(&self, ns: &str, local: &str) -> bool {
-        self.ns == ns && self.local == local
+        self.local == local && self.ns == ns
     }
 
     /// The value of an attribute; "" as namespace for none.
     #[must_use]
     pub fn attribute(&self, ns: &str, local: &str) -> Option<&str> {
-        self.attributes.iter().find(|a| a.ns == ns && a.local == local).map(|a| a.value.as_str())
+        self.attributes.iter().find(|a| a.local == local && a.ns == ns).map(|a| a.value.as_str())
     }
 }
 
@@ -211,7 +212,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The namespace bindings in scope now, each prefix once, sorted by prefix; an undeclared default is none.
-    pub fn in_scope(&self) -> Vec<(String, String)> {
+    pub fn in_scope(&self) -> Vec<(SmolStr, SmolStr)> {
         self.scope.all()
     }
 

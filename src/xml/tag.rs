@@ -4,6 +4,8 @@ use super::names;
 use super::ns;
 use super::scope::Scope;
 use super::{Attribute, Start};
+use smol_str::SmolStr;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -26,7 +28,7 @@ impl From<String> for TagFault {
 
 /// Reads a start tag and enters it into `scope`.
 pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope) -> Result<Start, TagFault> {
-    let mut declarations = Vec::new();
+    let mut declarations: Vec<(SmolStr, SmolStr)> = Vec::new();
     let mut plain = Vec::new();
     let mut rest = attributes;
     let mut seen = Seen::default();
@@ -39,11 +41,10 @@ pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope
             return Err(TagFault::TooMany);
         }
         let (prefix, local) = names::split(qname).ok_or_else(|| format!("{qname:?} is no name of an attribute"))?;
-        let value = normalized(raw)?;
         match (prefix, local) {
-            ("", "xmlns") => declarations.push((String::new(), value)),
-            ("xmlns", declared) => declarations.push((declared.to_owned(), value)),
-            _ => plain.push((prefix, local, value)),
+            ("", "xmlns") => declarations.push((SmolStr::default(), normalized(raw)?.into())),
+            ("xmlns", declared) => declarations.push((declared.into(), normalized(raw)?.into())),
+            _ => plain.push((prefix, local, normalized(raw)?)),
         }
     }
     for (prefix, uri) in &declarations {
@@ -55,10 +56,10 @@ pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope
     if prefix == "xmlns" {
         return Err(String::from("an element with the prefix xmlns").into());
     }
-    scope.open(declarations.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str())));
+    scope.open(&declarations);
     Ok(Start {
-        prefix: prefix.to_owned(),
-        local: local.to_owned(),
+        prefix: prefix.into(),
+        local: local.into(),
         ns: namespace(scope, prefix)?,
         attributes: resolved(plain, scope)?,
         declarations,
@@ -67,30 +68,32 @@ pub(super) fn start(name: &str, attributes: &str, most: usize, scope: &mut Scope
 
 /// What was there already. Most tags have few attributes, which cost less to compare than to hash.
 struct Seen<T> {
-    few: Vec<T>,
+    few: [T; FEW],
+    count: usize,
     many: HashSet<T>,
 }
 
-impl<T> Default for Seen<T> {
+const FEW: usize = 8;
+
+impl<T: Copy + Default> Default for Seen<T> {
     fn default() -> Self {
-        Self { few: Vec::new(), many: HashSet::default() }
+        Self { few: [T::default(); FEW], count: 0, many: HashSet::default() }
     }
 }
 
-impl<T: Eq + Hash> Seen<T> {
-    const FEW: usize = 8;
-
+impl<T: Copy + Eq + Hash> Seen<T> {
     fn len(&self) -> usize {
-        self.few.len() + self.many.len()
+        self.count + self.many.len()
     }
 
     /// Whether it is new.
     fn insert(&mut self, value: T) -> bool {
-        if self.few.contains(&value) {
+        if self.few[..self.count].contains(&value) {
             return false;
         }
-        if self.few.len() < Self::FEW {
-            self.few.push(value);
+        if let Some(free) = self.few.get_mut(self.count) {
+            *free = value;
+            self.count += 1;
             return true;
         }
         self.many.insert(value)
@@ -98,25 +101,24 @@ impl<T: Eq + Hash> Seen<T> {
 }
 
 /// Gives each attribute its namespace and looks for two of the same name (Namespaces in XML, 6.3).
-fn resolved(plain: Vec<(&str, &str, String)>, scope: &Scope) -> Result<Vec<Attribute>, String> {
+fn resolved(plain: Vec<(&str, &str, Cow<'_, str>)>, scope: &Scope) -> Result<Vec<Attribute>, String> {
     let mut attributes = Vec::with_capacity(plain.len());
     for (prefix, local, value) in plain {
         // A default namespace does not apply to attributes.
-        let ns = if prefix.is_empty() { String::new() } else { namespace(scope, prefix)? };
-        attributes.push(Attribute { prefix: prefix.to_owned(), local: local.to_owned(), ns, value });
+        let ns = if prefix.is_empty() { SmolStr::default() } else { namespace(scope, prefix)? };
+        attributes.push(Attribute { prefix: prefix.into(), local: local.into(), ns, value: value.into_owned() });
     }
     let mut seen = Seen::default();
     for attribute in &attributes {
-        if !seen.insert((attribute.ns.as_str(), attribute.local.as_str())) {
+        if !seen.insert((attribute.local.as_str(), attribute.ns.as_str())) {
             return Err(format!("attribute {} of namespace {:?} twice in one tag", attribute.local, attribute.ns));
         }
     }
     Ok(attributes)
 }
 
-fn namespace(scope: &Scope, prefix: &str) -> Result<String, String> {
-    let found = scope.lookup(prefix).ok_or_else(|| format!("the prefix {prefix} is not declared"))?;
-    Ok(found.to_owned())
+fn namespace(scope: &Scope, prefix: &str) -> Result<SmolStr, String> {
+    scope.lookup(prefix).ok_or_else(|| format!("the prefix {prefix} is not declared"))
 }
 
 /// The reserved prefixes and namespaces, and no prefix without a namespace (Namespaces in XML 1.0, 3 and 5).
@@ -156,8 +158,11 @@ fn next_attribute(tag: &str) -> Result<Option<(&str, &str, &str)>, String> {
 }
 
 /// An attribute value with references resolved and white space made spaces (XML 1.0, 3.3.3, CDATA).
-fn normalized(raw: &str) -> Result<String, String> {
+fn normalized(raw: &str) -> Result<Cow<'_, str>, String> {
     let special = |text: &str| text.bytes().position(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n'));
+    if special(raw).is_none() {
+        return Ok(Cow::Borrowed(raw));
+    }
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = special(rest) {
@@ -177,7 +182,7 @@ fn normalized(raw: &str) -> Result<String, String> {
         }
     }
     value.push_str(rest);
-    Ok(value)
+    Ok(Cow::Owned(value))
 }
 
 /// What is said of a reference that is neither an entity of XML nor a character.

@@ -5,6 +5,7 @@ use super::ns;
 use super::reader::{Event, Reader};
 use super::{Attribute, Start, XmlError};
 use crate::limits;
+use smol_str::SmolStr;
 use std::collections::HashMap;
 
 /// A parsed document, or one subtree of a larger one with the namespace bindings around it.
@@ -14,7 +15,7 @@ pub struct Tree {
     root: usize,
     ids: HashMap<String, Identified>,
     /// Bindings of the document around this subtree.
-    pub(super) around: Vec<(String, String)>,
+    pub(super) around: Vec<(SmolStr, SmolStr)>,
     /// `xml:` attributes of the elements around this subtree, outermost first.
     pub(super) inherited: Vec<Attribute>,
 }
@@ -194,9 +195,9 @@ impl Tree {
 
 /// What a node gives that is no element: no name, nothing.
 static NOTHING: Start = Start {
-    prefix: String::new(),
-    local: String::new(),
-    ns: String::new(),
+    prefix: SmolStr::new_static(""),
+    local: SmolStr::new_static(""),
+    ns: SmolStr::new_static(""),
     declarations: Vec::new(),
     attributes: Vec::new(),
 };
@@ -338,11 +339,11 @@ impl Builder {
     }
 
     /// For a subtree of a document that is read as a stream.
-    pub(super) fn within(around: Vec<(String, String)>, inherited: Vec<Attribute>) -> Self {
+    pub(super) fn within(around: Vec<(SmolStr, SmolStr)>, inherited: Vec<Attribute>) -> Self {
         Self::with(around, inherited, limits::SOAP_BYTES_MAX)
     }
 
-    fn with(around: Vec<(String, String)>, inherited: Vec<Attribute>, text_limit: usize) -> Self {
+    fn with(around: Vec<(SmolStr, SmolStr)>, inherited: Vec<Attribute>, text_limit: usize) -> Self {
         let tree = Tree { entries: Vec::new(), root: 0, ids: HashMap::new(), around, inherited };
         Self {
             tree,

@@ -123,7 +123,7 @@ fn protected(path: &str, answer: &Answered) {
     assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
     assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
     let kept = answer.header("cache-control");
-    assert!(kept == "no-store" || ["/style.css", "/live.js"].contains(&path), "{path}: {kept}");
+    assert!(kept == "no-store" || ["/style.css", "/icon.svg", "/live.js"].contains(&path), "{path}: {kept}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,8 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("crypto_bigint", &["crypto"], "one module knows the cryptographic libraries"),
     ("argon2", &["crypto"], "one module knows the cryptographic libraries"),
     ("unicode_normalization", &["accounts"], "passwords are made comparable in one place"),
+    ("lsm_tree", &["store"], "the index can be replaced behind the trait `Keys`"),
+    ("xxhash_rust", &["store"], "it is for one list of `lsm_tree`'s"),
     ("sled", &["store"], "the index can be replaced behind the trait `Store`"),
     ("prometheus_client", &["metrics"], "metrics are declared and written in one place"),
     ("crc32fast", &["store"], "checksums are the journal's"),

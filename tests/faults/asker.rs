@@ -90,6 +90,57 @@ fn a_receiver_that_is_unreachable_gets_the_message_when_it_is_back_once() {
     assert_eq!(world.received(THIRD, envelope).len(), 1);
 }
 
+/// AP-3.2.3.c, AP-3.2.4.a, AP-3.2.5.b.
+#[test]
+fn a_sending_participant_is_told_what_is_not_sent_for_now_or_for_good_until_it_confirms() {
+    let world = world();
+    let _alone = world.discovery_alone();
+    let folder = tempfile::tempdir().unwrap();
+    let submit = |to: &str| {
+        let (file, _) = document(folder.path(), "envelope.xml", &world.sealed(ALICE, to));
+        world.at(NORTH, &["submit", "--as", ALICE, &file]).done().one()["id"].as_str().unwrap().to_owned()
+    };
+    let told = |id: &str, so: &dyn Fn(&Value) -> bool| {
+        let find =
+            || world.at(NORTH, &["notices", "--as", ALICE]).done().lines.into_iter().find(|line| line["id"] == id);
+        wait(|| find().filter(|notice| so(notice))).unwrap_or_else(|| panic!("not told of {id}, but {:?}", find()))
+    };
+    let by_rule = |rule: &'static str| {
+        move |notice: &Value| notice["error"]["rule"].as_str().is_some_and(|found| found.starts_with(rule))
+    };
+    let listed =
+        |id: &str| world.at(NORTH, &["notices", "--as", ALICE]).done().lines.iter().any(|line| line["id"] == id);
+
+    world.elsewhere("AP0021-TESTBED", "0203:told.example.se");
+    let smp = world.fault("smp-down", None);
+    let waiting = submit("0203:told.example.se");
+    let notice = told(&waiting, &by_rule("AP-3.2.3"));
+    assert_eq!((&notice["given_up"], &notice["to"]), (&false.into(), &"0203:told.example.se".into()), "{notice}");
+    assert!(notice["next_attempt_at"].is_string() && notice["envelope_id"].is_string(), "{notice}");
+    drop(smp);
+    told(&waiting, &by_rule("AP-3.2.5"));
+
+    world.participant("0203:gone.example.se", "AP0021-TESTBED");
+    let _unregistered = world.fault("dns-unregistered", Some("0203:gone.example.se"));
+    let failed = submit("0203:gone.example.se");
+    let notice = told(&failed, &by_rule("AP-3.2.4"));
+    assert_eq!((&notice["given_up"], &notice["status"]), (&true.into(), &"SEND_FAILURE".into()), "{notice}");
+    let confirm =
+        |whose: &str, id: &str| world.api(NORTH, "POST", &format!("/participants/{whose}/notices/{id}/confirm")).status;
+    assert_eq!((confirm(BOB, &failed), confirm(ALICE, &waiting)), (422, 422), "not his, and not given up");
+    let confirmed = world.at(NORTH, &["notices", "--as", ALICE, "--confirm"]).done().lines;
+    assert!(confirmed.iter().any(|notice| notice["id"] == failed.as_str()));
+    assert!(!listed(&failed) && listed(&waiting), "what is still tried is still said");
+    let event = world.at(NORTH, &["audit", "list", "--message", &failed, "--stage", "told"]).done().one();
+    assert_eq!(event["facts"]["actor"], "owner", "{event:#}");
+
+    // What is tried again and fails again is news.
+    world.at(NORTH, &["queue", "retry", "--reason", "test", &failed]).done();
+    told(&failed, &|notice| notice["given_up"] == true);
+    wait(|| world.at(NORTH, &["queue", "cancel", "--reason", "test", &waiting]).lines.pop()).expect("cancelled");
+    told(&waiting, &|notice| notice["given_up"] == true && notice["error"]["type"] == "urn:sluss:problem:cancelled");
+}
+
 #[test]
 fn a_lost_as4_receipt_does_not_deliver_twice() {
     let world = world();

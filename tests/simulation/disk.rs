@@ -55,6 +55,8 @@ struct State {
     naming: Vec<Naming>,
     folders: BTreeSet<PathBuf>,
     indexes: BTreeMap<PathBuf, Arc<MemoryKeys>>,
+    /// Whether a power cut leaves an index as it once was, or in any state.
+    lasting: bool,
     locked: BTreeSet<PathBuf>,
     steps: u64,
     stops_at: Option<u64>,
@@ -159,8 +161,9 @@ impl State {
         let named: BTreeSet<u64> = self.names.values().copied().collect();
         self.inodes.retain(|id, _| named.contains(id));
         self.boot += 1;
+        let lasting = self.lasting;
         for index in self.indexes.values() {
-            index.cut_power(&mut self.chance);
+            if lasting { index.kill(&mut self.chance) } else { index.cut_power(&mut self.chance) }
         }
     }
 
@@ -179,8 +182,9 @@ fn put(bytes: &mut Vec<u8>, at: usize, more: &[u8]) {
 }
 
 impl SimDisk {
-    pub(crate) fn new(chance: Chance) -> Self {
+    pub(crate) fn new(mut chance: Chance) -> Self {
         let state = State {
+            lasting: chance.percent(50),
             chance,
             health: Health::default(),
             inodes: BTreeMap::new(),
@@ -435,6 +439,10 @@ impl Disk for SimDisk {
         drop(state);
         keys.opened()?;
         Ok(Box::new(crate::keys::Open { keys, disk: self.clone() }))
+    }
+
+    fn index_lasts(&self) -> bool {
+        self.state().lasting
     }
 
     fn has_index(&self, folder: &Path) -> bool {

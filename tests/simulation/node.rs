@@ -23,27 +23,63 @@ pub(crate) const FOLDER: &str = "/data";
 pub(crate) const ALICE: &str = "0203:alice.example.se";
 pub(crate) const BOB: &str = "0203:bob.example.se";
 
-/// A clock that the simulation sets, in milliseconds.
+/// The time of the world: what clocks on walls show, and what passes, in milliseconds.
 #[derive(Debug)]
-pub(crate) struct SimClock(AtomicI64);
+pub(crate) struct SimClock {
+    wall: AtomicI64,
+    passed: AtomicI64,
+}
 
 impl SimClock {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(1_800_000_000_000)))
+        Arc::new(Self { wall: AtomicI64::new(1_800_000_000_000), passed: AtomicI64::new(0) })
     }
 
     pub(crate) fn pass(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::Relaxed);
+        self.wall.fetch_add(millis, Ordering::Relaxed);
+        self.passed.fetch_add(millis, Ordering::Relaxed);
     }
 
-    pub(crate) fn at_least(&self, at: Timestamp) {
-        self.0.fetch_max(at.as_millisecond() + 1, Ordering::Relaxed);
+    pub(crate) fn passed(&self) -> i64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Somebody sets the clocks on the walls.
+    pub(crate) fn jump(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.wall.load(Ordering::Relaxed)).unwrap()
     }
 }
 
-impl Clock for SimClock {
+/// The clock of one process: what it waits for is measured by what has passed since its start.
+#[derive(Debug)]
+pub(crate) struct ProcessClock {
+    world: Arc<SimClock>,
+    begun: i64,
+}
+
+impl ProcessClock {
+    fn begin(world: &Arc<SimClock>) -> Self {
+        let begun = world.wall.load(Ordering::Relaxed) - world.passed.load(Ordering::Relaxed);
+        Self { world: Arc::clone(world), begun }
+    }
+
+    /// How long until then, in milliseconds.
+    pub(crate) fn until(&self, at: Timestamp) -> i64 {
+        at.as_millisecond() - self.steady().as_millisecond()
+    }
+}
+
+impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap()
+        self.world.now()
+    }
+
+    fn steady(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.begun + self.world.passed.load(Ordering::Relaxed)).unwrap()
     }
 }
 
@@ -52,6 +88,7 @@ pub(crate) struct Process {
     pub(crate) store: Arc<EmbeddedStore>,
     pub(crate) router: Router,
     pub(crate) opening: Opening,
+    pub(crate) clock: Arc<ProcessClock>,
 }
 
 /// Any hash does to chain records, if it is one.
@@ -85,7 +122,8 @@ pub(crate) fn medium(disk: &SimDisk) -> Medium {
 
 impl Process {
     pub(crate) fn start(disk: &SimDisk, clock: &Arc<SimClock>) -> Result<Self, StoreError> {
-        let clock: Arc<dyn Clock> = Arc::<SimClock>::clone(clock);
+        let own = Arc::new(ProcessClock::begin(clock));
+        let clock: Arc<dyn Clock> = Arc::<ProcessClock>::clone(&own);
         let (store, opening) =
             EmbeddedStore::open_in_place(&medium(disk), Path::new(FOLDER), chain, Arc::clone(&clock))?;
         let store = Arc::new(store);
@@ -93,7 +131,7 @@ impl Process {
         let discovery = Arc::new(Discovery::new(nowhere(&settings.trust), client.clone(), Arc::clone(&clock)));
         let router =
             Router::new(Arc::<EmbeddedStore>::clone(&store), discovery, client.clone(), clock, settings.clone());
-        Ok(Self { store, router, opening })
+        Ok(Self { store, router, opening, clock: own })
     }
 
     /// Makes a payload durable.

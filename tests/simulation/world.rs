@@ -8,9 +8,7 @@ use crate::node::{BOB, Process, SimClock, ebms, message, sha256};
 use crate::random::{self, Chance};
 use sluss::access_point::{SendError, accepted, rehearse};
 use sluss::as4::ReceiptError;
-use sluss::model::{
-    As4MessageId, As4ReceiptSummary, Clock, Event, Fault, Message, MessageId, Packing, Piece, Problem, Stage,
-};
+use sluss::model::{As4MessageId, As4ReceiptSummary, Event, Fault, Message, MessageId, Packing, Piece, Problem, Stage};
 use sluss::net::NetError;
 use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) rebuilt: u64,
     pub(crate) torn: u64,
     pub(crate) steps: u64,
+    pub(crate) vanished: u64,
+    pub(crate) operated: u64,
 }
 
 impl Tally {
@@ -47,6 +47,8 @@ impl Tally {
             (&mut self.rebuilt, other.rebuilt),
             (&mut self.torn, other.torn),
             (&mut self.steps, other.steps),
+            (&mut self.vanished, other.vanished),
+            (&mut self.operated, other.operated),
         ] {
             *one += more;
         }
@@ -55,6 +57,8 @@ impl Tally {
 
 const SENDER: usize = 0;
 const RECEIVER: usize = 1;
+/// How long it may take until all is done when nothing fails, in milliseconds: twice as long as a message is tried.
+const PATIENCE: i64 = 2 * 24 * 3_600_000;
 const PARTY: &str = "AP0001-DEMO";
 
 struct Node {
@@ -113,6 +117,8 @@ pub(crate) struct World {
     /// Messages that the recipient saw, by envelope.
     seen: BTreeMap<Uuid, BTreeSet<MessageId>>,
     calm: bool,
+    /// Nothing reaches the receiver.
+    cut_off: bool,
     tokens: u64,
     tally: Tally,
     steps: Vec<String>,
@@ -140,6 +146,7 @@ impl World {
             receipts: BTreeMap::new(),
             seen: BTreeMap::new(),
             calm: false,
+            cut_off: false,
             tokens: 0,
             tally: Tally::default(),
             steps: Vec::new(),
@@ -166,20 +173,24 @@ impl World {
             self.start_both()?;
             self.act()?;
         }
-        self.calm = true;
+        (self.calm, self.cut_off) = (true, false);
         self.say("calm");
         for n in [SENDER, RECEIVER] {
             self.nodes[n].disk.health(Health::default());
             self.nodes[n].disk.stop_after(1 << 60);
         }
-        let mut quiet = 0;
+        let (mut quiet, begun) = (0, self.clock.passed());
         for _ in 0..3_000 {
             self.start_both()?;
+            self.release_all();
             quiet = if self.work()? { 0 } else { quiet + 1 };
             if quiet > 2 && self.is_done() {
                 return self.check();
             }
             self.pass_to_next();
+            if self.clock.passed() - begun > PATIENCE {
+                break;
+            }
         }
         Err(format!("a message is stuck: {}", self.unfinished()))
     }
@@ -343,7 +354,7 @@ impl World {
             return Ok(());
         }
         let packet = self.network.swap_remove(self.chance.below(self.network.len()));
-        if !self.calm && self.chance.percent(12) {
+        if self.cut_off || !self.calm && self.chance.percent(12) {
             self.say("lost on the way");
             return Ok(());
         }

@@ -30,7 +30,7 @@ fn the_chain_is_computed_with_a_shell_and_openssl_alone() {
     }
     drop(store);
     let (mut logs, mut states, mut last) = (Vec::new(), Vec::new(), String::new());
-    scan(&SystemDisk, &folder.path().join("journal"), sha256, None, &mut |position, payload| {
+    scan(&SystemDisk::default(), &folder.path().join("journal"), sha256, None, &mut |position, payload| {
         let newline = payload.iter().position(|byte| *byte == b'\n').unwrap();
         logs.extend_from_slice(&payload[..=newline]);
         states.push(hex(&sha256(&payload[newline + 1..])));

@@ -4,12 +4,14 @@ use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
+    what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
-use crate::{duplicate, insert, message, open, settle, with_envelope};
+use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
     As4ReceiptSummary, Change, Content, Direction, Event, Fault, Lane, Message, MessageId, Outcome, Problem, Stage,
     Status, Timestamp,
 };
+use sluss::store::keys::Engine;
 use sluss::store::{Admission, Committed, Evidence, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
@@ -23,7 +25,14 @@ macro_rules! on_every_store {
             $(#[test]
             fn $name() {
                 let folder = tempfile::tempdir().unwrap();
-                super::$name(&|| Box::new(super::open(folder.path()).0));
+                super::$name(&|| Box::new(super::open_with(super::Engine::Lsm, folder.path()).0));
+            })*
+        }
+        mod embedded_on_sled {
+            $(#[test]
+            fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(&|| Box::new(super::open_with(super::Engine::Sled, folder.path()).0));
             })*
         }
     };
@@ -53,6 +62,7 @@ on_every_store!(
     a_payload_is_removed_with_its_last_reference,
     a_transaction_that_fails_takes_its_payloads_with_it_and_no_others,
     what_waits_comes_oldest_first_and_page_by_page_however_much_was_taken,
+    what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
     the_same_message_is_inserted_once,
     who_has_much_waiting_delays_nobody_else,
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,

@@ -1,11 +1,12 @@
 //! Broken disks: a journal with a torn tail or a damaged middle, an index that is gone, cut short,
 //! garbled, behind or ahead.
 
-use crate::{duplicate, insert, message, open, settle, try_open, with_envelope};
+use crate::{duplicate, insert, message, open, open_with, settle, try_open, with_envelope};
 use sluss::limits::JOURNAL_SEGMENT_BYTES;
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::journal::Journal;
+use sluss::store::keys::Engine;
 use sluss::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -187,63 +188,110 @@ fn a_forged_record_breaks_the_chain() {
 
 #[test]
 fn an_index_that_is_lost_or_garbled_is_built_again_with_the_same_content() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    fill(&store);
-    let expected = everything(&store);
-    drop(store);
-    let index = folder.path().join("index");
-    #[expect(clippy::type_complexity, reason = "a name and what to do: a type of its own would say no more")]
-    let hurts: Vec<(&str, Box<dyn Fn()>)> = vec![
-        ("deleted", Box::new(|| fs::remove_dir_all(&index).unwrap())),
-        ("emptied", Box::new(|| files(&index).iter().for_each(|file| fs::write(file, b"").unwrap()))),
-        (
-            "filled with garbage",
-            Box::new(|| {
-                for file in files(&index) {
-                    let garbage: Vec<u8> =
-                        (0..fs::metadata(&file).unwrap().len()).map(|n| (n * 7919 % 251) as u8).collect();
-                    fs::write(file, garbage).unwrap();
-                }
-            }),
-        ),
+    for engine in [Engine::Lsm, Engine::Sled] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open_with(engine, folder.path());
+        fill(&store);
+        let expected = everything(&store);
+        drop(store);
+        let index = folder.path().join("index");
+        let is_expected = |how: &str| {
+            let (store, opening) = open_with(engine, folder.path());
+            println!("{engine:?} {how}: {:?}", opening.rebuilt);
+            assert_eq!(everything(&store), expected, "{engine:?} {how}");
+            assert_eq!(opening.lost, 0, "{engine:?} {how}");
+        };
+        let mut hurts: Vec<Hurt<'_>> = vec![
+            ("deleted", Box::new(|| fs::remove_dir_all(&index).unwrap())),
+            ("emptied", Box::new(|| files(&index).iter().for_each(|file| fs::write(file, b"").unwrap()))),
+            ("filled with garbage", Box::new(|| files(&index).iter().for_each(|file| garble(file)))),
+            (
+                "a file instead of a folder",
+                Box::new(|| {
+                    fs::remove_dir_all(&index).unwrap();
+                    fs::write(&index, "index").unwrap();
+                }),
+            ),
+            ("of another library", Box::new(|| drop(open_with(other(engine), folder.path())))),
+        ];
+        match engine {
+            Engine::Lsm => hurts.extend(lsm_hurts(&index)),
+            Engine::Sled => hurts.extend(sled_hurts(&index)),
+        }
+        for (how, hurt) in &hurts {
+            hurt();
+            is_expected(how);
+            // The same of a process that was killed: then nothing says that files were changed.
+            open_with(engine, folder.path());
+            hurt();
+            killed(folder.path());
+            is_expected(how);
+        }
+        // The largest file: with sled the only one that holds keys.
+        let largest = || files(&index).into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+        for part in 0..16 {
+            let size = fs::metadata(largest()).unwrap().len();
+            OpenOptions::new().write(true).open(largest()).unwrap().set_len(size * part / 16).unwrap();
+            is_expected(&format!("cut to {part}/16"));
+        }
+        for part in 0..32 {
+            let size = fs::metadata(largest()).unwrap().len();
+            let file = OpenOptions::new().write(true).open(largest()).unwrap();
+            file.write_all_at(&[0xa5; 512], size * part / 32).unwrap();
+            is_expected(&format!("garbled at {part}/32"));
+        }
+    }
+}
+
+/// A name, and what it does.
+type Hurt<'a> = (&'a str, Box<dyn Fn() + 'a>);
+
+fn lsm_hurts(index: &Path) -> Vec<Hurt<'_>> {
+    vec![
+        ("without its list of files", Box::new(|| fs::remove_file(index.join("current")).unwrap())),
+        ("with its list of files of no length", Box::new(|| fs::write(index.join("current"), "").unwrap())),
+        ("with a bit of its list of files turned", Box::new(|| turn(&of_version(index), 40))),
+        ("without its tables", Box::new(|| fs::remove_dir_all(index.join("tables")).unwrap())),
+        ("with a table of no name", Box::new(|| fs::write(index.join("tables/x"), "table").unwrap())),
+    ]
+}
+
+fn sled_hurts(index: &Path) -> Vec<Hurt<'_>> {
+    vec![
         ("one file replaced by a text", Box::new(|| fs::write(index.join("db"), "no database").unwrap())),
         ("without its configuration", Box::new(|| fs::remove_file(index.join("conf")).unwrap())),
-        (
-            "a file instead of a folder",
-            Box::new(|| {
-                fs::remove_dir_all(&index).unwrap();
-                fs::write(&index, "index").unwrap();
-            }),
-        ),
         (
             "an interrupted snapshot",
             Box::new(|| fs::write(index.join("snap.0000000000000BAD.generating"), "half").unwrap()),
         ),
-    ];
-    for (how, hurt) in &hurts {
-        hurt();
-        let (store, opening) = open(folder.path());
-        println!("{how}: {:?}", opening.rebuilt);
-        assert_eq!(everything(&store), expected, "{how}");
-        assert_eq!(opening.lost, 0, "{how}");
-    }
-    let size = fs::metadata(index.join("db")).unwrap().len();
-    for part in 0..16 {
-        let file = OpenOptions::new().write(true).open(index.join("db")).unwrap();
-        file.set_len(size * part / 16).unwrap();
-        let (store, opening) = open(folder.path());
-        println!("cut to {part}/16: {:?}", opening.rebuilt);
-        assert_eq!(everything(&store), expected, "cut to {part}/16");
-    }
-    for part in 0..32 {
-        let file = OpenOptions::new().write(true).open(index.join("db")).unwrap();
-        let size = fs::metadata(index.join("db")).unwrap().len();
-        file.write_all_at(&[0xa5; 512], size * part / 32).unwrap();
-        let (store, opening) = open(folder.path());
-        println!("garbled at {part}/32: {:?}", opening.rebuilt);
-        assert_eq!(everything(&store), expected, "garbled at {part}/32");
-    }
+    ]
+}
+
+fn other(engine: Engine) -> Engine {
+    if engine == Engine::Lsm { Engine::Sled } else { Engine::Lsm }
+}
+
+/// Marks the store as a killed process leaves it: not closed, and the machine has not stopped since.
+fn killed(folder: &Path) {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(folder.join("index.state"), boot).unwrap();
+}
+
+fn garble(file: &Path) {
+    let garbage: Vec<u8> = (0..fs::metadata(file).unwrap().len()).map(|n| (n * 7919 % 251) as u8).collect();
+    fs::write(file, garbage).unwrap();
+}
+
+fn turn(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+/// The file that lists the files of an LSM tree.
+fn of_version(index: &Path) -> PathBuf {
+    let is_version = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with('v');
+    files(index).into_iter().find(is_version).unwrap()
 }
 
 #[test]
@@ -258,9 +306,7 @@ fn an_index_that_is_behind_catches_up() {
     drop(store);
     fs::remove_dir_all(&index).unwrap();
     fs::rename(&old, &index).unwrap();
-    // As a killed process leaves it: not closed, and the machine has not stopped since.
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    fs::write(folder.path().join("index.state"), boot).unwrap();
+    killed(folder.path());
     let (store, opening) = open(folder.path());
     assert_eq!(everything(&store), expected);
     assert_eq!((opening.rebuilt, opening.journal.read), (None, 1), "only what was missing was read");
@@ -288,17 +334,19 @@ fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
 }
 
 #[test]
-fn an_index_of_a_machine_that_stopped_is_built_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    fill(&store);
-    let expected = everything(&store);
-    drop(store);
-    assert_eq!(open(folder.path()).1.rebuilt, None, "it was closed in order");
-    fs::write(folder.path().join("index.state"), "another run of the machine").unwrap();
-    let (store, opening) = open(folder.path());
-    assert!(opening.rebuilt.is_some());
-    assert_eq!(everything(&store), expected);
+fn an_index_of_a_machine_that_stopped_is_built_again_where_its_library_does_not_sync() {
+    for engine in [Engine::Lsm, Engine::Sled] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open_with(engine, folder.path());
+        fill(&store);
+        let expected = everything(&store);
+        drop(store);
+        assert_eq!(open_with(engine, folder.path()).1.rebuilt, None, "it was closed in order");
+        fs::write(folder.path().join("index.state"), "another run of the machine").unwrap();
+        let (store, opening) = open_with(engine, folder.path());
+        assert_eq!(opening.rebuilt.is_some(), engine == Engine::Sled);
+        assert_eq!(everything(&store), expected);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sluss::limits::LIST_LOOKS_MAX;
 use sluss::model::{
     Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
 };
-use sluss::store::{Settlement, Transaction};
+use sluss::store::{Settlement, Store, Transaction};
 use std::time::Duration;
 
 pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
@@ -194,4 +194,33 @@ pub(crate) fn the_whole_event_log_is_newest_first_and_filtered_and_paged(open: O
     ] {
         assert_eq!(found(query.clone()).0, expected, "{query:?}");
     }
+}
+
+pub(crate) fn what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed(open: Open<'_>) {
+    let store = open();
+    let (one, two) = (message(), message());
+    let sender = one.from.clone();
+    let told =
+        |store: &dyn Store| store.notices(&sender, None).unwrap().iter().map(|message| message.id).collect::<Vec<_>>();
+    let settle = |store: &dyn Store, message: &Message, outcome, changes| {
+        let settlement = Settlement { claim: None, changes, ..settlement(message, outcome) };
+        done(store.commit(Transaction { settlements: vec![settlement], ..Transaction::default() }));
+    };
+    let problem = Problem::new(Fault::Temporary, "smp-unreachable", "x", "y");
+    done(store.commit(Transaction { inserts: vec![one.clone(), two.clone()], ..Transaction::default() }));
+    assert!(told(&*store).is_empty(), "nothing was tried yet");
+    for message in [&one, &two] {
+        settle(&*store, message, Some(Outcome::Defer), vec![Change::Error(Some(problem.clone()))]);
+    }
+    assert_eq!(told(&*store), [one.id, two.id]);
+    assert!(store.notices(&one.to, None).unwrap().is_empty(), "the recipient is not told");
+    settle(&*store, &one, Some(Outcome::Delivered), vec![Change::Error(None)]);
+    settle(&*store, &two, Some(Outcome::GiveUp), Vec::new());
+    assert_eq!(told(&*store), [two.id]);
+    settle(&*store, &two, None, vec![Change::TakenAt(Timestamp::now())]);
+    assert!(told(&*store).is_empty(), "it was confirmed");
+    settle(&*store, &two, Some(Outcome::Retry), vec![Change::Renewed(Timestamp::now())]);
+    settle(&*store, &two, Some(Outcome::GiveUp), Vec::new());
+    drop(store);
+    assert_eq!(told(&*open()), [two.id], "it failed again");
 }

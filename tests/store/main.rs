@@ -19,6 +19,8 @@ use sluss::model::{
     BlobId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, SystemClock,
     Timestamp,
 };
+use sluss::store::disk::Medium;
+use sluss::store::keys::Engine;
 use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Opening, Settlement, StoreError, Transaction};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +41,12 @@ fn open(folder: &Path) -> (EmbeddedStore, Opening) {
 
 fn try_open(folder: &Path) -> Result<(EmbeddedStore, Opening), StoreError> {
     EmbeddedStore::open(folder, hash, Arc::new(SystemClock))
+}
+
+fn open_with(engine: Engine, folder: &Path) -> (EmbeddedStore, Opening) {
+    let clock = Arc::new(SystemClock);
+    EmbeddedStore::open_telling(&Medium::with(engine), folder, hash, clock, false, &mut |_| {})
+        .expect("the store opens")
 }
 
 fn message() -> Message {

@@ -168,7 +168,8 @@ fn an_index_that_is_built_again_on_demand_says_how_far_it_is() {
     let mut told = Vec::new();
     let mut tell = |position: &Position| told.push(position.seq);
     let (_, opening) =
-        EmbeddedStore::open_telling(folder.path(), hash, Arc::new(SystemClock), true, &mut tell).unwrap();
+        EmbeddedStore::open_telling(&Medium::system(), folder.path(), hash, Arc::new(SystemClock), true, &mut tell)
+            .unwrap();
     assert_eq!((opening.rebuilt.as_deref(), opening.journal.read), (Some("it was asked for"), 5));
     assert_eq!(told.last(), Some(&5));
 }

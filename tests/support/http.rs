@@ -30,16 +30,25 @@ impl Answer {
 
 /// Sends one request, whose length is said as it is, and reads the answer to its end.
 pub(crate) fn ask(address: &str, method: &str, path: &str, head: &str, body: &[u8]) -> Answer {
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{head}\r\n",
-        body.len()
-    );
-    raw(address, &[request.as_bytes(), body].concat()).expect("an answer")
+    raw(address, &request(address, method, path, head, body)).expect("an answer")
+}
+
+/// The same of somebody who may not be there, or go away in between.
+pub(crate) fn try_ask(address: &str, method: &str, path: &str, head: &str, body: &[u8]) -> Option<Answer> {
+    exchange(TcpStream::connect(address).ok()?, &request(address, method, path, head, body))
+}
+
+fn request(address: &str, method: &str, path: &str, head: &str, body: &[u8]) -> Vec<u8> {
+    let line = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    [format!("{line}Content-Length: {}\r\n{head}\r\n", body.len()).as_bytes(), body].concat()
 }
 
 /// Sends these bytes, and reads until the other side hangs up; none where it does only that.
 pub(crate) fn raw(address: &str, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).unwrap();
+    exchange(TcpStream::connect(address).unwrap(), request)
+}
+
+fn exchange(mut stream: TcpStream, request: &[u8]) -> Option<Answer> {
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     // The other side may answer before it has read everything.
     let _ = stream.write_all(request);

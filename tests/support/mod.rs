@@ -65,11 +65,7 @@ impl World {
         };
         world.testbed(&["init"], &[]);
         for name in [NORTH, SOUTH, THIRD] {
-            world.testbed(&["access-point"], &[name]);
-            let config = world.config(name);
-            let text = fs::read_to_string(&config).unwrap();
-            let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
-            fs::write(&config, text.replace("[federation]", impatient)).unwrap();
+            world.access_point(name);
         }
         for (id, access_point) in [(ALICE, NORTH), (BOB, SOUTH), (CAROL, SOUTH), (DAVID, THIRD)] {
             world.participant(id, access_point);
@@ -93,6 +89,15 @@ impl World {
         sluss(&args).done();
     }
 
+    /// Registers an access point of ours, which tries again soon.
+    pub(crate) fn access_point(&self, name: &str) {
+        self.testbed(&["access-point"], &[name]);
+        let config = self.config(name);
+        let text = fs::read_to_string(&config).unwrap();
+        let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
+        fs::write(&config, text.replace("[federation]", impatient)).unwrap();
+    }
+
     /// Registers a participant at an access point of ours, in SMP and in its configuration.
     pub(crate) fn participant(&self, id: &str, access_point: &str) {
         self.testbed(&["participant"], &[id, "--access-point", access_point]);
@@ -110,7 +115,7 @@ impl World {
     }
 
     /// Takes the participant's key out of a configuration: its message service is elsewhere.
-    fn without_key(&self, access_point: &str, id: &str) {
+    pub(crate) fn without_key(&self, access_point: &str, id: &str) {
         let config = self.config(access_point);
         let name = id.split_once(':').unwrap().1;
         let text = fs::read_to_string(&config).unwrap();
@@ -173,12 +178,16 @@ impl World {
 
     /// Asks the API of a running access point; gives HTTP status and body.
     pub(crate) fn api(&self, access_point: &str, method: &str, path: &str) -> http::Answer {
+        let (address, head) = self.door(access_point);
+        http::ask(&address, method, &format!("/api/v1{path}"), &head, b"")
+    }
+
+    /// Where the API of an access point is, and the header of its owner, who has started it once.
+    pub(crate) fn door(&self, access_point: &str) -> (String, String) {
         let text = fs::read_to_string(self.config(access_point)).unwrap();
         let line = text.lines().find(|line| line.starts_with("api = ")).unwrap();
-        let address = line.split('"').nth(1).unwrap();
         let token = fs::read_to_string(self.folder(access_point).join("data/api.token")).unwrap();
-        let head = format!("Authorization: Bearer {}\r\n", token.trim());
-        http::ask(address, method, &format!("/api/v1{path}"), &head, b"")
+        (line.split('"').nth(1).unwrap().to_owned(), format!("Authorization: Bearer {}\r\n", token.trim()))
     }
 
     /// Waits for the first message of the queue of `access_point` that `is` says to be it.

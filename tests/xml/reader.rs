@@ -155,8 +155,7 @@ fn text_and_skip_end_with_the_element_they_began_with() {
 #[test]
 fn the_bindings_in_scope_are_the_innermost_and_end_with_their_element() {
     let mut reader = Reader::new(&b"<a xmlns='urn:d' xmlns:p='urn:p'><b xmlns='' xmlns:p='urn:q'/></a>"[..]);
-    let pairs =
-        |list: &[(&str, &str)]| list.iter().map(|(p, u)| ((*p).to_owned(), (*u).to_owned())).collect::<Vec<_>>();
+    let pairs = |list: &[(&str, &str)]| list.iter().map(|(p, u)| ((*p).into(), (*u).into())).collect::<Vec<_>>();
     let Event::Start(root) = reader.next().unwrap() else { panic!() };
     assert_eq!(root.ns, "urn:d");
     assert_eq!(reader.in_scope(), pairs(&[("", "urn:d"), ("p", "urn:p")]));

@@ -1,4 +1,4 @@
-//! `sluss submit` and `sluss take`: sealed envelopes, for a participant whose message service is elsewhere.
+//! `sluss submit`, `sluss take` and `sluss notices`: sealed envelopes, for a participant whose message service is elsewhere.
 
 use super::inbox::no_id;
 use super::send::open;
@@ -53,6 +53,43 @@ pub async fn take(remote: &Remote, participant: &str, save: Option<&PathBuf>, ou
         output.list(&listed, || table(&listed), "no envelope waits").map_err(unprinted)?;
     }
     Ok(0)
+}
+
+/// Lists what `participant` handed in and what was not sent, all pages of it; with `confirm`, those that were given up are
+/// not listed again.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked.
+pub async fn notices(remote: &Remote, participant: &str, confirm: bool, output: &Output) -> Result<u8, Problem> {
+    let base = format!("/participants/{}/notices", encoded(participant));
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = remote.get(&base, &[("after", after)]).await?;
+        listed.extend_from_slice(items(&page, "notices"));
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    output
+        .list(&listed, || notice_table(&listed), "everything was sent or waits for its first attempt")
+        .map_err(unprinted)?;
+    for notice in listed.iter().filter(|notice| confirm && notice["given_up"] == true) {
+        let path = format!("{base}/{}/confirm", word(notice, "id"));
+        remote.post(&path, "application/json", Body::empty()).await?;
+    }
+    Ok(0)
+}
+
+fn notice_table(notices: &[Value]) -> Table {
+    let mut table = Table::new(&["ID", "HANDED IN", "TO", "STATUS", "ATTEMPTS", "CAUSE"]);
+    for notice in notices {
+        let [id, at, to, status, attempts] =
+            ["id", "handed_in_at", "to", "status", "attempts"].map(|name| word(notice, name));
+        table.row([id, at, to, status, attempts, word(&notice["error"], "detail")]);
+    }
+    table
 }
 
 /// Saves first and confirms then: a crash between the two has it offered again, never lost.

@@ -1,4 +1,4 @@
-//! `sluss lookup`: the discovery trace; `sluss ping`; and the text of `sluss status`.
+//! `sluss lookup`: the discovery trace; `sluss ping`.
 
 use super::queue::problem;
 use super::{Remote, items, unprinted, with_query, word};
@@ -86,7 +86,7 @@ fn trace_text(trace: &Value) -> String {
 }
 
 /// Members in lines, nested ones indented.
-fn members(text: &mut String, value: &Value, indent: usize) {
+pub(super) fn members(text: &mut String, value: &Value, indent: usize) {
     let known = ["step", "ok", "trusted"];
     for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str())) {
         match value {
@@ -125,29 +125,4 @@ fn entry(text: &mut String, value: &Value, indent: usize) {
             let _ = writeln!(text, "{:indent$}{other}", "");
         }
     }
-}
-
-/// The state of the daemon: the queues as lines, then everything else.
-pub(super) fn status_text(status: &Value) -> String {
-    let mut text = String::new();
-    for queue in items(status, "queues") {
-        let oldest = queue["oldest"].as_str().map(|at| format!("  oldest {at}")).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{:<3}  {:<22}  {:>8}{oldest}",
-            word(queue, "direction"),
-            word(queue, "status"),
-            word(queue, "messages")
-        );
-    }
-    if items(status, "queues").is_empty() {
-        text.push_str("no message\n");
-    }
-    text.push('\n');
-    let mut rest = status.clone();
-    if let Some(members) = rest.as_object_mut() {
-        members.remove("queues");
-    }
-    members(&mut text, &rest, 0);
-    text.trim_end().to_owned()
 }

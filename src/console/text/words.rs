@@ -32,6 +32,10 @@ texts! {
     back: "Tillbaka", "Back";
     refresh: "Uppdatera", "Refresh";
     as_of: "Läget kl.", "As of";
+    live_late: "Något har ändrats. Det du håller på med står kvar som det är tills du är klar.",
+        "Something has changed. What you are at stays as it is until you are done.";
+    live_ended: "Sidan följer inte längre vad som händer. Ladda om den, och logga in igen om det behövs.",
+        "This page no longer follows what happens. Load it anew, and log in again where that is asked for.";
 
     // Login
     login: "Logga in", "Log in";
@@ -143,6 +147,30 @@ texts! {
         "An operator cancelled it. Try again if it is to arrive after all.";
     remedy_look: "Se meddelandets händelser: den tekniska detaljen säger vad som hittades.",
         "See the message's journey: the technical detail says what was found.";
+
+    // Partners and participants
+    partners: "Motparter", "Partners";
+    partners_text: "Andra accesspunkter som något har skickats till sedan starten, eller som något väntar på. De som behöver någon kommer först.",
+        "Other access points to which something was sent since the start, or for which something waits. Those that need somebody come first.";
+    partners_none: "Inget har skickats sedan starten, och inget väntar.", "Nothing has been sent since the start, and nothing waits.";
+    partners_failing: "Motparter som misslyckas", "Partners that fail";
+    partner_healthy: "Frisk", "Healthy";
+    partner_failing: "Misslyckas", "Failing";
+    partner_one_at_a_time: "Ett försök i taget", "One attempt at a time";
+    condition: "Tillstånd", "Condition";
+    waiting: "Väntar", "Waiting";
+    in_flight: "Pågår", "Under way";
+    failed_attempts: "Misslyckade försök i rad", "Failed attempts in a row";
+    since_when: "började", "began";
+    last_success: "Senast lyckat", "Last success";
+    last_failure: "Senaste fel", "Last failure";
+    not_shown: "Visas inte", "Not shown";
+    participants: "Deltagare", "Participants";
+    participants_text: "Deltagarna här: vad som ska skickas åt dem, vad som kommit in, och när den som har egen meddelandetjänst senast hämtade.",
+        "The participants here: what is to be sent for them, what has come in, and when those with a message service of their own last fetched.";
+    participants_none: "Inga deltagare är inställda.", "No participants are configured.";
+    last_fetch: "Hämtade senast", "Last fetched";
+    not_since_start: "Inte sedan starten", "Not since the start";
 
     // Message, for operators
     message: "Meddelande", "Message";

@@ -10,6 +10,7 @@ pub use trail::Trail;
 pub use value::{Value, clip, is_blank, is_space};
 
 use super::{Event, Start};
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use value::Reading;
 
@@ -155,7 +156,7 @@ enum Model {
 struct Frame {
     model: Model,
     reading: Option<Reading>,
-    declarations: Vec<(String, String)>,
+    declarations: Vec<(SmolStr, SmolStr)>,
     /// A fault of order or of text was reported; further ones here would only repeat it.
     faulty: bool,
 }

@@ -1,14 +1,15 @@
 //! Where one is in a document that is read as events.
 
 use crate::xml::Start;
+use smol_str::SmolStr;
 
 /// Most names counted among the children of one element; children beyond get no position.
 const NAMES_MAX: usize = 64;
 
 #[derive(Debug)]
 struct Step {
-    ns: String,
-    local: String,
+    ns: SmolStr,
+    local: SmolStr,
     position: u32,
     seen: Vec<(String, u32)>,
 }

@@ -3,9 +3,13 @@
 use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
-use sluss::access_point::rehearse;
+use sluss::access_point::{Action, Warrant, rehearse};
 use sluss::model::{Message, Query};
 use sluss::store::{Store, StoreError};
+
+fn warrant() -> Warrant {
+    Warrant::new("operator", "whatever it is good for").unwrap()
+}
 
 impl World {
     pub(super) fn trouble(&mut self) -> Checked {
@@ -33,14 +37,57 @@ impl World {
                 self.clock.pass(millis);
             }
             16 => {
-                let millis = self.chance.below(7_200_000) as i64;
-                self.say(format!("the clock goes back by {millis} ms"));
-                self.clock.pass(-millis);
+                let millis = self.chance.below(14_400_000) as i64 - 7_200_000;
+                self.say(format!("the clock jumps by {millis} ms"));
+                self.clock.jump(millis);
             }
             17 if self.chance.percent(25) => self.flip(n)?,
+            18 => self.vanish(),
+            19 | 20 => {
+                self.cut_off = !self.cut_off;
+                self.say(if self.cut_off {
+                    "the receiver cannot be reached"
+                } else {
+                    "the receiver can be reached again"
+                });
+            }
+            21..=23 => self.operate(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// An attempt never ends, as when its thread died: its lease alone frees the message.
+    fn vanish(&mut self) {
+        if !self.attempts.is_empty() {
+            let gone = self.attempts.swap_remove(self.chance.below(self.attempts.len()));
+            self.tally.vanished += 1;
+            self.say(format!("the attempt of {} vanishes", gone.message.id));
+        }
+    }
+
+    /// An operator does something to a message that was sent, whatever its state.
+    fn operate(&mut self) {
+        let Some(process) = self.nodes[SENDER].up.as_ref() else { return };
+        let Ok(all) = process.store.list(&Query::default()) else { return };
+        if all.is_empty() {
+            return;
+        }
+        let id = all[self.chance.below(all.len())].id;
+        let action = Action::ALL[self.chance.below(Action::ALL.len())];
+        let done = rehearse::act(&process.router, id, action, &warrant());
+        self.tally.operated += u64::from(done.is_ok());
+        self.say(format!("{} {id}: {:?}", action.word(), done.map(|message| message.status)));
+    }
+
+    /// What operators keep back goes on.
+    pub(super) fn release_all(&mut self) {
+        let Some(process) = self.nodes[SENDER].up.as_ref() else { return };
+        let held = process.store.list(&Query { held: true, ..Query::default() }).unwrap_or_default();
+        for message in held {
+            let done = rehearse::act(&process.router, message.id, Action::Release, &warrant());
+            self.steps.push(format!("release {}: {:?}", message.id, done.map(|message| message.status)));
+        }
     }
 
     pub(super) fn down(&mut self, n: usize) {

@@ -1,0 +1,101 @@
+//! `sluss status`: what the daemon says about itself.
+
+use super::lookup::members;
+use super::{Remote, items, unprinted, word};
+use crate::cli::output::{Output, Table};
+use crate::model::Problem;
+use serde_json::Value;
+
+/// Asks for it, and prints it.
+///
+/// # Errors
+///
+/// A [`Problem`] when the daemon cannot be asked.
+pub async fn status(remote: &Remote, output: &Output) -> Result<u8, Problem> {
+    let status = remote.get("/status", &[]).await?;
+    output.record(&status, || text(&status)).map_err(unprinted)?;
+    Ok(0)
+}
+
+/// The queues, the partners and the participants as tables, then everything else.
+pub(super) fn text(status: &Value) -> String {
+    let mut text = String::new();
+    for (name, table, none) in [
+        ("queues", &queues as &dyn Fn(&[Value]) -> Table, "no message\n"),
+        ("partners", &partners, "no partner was sent anything since the start\n"),
+        ("participants", &participants, "no participant\n"),
+    ] {
+        match items(status, name) {
+            [] => text.push_str(none),
+            rows => text.push_str(&table(rows).text()),
+        }
+        text.push('\n');
+    }
+    let mut rest = status.clone();
+    if let Some(members) = rest.as_object_mut() {
+        members.retain(|name, _| !["queues", "partners", "participants"].contains(&name.as_str()));
+    }
+    members(&mut text, &rest, 0);
+    text.trim_end().to_owned()
+}
+
+fn queues(rows: &[Value]) -> Table {
+    let mut table = Table::new(&["DIRECTION", "STATUS", "MESSAGES", "OLDEST"]);
+    rows.iter().for_each(|row| table.row(["direction", "status", "messages", "oldest"].map(|name| word(row, name))));
+    table
+}
+
+fn partners(rows: &[Value]) -> Table {
+    let mut table = Table::new(&[
+        "PARTNER",
+        "CONDITION",
+        "FAILURES",
+        "WAITING",
+        "UNDER WAY",
+        "LAST SUCCESS",
+        "LAST FAILURE",
+        "WHY",
+    ]);
+    for row in rows {
+        let name = row["partner"].as_str().unwrap_or("(to be looked up)").to_owned();
+        let names = ["condition", "failures", "waiting", "in_flight", "last_success_at", "last_failure_at"];
+        let kind = word(&row["last_failure"], "type");
+        let why = kind.strip_prefix("urn:sluss:problem:").unwrap_or(&kind).to_owned();
+        table.row([name].into_iter().chain(names.map(|name| word(row, name))).chain([why]));
+    }
+    table
+}
+
+fn participants(rows: &[Value]) -> Table {
+    let mut table = Table::new(&["PARTICIPANT", "CARRIAGE", "TO SEND", "SINCE", "TO TAKE", "SINCE", "LAST FETCH"]);
+    let names = ["participant", "carriage", "to_send", "to_send_since", "to_take", "to_take_since", "last_fetch_at"];
+    rows.iter().for_each(|row| table.row(names.map(|name| word(row, name))));
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use serde_json::json;
+
+    #[test]
+    fn partners_and_participants_are_lines_with_what_fails_and_since_when() {
+        let status = json!({
+            "queues": [{ "direction": "out", "status": "WAITING_FOR_RETRY", "messages": 7, "oldest": "2026-11-24T10:00:00Z" }],
+            "partners": [
+                { "partner": "AP0007", "condition": "one-at-a-time", "failures": 9, "waiting": 7, "in_flight": 0,
+                  "last_failure_at": "2026-11-24T10:01:00Z", "last_failure": { "type": "urn:sluss:problem:as4:RefusedByPeer" } },
+                { "partner": null, "condition": "healthy", "failures": 0, "waiting": 1, "in_flight": 1 },
+            ],
+            "participants": [{ "participant": "0203:a.se", "carriage": "carried", "to_send": 0, "to_take": 3 }],
+            "version": "1",
+        });
+        let text = text(&status);
+        for part in
+            ["out        WAITING_FOR_RETRY  7", "AP0007", "one-at-a-time", "as4:RefusedByPeer", "(to be looked up)"]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(text.contains("0203:a.se") && text.ends_with("version: 1"), "{text}");
+    }
+}

@@ -1,0 +1,339 @@
+//! A log-structured merge tree without a log of its own: the journal is the log.
+//!
+//! What is applied goes into a table in memory. One that has grown large is sealed, written to a file and listed in a new
+//! version, each synced before the next; a thread does that, and another merges files. Batches are never parted between two
+//! tables, and tables are written in their order, so every version stands where a batch ended: after a crash the index is a
+//! whole one that is behind, and the journal has the rest.
+
+use super::{Batch, Found, Keys, Octets, caught, failed};
+use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILES_OPEN_MAX, INDEX_TABLE_BYTES};
+use crate::store::StoreError;
+use lsm_tree::compaction::Leveled;
+use lsm_tree::{
+    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, SeqNo, SequenceNumberCounter,
+    ValueType,
+};
+use std::fs;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+/// Tables in memory that wait to be written; whoever would make one more waits.
+const SEALED_MAX: usize = 2;
+/// Files that are not merged yet; whoever would make one more waits.
+const UNMERGED_MAX: usize = 20;
+
+/// The tree, and its threads.
+pub(in crate::store) struct Lsm {
+    shared: Arc<Shared>,
+    /// How large the table in memory becomes, in bytes.
+    table_bytes: u64,
+    /// One batch at a time.
+    writing: Mutex<()>,
+    wake: Option<SyncSender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    tree: AnyTree,
+    numbers: SequenceNumberCounter,
+    /// Batches of lower numbers are whole.
+    visible: AtomicU64,
+    /// Held by whoever begins to read.
+    looking: RwLock<()>,
+    /// What the last work of a thread failed with.
+    failure: Mutex<Option<String>>,
+    /// A thread has done something.
+    done: Condvar,
+    ending: AtomicBool,
+}
+
+impl std::fmt::Debug for Lsm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lsm").finish_non_exhaustive()
+    }
+}
+
+impl Lsm {
+    /// Opens or creates it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with its files: they are then to be moved aside.
+    pub(in crate::store) fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, INDEX_TABLE_BYTES)
+    }
+
+    fn open_with(folder: &Path, table_bytes: u64) -> Result<Self, StoreError> {
+        check(folder).map_err(failed)?;
+        let numbers = SequenceNumberCounter::new(1);
+        let config = Config::new(folder, numbers.clone(), SequenceNumberCounter::default())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(INDEX_CACHE_BYTES)))
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(INDEX_FILES_OPEN_MAX))));
+        let tree = caught(|| config.open())?;
+        let next = tree.get_highest_seqno().map_or(1, |last| last + 1);
+        numbers.set(next);
+        let shared = Arc::new(Shared {
+            tree,
+            numbers,
+            visible: AtomicU64::new(next),
+            looking: RwLock::default(),
+            failure: Mutex::default(),
+            done: Condvar::new(),
+            ending: AtomicBool::new(false),
+        });
+        let ((wake, woken), (merge, merging)) = (sync_channel(1), sync_channel(1));
+        let (writes, merges) = (Arc::clone(&shared), Arc::clone(&shared));
+        let start = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(work).map_err(failed)
+        };
+        let threads = vec![
+            start("index-write", Box::new(move || writes.write_when(&woken, &merge)))?,
+            start("index-merge", Box::new(move || merges.merge_when(&merging)))?,
+        ];
+        Ok(Self { shared, table_bytes, writing: Mutex::default(), wake: Some(wake), threads })
+    }
+
+    /// Seals the table in memory and has it written. Waits where too much is not written yet.
+    fn seal(&self) -> Result<(), StoreError> {
+        let shared = &*self.shared;
+        shared.tree.rotate_memtable();
+        let mut failure = lock(&shared.failure);
+        *failure = None;
+        match self.wake.as_ref().map(|wake| wake.try_send(())) {
+            Some(Ok(()) | Err(TrySendError::Full(()))) => {}
+            _ => return Err(failed(io::Error::other("its thread has ended"))),
+        }
+        while shared.tree.sealed_memtable_count() > SEALED_MAX || shared.tree.l0_run_count() > UNMERGED_MAX {
+            if let Some(why) = failure.take() {
+                return Err(failed(io::Error::other(why)));
+            }
+            failure = shared.done.wait(failure).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+}
+
+impl Keys for Lsm {
+    fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError> {
+        self.shared.look(|tree, visible| tree.get(key, visible)).map_err(failed)
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let _writing = lock(&self.writing);
+        let memory = self.shared.tree.active_memtable();
+        let number = self.shared.numbers.next();
+        let mut bytes = 0;
+        for (key, value) in batch.changes {
+            let change = match value {
+                Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
+                None => InternalValue::new_tombstone(key, number),
+            };
+            (_, bytes) = memory.insert(change);
+        }
+        self.shared.visible.store(number + 1, Ordering::Release);
+        if bytes < self.table_bytes { Ok(()) } else { self.seal() }
+    }
+
+    fn range(&self, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Found<'_> {
+        let found = self.shared.look(|tree, visible| tree.range::<Vec<u8>, _>((from, to), visible, None));
+        Box::new(found.map(|entry| entry.into_inner().map_err(failed)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shared.look(|tree, visible| matches!(tree.is_empty(visible, None), Ok(true)))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let _writing = lock(&self.writing);
+        self.shared.tree.rotate_memtable();
+        self.shared.write().map_err(failed)
+    }
+}
+
+impl Drop for Lsm {
+    /// Waits for the threads: none may touch the files any more.
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::Relaxed);
+        drop(self.wake.take());
+        // One that panicked has nothing more to say.
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
+}
+
+impl Shared {
+    /// Begins to read what is whole now.
+    fn look<T>(&self, read: impl FnOnce(&AnyTree, SeqNo) -> T) -> T {
+        let _looking = self.looking.read().unwrap_or_else(PoisonError::into_inner);
+        read(&self.tree, self.visible.load(Ordering::Acquire))
+    }
+
+    /// Nobody begins to read below it any more: who began before has what he reads, and who comes later sees more.
+    fn unneeded(&self) -> SeqNo {
+        let visible = self.visible.load(Ordering::Acquire);
+        drop(self.looking.write());
+        visible
+    }
+
+    /// Writes what is sealed.
+    fn write(&self) -> lsm_tree::Result<()> {
+        let unneeded = self.unneeded();
+        self.tree.flush(&self.tree.get_flush_lock(), unneeded).map(drop)
+    }
+
+    fn write_when(&self, woken: &Receiver<()>, merge: &SyncSender<()>) {
+        while woken.recv().is_ok() {
+            self.did(self.write());
+            // Who is at it looks once more.
+            merge.try_send(()).ok();
+        }
+    }
+
+    fn merge_when(&self, woken: &Receiver<()>) {
+        let strategy = Arc::new(Leveled::default());
+        while woken.recv().is_ok() {
+            let mut before = None;
+            while !self.ending.load(Ordering::Relaxed) && before != Some(self.tree.current_version().id()) {
+                before = Some(self.tree.current_version().id());
+                let unneeded = self.unneeded();
+                self.did(self.tree.compact(Arc::<Leveled>::clone(&strategy), unneeded));
+            }
+        }
+    }
+
+    fn did(&self, work: lsm_tree::Result<()>) {
+        if let Err(error) = work {
+            *lock(&self.failure) = Some(error.to_string());
+        }
+        // Under the lock, so that nobody looks before and waits after.
+        let _failure = lock(&self.failure);
+        self.done.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Holds what lists the files against its checksum, which the library does not, and refuses files that nothing lists.
+fn check(folder: &Path) -> io::Result<()> {
+    let current = match fs::read(folder.join("current")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return unused(folder),
+        current => current?,
+    };
+    let (number, rest) = current.split_first_chunk::<8>().ok_or(io::ErrorKind::InvalidData)?;
+    let (checksum, _) = rest.split_first_chunk::<16>().ok_or(io::ErrorKind::InvalidData)?;
+    let version = fs::read(folder.join(format!("v{}", u64::from_le_bytes(*number))))?;
+    match xxhash_rust::xxh3::xxh3_128(&version) == u128::from_le_bytes(*checksum) {
+        true => Ok(()),
+        false => Err(io::Error::other("the list of its files does not have its checksum")),
+    }
+}
+
+fn unused(folder: &Path) -> io::Result<()> {
+    let names = |folder: &Path| match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect(),
+    };
+    let mut found = names(folder)?;
+    found.retain(|name| name != "tables");
+    match found.is_empty() && names(&folder.join("tables"))?.is_empty() {
+        true => Ok(()),
+        false => Err(io::Error::other("it has files that nothing lists")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn open(folder: &Path) -> Lsm {
+        Lsm::open_with(folder, 8 * 1024).unwrap()
+    }
+
+    /// The batch of one number: a key of its own, one of nine that change all the time, and one that comes and goes.
+    fn batch(number: u64) -> Batch {
+        let mut batch = Batch::default();
+        batch.insert(format!("own {number:08}"), number.to_be_bytes());
+        (0..9).for_each(|n| batch.insert(format!("shared {n}"), number.to_be_bytes()));
+        match number % 2 {
+            0 => batch.insert(*b"even", *b""),
+            _ => batch.remove(*b"even"),
+        }
+        batch
+    }
+
+    /// The number of the last batch, of which everything is there and of later ones nothing.
+    fn whole_up_to(keys: &Lsm) -> u64 {
+        let found: BTreeMap<_, _> = keys.below(b"").map(Result::unwrap).collect();
+        let number = |value: &Octets| u64::from_be_bytes(value.as_ref().try_into().unwrap());
+        let last = found.get(b"shared 0".as_slice()).map_or(0, number);
+        let mut expected = BTreeMap::new();
+        expected.extend((1..=last).map(|n| (format!("own {n:08}").into_bytes(), n)));
+        expected.extend((0..9).filter(|_| last > 0).map(|n| (format!("shared {n}").into_bytes(), last)));
+        let even = found.contains_key(b"even".as_slice());
+        assert_eq!(even, last > 0 && last % 2 == 0, "up to {last}");
+        let found = found.iter().filter(|(key, _)| key.as_ref() != b"even");
+        assert!(found.map(|(key, value)| (key.to_vec(), number(value))).eq(expected), "up to {last}");
+        last
+    }
+
+    #[test]
+    fn what_a_killed_process_leaves_stands_where_a_batch_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut last, mut behind) = (0, 0);
+        for _ in 0..12 {
+            let keys = open(folder.path());
+            let found = whole_up_to(&keys);
+            assert!(found <= last);
+            behind += last - found;
+            (last, _) = (found + 311, (found + 1..=found + 311).for_each(|n| keys.apply(batch(n)).unwrap()));
+            assert_eq!(whole_up_to(&keys), last);
+            // Not flushed: what is in memory is gone.
+            drop(keys);
+        }
+        assert!(behind > 0, "some of it was in memory");
+        let keys = open(folder.path());
+        let found = whole_up_to(&keys);
+        assert!(found > 311, "some of it was written");
+        keys.flush().unwrap();
+        drop(keys);
+        assert_eq!(whole_up_to(&open(folder.path())), found);
+    }
+
+    #[test]
+    fn nobody_sees_a_part_of_a_batch_while_tables_are_written_and_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(folder.path());
+        let ending = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let readers: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut last = 0;
+                        while !ending.load(Ordering::Relaxed) {
+                            let now = whole_up_to(&keys);
+                            assert!(now >= last, "{now} after {last}");
+                            let shared = keys.value(b"shared 5").unwrap();
+                            let shared =
+                                shared.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()));
+                            assert!(shared >= now);
+                            last = now;
+                        }
+                    })
+                })
+                .collect();
+            (1..1500).for_each(|n| keys.apply(batch(n)).unwrap());
+            ending.store(true, Ordering::Relaxed);
+            readers.into_iter().for_each(|reader| reader.join().unwrap());
+        });
+        assert!(keys.shared.tree.table_count() > 0);
+        assert!(keys.shared.tree.l0_run_count() <= UNMERGED_MAX);
+    }
+}

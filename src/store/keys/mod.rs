@@ -1,0 +1,91 @@
+//! What the index asks of its library: ordered keys with values, changed in batches that hold whole or not at all.
+
+mod lsm;
+mod sled;
+
+use crate::store::StoreError;
+use std::fmt::Debug;
+use std::io;
+use std::ops::Bound;
+
+pub(super) use lsm::Lsm;
+pub(super) use sled::Sled;
+
+/// Octets of a key or a value, cheap to clone.
+pub type Octets = lsm_tree::Slice;
+
+/// Keys and values as they are found, in order from both ends.
+pub type Found<'a> = Box<dyn DoubleEndedIterator<Item = Result<(Octets, Octets), StoreError>> + 'a>;
+
+/// The library that keeps the keys.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A log-structured merge tree (crate `lsm-tree`).
+    #[default]
+    Lsm,
+    /// sled.
+    Sled,
+}
+
+/// Changes in their order: a key with its new value, or with none where it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The changes.
+    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    /// Puts a value in the place of what the key has.
+    pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changes.push((key.into(), Some(value.into())));
+    }
+
+    /// Removes a key.
+    pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
+        self.changes.push((key.into(), None));
+    }
+}
+
+/// Ordered keys with values. What is changed need not outlive the machine, nor a process that is killed: the index tells
+/// how far it goes, and the journal has the rest.
+pub trait Keys: Debug + Send + Sync {
+    /// The value of a key.
+    fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError>;
+    /// Makes all changes, of which nobody sees a part.
+    fn apply(&self, batch: Batch) -> Result<(), StoreError>;
+    /// The keys between two bounds.
+    fn range(&self, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Found<'_>;
+    /// Whether nothing was ever put into it.
+    fn is_empty(&self) -> bool;
+    /// Writes everything out, for a clean end.
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// The keys that begin with `prefix`.
+    fn below(&self, prefix: &[u8]) -> Found<'_> {
+        let mut end = prefix.to_vec();
+        while end.last() == Some(&u8::MAX) {
+            end.pop();
+        }
+        let to = match end.last_mut() {
+            Some(last) => {
+                *last += 1;
+                Bound::Excluded(end)
+            }
+            None => Bound::Unbounded,
+        };
+        self.range(Bound::Included(prefix.to_vec()), to)
+    }
+}
+
+/// Opens a library whose damaged files make it panic as often as fail.
+fn caught<T, E: std::error::Error + Send + Sync + 'static>(
+    open: impl FnOnce() -> Result<T, E>,
+) -> Result<T, StoreError> {
+    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open));
+    opened.map_err(|_| failed(io::Error::other("it could not be read")))?.map_err(failed)
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Io { what: "the index".into(), source: io::Error::other(error) }
+}
