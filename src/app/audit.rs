@@ -3,10 +3,10 @@
 use super::materials::Materials;
 use super::upkeep::chain_hash;
 use crate::access_point::{Router, store_problem};
-use crate::audit::{self, Anchor, AnchorError, Expected, Verified};
+use crate::audit::{self, Anchor, AnchorError, Expected, PackageError, Source, Summary, Verified};
 use crate::config::Config;
 use crate::limits::{ANCHOR_LOOK_EVERY, ANCHOR_RECORDS_MAX};
-use crate::model::{Clock, Fault, Problem};
+use crate::model::{Clock, Fault, MessageId, Problem};
 use crate::store::embedded::EmbeddedStore;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -139,6 +139,35 @@ pub fn anchor(config: &Config, file: Option<&Path>, clock: &dyn Clock) -> Result
     let anchor = anchor.map_err(|error| one(problem(&error)))?;
     file.map_or(Ok(()), |file| audit::append(file, &anchor)).map_err(|error| one(problem(&error)))?;
     Ok(anchor)
+}
+
+/// Writes the evidence of a message into the new folder `to`, with the last anchor noted before or one made for it.
+///
+/// # Errors
+///
+/// Where the log has nothing about the message, its chain does not hold, or the folder is there already.
+pub fn export(config: &Config, id: MessageId, to: &Path, clock: &dyn Clock) -> Result<Summary, Vec<Problem>> {
+    let one = |problem| vec![problem];
+    let materials = Materials::read(config)?;
+    let noted = config.audit.anchor_file.as_ref().filter(|file| file.exists()).map(|file| audit::read(file));
+    let mut anchors = noted.unwrap_or_else(|| Ok(Vec::new())).map_err(|error| one(problem(&error)))?;
+    anchors.retain(|anchor| anchor.check(Some(&materials.access_points)).is_ok());
+    let sign = |record, chain: &[u8; 32], at| Anchor::sign(&materials.identity, materials.party(), (record, chain), at);
+    let source = Source {
+        folder: &config.data_dir,
+        hash: chain_hash,
+        anchors: &anchors,
+        sign: &sign,
+        authorities: &materials.access_points.anchors,
+        at: clock.now(),
+    };
+    audit::export(&source, id, to).map_err(|error| {
+        one(match error {
+            PackageError::Store(error) => store_problem(&error),
+            PackageError::Anchor(error) => problem(&error),
+            error => Problem::new(Fault::Refused, "audit", "there is no evidence of this message", error.to_string()),
+        })
+    })
 }
 
 fn problem(error: &AnchorError) -> Problem {

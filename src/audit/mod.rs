@@ -2,7 +2,9 @@
 //! message for a third party.
 
 mod anchor;
+mod package;
 mod verify;
 
 pub use anchor::{Anchor, AnchorError, append, read};
+pub use package::{PackageError, Signing, Source, Summary, export};
 pub use verify::{Expected, Finding, Verified, verify};

@@ -82,7 +82,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
-    /// The event log: list, verify, anchor.
+    /// The event log: list, verify, anchor, and evidence for others.
     Audit {
         #[command(subcommand)]
         command: AuditCommand,

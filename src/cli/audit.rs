@@ -1,4 +1,4 @@
-//! `sluss audit`: list, verify, anchor.
+//! `sluss audit`: list, verify, anchor, export.
 
 use super::examples;
 use super::output::{Output, one_line};
@@ -8,7 +8,7 @@ use super::{Ended, config_path, online, unprinted};
 use crate::app::audit;
 use crate::audit::{Expected, Verified};
 use crate::config::Config;
-use crate::model::{Fault, Problem, SystemClock};
+use crate::model::{Fault, IdError, Problem, SystemClock};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,16 @@ pub(super) enum AuditCommand {
         /// Add it to this file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Evidence of one message, for others: they check it with openssl and xmlsec1 alone, as the README in it says.
+    #[command(after_help = examples::AUDIT_EXPORT)]
+    Export {
+        /// The message: its id, as `sluss queue list` prints it.
+        #[arg(long, value_name = "ID")]
+        message: String,
+        /// A new folder.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
 }
 
@@ -98,6 +108,21 @@ pub(super) async fn run(
             let anchor = blocking(move || audit::anchor(&config, file.as_deref(), &SystemClock)).await?;
             let text = || format!("--expect {}:{}", anchor.record, anchor.chain);
             out.record(&anchor, text).map_err(|error| vec![unprinted(&error)])?;
+            Ok(0)
+        }
+        AuditCommand::Export { message, out: folder } => {
+            let id = message.parse().map_err(|error: IdError| vec![super::usage(&format!("--message: {error}"))])?;
+            let config = Config::load(&config_path(config))?;
+            let place = folder.clone();
+            let summary = blocking(move || audit::export(&config, id, &place, &SystemClock)).await?;
+            let text = || {
+                let (shown, anchor) = (summary.records.len(), summary.anchor);
+                format!(
+                    "{shown} records up to the anchor of record {anchor}; check: cd {} && sh verify.sh",
+                    folder.display()
+                )
+            };
+            out.record(&summary, text).map_err(|error| vec![unprinted(&error)])?;
             Ok(0)
         }
     }

@@ -250,3 +250,8 @@ pub(super) const AUDIT_ANCHOR: &str = "Example:
   sluss audit anchor --config testbed/access-points/AP0001-TESTBED/sluss.toml --out anchors.jsonl
 
 The daemon does the same by itself where the configuration names audit.anchor_file.";
+
+pub(super) const AUDIT_EXPORT: &str = "Example, with the id of a message that `sluss queue list` prints:
+  sluss audit export --config testbed/access-points/AP0001-TESTBED/sluss.toml --message 019ac0de-0000-7000-8000-000000000001 --out evidence
+
+Beside the daemon, or without it. Whoever gets the folder runs `sh verify.sh` in it. No content is in it.";
