@@ -14,6 +14,7 @@ pub use units::bytes;
 
 use crate::limits;
 use crate::model::{DocumentType, Fault, ParticipantId, Problem};
+use crate::store::keys::Engine;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,9 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Journal, index, payloads and tokens live below this folder; it is made when missing.
     pub data_dir: PathBuf,
+    /// How the store keeps what it has.
+    #[serde(default)]
+    pub store: StoreSettings,
     /// Our access point.
     pub access_point: AccessPoint,
     /// Where we listen.
@@ -92,6 +96,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How the store keeps what it has.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// The library of the index: `lsm` (default) or `sled`. It may be changed between two runs: the index is built again.
+    #[serde(default)]
+    pub index: Engine,
 }
 
 /// Key and certificate of the access point; its party id is the certificate's common name (AS4-2.3.1.j).

@@ -184,7 +184,10 @@ pub const STORE_QUEUE_MAX: usize = 1024;
 pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Size of the index' table in memory, in bytes, at which it is written out. After a crash as much is read from the journal.
-pub const INDEX_TABLE_BYTES: u64 = 16 * 1024 * 1024;
+pub const INDEX_TABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Size of a file of the index, in bytes: what is merged at once is some of them.
+pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most files of the index that are kept open.
 pub const INDEX_FILES_OPEN_MAX: usize = 128;

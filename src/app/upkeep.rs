@@ -7,6 +7,7 @@ use crate::store::backup::{self, BackedUp};
 use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Opening};
 use crate::store::journal::Position;
+use crate::store::keys::Engine;
 use crate::store::verify::{self, Verified};
 use std::fs::File;
 use std::io;
@@ -99,12 +100,12 @@ pub fn is_running(folder: &Path) -> Result<bool, Problem> {
 /// # Errors
 ///
 /// When the store does not open, or `to` is not empty.
-pub fn back_up(folder: &Path, to: &Path, clock: Arc<dyn Clock>) -> Result<BackedUp, Problem> {
+pub fn back_up(folder: &Path, index: Engine, to: &Path, clock: Arc<dyn Clock>) -> Result<BackedUp, Problem> {
     if !folder.join("journal").is_dir() {
         let what = format!("{} holds no store: it has no folder `journal`", folder.display());
         return Err(store_problem(&crate::store::StoreError::Unfit(what)));
     }
-    let opened = EmbeddedStore::open(folder, chain_hash, clock);
+    let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, false, &mut |_| {});
     opened.and_then(|(store, _)| store.backup(to)).map_err(|error| store_problem(&error))
 }
 
@@ -122,7 +123,12 @@ pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
 /// # Errors
 ///
 /// When the store is in use or its journal is damaged.
-pub fn rebuild(folder: &Path, clock: Arc<dyn Clock>, tell: &mut dyn FnMut(u64, u32)) -> Result<Opening, Problem> {
+pub fn rebuild(
+    folder: &Path,
+    index: Engine,
+    clock: Arc<dyn Clock>,
+    tell: &mut dyn FnMut(u64, u32),
+) -> Result<Opening, Problem> {
     let mut last = Instant::now();
     let mut told = |position: &Position| {
         if last.elapsed() >= TELL_EVERY {
@@ -130,6 +136,6 @@ pub fn rebuild(folder: &Path, clock: Arc<dyn Clock>, tell: &mut dyn FnMut(u64, u
             tell(position.seq, position.segment);
         }
     };
-    let opened = EmbeddedStore::open_telling(&Medium::system(), folder, chain_hash, clock, true, &mut told);
+    let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, true, &mut told);
     opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
 }

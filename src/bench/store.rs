@@ -2,7 +2,8 @@
 
 use super::{Setting, memory, peak_memory};
 use crate::app::upkeep::chain_hash;
-use crate::model::{Clock, Message, Query, SystemClock};
+use crate::limits::LIST_MESSAGES_MAX;
+use crate::model::{Clock, Message, MessageId, Query, SystemClock};
 use crate::store::bench::{Measured, fill, measure, sample};
 use crate::store::{EmbeddedStore, Store, StoreError};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 const TIMES: usize = 201;
 /// Messages of a page of the pages.
 const PAGE: usize = 50;
+/// The page far down, or the last one where there are not so many.
+const DEEP_PAGE: usize = 10_000;
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -53,6 +56,8 @@ pub struct Questions {
     pub claim_ms: f64,
     /// The newest page of 50.
     pub first_page_ms: f64,
+    /// The 10,000th page of 50, from where the page before it ended.
+    pub deep_page_ms: f64,
     /// A page of 50 in the middle of all messages.
     pub middle_page_ms: f64,
     /// The newest page of 50 with one participant.
@@ -102,6 +107,7 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
     let newest = page(Query::default())?;
     let middle = middle(&store, &newest)?;
     let (first, deep) = (newest.first(), middle.first());
+    let before_deep = before_deep_page(&store)?;
     let by = |query: &dyn Fn(&Message) -> Query| {
         median(|| match deep {
             Some(message) => page(query(message)).map(drop),
@@ -120,6 +126,7 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
         })?,
         claim_ms: median(|| store.claim(clock.now(), Duration::from_secs(600)).map(drop))?,
         first_page_ms: median(|| page(Query::default()).map(drop))?,
+        deep_page_ms: median(|| page(Query { after: before_deep, ..Query::default() }).map(drop))?,
         middle_page_ms: by(&|message| Query { after: Some(message.id), ..Query::default() })?,
         participant_page_ms: median(|| {
             page(Query { participant: first.map(|message| message.to.clone()), ..Query::default() }).map(drop)
@@ -134,6 +141,18 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
 
 fn count(store: &EmbeddedStore) -> Result<u64, StoreError> {
     Ok(store.counts()?.by_status.iter().map(|count| count.messages).sum())
+}
+
+/// The message with which the page before the deep one ends.
+fn before_deep_page(store: &EmbeddedStore) -> Result<Option<MessageId>, StoreError> {
+    let (mut after, mut passed) = (None, 0);
+    while passed < PAGE * (DEEP_PAGE - 1) {
+        let limit = LIST_MESSAGES_MAX.min(PAGE * (DEEP_PAGE - 1) - passed);
+        let page = store.list(&Query { after, limit, ..Query::default() })?;
+        let Some(last) = page.last().filter(|_| page.len() == limit) else { break };
+        (after, passed) = (Some(last.id), passed + page.len());
+    }
+    Ok(after)
 }
 
 /// A page halfway between the oldest message and the newest.

@@ -23,7 +23,7 @@ pub(super) async fn run(
         return verify(dir, out).await.map_err(one);
     }
     let config = Config::load(&config_path(config))?;
-    let folder = config.data_dir.clone();
+    let (folder, index) = (config.data_dir.clone(), config.store.index);
     match command {
         StoreCommand::Verify { .. } => verify(folder, out).await,
         StoreCommand::Backup { dir } => backup(&config, &dir, token_file, out).await,
@@ -36,8 +36,9 @@ pub(super) async fn run(
                 // Progress that nobody reads is no reason to stop.
                 let _ = writeln!(std::io::stderr(), "record {record}, segment {segment}");
             };
-            let built =
-                blocking(move || upkeep::rebuild(&folder, Arc::new(SystemClock), &mut tell)).await.map_err(one)?;
+            let built = blocking(move || upkeep::rebuild(&folder, index, Arc::new(SystemClock), &mut tell))
+                .await
+                .map_err(one)?;
             let said =
                 serde_json::json!({ "records": built.journal.last, "orphans": built.orphans, "lost": built.lost });
             shown(&said, "built again", out)
@@ -59,7 +60,8 @@ async fn backup(config: &Config, dir: &Path, token_file: Option<&Path>, out: &Ou
         let remote = Remote::new(&online::address(config, token_file)?, Vec::new())?;
         return shown(&store::backup(&remote, &to).await?, "backed up beside the daemon", out);
     }
-    let written = blocking(move || upkeep::back_up(&folder, &to, Arc::new(SystemClock))).await?;
+    let index = config.store.index;
+    let written = blocking(move || upkeep::back_up(&folder, index, &to, Arc::new(SystemClock))).await?;
     shown(&written, "backed up", out)
 }
 

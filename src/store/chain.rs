@@ -49,13 +49,13 @@ impl Link<'_> {
     pub fn shown(&self, id: MessageId) -> Result<Option<Shown>, StoreError> {
         let Record { log, state } = Record::decode(&[self.log, self.state].concat())
             .map_err(|error| unreadable("record of the journal", error))?;
-        if log.events.iter().all(|event| event.message != Some(id)) {
+        if log.events.iter().all(|event| event.value.message != Some(id)) {
             return Ok(None);
         }
-        let answered = state.answered.map(|(_, answered)| answered).filter(|given| given.message == Some(id));
+        let answered = state.answered.map(|(_, answered)| answered.value).filter(|given| given.message == Some(id));
         let mut shown = Shown {
             certificates: log.certificates,
-            inserted: state.inserts.into_iter().find(|message| message.id == id),
+            inserted: state.inserts.into_iter().map(|message| message.value).find(|message| message.id == id),
             packed: None,
             as4_receipt: None,
             received: state.received.filter(|_| answered.is_some()),

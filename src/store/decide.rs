@@ -4,8 +4,8 @@
 use crate::model::{Change, Clock, Message, MessageId, Outcome, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::queue::Queue;
-use crate::store::record::{Record, Settled};
-use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Transaction};
+use crate::store::record::{Prepared, Record, Settled, Written};
+use crate::store::{Answered, DuplicateKey, Settlement, StoreError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -41,7 +41,7 @@ pub(super) struct Draft {
 #[derive(Debug)]
 struct Version {
     old: Option<Message>,
-    new: Message,
+    new: Written<Message>,
 }
 
 impl<'a> Group<'a> {
@@ -60,7 +60,7 @@ impl<'a> Group<'a> {
     pub(super) fn decide(
         &self,
         queue: &Mutex<Queue>,
-        transaction: Transaction,
+        transaction: Prepared,
         clock: &dyn Clock,
     ) -> Result<Decision, StoreError> {
         let (now, steady) = (clock.now(), clock.steady());
@@ -72,9 +72,8 @@ impl<'a> Group<'a> {
         }
         let mut draft = Draft::default();
         for message in transaction.inserts {
-            let message = Message { lease_until: None, ..message };
-            if self.current(&draft, message.id)?.is_some() {
-                return Err(StoreError::Exists(message.id));
+            if self.current(&draft, message.value.id)?.is_some() {
+                return Err(StoreError::Exists(message.value.id));
             }
             draft.put(None, message.clone());
             record.state.inserts.push(message);
@@ -97,15 +96,15 @@ impl<'a> Group<'a> {
     pub(super) fn join(&mut self, seq: u64, record: Record, draft: Draft) -> Result<(), StoreError> {
         for (id, version) in draft.messages {
             self.stage.message(version.old.as_ref(), &version.new)?;
-            self.messages.insert(id, version.new);
+            self.messages.insert(id, version.new.value);
         }
         self.released.extend(draft.released);
         if let Some((key, answered)) = record.state.answered {
-            self.stage.answered(&key, &answered)?;
-            self.answered.insert(key, answered);
+            self.stage.answered(&key, &answered);
+            self.answered.insert(key, answered.value);
         }
         for (n, event) in (0..).zip(&record.log.events) {
-            self.stage.event(seq, n, event)?;
+            self.stage.event(seq, n, event);
         }
         Ok(())
     }
@@ -118,7 +117,7 @@ impl<'a> Group<'a> {
         }
         for settled in std::mem::take(&mut record.state.settled) {
             let old = self.current(&draft, settled.id)?.ok_or(StoreError::Unknown(settled.id))?;
-            let new = settled.on(old.clone(), record.log.at);
+            let new = Written::new(settled.on(old.clone(), record.log.at))?;
             draft.put(Some(old), new);
         }
         self.join(seq, record, draft)
@@ -156,7 +155,7 @@ impl<'a> Group<'a> {
             changes.retain(|change| !matches!(change, Change::Due(Some(_)) | Change::Error(Some(_))));
         }
         let settled = Settled { id, status, changes };
-        draft.put(Some(current.clone()), settled.clone().on(current, now));
+        draft.put(Some(current.clone()), Written::new(settled.clone().on(current, now))?);
         Ok(settled)
     }
 
@@ -165,16 +164,16 @@ impl<'a> Group<'a> {
     }
 
     fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let pending = draft.messages.get(&id).map(|version| &version.new).or_else(|| self.messages.get(&id));
+        let pending = draft.messages.get(&id).map(|version| &version.new.value).or_else(|| self.messages.get(&id));
         pending.cloned().map_or_else(|| self.index.message(id), |message| Ok(Some(message)))
     }
 }
 
 impl Draft {
-    fn put(&mut self, old: Option<Message>, new: Message) {
-        match self.messages.get_mut(&new.id) {
+    fn put(&mut self, old: Option<Message>, new: Written<Message>) {
+        match self.messages.get_mut(&new.value.id) {
             Some(version) => version.new = new,
-            None => drop(self.messages.insert(new.id, Version { old, new })),
+            None => drop(self.messages.insert(new.value.id, Version { old, new })),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the store asks of a disk: one narrow trait, so that a simulation can lose, tear, reorder and
 //! flip what the operating system's disk ([`SystemDisk`]) only loses once in a while.
 
-use crate::limits::{DISK_RESERVE_BYTES, INDEX_RESERVE_BYTES, JOURNAL_SEGMENT_BYTES};
+use crate::limits::{DISK_RESERVE_BYTES, INDEX_RESERVE_BYTES, INDEX_TABLE_BYTES, JOURNAL_SEGMENT_BYTES};
 use crate::store::StoreError;
 use crate::store::keys::{Engine, Keys, Lsm, Sled};
 use std::fmt::Debug;
@@ -138,7 +138,7 @@ pub struct Medium {
 impl Medium {
     /// The disk of the operating system with an index of this library, and otherwise as [`Self::system`].
     pub fn with(engine: Engine) -> Self {
-        Self { disk: Arc::new(SystemDisk { engine }), ..Self::system() }
+        Self { disk: Arc::new(SystemDisk { engine, ..SystemDisk::default() }), ..Self::system() }
     }
 
     /// The disk of the operating system, with the bounds of [`limits`](crate::limits).
@@ -154,10 +154,18 @@ impl Medium {
 }
 
 /// The disk of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct SystemDisk {
     /// The library of the index.
     pub engine: Engine,
+    /// How much of the index is in memory before it is written, in bytes; for [`Engine::Lsm`].
+    pub index_table_bytes: u64,
+}
+
+impl Default for SystemDisk {
+    fn default() -> Self {
+        Self { engine: Engine::default(), index_table_bytes: INDEX_TABLE_BYTES }
+    }
 }
 
 impl Disk for SystemDisk {
@@ -225,7 +233,7 @@ impl Disk for SystemDisk {
 
     fn index(&self, folder: &Path) -> Result<Box<dyn Keys>, StoreError> {
         Ok(match self.engine {
-            Engine::Lsm => Box::new(Lsm::open(folder)?),
+            Engine::Lsm => Box::new(Lsm::open(folder, self.index_table_bytes)?),
             Engine::Sled => Box::new(Sled::open(folder)?),
         })
     }

@@ -16,7 +16,7 @@ use crate::store::disk::Medium;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
-use crate::store::record::{Record, unreadable};
+use crate::store::record::{Prepared, Record, unreadable};
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
@@ -163,7 +163,7 @@ impl EmbeddedStore {
         match &self.writing {
             Writing::InPlace(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut transactions = transactions.into_iter().peekable();
+                let mut transactions = transactions.into_iter().map(Prepared::new).peekable();
                 let mut outcomes = Vec::new();
                 while transactions.peek().is_some() {
                     outcomes.extend(writer.group(transactions.by_ref()));
@@ -174,7 +174,7 @@ impl EmbeddedStore {
                 let send = |transaction| {
                     let (answer, outcome) = sync_channel(1);
                     let (commands, _) = running.as_ref()?;
-                    commands.send(Command { transaction, answer }).ok()?;
+                    commands.send(Command { transaction: Prepared::new(transaction), answer }).ok()?;
                     Some(outcome)
                 };
                 let outcomes: Vec<_> = transactions.into_iter().map(send).collect();

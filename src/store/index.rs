@@ -24,7 +24,7 @@ use crate::model::{
 use crate::store::disk::Disk;
 use crate::store::journal::Position;
 use crate::store::keys::{Batch, Keys};
-use crate::store::record::unreadable;
+use crate::store::record::{Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -227,20 +227,19 @@ impl Index {
 
 impl Stage {
     /// Puts `new` in the place of `old`.
-    pub(super) fn message(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
+    pub(super) fn message(&mut self, old: Option<&Message>, written: &Written<Message>) -> Result<(), StoreError> {
+        let new = &written.value;
         let (before, after) = (old.map(references).unwrap_or_default(), references(new));
         for gone in before.difference(&after) {
             self.batch.remove(gone.as_slice());
         }
         for more in after.difference(&before) {
-            self.batch.insert(more.as_slice(), []);
+            match more.first() {
+                Some(b's' | b'l' | b'w' | b'h') => self.batch.add(more.as_slice(), []),
+                _ => self.batch.insert(more.as_slice(), []),
+            }
         }
-        if let Some(due) = old.and_then(due_key) {
-            self.batch.remove(due);
-        }
-        if let (Some(due), Some(at)) = (due_key(new), new.next_attempt_at) {
-            self.batch.insert(due, json(&Due { at, stream: new.into() }, "time")?);
-        }
+        self.due(old, new)?;
         let remain = new.payloads();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         for gone in old.map(counted).unwrap_or_default() {
@@ -249,18 +248,35 @@ impl Stage {
         for more in counted(new) {
             *self.tally.entry(more).or_default() += 1;
         }
-        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), json(new, "message")?);
+        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), written.json());
+        Ok(())
+    }
+
+    /// Puts when work is due.
+    fn due(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
+        let (before, after) = (old.and_then(due_key), due_key(new));
+        if let Some(gone) = before.as_ref().filter(|_| before != after) {
+            self.batch.remove(gone.as_slice());
+        }
+        if let (Some(due), Some(at)) = (&after, new.next_attempt_at) {
+            let value = json(&Due { at, stream: new.into() }, "time")?;
+            if before == after {
+                self.batch.insert(due.as_slice(), value)
+            } else {
+                self.batch.add(due.as_slice(), value)
+            }
+        }
         Ok(())
     }
 
     /// Puts what was answered.
-    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Answered) -> Result<(), StoreError> {
-        self.batch.insert(duplicate_key(duplicate), json(answered, "answer")?);
-        Ok(())
+    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Written<Answered>) {
+        self.batch.insert(duplicate_key(duplicate), answered.json());
     }
 
     /// Puts an event, the `n`th of record `seq`.
-    pub(super) fn event(&mut self, seq: u64, n: u32, event: &Event) -> Result<(), StoreError> {
+    pub(super) fn event(&mut self, seq: u64, n: u32, written: &Written<Event>) {
+        let event = &written.value;
         let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
         self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
         let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
@@ -268,8 +284,7 @@ impl Stage {
             Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
             None => key(b'r', &[&seq, &n]),
         };
-        self.batch.insert(key, json(event, "event")?);
-        Ok(())
+        self.batch.insert(key, written.json());
     }
 }
 

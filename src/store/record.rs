@@ -6,8 +6,10 @@
 
 use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
 use crate::store::journal::lines;
-use crate::store::{Answered, DuplicateKey, StoreError};
-use serde::{Deserialize, Serialize};
+use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::io;
 
 /// One transaction as decided.
@@ -26,7 +28,7 @@ pub(super) struct Log {
     pub(super) at: Timestamp,
     /// Events, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Written<Event>>,
     /// The certificates that they name by their digest, in PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) certificates: Vec<String>,
@@ -37,10 +39,10 @@ pub(super) struct Log {
 pub(super) struct State {
     /// New messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) inserts: Vec<Message>,
+    pub(super) inserts: Vec<Written<Message>>,
     /// A received AS4 message and its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) answered: Option<(DuplicateKey, Answered)>,
+    pub(super) answered: Option<(DuplicateKey, Written<Answered>)>,
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
@@ -59,6 +61,72 @@ pub(super) struct Settled {
     /// Its other changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<Change>,
+}
+
+/// A value with its JSON, which is made once, by who has the time, and copied from there on: into the journal and into the index.
+#[derive(Clone, Debug)]
+pub(super) struct Written<T> {
+    /// The value.
+    pub(super) value: T,
+    json: Box<RawValue>,
+}
+
+impl<T: Serialize> Written<T> {
+    /// Makes the JSON.
+    pub(super) fn new(value: T) -> Result<Self, StoreError> {
+        let json =
+            serde_json::value::to_raw_value(&value).map_err(|error| unreadable("part of a transaction", error))?;
+        Ok(Self { value, json })
+    }
+}
+
+impl<T> Written<T> {
+    /// The JSON.
+    pub(super) fn json(&self) -> &[u8] {
+        self.json.get().as_bytes()
+    }
+}
+
+impl<T> Serialize for Written<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let value = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        Ok(Self { value, json })
+    }
+}
+
+/// A transaction of which everything is written that does not have to be decided first: made in the thread of who commits, so
+/// that the one that decides has less to do.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) inserts: Vec<Written<Message>>,
+    pub(super) answered: Option<(DuplicateKey, Written<Answered>)>,
+    pub(super) settlements: Vec<Settlement>,
+    pub(super) events: Vec<Written<Event>>,
+    pub(super) evidence: Evidence,
+}
+
+impl Prepared {
+    /// Writes what can be written.
+    pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
+        let Transaction { inserts, answered, settlements, events, evidence } = transaction;
+        let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
+        Ok(Self {
+            inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
+            answered: answered
+                .map(|(key, answered)| Written::new(answered).map(|answered| (key, answered)))
+                .transpose()?,
+            settlements,
+            events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
+            evidence,
+        })
+    }
 }
 
 impl Record {

@@ -179,7 +179,7 @@ impl Contents {
             })?;
         for message in &inserts {
             self.messages += 1;
-            self.named.insert(message.id, Named::of(message));
+            self.named.insert(message.value.id, Named::of(&message.value));
         }
         for settled in settled {
             let named = self.named.entry(settled.id).or_default();

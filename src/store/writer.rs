@@ -8,8 +8,9 @@ use crate::store::decide::{Decision, Group};
 use crate::store::index::Index;
 use crate::store::journal::{Journal, Position, SyncError};
 use crate::store::queue::Queue;
+use crate::store::record::Prepared;
 use crate::store::state::Closing;
-use crate::store::{Committed, StoreError, Transaction};
+use crate::store::{Committed, StoreError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -50,7 +51,7 @@ impl Shared {
 
 /// A transaction, and who waits for its end.
 pub(super) struct Command {
-    pub(super) transaction: Transaction,
+    pub(super) transaction: Result<Prepared, StoreError>,
     pub(super) answer: SyncSender<Result<Committed, StoreError>>,
 }
 
@@ -80,14 +81,14 @@ impl Writer {
     }
 
     /// Writes a group with one sync: as many transactions as fit, at least one. What became of each that it took.
-    pub(super) fn group(&mut self, transactions: impl Iterator<Item = Transaction>) -> Outcomes {
+    pub(super) fn group(&mut self, transactions: impl Iterator<Item = Result<Prepared, StoreError>>) -> Outcomes {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.index);
         let mut outcomes = Outcomes::new();
         for transaction in transactions {
             outcomes.push(match shared.stopped.get() {
                 Some(reason) => Err(StoreError::Stopped(reason.clone())),
-                None => accept(&shared, &mut self.journal, &mut group, transaction),
+                None => transaction.and_then(|one| accept(&shared, &mut self.journal, &mut group, one)),
             });
             if self.journal.waiting_bytes() >= JOURNAL_GROUP_BYTES || outcomes.len() >= STORE_QUEUE_MAX {
                 break;
@@ -116,7 +117,7 @@ fn accept(
     shared: &Shared,
     journal: &mut Journal,
     group: &mut Group<'_>,
-    transaction: Transaction,
+    transaction: Prepared,
 ) -> Result<Committed, StoreError> {
     let (record, draft) = match shared.heed(group.decide(&shared.queue, transaction, &*shared.clock))? {
         Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),

@@ -156,6 +156,14 @@ impl Browser {
         (text(about("computedlabel")), text(about("computedrole")))
     }
 
+    /// As a reader who prefers `light` or `dark`, and nothing that moves.
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let preferences = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+        let features = preferences.map(|(name, value)| json!({ "name": name, "value": value }));
+        let media = json!({ "features": features });
+        self.post("/goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": media }));
+    }
+
     /// What the browser complained about since it was asked last.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": "browser" }));

@@ -11,6 +11,7 @@ mod driver;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod walk;
 
 use driver::{BACKSPACE, Browser, ENTER, TAB};
 use stage::{OPERATOR, PASSWORD, Stage};

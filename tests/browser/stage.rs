@@ -56,8 +56,18 @@ impl Stage {
 
     /// Sends a small document from north to south.
     pub(crate) fn send(&self) -> Value {
+        self.send_with(&[])
+    }
+
+    /// The same, and waits for the message receipt.
+    pub(crate) fn send_and_wait(&self) -> Value {
+        self.send_with(&["--wait=60s"])
+    }
+
+    fn send_with(&self, further: &[&str]) -> Value {
         let (file, _) = document(self.folder.path(), "beslut.txt", b"a decision");
-        self.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--label", "Beslut", &file]).remove(0)
+        let command = ["send", "--from", ALICE, "--to", BOB, "--label", "Beslut", &file];
+        self.at(NORTH, &[&command[..], further].concat()).remove(0)
     }
 
     /// A message that waits because the partner is down.
@@ -68,6 +78,11 @@ impl Stage {
             listed.into_iter().next()
         };
         wait(waits).unwrap_or_else(|| panic!("no message waits within {PATIENCE:?}"))
+    }
+
+    /// A link that logs in once, as the owner.
+    pub(crate) fn link(&self) -> String {
+        self.at(NORTH, &["accounts", "link"]).remove(0)["url"].as_str().unwrap().to_owned()
     }
 
     /// Keeps what the window shows for the documentation, where `SLUSS_SCREENSHOTS=write` asks for it.

@@ -2,25 +2,31 @@
 //! is damaged meanwhile. What was promised holds: nothing is lost, nothing comes twice, nothing is stuck, every AS4 receipt is kept.
 //!
 //! `KILLS=n` kills so often (6 where nothing is said), `KILL_SEED=n` takes another schedule of kills and damages, and `KILL_STORE=n` puts so
-//! many finished messages into both stores before.
+//! many finished messages into both stores before. With `SLUSS_PEERS=1` phase4 sends to one of them as well.
 
 mod chance;
 mod client;
 mod damage;
+mod peer;
 mod verdict;
 
 use super::support::{Daemon, World, world};
 use chance::Chance;
 use client::{Client, Side};
 use damage::Damage;
+use peer::Phase4;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Kills of an ordinary run: seconds.
 const KILLS: u64 = 6;
+
+/// Messages of a foreign access point that are waited for, where there is one.
+const FOREIGN: usize = 3;
 
 /// The two that are killed. `own` has its message service in the daemon, that of `carried` is elsewhere.
 const SIDES: [Side; 2] = [
@@ -115,6 +121,9 @@ fn what_was_promised_holds_when_daemons_are_killed_at_random_and_their_disks_dam
         node.start();
     }
     let over = AtomicBool::new(false);
+    let mut foreign = Phase4::here(world, SIDES[1]);
+    let foreign_done = foreign.as_ref().map(|foreign| Arc::clone(&foreign.done));
+    let url = nodes[1].daemon.as_ref().and_then(|daemon| daemon.ready["as4"].as_str()).unwrap().to_owned();
     let clients: Vec<Client> = std::thread::scope(|scope| {
         let clients = [(0, 1), (1, 0)].map(|(from, to)| {
             let mut client = Client::new(SIDES[from], SIDES[to], chance.fork());
@@ -124,7 +133,11 @@ fn what_was_promised_holds_when_daemons_are_killed_at_random_and_their_disks_dam
                 client
             })
         });
-        while nodes.iter().map(|node| node.kills).sum::<u64>() < kills {
+        if let Some(foreign) = &mut foreign {
+            scope.spawn(|| foreign.work(&url, &over));
+        }
+        let enough = || foreign_done.as_ref().is_none_or(|done| done.load(Ordering::Relaxed) >= FOREIGN);
+        while nodes.iter().map(|node| node.kills).sum::<u64>() < kills || !enough() {
             std::thread::sleep(Duration::from_millis(chance.below(700)));
             let which = [&[0][..], &[1], &[0, 1]][chance.index(3)];
             which.iter().for_each(|n| nodes[*n].kill(&mut chance));
@@ -140,7 +153,7 @@ fn what_was_promised_holds_when_daemons_are_killed_at_random_and_their_disks_dam
         assert_eq!(daemon.ended().code(), Some(0));
         verdict::Stored::at(&node.data())
     });
-    let found = verdict::check(&stores, &clients);
+    let found = verdict::check(&stores, &clients) + &verdict::check_foreign(&stores[1], foreign.as_ref());
     let mut starts: Vec<Duration> = nodes.iter().flat_map(|node| node.starts.clone()).collect();
     starts.sort();
     println!(

@@ -1,6 +1,7 @@
 //! What must be true in the end, by the stores themselves.
 
 use super::client::{Client, Side};
+use super::peer::{PARTICIPANT, Phase4};
 use crate::support::{PATIENCE, world};
 use sluss::app::upkeep::{chain_hash, look};
 use sluss::crypto::sha256_hex;
@@ -84,7 +85,7 @@ impl Stored {
 
     fn of(&self, direction: Direction) -> BTreeMap<String, Vec<&Message>> {
         let mut by_envelope: BTreeMap<String, Vec<&Message>> = BTreeMap::new();
-        for message in self.messages.iter().filter(|message| message.direction == direction) {
+        for message in self.messages.iter().filter(|message| message.direction == direction && !is_foreign(message)) {
             by_envelope.entry(message.envelope_id.to_string()).or_default().push(message);
         }
         by_envelope
@@ -142,4 +143,28 @@ fn receipted(client: &Client, from: &Stored, message: &Message, to: &Stored, arr
             assert_eq!(sha256_hex(&bytes), message.envelope_sha256);
         }
     }
+}
+
+fn is_foreign(message: &Message) -> bool {
+    message.from.to_string() == PARTICIPANT
+}
+
+/// What phase4 got an AS4 receipt for is there once, and what it got none for is there at most once.
+pub(super) fn check_foreign(to: &Stored, foreign: Option<&Phase4>) -> String {
+    let Some(foreign) = foreign else { return String::new() };
+    for (id, receipted) in &foreign.sent {
+        let is = |message: &&Message| message.as4_message_id.as_ref().is_some_and(|found| found.as_str() == id);
+        let there: Vec<&Message> = to.messages.iter().filter(is).collect();
+        let right = there.len() == 1 || there.is_empty() && !receipted;
+        assert!(right, "{id}, AS4 receipt {receipted}, is there as {}", names(&there));
+    }
+    let came = to.messages.iter().filter(|message| is_foreign(message)).count();
+    assert!(came <= foreign.sent.len(), "something of phase4 came out of nothing");
+    let receipted = foreign.sent.values().filter(|receipted| **receipted).count();
+    assert!(receipted > 0, "phase4 got no AS4 receipt at all");
+    format!(
+        "; phase4 sent {} in {} attempts, {receipted} receipted, {came} there",
+        foreign.sent.len(),
+        foreign.attempts
+    )
 }

@@ -3,7 +3,7 @@
 use crate::disk::SimDisk;
 use crate::random::Chance;
 use sluss::store::StoreError;
-use sluss::store::keys::{Batch, Found, Keys, Octets};
+use sluss::store::keys::{Batch, Change, Found, Keys, Octets};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::Bound;
@@ -35,10 +35,13 @@ pub(crate) struct Open {
 }
 
 fn change(map: &mut Map, batch: &Batch) {
-    for (key, value) in &batch.changes {
-        match value {
-            Some(value) => drop(map.insert(key.clone(), value.as_slice().into())),
-            None => drop(map.remove(key)),
+    for (key, change) in &batch.changes {
+        match change {
+            Change::Put(value) => drop(map.insert(key.clone(), value.as_slice().into())),
+            Change::Add(value) => {
+                assert!(map.insert(key.clone(), value.as_slice().into()).is_none(), "{key:?} was there already");
+            }
+            Change::Remove => drop(map.remove(key)),
         }
     }
 }

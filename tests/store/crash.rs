@@ -1,10 +1,10 @@
 //! Processes that die, writers that share a sync, disks that are full.
 
-use crate::{insert, message, open, settle, with_envelope};
+use crate::{hash, insert, message, open, settle, with_envelope};
 use sluss::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Query, Status, SystemClock, Timestamp};
 use sluss::store::bench::measure;
-use sluss::store::disk::Medium;
-use sluss::store::{Blobs, Settlement, Store, StoreError, Transaction};
+use sluss::store::disk::{Medium, SystemDisk};
+use sluss::store::{Blobs, EmbeddedStore, Opening, Settlement, Store, StoreError, Transaction};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -20,7 +20,7 @@ const VICTIM: &str = "SLUSS_TEST_VICTIM";
 #[test]
 fn victim() {
     let Ok(folder) = std::env::var(VICTIM) else { return };
-    let (store, _) = open(Path::new(&folder));
+    let (store, _) = open_small(Path::new(&folder));
     let out = Mutex::new(io::stdout());
     let say = |line: String| {
         // One write for a line, so that a kill leaves whole lines and at most one half.
@@ -48,6 +48,13 @@ fn victim() {
             });
         }
     });
+}
+
+/// With an index that is written and merged all the time.
+fn open_small(folder: &Path) -> (EmbeddedStore, Opening) {
+    let disk = SystemDisk { index_table_bytes: 24 * 1024, ..SystemDisk::default() };
+    let medium = Medium { disk: Arc::new(disk), ..Medium::system() };
+    EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), false, &mut |_| {}).unwrap()
 }
 
 #[test]
@@ -79,10 +86,12 @@ fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
             take(&line);
         }
         kill.join().unwrap();
-        let (store, opening) = open(folder.path());
+        let (store, opening) = open_small(folder.path());
         assert_eq!((&opening.rebuilt, opening.lost), (&None, 0), "a killed process leaves its index in order");
         all_there(&store, &inserted, &settled);
     }
+    let tables = std::fs::read_dir(folder.path().join("index/tables")).unwrap().count();
+    assert!(tables > 0, "the index was written while it was killed");
     // And the journal alone says the same.
     std::fs::remove_dir_all(folder.path().join("index")).unwrap();
     let (store, _) = open(folder.path());
@@ -131,7 +140,7 @@ fn the_benchmark_measures_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     for writers in [1, 32] {
-        let measured = measure(folder.path(), writers, Duration::from_millis(500), crate::hash, &clock).unwrap();
+        let measured = measure(folder.path(), writers, Duration::from_millis(500), hash, &clock).unwrap();
         println!("{}", serde_json::to_string(&measured).unwrap());
         assert!(measured.commits > 0 && measured.syncs <= measured.commits && measured.bare_appends_per_second > 0.0);
     }

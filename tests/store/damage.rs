@@ -313,6 +313,24 @@ fn an_index_that_is_behind_catches_up() {
 }
 
 #[test]
+fn a_start_reads_no_closed_segment_that_the_index_covers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let large = "x".repeat(3 * 1024 * 1024);
+    for _ in 0..12 {
+        let one = message();
+        let events = vec![Event::new(Timestamp::now(), Some(one.id), Stage::Accepted, large.clone())];
+        store.commit(Transaction { events, ..insert(&one) }).unwrap();
+    }
+    drop(store);
+    // What nobody reads cannot be found damaged; `store verify` reads it.
+    fs::write(first_segment(folder.path()), "not a journal").unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!((opening.rebuilt, opening.journal.last, opening.journal.read), (None, 12, 0));
+    assert_eq!(store.list(&Query::default()).unwrap().len(), 12);
+}
+
+#[test]
 fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());

@@ -51,7 +51,7 @@ texts! {
         "The link was used already, or is too old. sluss accounts link gives a new one.";
 
     // Overview
-    all_well: "Allt är i sin ordning.", "All is well.";
+    all_well: "Ingenting behöver en människa just nu.", "Nothing needs a person now.";
     needs_care: "Meddelanden som någon behöver se till", "Messages that need somebody's attention";
     under_way: "På väg ut", "On their way out";
     retrying: "Försöks igen", "Being retried";

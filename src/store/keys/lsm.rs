@@ -4,15 +4,20 @@
 //! version, each synced before the next; a thread does that, and another merges files. Batches are never parted between two
 //! tables, and tables are written in their order, so every version stands where a batch ended: after a crash the index is a
 //! whole one that is behind, and the journal has the rest.
+//!
+//! A key that is removed leaves a tombstone, which goes when it is merged into the last level; until then whoever looks for the
+//! first or last of some keys steps over it. Most messages are in a queue for a shorter time than a table is in memory, and a
+//! key that comes and goes in that time ([`Change::Add`]) leaves nothing.
 
-use super::{Batch, Found, Keys, Octets, caught, failed};
-use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILES_OPEN_MAX, INDEX_TABLE_BYTES};
+use super::{Batch, Change, Found, Keys, Octets, caught, failed};
+use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX};
 use crate::store::StoreError;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, SeqNo, SequenceNumberCounter,
     ValueType,
 };
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::ops::Bound;
@@ -22,8 +27,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
-/// Tables in memory that wait to be written; whoever would make one more waits.
-const SEALED_MAX: usize = 2;
+/// While the disk takes no table, the one in memory grows to the size of so many.
+const TABLES_MAX: u64 = 4;
 /// Files that are not merged yet; whoever would make one more waits.
 const UNMERGED_MAX: usize = 20;
 
@@ -32,8 +37,8 @@ pub(in crate::store) struct Lsm {
     shared: Arc<Shared>,
     /// How large the table in memory becomes, in bytes.
     table_bytes: u64,
-    /// One batch at a time.
-    writing: Mutex<()>,
+    /// One batch at a time. Keys of the table in memory that come or go: whether it had no need to hide older ones yet.
+    fleeting: Mutex<HashMap<Vec<u8>, bool>>,
     wake: Option<SyncSender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -59,16 +64,12 @@ impl std::fmt::Debug for Lsm {
 }
 
 impl Lsm {
-    /// Opens or creates it.
+    /// Opens or creates it. A table in memory is written when it has so many bytes.
     ///
     /// # Errors
     ///
     /// Whatever is wrong with its files: they are then to be moved aside.
-    pub(in crate::store) fn open(folder: &Path) -> Result<Self, StoreError> {
-        Self::open_with(folder, INDEX_TABLE_BYTES)
-    }
-
-    fn open_with(folder: &Path, table_bytes: u64) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(folder: &Path, table_bytes: u64) -> Result<Self, StoreError> {
         check(folder).map_err(failed)?;
         let numbers = SequenceNumberCounter::new(1);
         let config = Config::new(folder, numbers.clone(), SequenceNumberCounter::default())
@@ -95,26 +96,36 @@ impl Lsm {
             start("index-write", Box::new(move || writes.write_when(&woken, &merge)))?,
             start("index-merge", Box::new(move || merges.merge_when(&merging)))?,
         ];
-        Ok(Self { shared, table_bytes, writing: Mutex::default(), wake: Some(wake), threads })
+        Ok(Self { shared, table_bytes, fleeting: Mutex::default(), wake: Some(wake), threads })
     }
 
-    /// Seals the table in memory and has it written. Waits where too much is not written yet.
-    fn seal(&self) -> Result<(), StoreError> {
+    /// Seals the table in memory, of so many bytes, and has it written. Waits until the one before is: were two written as one,
+    /// what a weak tombstone takes with it could be a tombstone that hides something older. Where that fails, it is tried
+    /// again with each batch, and this table grows for a while.
+    fn seal(&self, bytes: u64, fleeting: &mut HashMap<Vec<u8>, bool>) -> Result<(), StoreError> {
         let shared = &*self.shared;
-        shared.tree.rotate_memtable();
-        let mut failure = lock(&shared.failure);
-        *failure = None;
-        match self.wake.as_ref().map(|wake| wake.try_send(())) {
-            Some(Ok(()) | Err(TrySendError::Full(()))) => {}
-            _ => return Err(failed(io::Error::other("its thread has ended"))),
-        }
-        while shared.tree.sealed_memtable_count() > SEALED_MAX || shared.tree.l0_run_count() > UNMERGED_MAX {
-            if let Some(why) = failure.take() {
-                return Err(failed(io::Error::other(why)));
+        if shared.tree.sealed_memtable_count() > 0 || shared.tree.l0_run_count() > UNMERGED_MAX {
+            let mut failure = lock(&shared.failure);
+            *failure = None;
+            self.wake()?;
+            while shared.tree.sealed_memtable_count() > 0 || shared.tree.l0_run_count() > UNMERGED_MAX {
+                match failure.take() {
+                    Some(_) if bytes < TABLES_MAX * self.table_bytes => return Ok(()),
+                    Some(why) => return Err(failed(io::Error::other(why))),
+                    None => failure = shared.done.wait(failure).unwrap_or_else(PoisonError::into_inner),
+                }
             }
-            failure = shared.done.wait(failure).unwrap_or_else(PoisonError::into_inner);
         }
-        Ok(())
+        fleeting.clear();
+        shared.tree.rotate_memtable();
+        self.wake()
+    }
+
+    fn wake(&self) -> Result<(), StoreError> {
+        match self.wake.as_ref().map(|wake| wake.try_send(())) {
+            Some(Ok(()) | Err(TrySendError::Full(()))) => Ok(()),
+            _ => Err(failed(io::Error::other("its thread has ended"))),
+        }
     }
 }
 
@@ -124,19 +135,31 @@ impl Keys for Lsm {
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        let _writing = lock(&self.writing);
+        let mut fleeting = lock(&self.fleeting);
         let memory = self.shared.tree.active_memtable();
         let number = self.shared.numbers.next();
         let mut bytes = 0;
-        for (key, value) in batch.changes {
-            let change = match value {
-                Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
-                None => InternalValue::new_tombstone(key, number),
+        for (key, change) in batch.changes {
+            let change = match change {
+                Change::Put(value) => InternalValue::from_components(key, value, number, ValueType::Value),
+                Change::Add(value) => {
+                    fleeting.entry(key.clone()).or_insert(true);
+                    InternalValue::from_components(key, value, number, ValueType::Value)
+                }
+                // It goes with what it is for, which is in the same table, and takes all that this table has of the key with it.
+                Change::Remove if fleeting.get(&key) == Some(&true) => InternalValue::new_weak_tombstone(key, number),
+                Change::Remove => {
+                    fleeting.insert(key.clone(), false);
+                    InternalValue::new_tombstone(key, number)
+                }
             };
             (_, bytes) = memory.insert(change);
         }
         self.shared.visible.store(number + 1, Ordering::Release);
-        if bytes < self.table_bytes { Ok(()) } else { self.seal() }
+        if bytes < self.table_bytes {
+            return Ok(());
+        }
+        self.seal(bytes, &mut fleeting)
     }
 
     fn range(&self, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Found<'_> {
@@ -149,7 +172,9 @@ impl Keys for Lsm {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let _writing = lock(&self.writing);
+        let mut fleeting = lock(&self.fleeting);
+        self.shared.write().map_err(failed)?;
+        fleeting.clear();
         self.shared.tree.rotate_memtable();
         self.shared.write().map_err(failed)
     }
@@ -179,10 +204,13 @@ impl Shared {
         visible
     }
 
-    /// Writes what is sealed.
+    /// Writes what is sealed. All of it is visible then, so that weak tombstones go with what they are for.
     fn write(&self) -> lsm_tree::Result<()> {
-        let unneeded = self.unneeded();
-        self.tree.flush(&self.tree.get_flush_lock(), unneeded).map(drop)
+        let lock = self.tree.get_flush_lock();
+        if self.tree.sealed_memtable_count() == 0 {
+            return Ok(());
+        }
+        self.tree.flush(&lock, self.unneeded()).map(drop)
     }
 
     fn write_when(&self, woken: &Receiver<()>, merge: &SyncSender<()>) {
@@ -194,7 +222,7 @@ impl Shared {
     }
 
     fn merge_when(&self, woken: &Receiver<()>) {
-        let strategy = Arc::new(Leveled::default());
+        let strategy = Arc::new(Leveled::default().with_table_target_size(INDEX_FILE_BYTES));
         while woken.recv().is_ok() {
             let mut before = None;
             while !self.ending.load(Ordering::Relaxed) && before != Some(self.tree.current_version().id()) {
@@ -254,7 +282,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn open(folder: &Path) -> Lsm {
-        Lsm::open_with(folder, 8 * 1024).unwrap()
+        Lsm::open(folder, 8 * 1024).unwrap()
     }
 
     /// The batch of one number: a key of its own, one of nine that change all the time, and one that comes and goes.
@@ -335,5 +363,57 @@ mod tests {
         });
         assert!(keys.shared.tree.table_count() > 0);
         assert!(keys.shared.tree.l0_run_count() <= UNMERGED_MAX);
+    }
+
+    #[test]
+    fn keys_that_come_and_go_are_there_when_they_were_added_last_whatever_is_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(folder.path());
+        let (mut expected, mut random) = (BTreeMap::new(), 7_u64);
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        for round in 0..4000_u64 {
+            let mut batch = Batch::default();
+            for _ in 0..next(6) {
+                let key = format!("{:03}", next(60)).into_bytes();
+                match expected.contains_key(&key) {
+                    true if next(3) == 0 => batch.insert(key.clone(), round.to_be_bytes()),
+                    true => {
+                        expected.remove(&key);
+                        batch.remove(key);
+                        continue;
+                    }
+                    false => batch.add(key.clone(), round.to_be_bytes()),
+                }
+                expected.insert(key, round.to_be_bytes().to_vec());
+            }
+            batch.insert(format!("filling {round}"), [0; 8]);
+            keys.apply(batch).unwrap();
+            if round % 50 == 0 {
+                let found = keys.range(Bound::Unbounded, Bound::Excluded(b"f".to_vec())).map(Result::unwrap);
+                let found: BTreeMap<_, _> = found.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+                assert_eq!(found, expected, "round {round}");
+            }
+        }
+        assert!(keys.shared.tree.table_count() > 0);
+    }
+
+    #[test]
+    fn what_comes_and_goes_while_a_table_is_in_memory_leaves_nothing_to_step_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(folder.path());
+        for round in 0..2000_u64 {
+            let (mut come, mut go) = (Batch::default(), Batch::default());
+            come.add(round.to_be_bytes(), *b"");
+            keys.apply(come).unwrap();
+            go.remove(round.to_be_bytes());
+            keys.apply(go).unwrap();
+        }
+        keys.flush().unwrap();
+        let (tree, left) = (&keys.shared.tree, keys.below(b"").count());
+        // One may stand at the end of each table.
+        assert!(left == 0 && tree.tombstone_count() + tree.weak_tombstone_count() < 200, "{}", tree.tombstone_count());
     }
 }

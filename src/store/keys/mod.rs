@@ -28,22 +28,38 @@ pub enum Engine {
     Sled,
 }
 
-/// Changes in their order: a key with its new value, or with none where it goes.
+/// Changes in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// The changes.
-    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub changes: Vec<(Vec<u8>, Change)>,
+}
+
+/// What becomes of a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// It has this value.
+    Put(Vec<u8>),
+    /// It was not there, and is there, with this value: for keys that will soon be gone again.
+    Add(Vec<u8>),
+    /// It goes.
+    Remove,
 }
 
 impl Batch {
     /// Puts a value in the place of what the key has.
     pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.changes.push((key.into(), Some(value.into())));
+        self.changes.push((key.into(), Change::Put(value.into())));
+    }
+
+    /// Adds a key that is not there, and will not be for long.
+    pub fn add(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changes.push((key.into(), Change::Add(value.into())));
     }
 
     /// Removes a key.
     pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
-        self.changes.push((key.into(), None));
+        self.changes.push((key.into(), Change::Remove));
     }
 }
 

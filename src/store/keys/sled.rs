@@ -1,6 +1,6 @@
 //! sled, one tree.
 
-use super::{Batch, Found, Keys, Octets, caught, failed};
+use super::{Batch, Change, Found, Keys, Octets, caught, failed};
 use crate::limits::INDEX_CACHE_BYTES;
 use crate::store::StoreError;
 use std::fs;
@@ -33,10 +33,10 @@ impl Keys for Sled {
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         let mut changes = sled::Batch::default();
-        for (key, value) in batch.changes {
-            match value {
-                Some(value) => changes.insert(key, value),
-                None => changes.remove(key),
+        for (key, change) in batch.changes {
+            match change {
+                Change::Put(value) | Change::Add(value) => changes.insert(key, value),
+                Change::Remove => changes.remove(key),
             }
         }
         self.0.apply_batch(changes).map_err(failed)
