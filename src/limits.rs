@@ -312,6 +312,9 @@ pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Messages that one order of an operator on the pages is for; a further one takes the rest.
 pub const BULK_MESSAGES_MAX: usize = 1000;
 
+/// Most messages that one order of the command line may be for.
+pub const ORDER_MESSAGES_MAX: usize = 1_000_000;
+
 /// Pages of a list that are gone through for one such order: a rare cause among very many messages ends it.
 pub const BULK_PAGES_MAX: usize = 100;
 

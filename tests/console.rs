@@ -145,6 +145,13 @@ async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
         let found = get(one, &cookie, &format!("/queue?id={wanted}")).await;
         assert_eq!((found.status, found.header("location")), (303, format!("/messages/{id}").as_str()), "{name}");
     }
+    let log = get(one, &cookie, &format!("/events?message={id}&stage=receipted&since=2026-01-01T00%3A00")).await.text();
+    assert!(log.contains("AS4-kvittens</h3>") && !log.contains("Packat</h3>"), "{log}");
+    let nothing = get(one, &cookie, &format!("/events?message={id}&until=2026-01-01T00%3A00")).await.text();
+    assert!(nothing.contains("class=\"empty\""), "{nothing}");
+    assert!(get(one, &cookie, "/events?stage=lost").await.text().contains("role=\"alert\""));
+    let certificates = get(one, &cookie, "/certificates").await.text();
+    assert!(certificates.contains("AP0001-DEMO") && certificates.contains("Utfärdare vi litar på"), "{certificates}");
     assert!(get(one, &cookie, "/queue?id=nothing-like-it").await.text().contains("class=\"empty\""));
     let list = get(one, &cookie, "/queue?status=ACCEPTED").await.text();
     assert!(list.contains(&format!("name=\"id\" value=\"{id}\"")), "{list}");

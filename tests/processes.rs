@@ -331,6 +331,45 @@ fn a_message_to_an_unreachable_access_point_is_held_cancelled_tried_again_and_de
 }
 
 #[test]
+fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_they_are_too_many() {
+    let (world, partner) = (world(), "AP0009-TESTBED");
+    world.elsewhere(partner, "0203:gunnar.example.se");
+    for text in ["one", "two", "three"] {
+        let sent = world
+            .at(NORTH, &["send", "--from", ALICE, "--to", "0203:gunnar.example.se", "--label", "x", "--text", text]);
+        world.until_status(NORTH, sent.done().one()["envelope_id"].as_str().unwrap(), "SCHEDULED_FOR_RESEND");
+    }
+    let order = |action: &str, more: &[&str]| {
+        world.at(NORTH, &[&["queue", action, "--partner", partner, "--reason", "a test"], more].concat())
+    };
+    let all = |more: &[&str]| world.at(NORTH, &[&["queue", "list", "--partner", partner], more].concat()).done().lines;
+    // While an attempt is under way, an order for its message is refused.
+    let until_done = |action: &str, more: &[&str]| {
+        support::wait(|| Some(order(action, more)).filter(|ran| ran.status == Some(0)))
+            .expect("it is not busy for ever")
+    };
+    until_done("hold", &[]);
+    assert!(all(&[]).iter().all(|message| message["held"] == true), "{:#?}", all(&[]));
+    let refused = order("cancel", &["--limit", "2"]).ended(2).error();
+    assert!(refused["detail"].as_str().unwrap().contains("found more than 2 messages"), "{refused}");
+    assert_eq!(all(&["--status", "SCHEDULED_FOR_RESEND"]).len(), 3, "nothing was done");
+    assert_eq!(order("cancel", &["--limit", "3"]).done().lines.len(), 3);
+    assert_eq!(all(&["--cause", "cancelled"]).len(), 3);
+    assert_eq!(order("retry", &["--older-than", "1h"]).done().lines.len(), 0, "none is so old");
+    let retried = order("retry", &["--status", "MESSAGE_EXCHANGE_ERROR", "--cause", "cancelled"]).done().lines;
+    assert!(retried.len() == 3 && retried.iter().all(|one| one["status"] == "SCHEDULED_FOR_RESEND"), "{retried:#?}");
+    until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
+
+    let id = retried[0]["id"].as_str().unwrap();
+    for wrong in
+        [&["queue", "hold", id, "--partner", partner, "--reason", "x"][..], &["queue", "hold", "--reason", "x"]]
+    {
+        world.at(NORTH, wrong).ended(2);
+    }
+    order("hold", &["--limit", "0"]).ended(2);
+}
+
+#[test]
 fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     let world = world();
     let _third = world.third();
@@ -347,6 +386,11 @@ fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     daemon.signal("-HUP");
     support::wait(|| daemon.log().contains("were read again").then_some(())).expect("a line in the log");
     assert!(!daemon.log().contains('\u{1b}'), "colours in a file: {}", daemon.log());
+    let status = world.at(THIRD, &["status"]).done().one();
+    assert!(status["certificates"].to_string().contains("erik"), "the new participant's certificate: {status:#}");
+    let metrics = world.api(THIRD, "GET", "/metrics").text();
+    let ends = metrics.lines().filter(|line| line.starts_with("sluss_certificate_end_timestamp_seconds{"));
+    assert!(ends.clone().any(|line| line.contains("erik")), "{:?}", ends.collect::<Vec<_>>());
     let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", "0203:erik.example.se", "--wait=60s", &file]);
     in_inbox(THIRD, "0203:erik.example.se", sent.done().one()["envelope_id"].as_str().unwrap());
 

@@ -124,6 +124,8 @@ pub const PERMISSIONS: &[Route] = {
         page("POST", "/messages/{id}", Operate),
         page("GET", "/partners", See),
         page("GET", "/participants", See),
+        page("GET", "/certificates", See),
+        page("GET", "/events", See),
         page("GET", "/refusals", See),
         page("GET", "/mailbox", Mailbox),
         page("GET", "/mailbox/{participant}", Mailbox),

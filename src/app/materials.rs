@@ -5,8 +5,7 @@ use crate::config::{Config, Participant, Revocation as RevocationSetting};
 use crate::discovery;
 use crate::limits;
 use crate::message_service::{self, Keys, Mailbox};
-use crate::metrics::CertificateEnd;
-use crate::model::{Carriage, Fault, IdError, ParticipantId, PartyId, Problem};
+use crate::model::{Carriage, CertificateEnd, Fault, IdError, ParticipantId, PartyId, Problem};
 use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,8 @@ pub(super) struct Materials {
     smps: Trust,
     pub(super) participants: Trust,
     pub(super) tls: Vec<Certificate>,
+    /// Our listeners' own.
+    doors: Vec<Certificate>,
     pub(super) served: Vec<(Participant, Option<Identity>)>,
 }
 
@@ -39,6 +40,13 @@ impl Materials {
         let participants =
             keep(certificates("federation.participant_anchor_files", &federation.participant_anchor_files));
         let tls = keep(certificates("federation.tls_anchor_files", &federation.tls_anchor_files));
+        let doors = [("listen.tls", &config.listen.tls), ("listen.console_tls", &config.listen.console_tls)];
+        let doors = doors.into_iter().filter_map(|(key, tls)| Some((key, tls.as_ref()?)));
+        // The issuers that may follow in the file are the authorities' care.
+        let doors = doors.filter_map(|(key, tls)| {
+            keep(certificates(key, std::slice::from_ref(&tls.certificate_file))).into_iter().next()
+        });
+        let doors: Vec<Certificate> = doors.collect();
         let own = identity("access_point", &config.access_point.key_file, &config.access_point.certificate_file)
             .and_then(|identity| Ok((party(&identity)?, identity)));
         let served = served(config, &mut mistakes);
@@ -62,6 +70,7 @@ impl Materials {
                 smps: trust(Role::Smp, smps, limits::RSA_BITS_LEAST),
                 participants: trust(Role::Participant, participants, limits::RSA_BITS_LEAST),
                 tls,
+                doors,
                 served,
             }),
             Ok(_) => Err(mistakes),
@@ -138,14 +147,15 @@ impl Materials {
         }
     }
 
-    /// When certificates end: ours, our participants', and the anchors'.
+    /// When certificates end: ours, our participants', our listeners', and the anchors'.
     pub(super) fn ends(&self) -> Vec<CertificateEnd> {
         let own = std::iter::once(("access-point", &self.identity.certificate));
         let theirs = self.served.iter().filter_map(|(_, identity)| identity.as_ref());
         let theirs = theirs.map(|identity| ("participant", &identity.certificate));
         let anchors = self.access_points.anchors.iter().chain(&self.smps.anchors).chain(&self.participants.anchors);
         let anchors = anchors.chain(&self.tls).map(|certificate| ("anchor", certificate));
-        let all = own.chain(theirs).chain(anchors);
+        let doors = self.doors.iter().map(|certificate| ("tls", certificate));
+        let all = own.chain(theirs).chain(doors).chain(anchors);
         all.map(|(purpose, certificate)| CertificateEnd {
             purpose,
             subject: certificate.subject().to_owned(),

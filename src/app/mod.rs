@@ -17,7 +17,7 @@ use crate::discovery::Discovery;
 use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, Fault, Problem};
+use crate::model::{CertificateEnd, Clock, DocumentType, Fault, Problem};
 use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
@@ -136,6 +136,7 @@ impl App {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
             access: Arc::clone(&access),
+            outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
             clock,
@@ -184,6 +185,7 @@ impl App {
             router: Arc::clone(&self.router),
             service: self.service.clone(),
             access: Arc::clone(&self.access),
+            watch: Arc::clone(&self.outlook.watch),
             tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
         }
     }
@@ -241,6 +243,7 @@ pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     access: Arc<Access>,
+    watch: Arc<Watch>,
     tls: Vec<Arc<ServerTls>>,
 }
 
@@ -258,6 +261,7 @@ impl Reloader {
                 vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
+        self.watch.reconfigure(materials.ends());
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {
             service.reconfigure(materials.message_service(config));
@@ -397,6 +401,16 @@ struct About {
     watch: Arc<Watch>,
 }
 
+impl console::Outlook for About {
+    fn certificates(&self) -> Arc<[CertificateEnd]> {
+        self.watch.certificates()
+    }
+
+    fn health(&self) -> Health {
+        self.watch.health()
+    }
+}
+
 impl Outlook for About {
     fn lookup(&self, question: LookupQuestion) -> BoxFuture<'_, Result<serde_json::Value, Problem>> {
         Box::pin(async move {
@@ -412,7 +426,7 @@ impl Outlook for About {
         let settings = self.watch.router.settings();
         let certificates: Vec<serde_json::Value> = self
             .watch
-            .certificates
+            .certificates()
             .iter()
             .map(|end| serde_json::json!({ "use": end.purpose, "subject": end.subject, "not_after": end.not_after }))
             .collect();

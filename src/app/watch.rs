@@ -7,8 +7,8 @@ use super::checkup::CLOCK_LEAST;
 use crate::access_point::Router;
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
-use crate::metrics::{CertificateEnd, Metrics, PartnerReading, Readings, Room};
-use crate::model::{Clock, Counts, Timestamp, time};
+use crate::metrics::{Metrics, PartnerReading, Readings, Room};
+use crate::model::{CERTIFICATE_SOON, CertificateEnd, Clock, Counts, Timestamp, time};
 use crate::ops::health::{Check, Health};
 use std::fs;
 use std::io::{self, Write};
@@ -16,9 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-
-/// A certificate of ours that ends sooner is told.
-const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A step of the wall clock beyond this is told, for so long.
 const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
@@ -28,7 +25,7 @@ pub(super) struct Watch {
     pub(super) router: Arc<Router>,
     pub(super) discovery: Arc<Discovery>,
     pub(super) data_dir: PathBuf,
-    pub(super) certificates: Vec<CertificateEnd>,
+    certificates: Mutex<Arc<[CertificateEnd]>>,
     pub(super) metrics: Metrics,
     pub(super) clock: Arc<dyn Clock>,
     begun: (Instant, Timestamp),
@@ -47,7 +44,18 @@ impl Watch {
         let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
         let begun = (Instant::now(), clock.now());
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
+        let certificates = Mutex::new(certificates.into());
         Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, latest })
+    }
+
+    /// When certificates end, of the configuration in force.
+    pub(super) fn certificates(&self) -> Arc<[CertificateEnd]> {
+        Arc::clone(&self.certificates.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Others are in force.
+    pub(super) fn reconfigure(&self, certificates: Vec<CertificateEnd>) {
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
     }
 
     /// Looks until the end is asked for. A look that does not come to its end is not begun again meanwhile.
@@ -230,7 +238,7 @@ impl Watch {
             accepting: self.router.accepts().is_ok(),
         };
         let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
-        let certificates = self.certificates.clone();
+        let certificates = self.certificates().to_vec();
         let partners = self.router.partners().into_iter().map(|partner| PartnerReading {
             condition: partner.condition() as u8,
             waiting: partner.waiting as u64,

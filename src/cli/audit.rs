@@ -67,6 +67,9 @@ pub(super) struct AuditArgs {
     /// At this stage, as accepted.
     #[arg(long, value_name = "STAGE")]
     stage: Option<String>,
+    /// Done by this account or token, as events name it.
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
     /// About this message.
     #[arg(long, value_name = "ID")]
     message: Option<String>,
@@ -130,8 +133,8 @@ pub(super) async fn run(
 
 impl From<AuditArgs> for AuditOptions {
     fn from(args: AuditArgs) -> Self {
-        let AuditArgs { since, until, partner, participant, stage, message, limit } = args;
-        Self { since, until, partner, participant, stage, message, limit }
+        let AuditArgs { since, until, partner, participant, stage, actor, message, limit } = args;
+        Self { since, until, partner, participant, stage, actor, message, limit }
     }
 }
 

@@ -130,9 +130,12 @@ pub(super) const QUEUE_SHOW: &str = "Example, with an id from the first column o
   sluss queue show 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
-pub(super) const QUEUE_RETRY: &str = "Example, with an id from the first column of `sluss queue list`:
+pub(super) const QUEUE_RETRY: &str = "Examples, with an id from the first column of `sluss queue list`:
   sluss queue retry 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --reason 'the partner is back' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss queue retry --partner AP0002-TESTBED --cause access-point-unreachable \\
+      --reason back \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const QUEUE_CANCEL: &str = "Example, with an id from the first column of `sluss queue list`:

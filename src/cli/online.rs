@@ -10,6 +10,7 @@ use super::remote::{ApiAddress, Remote, envelopes};
 use super::usage;
 use crate::app;
 use crate::config::Config;
+use crate::limits::{BULK_MESSAGES_MAX, ORDER_MESSAGES_MAX};
 use crate::model::{Fault, MessageId, Problem};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
@@ -156,18 +157,8 @@ pub(super) enum QueueCommand {
         /// Which way.
         #[arg(long, value_parser = ["out", "in"])]
         direction: Option<String>,
-        /// In which status.
-        #[arg(long, value_name = "STATUS")]
-        status: Option<String>,
-        /// Of which participant.
-        #[arg(long, value_name = "PARTICIPANT")]
-        participant: Option<String>,
-        /// With which access point.
-        #[arg(long, value_name = "AP-ID")]
-        partner: Option<String>,
-        /// At least so old, as 1h.
-        #[arg(long, value_name = "AGE")]
-        older_than: Option<String>,
+        #[command(flatten)]
+        conditions: Conditions,
     },
     /// The whole journey of one message.
     #[command(after_help = super::examples::QUEUE_SHOW)]
@@ -189,26 +180,55 @@ pub(super) enum QueueCommand {
     Release(OrderArgs),
 }
 
+/// Which messages; all that are given hold.
+#[derive(Args, Debug)]
+pub(super) struct Conditions {
+    /// In this status.
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// Of this participant.
+    #[arg(long, value_name = "PARTICIPANT")]
+    participant: Option<String>,
+    /// With this access point.
+    #[arg(long, value_name = "AP-ID")]
+    partner: Option<String>,
+    /// At least so old, as 1h.
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<String>,
+    /// Whose last problem is this, as metrics name it, for example smp-unreachable.
+    #[arg(long, value_name = "CAUSE")]
+    cause: Option<String>,
+}
+
+/// The words of [`Conditions`].
+const CONDITIONS: [&str; 5] = ["status", "participant", "partner", "older_than", "cause"];
+
+impl Conditions {
+    fn read(self, direction: Option<String>) -> Result<QueueOptions, Problem> {
+        let older_than = self.older_than.as_deref().map(duration).transpose()?;
+        let Self { status, participant, partner, cause, .. } = self;
+        Ok(QueueOptions { direction, status, participant, partner, older_than, cause })
+    }
+}
+
+/// How many messages one order is for.
+fn bounded(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=ORDER_MESSAGES_MAX).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {ORDER_MESSAGES_MAX}"))
+}
+
 #[derive(Args, Debug)]
 pub(super) struct OrderArgs {
     /// Why; it is kept with the message.
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// All messages in this status.
-    #[arg(long, value_name = "STATUS")]
-    status: Option<String>,
-    /// All of this participant.
-    #[arg(long, value_name = "PARTICIPANT")]
-    participant: Option<String>,
-    /// All with this access point.
-    #[arg(long, value_name = "AP-ID")]
-    partner: Option<String>,
-    /// All that are at least so old, as 1h.
-    #[arg(long, value_name = "AGE")]
-    older_than: Option<String>,
+    #[command(flatten)]
+    conditions: Conditions,
+    /// Where more messages fulfil the conditions, nothing is done.
+    #[arg(long, value_name = "N", default_value_t = BULK_MESSAGES_MAX, value_parser = bounded)]
+    limit: usize,
     /// Which messages, where no condition says it.
-    #[arg(value_name = "ID", required_unless_present_any = ["status", "participant", "partner", "older_than"],
-        conflicts_with_all = ["status", "participant", "partner", "older_than"])]
+    #[arg(value_name = "ID", required_unless_present_any = CONDITIONS, conflicts_with_all = CONDITIONS)]
     ids: Vec<String>,
 }
 
@@ -263,9 +283,8 @@ pub(super) async fn run(
         Command::Ping { participant, document_type } => {
             ping(&remote, &participant, document_type.as_deref(), out).await
         }
-        Command::Queue { command: QueueCommand::List { direction, status, participant, partner, older_than } } => {
-            let older_than = older_than.as_deref().map(duration).transpose()?;
-            queue::list(&remote, &QueueOptions { direction, status, participant, partner, older_than }, out).await
+        Command::Queue { command: QueueCommand::List { direction, conditions } } => {
+            queue::list(&remote, &conditions.read(direction)?, out).await
         }
         Command::Queue { command: QueueCommand::Retry(args) } => act(&remote, "retry", args, out).await,
         Command::Queue { command: QueueCommand::Cancel(args) } => act(&remote, "cancel", args, out).await,
@@ -278,9 +297,7 @@ pub(super) async fn run(
 
 async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
     let ids = if args.ids.is_empty() {
-        let older_than = args.older_than.as_deref().map(duration).transpose()?;
-        let (status, participant, partner) = (args.status, args.participant, args.partner);
-        queue::ids(remote, &QueueOptions { direction: None, status, participant, partner, older_than }).await?
+        queue::ids(remote, &args.conditions.read(None)?, args.limit).await?
     } else {
         args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?
     };

@@ -45,12 +45,21 @@ impl EventView {
 fn tone(event: &Event) -> &'static str {
     use crate::model::Stage as S;
     match event.stage {
-        S::AttemptFailed | S::Duplicate | S::Suspended | S::Warned => "late",
+        S::AttemptFailed | S::Duplicate | S::Suspended | S::Warned | S::LogInFailed | S::AccessChanged => "late",
         S::GivenUp | S::Cancelled | S::Refused | S::Discarded | S::Failed => "bad",
         S::Receipted | S::Taken | S::Told | S::Opened | S::Cleared => "good",
         S::Answered if event.problem.is_some() => "bad",
         S::Answered => "good",
-        S::Sealed | S::Accepted | S::Routed | S::Packed | S::Received | S::Held | S::Retried | S::Resumed => "busy",
+        S::Sealed
+        | S::Accepted
+        | S::Routed
+        | S::Packed
+        | S::Received
+        | S::Held
+        | S::Retried
+        | S::Resumed
+        | S::LoggedIn
+        | S::LoggedOut => "busy",
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod bulk;
+mod certificates;
 mod compose;
 mod dead;
 mod events;
@@ -11,6 +12,7 @@ mod form;
 mod frame;
 mod journey;
 mod live;
+mod log;
 mod login;
 mod mailbox;
 mod overview;
@@ -27,7 +29,8 @@ pub use text::{Lang, Texts};
 use crate::access_point::Router as AccessPoint;
 use crate::accounts::Access;
 use crate::message_service::MessageService;
-use crate::model::Clock;
+use crate::model::{CertificateEnd, Clock};
+use crate::ops::health::Health;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -43,6 +46,8 @@ pub struct ConsoleState {
     pub access_point: Arc<AccessPoint>,
     /// The message service, where this process has that role.
     pub message_service: Option<Arc<MessageService>>,
+    /// What the application knows of itself.
+    pub outlook: Arc<dyn Outlook>,
     /// What lets people in.
     pub access: Arc<Access>,
     /// Lets few passwords be compared at once.
@@ -57,6 +62,14 @@ pub struct ConsoleState {
     pub environment: String,
     /// Host names besides those of loopback by which the pages may be called.
     pub hosts: Vec<String>,
+}
+
+/// What the application tells about itself.
+pub trait Outlook: Send + Sync {
+    /// When certificates end: ours, and those we trust.
+    fn certificates(&self) -> Arc<[CertificateEnd]>;
+    /// How the program is.
+    fn health(&self) -> Health;
 }
 
 /// Largest form without files, in bytes.
@@ -74,6 +87,8 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/messages/{id}", get(journey::message).post(journey::act))
         .route("/partners", get(partners::partners))
         .route("/participants", get(partners::participants))
+        .route("/certificates", get(certificates::certificates))
+        .route("/events", get(log::events))
         .route("/refusals", get(events::refusals))
         .route("/mailbox", get(mailbox::mailboxes))
         .route("/mailbox/{participant}", get(mailbox::inbox))

@@ -5,9 +5,11 @@ use super::events::EventView;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::queue::{GROUPS, Group};
 use super::view::{Moment, StatusView, Wall, size};
-use crate::model::{Axis, Counts, Depth, Direction, Event, Timestamp};
+use crate::access_point::{Condition, PartnerState};
+use crate::model::{Axis, CertificateEnd, Counts, Depth, Direction, Event, Timestamp};
+use crate::ops::health::{Check, State};
 use askama::Template;
-use axum::extract::State;
+use axum::extract;
 use axum::response::Response;
 
 /// Refusals on the overview.
@@ -38,6 +40,29 @@ struct DepthRow {
     href: String,
 }
 
+/// Something that needs a person first.
+struct Care {
+    label: &'static str,
+    count: u64,
+    /// Where they are; none for a check of the whole, of which is said what was found.
+    href: Option<&'static str>,
+    found: String,
+}
+
+/// What the overview is made of, besides counts.
+pub(super) struct Around {
+    /// What waits by partner, and by participant.
+    pub(super) depths: [Vec<Depth>; 2],
+    /// The latest refusals.
+    pub(super) refusals: Vec<Event>,
+    /// Other access points that get one attempt at a time.
+    pub(super) partners_down: u64,
+    /// Certificates that end soon.
+    pub(super) certificates_soon: u64,
+    /// The checks of the whole.
+    pub(super) checks: Vec<Check>,
+}
+
 /// Rows by partner and by participant, those with the most messages first.
 const DEPTHS_MAX: usize = 20;
 
@@ -45,7 +70,7 @@ const DEPTHS_MAX: usize = 20;
 #[template(path = "overview.html", config = ".config/askama.toml")]
 pub(super) struct OverviewPage {
     figures: Vec<Figure>,
-    failed: u64,
+    cares: Vec<Care>,
     counts: Vec<CountRow>,
     held: u64,
     partners: Vec<DepthRow>,
@@ -58,16 +83,22 @@ pub(super) struct OverviewPage {
 }
 
 /// `GET /`.
-pub(super) async fn overview(State(state): State<ConsoleState>, visit: Visit) -> Response {
+pub(super) async fn overview(extract::State(state): extract::State<ConsoleState>, visit: Visit) -> Response {
     or_failure(&visit, overview_page(&state, &visit).await)
 }
 
 async fn overview_page(state: &ConsoleState, visit: &Visit) -> Result<Response, Failure> {
     let counts = state.access_point.counts().await?;
-    let refusals = state.access_point.refusals(REFUSALS_LATEST).await?;
-    let partners = state.access_point.depths(Axis::Partner).await?;
-    let participants = state.access_point.depths(Axis::Participant).await?;
-    Ok(page(&render_overview(&counts, [partners, participants], &refusals, visit)))
+    let down = |partner: &PartnerState| partner.condition() > Condition::Failing;
+    let soon = |certificate: &&CertificateEnd| certificate.is_soon(visit.now);
+    let around = Around {
+        depths: [state.access_point.depths(Axis::Partner).await?, state.access_point.depths(Axis::Participant).await?],
+        refusals: state.access_point.refusals(REFUSALS_LATEST).await?,
+        partners_down: state.access_point.partners().iter().filter(|partner| down(partner)).count() as u64,
+        certificates_soon: state.outlook.certificates().iter().filter(soon).count() as u64,
+        checks: state.outlook.health().checks,
+    };
+    Ok(page(&render_overview(&counts, around, visit)))
 }
 
 fn depth_rows(mut depths: Vec<Depth>, of: &str, wall: &Wall) -> Vec<DepthRow> {
@@ -89,14 +120,7 @@ fn depth_rows(mut depths: Vec<Depth>, of: &str, wall: &Wall) -> Vec<DepthRow> {
     depths.into_iter().map(row).collect()
 }
 
-/// `depths`: by partner, and by participant.
-pub(super) fn render_overview(
-    counts: &Counts,
-    depths: [Vec<Depth>; 2],
-    refusals: &[Event],
-    visit: &Visit,
-) -> OverviewPage {
-    let [partners, participants] = depths;
+pub(super) fn render_overview(counts: &Counts, around: Around, visit: &Visit) -> OverviewPage {
     let wall = Wall::utc(visit.now, visit.lang());
     let rows = counts.by_status.iter().filter(|count| count.messages > 0).map(|count| CountRow {
         outbound: count.direction == Direction::Out,
@@ -106,18 +130,40 @@ pub(super) fn render_overview(
     });
     let figures = figures(counts, visit, &wall);
     OverviewPage {
-        failed: figures.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).sum(),
+        cares: cares(&figures, &around, visit),
         figures,
         counts: rows.collect(),
         held: counts.held,
-        partners: depth_rows(partners, "partner", &wall),
-        participants: depth_rows(participants, "participant", &wall),
-        refusals: refusals.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
+        partners: depth_rows(around.depths[0].clone(), "partner", &wall),
+        participants: depth_rows(around.depths[1].clone(), "participant", &wall),
+        refusals: around.refusals.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
         free: size(counts.free_bytes),
         records: counts.journal_records,
         now: wall.now(),
         frame: visit.frame("overview"),
     }
+}
+
+/// What needs a person first: dead letters, partners, certificates, and checks of the whole that are not well.
+fn cares(figures: &[Figure], around: &Around, visit: &Visit) -> Vec<Care> {
+    let t = visit.text();
+    let failed = figures.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).sum();
+    let counted = [
+        (t.needs_care, failed, "/dead-letters"),
+        (t.care_partners, around.partners_down, "/partners"),
+        (t.care_certificates, around.certificates_soon, "/certificates"),
+    ];
+    let counted = counted.into_iter().filter(|(_, count, _)| *count > 0);
+    let counted = counted.map(|(label, count, href)| Care { label, count, href: Some(href), found: String::new() });
+    // The certificates are counted above.
+    let unwell = around.checks.iter().filter(|check| check.state != State::Ok && check.check != "certificate");
+    let unwell = unwell.map(|check| Care {
+        label: if check.check == "space" { t.care_space } else { t.care_health },
+        count: 0,
+        href: None,
+        found: format!("{}: {}", check.check, check.found),
+    });
+    counted.chain(unwell).collect()
 }
 
 /// The figures: each leads to exactly the messages that it counts.

@@ -5,16 +5,19 @@ use super::bulk::{self, BulkPage};
 use super::compose;
 use super::dead::{self, DeadPage, Found};
 use super::frame::{Failure, LoginPage, Visit};
+use super::log::{self, LogFilter};
 use super::mailbox;
+use super::overview::Around;
 use super::queue::Filter;
 use super::{Lang, access};
-use super::{events, journey, overview, partners, queue};
+use super::{certificates, events, journey, overview, partners, queue};
 use crate::access_point::{Action, ParticipantState, PartnerState};
 use crate::message_service::Mailbox;
 use crate::model::{
-    Carriage, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event, Fault, Message,
-    MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
+    Carriage, CertificateEnd, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event,
+    Fault, LogPage, LogPlace, Logged, Message, MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
 };
+use crate::ops::health::Check;
 use askama::Template;
 
 const NOW: &str = "2026-11-23T02:41:07Z";
@@ -148,6 +151,85 @@ fn depths() -> Vec<Depth> {
     let depth =
         |name: &str, messages| Depth { direction: Direction::Out, name: name.into(), messages, oldest: Some(at(11)) };
     vec![depth("", 1), depth("AP0002-TESTBED", 3)]
+}
+
+fn around(partners: Vec<Depth>, refusals: Vec<Event>) -> Around {
+    let checks = vec![Check::ok("disk", "well")];
+    Around { depths: [partners, Vec::new()], refusals, partners_down: 0, certificates_soon: 0, checks }
+}
+
+#[test]
+fn what_needs_a_person_first_counts_partners_certificates_and_space_as_well() {
+    let render = |around, lang| overview::render_overview(&Counts::default(), around, &visit(lang)).render().unwrap();
+    assert!(render(around(Vec::new(), Vec::new()), Lang::En).contains("Nothing needs a person now."));
+    let checks = vec![
+        Check::degraded("space", "7 bytes are free", "free some"),
+        Check::failed("certificate", "it has ended", "renew it"),
+        Check::failed("worker", "not seen", "start again"),
+    ];
+    let bad = Around { partners_down: 2, certificates_soon: 3, checks, ..around(Vec::new(), Vec::new()) };
+    let html = render(bad, Lang::En);
+    for part in [
+        "<a href=\"/partners\">Partners with one attempt at a time: <strong>2</strong></a>",
+        "<a href=\"/certificates\">Certificates that end soon or have ended: <strong>3</strong></a>",
+        "Disk space is running low: <span lang=\"en\">space: 7 bytes are free</span>",
+        "The health check is not well: <span lang=\"en\">worker: not seen</span>",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains("it has ended") && !html.contains("Nothing needs"), "{html}");
+    let failed = Counts { by_status: counts().by_status, ..Counts::default() };
+    let html = overview::render_overview(&failed, around(Vec::new(), Vec::new()), &visit(Lang::Sv)).render().unwrap();
+    assert!(
+        html.contains("<a href=\"/dead-letters\">Misslyckade eller avvisade meddelanden: <strong>1</strong>"),
+        "{html}"
+    );
+}
+
+fn ends() -> Vec<CertificateEnd> {
+    let end =
+        |purpose, subject: &str, minutes| CertificateEnd { purpose, subject: subject.into(), not_after: at(minutes) };
+    let day = 60 * 24;
+    vec![
+        end("anchor", "CN=SDK Root", -day * 4000),
+        end("access-point", "CN=AP0001-TESTBED", -day * 29),
+        end("participant", ATTACK, day * 2),
+    ]
+}
+
+#[test]
+fn a_certificate_that_ends_comes_first_with_its_days_and_what_to_do() {
+    let html = certificates::render_certificates(&ends(), &visit(Lang::En)).render().unwrap();
+    for part in [
+        "ended: <strong>2</strong>",
+        "<div>29</div>",
+        "<div>-2</div>",
+        "Has ended",
+        "publish it in CertPub",
+        "<div>4000</div>",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(html.find("Has ended") < html.find("Ends soon</span>") && !html.contains("new authorities"), "{html}");
+}
+
+fn logged() -> LogPage {
+    let place = LogPlace { at: at(3), record: 7, event: 0 };
+    let event = |event| Logged { record: 7, place, event };
+    let events = journey_of_two().into_iter().chain(refusals()).map(event).collect();
+    LogPage { events, next: Some(place) }
+}
+
+#[test]
+fn the_event_log_keeps_its_filter_from_page_to_page() {
+    let filter = LogFilter { stage: "accepted".into(), actor: ATTACK.into(), ..LogFilter::default() };
+    let html = log::render_log(filter, "stage=accepted&after=1.2.3&lang=sv&actor=x", &logged(), None, &visit(Lang::Sv))
+        .render()
+        .unwrap();
+    let older = format!("/events?stage=accepted&#38;actor=x&#38;after={}", logged().next.unwrap());
+    for part in [older.as_str(), "value=\"accepted\" selected", "Mottaget för sändning", "href=\"/messages/"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
 }
 
 fn done_and_refused() -> BulkPage {
@@ -329,9 +411,11 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .map(|n| message(n, Direction::In, if n == 4 { Status::Error } else { Status::New }, i64::from(n) * 95))
         .collect();
     let mut rendered = vec![
-        ("overview", overview::render_overview(&counts(), [depths(), Vec::new()], &refusals(), &visit).render()),
+        ("overview", overview::render_overview(&counts(), around(depths(), refusals()), &visit).render()),
         ("queue", queue::render_queue(Filter::default(), "", &found, None, &visit).render()),
         ("dead-letters", dead_letters(&visit).render()),
+        ("certificates", certificates::render_certificates(&ends(), &visit).render()),
+        ("events", log::render_log(LogFilter::default(), "", &logged(), None, &visit).render()),
         ("partners", partners::render_partners(partner_states(), &visit).render()),
         ("participants", partners::render_participants(participant_states(), &visit).render()),
         ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
@@ -344,7 +428,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("reply", compose::render(mailbox_of_alvesta(), Some(&inbound[3]), None, &visit).render()),
         ("login", LoginPage { next: ATTACK.into(), fault: Some("x".into()), frame: visit.frame("login") }.render()),
         ("failure", Failure::from(problem()).render(&visit)),
-        ("empty", overview::render_overview(&Counts::default(), [Vec::new(), Vec::new()], &[], &visit).render()),
+        ("empty", overview::render_overview(&Counts::default(), around(Vec::new(), Vec::new()), &visit).render()),
     ];
     rendered.drain(..).map(|(name, html)| (name, html.unwrap())).collect()
 }
@@ -364,7 +448,7 @@ fn what_strangers_write_is_shown_and_never_run() {
 
 #[test]
 fn operators_pages_hold_nothing_of_any_content() {
-    let operators = ["overview", "queue", "dead-letters", "partners", "participants", "message", "refusals"];
+    let operators = ["overview", "queue", "dead-letters", "partners", "participants", "events", "message", "refusals"];
     for (name, html) in pages(Lang::Sv).into_iter().filter(|(name, _)| operators.contains(name)) {
         for secret in ["Orosanmälan", "Utskrivningsklar", "journalutdrag", "Begäran", "Sekretess"] {
             assert!(!html.contains(secret), "{name} holds {secret}");

@@ -116,6 +116,10 @@ impl Lang {
             Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
             Stage::Warned => "Driften varnas.",
             Stage::Cleared => "Varningen är över.",
+            Stage::LoggedIn => "Någon loggade in.",
+            Stage::LoggedOut => "Någon loggade ut.",
+            Stage::LogInFailed => "En inloggning misslyckades.",
+            Stage::AccessChanged => "Ett konto eller en nyckel till API:et ändrades.",
         };
         self.pick(Some(sv), None)
     }
@@ -162,6 +166,10 @@ impl Lang {
             Stage::Resumed => ("Släppt", "Released"),
             Stage::Warned => ("Varning", "Warning"),
             Stage::Cleared => ("Varning över", "Warning over"),
+            Stage::LoggedIn => ("Inloggning", "Log-in"),
+            Stage::LoggedOut => ("Utloggning", "Log-out"),
+            Stage::LogInFailed => ("Misslyckad inloggning", "Failed log-in"),
+            Stage::AccessChanged => ("Konto ändrat", "Account changed"),
         };
         self.pick(sv, en)
     }

@@ -8,7 +8,7 @@ mod process;
 mod readings;
 
 pub use declared::{ALL, Declared, Kind, reference};
-pub use readings::{CertificateEnd, Journal, PartnerReading, Readings, Room};
+pub use readings::{Journal, PartnerReading, Readings, Room};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};
 use crate::model::{Direction, Event, Problem, Stage};
@@ -221,7 +221,7 @@ impl<const MAX: usize> Bounded<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Clock, Fault, MessageId, SystemClock};
+    use crate::model::{CertificateEnd, Clock, Fault, MessageId, SystemClock};
 
     fn text(metrics: &Metrics) -> String {
         metrics.text(&Readings::default())

@@ -2,7 +2,7 @@
 
 use super::declared::{self, Declared, Kind};
 use super::{Labels, Metrics, Seconds, process};
-use crate::model::{Counts, Direction, Timestamp};
+use crate::model::{CertificateEnd, Counts, Direction, Timestamp};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -63,17 +63,6 @@ pub struct Journal {
     pub bytes: u64,
     /// How long its syncs take.
     pub syncs: Seconds,
-}
-
-/// When a certificate ends.
-#[derive(Clone, Debug)]
-pub struct CertificateEnd {
-    /// `access-point`, `participant`, `tls` or `anchor`.
-    pub purpose: &'static str,
-    /// Its subject.
-    pub subject: String,
-    /// Its end.
-    pub not_after: Timestamp,
 }
 
 /// A registry that knows what is declared.

@@ -54,6 +54,47 @@ pub enum Stage {
     Warned,
     /// The whole: it is over.
     Cleared,
+    /// Somebody logged in to the pages.
+    LoggedIn,
+    /// Somebody logged out.
+    LoggedOut,
+    /// A log-in failed; several in a row keep the account out for a while.
+    LogInFailed,
+    /// An account or a token was added, changed or removed.
+    AccessChanged,
+}
+
+impl Stage {
+    /// Every stage, in the order of the enum.
+    pub const ALL: [Self; 27] = [
+        Self::Sealed,
+        Self::Accepted,
+        Self::Routed,
+        Self::Packed,
+        Self::Receipted,
+        Self::AttemptFailed,
+        Self::GivenUp,
+        Self::Received,
+        Self::Duplicate,
+        Self::Refused,
+        Self::Discarded,
+        Self::Held,
+        Self::Taken,
+        Self::Told,
+        Self::Opened,
+        Self::Failed,
+        Self::Answered,
+        Self::Retried,
+        Self::Cancelled,
+        Self::Suspended,
+        Self::Resumed,
+        Self::Warned,
+        Self::Cleared,
+        Self::LoggedIn,
+        Self::LoggedOut,
+        Self::LogInFailed,
+        Self::AccessChanged,
+    ];
 }
 
 /// One event. `facts` are the columns of AP-3.4.1 and other identifiers; never content, never keys.

@@ -18,6 +18,8 @@ pub struct LogQuery {
     pub participant: Option<ParticipantId>,
     /// At this stage.
     pub stage: Option<Stage>,
+    /// Done by this account, token or participant.
+    pub actor: Option<String>,
     /// About this message.
     pub message: Option<MessageId>,
     /// Only events that come after this place in the list (paging).
@@ -40,6 +42,7 @@ impl LogQuery {
         };
         self.stage.is_none_or(|wanted| event.stage == wanted)
             && self.message.is_none_or(|wanted| event.message == Some(wanted))
+            && self.actor.as_deref().is_none_or(|wanted| fact("actor") == Some(wanted))
             && self.partner.as_ref().is_none_or(partner)
             && self.participant.as_ref().is_none_or(participant)
     }

@@ -1,5 +1,6 @@
 //! The nouns: ids, document types, messages, statuses, events, problems, time. No input, no output.
 
+pub mod certificate;
 pub mod document;
 pub mod event;
 pub mod finding;
@@ -12,6 +13,7 @@ pub mod query;
 pub mod status;
 pub mod time;
 
+pub use certificate::{CERTIFICATE_SOON, CertificateEnd};
 pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
 pub use finding::{Finding, Severity};

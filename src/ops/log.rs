@@ -47,7 +47,7 @@ pub fn event(event: &Event) {
     let problem = event.problem.as_ref().map(tracing::field::display);
     match event.stage {
         Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
-        Stage::AttemptFailed | Stage::Refused | Stage::Discarded | Stage::Warned => {
+        Stage::AttemptFailed | Stage::Refused | Stage::Discarded | Stage::Warned | Stage::LogInFailed => {
             tracing::warn!(stage, message_id = message, facts, problem, "{detail}")
         }
         _ => tracing::info!(stage, message_id = message, facts, problem, "{detail}"),
@@ -80,5 +80,9 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Resumed => "resumed",
         Stage::Warned => "warned",
         Stage::Cleared => "cleared",
+        Stage::LoggedIn => "logged-in",
+        Stage::LoggedOut => "logged-out",
+        Stage::LogInFailed => "log-in-failed",
+        Stage::AccessChanged => "access-changed",
     }
 }

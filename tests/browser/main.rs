@@ -8,6 +8,7 @@
 )]
 
 mod driver;
+mod full;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,6 +5,7 @@ use super::support::{ALICE, BOB, Daemon, NORTH, PATIENCE, SOUTH, document, sluss
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// An account at the northern access point.
 pub(crate) const OPERATOR: &str = "kim";
@@ -21,6 +22,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// A federation in which the southern access point is down, and the northern one waits long before it tries again.
     pub(crate) fn set() -> Self {
+        Self::full(0)
+    }
+
+    /// The same, with so many finished messages in the northern one's store.
+    pub(crate) fn full(messages: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().display().to_string();
         sluss(&["testbed", "init", &dir]).done();
@@ -37,6 +43,9 @@ impl Stage {
         let config = config.display().to_string();
         let account = ["accounts", "add", OPERATOR, "--role", "operator", "--password-file", &password];
         sluss(&[&account[..], &["--config", &config]].concat()).done();
+        if messages > 0 {
+            fill(&folder.path().join("access-points").join(NORTH).join("data"), messages);
+        }
         let services = ["testbed", "serve", &dir, "--json"].map(str::to_owned);
         let services = Daemon::start(&services, &folder.path().join("testbed.log"));
         let north = serve(folder.path(), NORTH);
@@ -92,6 +101,12 @@ impl Stage {
             fs::write(file, browser.picture()).unwrap();
         }
     }
+}
+
+fn fill(store: &Path, messages: u64) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluss"));
+    command.args(["bench", "store", "--messages", &messages.to_string(), "--dir"]).arg(store).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
 }
 
 fn config(dir: &Path, access_point: &str) -> PathBuf {

@@ -167,7 +167,7 @@ pub(crate) fn the_whole_event_log_is_newest_first_and_filtered_and_paged(open: O
     let at = |n: u32| start + Duration::from_secs(n.into());
     let about = |n, message: &Message, stage| Event::of(at(n), message, stage, n.to_string());
     let refused = Event::new(at(3), None, Stage::Refused, "3").fact("claimed_partner", "AP0009");
-    let events = vec![about(1, &one, Stage::Accepted), about(2, &one, Stage::Packed)];
+    let events = vec![about(1, &one, Stage::Accepted).fact("actor", "kim"), about(2, &one, Stage::Packed)];
     done(store.commit(Transaction { events, inserts: vec![one.clone()], ..Transaction::default() }));
     let events = vec![refused, about(4, &one, Stage::Receipted)];
     done(store.commit(Transaction { events, ..Transaction::default() }));
@@ -185,6 +185,7 @@ pub(crate) fn the_whole_event_log_is_newest_first_and_filtered_and_paged(open: O
     for (query, expected) in [
         (LogQuery { message: Some(one.id), ..all.clone() }, "421"),
         (LogQuery { stage: Some(Stage::Refused), ..all.clone() }, "3"),
+        (LogQuery { actor: Some("kim".into()), ..all.clone() }, "1"),
         (LogQuery { partner: Some("AP0009".parse().unwrap()), ..all.clone() }, "3"),
         (LogQuery { partner: Some("AP0002".parse().unwrap()), ..all.clone() }, "421"),
         (LogQuery { participant: Some(one.to.as_str().to_uppercase().parse().unwrap()), ..all.clone() }, "421"),

@@ -19,6 +19,8 @@ pub struct AuditOptions {
     pub participant: Option<String>,
     /// A stage of a message's journey.
     pub stage: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
     /// A message.
     pub message: Option<String>,
     /// At most so many events.
@@ -40,6 +42,7 @@ pub async fn list(remote: &Remote, options: AuditOptions, output: &Output) -> Re
             ("partner", options.partner.clone()),
             ("participant", options.participant.clone()),
             ("stage", options.stage.clone()),
+            ("actor", options.actor.clone()),
             ("message", options.message.clone()),
             ("limit", Some((options.limit - events.len()).min(LIST_EVENTS_MAX).to_string())),
             ("after", after),

@@ -2,7 +2,7 @@
 
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
-use crate::model::{MessageId, Problem};
+use crate::model::{Fault, MessageId, Problem};
 use crate::net::Body;
 use serde_json::Value;
 use std::fmt::Write;
@@ -21,6 +21,8 @@ pub struct QueueOptions {
     pub partner: Option<String>,
     /// At least so old.
     pub older_than: Option<Duration>,
+    /// The kind of the last problem.
+    pub cause: Option<String>,
 }
 
 /// Lists messages, newest first, all pages of them.
@@ -29,7 +31,11 @@ pub struct QueueOptions {
 ///
 /// A [`Problem`] when the daemon cannot be asked.
 pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> Result<u8, Problem> {
-    let messages = all(remote, options).await?;
+    let mut messages = Vec::new();
+    let mut pages = Pages::of(options);
+    while let Some(page) = pages.next(remote).await? {
+        messages.extend(page);
+    }
     output.list(&messages, || table(&messages), "no message").map_err(unprinted)?;
     Ok(0)
 }
@@ -38,32 +44,54 @@ pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> R
 ///
 /// # Errors
 ///
-/// A [`Problem`] when the daemon cannot be asked.
-pub async fn ids(remote: &Remote, options: &QueueOptions) -> Result<Vec<MessageId>, Problem> {
-    let messages = all(remote, options).await?;
-    Ok(messages.iter().filter_map(|message| word(message, "id").parse().ok()).collect())
+/// [`Fault::Usage`] where there are more than `limit`; else a [`Problem`] when the daemon cannot be asked.
+pub async fn ids(remote: &Remote, options: &QueueOptions, limit: usize) -> Result<Vec<MessageId>, Problem> {
+    let mut ids = Vec::new();
+    let mut pages = Pages::of(options);
+    while let Some(page) = pages.next(remote).await? {
+        ids.extend(page.iter().filter_map(|message| word(message, "id").parse::<MessageId>().ok()));
+        if ids.len() > limit {
+            let detail = format!(
+                "found more than {limit} messages, expected at most so many; nothing was done; narrow the conditions, or give a larger --limit"
+            );
+            return Err(Problem::new(Fault::Usage, "usage", "too many messages fulfil the conditions", detail));
+        }
+    }
+    Ok(ids)
 }
 
-async fn all(remote: &Remote, options: &QueueOptions) -> Result<Vec<Value>, Problem> {
-    let mut messages = Vec::new();
-    let mut after = None;
-    loop {
+/// The pages of a list.
+struct Pages<'a> {
+    options: &'a QueueOptions,
+    /// The last one of the page before.
+    after: Option<String>,
+    over: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn of(options: &'a QueueOptions) -> Self {
+        Self { options, after: None, over: false }
+    }
+
+    async fn next(&mut self, remote: &Remote) -> Result<Option<Vec<Value>>, Problem> {
+        if self.over {
+            return Ok(None);
+        }
+        let options = self.options;
         let query = [
             ("direction", options.direction.clone()),
             ("status", options.status.clone()),
             ("participant", options.participant.clone()),
             ("partner", options.partner.clone()),
             ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
-            ("after", after),
+            ("cause", options.cause.clone()),
+            ("after", self.after.take()),
         ];
         let page = remote.get("/queue", &query).await?;
-        messages.extend_from_slice(items(&page, "messages"));
-        match page["next"].as_str() {
-            Some(next) => after = Some(next.to_owned()),
-            None => break,
-        }
+        self.after = page["next"].as_str().map(str::to_owned);
+        self.over = self.after.is_none();
+        Ok(Some(items(&page, "messages").to_vec()))
     }
-    Ok(messages)
 }
 
 fn table(messages: &[Value]) -> Table {
@@ -107,6 +135,9 @@ pub struct Order {
 pub async fn act(remote: &Remote, order: &Order, output: &Output) -> Result<u8, Problem> {
     let body = serde_json::json!({ "reason": order.reason }).to_string();
     let mut exit = 0;
+    if order.ids.is_empty() {
+        output.list::<Value>(&[], || Table::new(&[]), "no message fulfils the conditions").map_err(unprinted)?;
+    }
     for id in &order.ids {
         let path = format!("/queue/{id}/{}", order.action);
         match remote.post(&path, "application/json", Body::empty().memory(body.clone())).await {

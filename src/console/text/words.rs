@@ -52,7 +52,7 @@ texts! {
 
     // Overview
     all_well: "Ingenting behöver en människa just nu.", "Nothing needs a person now.";
-    needs_care: "Meddelanden som någon behöver se till", "Messages that need somebody's attention";
+    needs_care: "Misslyckade eller avvisade meddelanden", "Failed or refused messages";
     under_way: "På väg ut", "On their way out";
     retrying: "Försöks igen", "Being retried";
     awaiting: "Väntar på kvittens", "Await a message receipt";
@@ -171,6 +171,50 @@ texts! {
     participants_none: "Inga deltagare är inställda.", "No participants are configured.";
     last_fetch: "Hämtade senast", "Last fetched";
     not_since_start: "Inte sedan starten", "Not since the start";
+
+    // Certificates
+    certificates: "Certifikat", "Certificates";
+    certificates_text: "Våra certifikat och de utfärdare vi litar på, så som de är inställda nu. De som går ut först kommer först.",
+        "Our certificates and the authorities that we trust, as configured now. Those that end first come first.";
+    certificates_soon: "Går ut inom 30 dagar eller har gått ut", "End within 30 days, or have ended";
+    certificate_well: "Gäller", "In force";
+    certificate_ends_soon: "Går snart ut", "Ends soon";
+    certificate_ended: "Har gått ut", "Has ended";
+    certificate_access_point: "Accesspunkten", "The access point";
+    certificate_participant: "Deltagare (O2O)", "Participant (O2O)";
+    certificate_tls: "Våra lyssnare (TLS)", "Our listeners (TLS)";
+    certificate_anchor: "Utfärdare vi litar på", "Authority that we trust";
+    renew_access_point: "Beställ nästa certifikat, publicera det i SMP, lägg det på plats och läs om inställningarna (SIGHUP).",
+        "Order the next certificate, publish it in the SMP, put it in place, and reload (SIGHUP).";
+    renew_participant: "Beställ deltagarens nästa certifikat, publicera det i CertPub, lägg det på plats och läs om inställningarna (SIGHUP).",
+        "Order the participant's next certificate, publish it in CertPub, put it in place, and reload (SIGHUP).";
+    renew_tls: "Beställ nästa certifikat, lägg det på plats och läs om inställningarna (SIGHUP).",
+        "Order the next certificate, put it in place, and reload (SIGHUP).";
+    renew_anchor: "Hämta de nya utfärdarna från plattformsägaren, lägg till dem i inställningarna och läs om dem (SIGHUP).",
+        "Get the new authorities from the platform owner, add them to the configuration, and reload (SIGHUP).";
+    subject: "Innehavare", "Subject";
+    used_for: "Används till", "Used for";
+    ends: "Går ut", "Ends";
+    days_left: "Dagar kvar", "Days left";
+
+    // Event log
+    event_log: "Händelselogg", "Event log";
+    kind_of_event: "Slag av händelse", "Kind of event";
+    actor: "Vem (konto eller nyckel)", "Who (account or token)";
+    log_since: "Från och med (UTC)", "Since (UTC)";
+    log_until: "Före (UTC)", "Before (UTC)";
+    events_none: "Inga händelser stämmer med filtret.", "No event matches the filter.";
+    events_not_here: "Inga händelser bland de genomsökta stämmer. Sök vidare bland äldre.",
+        "None of the events looked through matches. Go on among older ones.";
+    newest_events: "Till de nyaste", "Back to the newest";
+    older_events: "Äldre händelser", "Older events";
+
+    // What needs a person first
+    needs_person: "Behöver någon först", "Needs a person first";
+    care_partners: "Motparter med ett försök i taget", "Partners with one attempt at a time";
+    care_certificates: "Certifikat som snart går ut eller har gått ut", "Certificates that end soon or have ended";
+    care_space: "Diskutrymmet håller på att ta slut", "Disk space is running low";
+    care_health: "Hälsokontrollen är inte bra", "The health check is not well";
 
     // Message, for operators
     message: "Meddelande", "Message";
