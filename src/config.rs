@@ -6,10 +6,12 @@
 mod audit;
 mod partner;
 mod reading;
+mod retention;
 mod units;
 
 pub use audit::Audit;
 pub use partner::Partner;
+pub use retention::Retention;
 pub use units::bytes;
 
 use crate::limits;
@@ -55,6 +57,9 @@ pub struct Config {
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// The pages.
     #[serde(default)]
     pub console: Console,
@@ -396,6 +401,7 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
+        self.retention.check(&mut found);
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }

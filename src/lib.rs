@@ -32,4 +32,5 @@ pub mod server;
 pub mod app;
 pub mod testbed;
 pub mod bench;
+pub mod conformance;
 pub mod cli;

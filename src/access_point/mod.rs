@@ -20,6 +20,7 @@ mod states;
 pub mod worker;
 
 use crate::discovery::Discovery;
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
 use crate::net::client::Client;
@@ -134,6 +135,11 @@ impl Settings {
     pub fn tolerated(&self, party: Option<&PartyId>) -> Partner {
         party.and_then(|party| self.partners.get(party)).cloned().unwrap_or_default()
     }
+
+    /// Largest SOAP part that anybody may send, in bytes.
+    fn soap_bytes_max(&self) -> usize {
+        self.partners.values().map(|partner| partner.soap_bytes_max).fold(limits::SOAP_BYTES_MAX, usize::max)
+    }
 }
 
 /// The access point of this process.
@@ -233,7 +239,7 @@ impl Router {
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.
     fn remember(&self, certificate: &Certificate) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
-        if partners.len() < crate::limits::KNOWN_PARTNERS_MAX {
+        if partners.len() < limits::KNOWN_PARTNERS_MAX {
             partners.insert(certificate.sha256(), certificate.clone());
         }
     }

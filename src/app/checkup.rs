@@ -2,7 +2,7 @@
 
 use super::materials::Materials;
 use crate::accounts::{Book, book_file};
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::model::{Timestamp, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
@@ -70,6 +70,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
         found.push(free(key, address));
     }
     found.extend(config.listen.metrics.map(metrics_door));
+    found.push(log_kept(&config));
     found.push(space(&config));
     found
 }
@@ -191,6 +192,16 @@ async fn reachable(key: &str, address: std::net::SocketAddr) -> Check {
         Err(_) => {
             warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server")
         }
+    }
+}
+
+/// Whether the event log is kept as long as is recommended.
+fn log_kept(config: &Config) -> Check {
+    let (days, least) = (config.retention.log_days, Retention::LOG_DAYS_RECOMMENDED);
+    let what = format!("retention.log_days = {days}");
+    match days >= least {
+        true => well(what, "the event log is kept for 12 months or more"),
+        false => warning(what, format!("event logs should be kept for 12 months (ISEC-8.2.t03); use at least {least}")),
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod audit;
 mod checkup;
 mod materials;
+mod retention;
 pub mod upkeep;
 mod watch;
 
@@ -68,6 +69,7 @@ pub struct App {
     listeners: Listeners,
     addresses: Addresses,
     anchoring: Arc<Anchoring>,
+    retention: crate::config::Retention,
     grace: Duration,
 }
 
@@ -155,6 +157,7 @@ impl App {
             listeners,
             addresses,
             anchoring,
+            retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
         })
     }
@@ -204,6 +207,7 @@ impl App {
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
         let watching = self.outlook.watch.clone();
+        let (kept, clock) = (Arc::clone(&self.outlook.store), Arc::clone(&watching.clock));
         let figures = self.listeners.metrics.map(|listener| {
             serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
         });
@@ -225,6 +229,7 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
+            retention::run(kept, self.retention, clock, stop.clone()),
             watching.run(stop.clone()),
             self.anchoring.run(stop.clone()),
             async {

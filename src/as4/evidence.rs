@@ -51,7 +51,7 @@ pub struct SignedPart {
 ///
 /// [`Refusal`] where this is no signed AS4 message of the profile.
 pub fn signed_parts(content_type: &str, body: impl Read) -> Result<SignedParts, Refusal> {
-    let (soap, _) = mime::open(content_type, body)?;
+    let (soap, _) = mime::open(content_type, body, crate::limits::SOAP_RELAXED_BYTES_MAX)?;
     let envelope = Envelope::parse(soap)?;
     let node = envelope.security().map(security::signature).transpose()?.flatten();
     let policy = |found: String| Refusal::Policy(Finding::new(found, "a signature of the AS4 profile"));

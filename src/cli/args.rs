@@ -2,6 +2,7 @@
 
 use super::accounts::{AccountsCommand, TokensCommand};
 use super::audit::AuditCommand;
+use super::conformance::ConformanceCommand;
 use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -76,6 +77,11 @@ pub(super) enum Command {
     Xml {
         #[command(subcommand)]
         command: XmlCommand,
+    },
+    /// Cases, each for a rule: what is right to accept and what to refuse, and for which reason.
+    Conformance {
+        #[command(subcommand)]
+        command: ConformanceCommand,
     },
     /// The store: verify, back up, restore, rebuild.
     Store {

@@ -28,6 +28,14 @@ pub(super) const BENCH_STORE: &str = "Examples:
   sluss bench store --json
   sluss bench store --messages 1000000 --dir store";
 
+pub(super) const CONFORMANCE_LIST: &str = "Example:
+  sluss conformance list --suite as4";
+
+pub(super) const CONFORMANCE_RUN: &str = "Example:
+  sluss conformance run --suite xml
+
+Each case says what must be accepted, or refused for which reason; another reason fails it.";
+
 pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
   sluss store verify backup --json
