@@ -4,11 +4,13 @@
 //! the key, the value and the remedy.
 
 mod audit;
+mod alert;
 mod partner;
 mod reading;
 mod retention;
 mod units;
 
+pub use alert::{Alert, AlertMail, AlertWebhook};
 pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;
@@ -82,6 +84,9 @@ pub struct Config {
     /// Access points that may do what others may not.
     #[serde(default, rename = "partner")]
     pub partners: Vec<Partner>,
+    /// Who is told of what an operator must know, until the next start.
+    #[serde(default, rename = "alert")]
+    pub alerts: Vec<Alert>,
 }
 
 fn both_roles() -> Vec<Role> {
@@ -387,6 +392,7 @@ impl Config {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
         }
+        self.alerts.iter_mut().for_each(|alert| alert.resolve(folder));
         for participant in &mut self.participants {
             for path in [&mut participant.key_file, &mut participant.certificate_file].into_iter().flatten() {
                 *path = folder.join(&*path);
@@ -405,6 +411,7 @@ impl Config {
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }
+        self.alerts.iter().enumerate().for_each(|(index, alert)| alert.check(index, &mut found));
         self.check_sizes(&mut found);
         self.audit.check(&self.data_dir, &mut found);
         found

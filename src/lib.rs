@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod store;
 pub mod ops;
 pub mod audit;
+pub mod alert;
 pub mod accounts;
 // The journey.
 pub mod access_point;

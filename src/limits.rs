@@ -350,3 +350,18 @@ pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a page is told, before it has to ask again with its log-in.
 pub const LIVE_LIFE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Most things of which one receiver of alerts is told each by its name; the rest of a kind is told as one.
+pub const ALERTS_STANDING_MAX: usize = 200;
+
+/// How often it is looked whether there is something to tell.
+pub const ALERT_LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Longest pause before an alert that did not arrive is told again.
+pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long a mail server or webhook may take.
+pub const ALERT_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A partner of which so many attempts in a row failed is told of.
+pub const ALERT_PARTNER_FAILURES: u32 = 3;

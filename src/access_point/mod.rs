@@ -157,7 +157,11 @@ pub struct Router {
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Instant>,
+    listener: Listener,
 }
+
+/// Hears every event that has become durable. It must not wait.
+type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
 impl Router {
     /// An access point over a store.
@@ -183,6 +187,7 @@ impl Router {
             metrics: Metrics::default(),
             room: Room::default(),
             pulse: Mutex::new(Instant::now()),
+            listener: Box::new(|_| ()),
         }
     }
 
@@ -190,6 +195,12 @@ impl Router {
     #[must_use]
     pub fn measured(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Tells `listener` of every event that has become durable. It must not wait.
+    #[must_use]
+    pub fn heard(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { listener: Box::new(listener), ..self }
     }
 
     /// The worker is at work.
@@ -221,6 +232,7 @@ impl Router {
             for event in &events {
                 crate::ops::log::event(event);
                 self.metrics.event(event);
+                (self.listener)(event);
             }
         }
         self.due.notify_one();

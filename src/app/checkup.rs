@@ -1,8 +1,9 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
+use super::alerts::Alerts;
 use super::materials::Materials;
 use crate::accounts::{Book, book_file};
-use crate::config::{Config, Retention};
+use crate::config::{Alert, Config, Retention};
 use crate::model::{Timestamp, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
@@ -50,7 +51,10 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     };
     let mut found = vec![well("configuration", path.display().to_string()), clock(now)];
     match Materials::read(&config) {
-        Ok(materials) => found.extend(certificates(&materials, now)),
+        Ok(materials) => {
+            found.extend(certificates(&materials, now));
+            found.extend(alerts(&config, &materials));
+        }
         Err(mistakes) => {
             found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
         }
@@ -79,6 +83,15 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
     let detail =
         format!("{} accepted beyond the profile; take it out when the partner is up to date", partner.allow.join(", "));
     warning(format!("partner {}", partner.party), detail)
+}
+
+/// Whether each receiver of alerts could be told; nothing is sent.
+fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
+    match Alerts::new(config, materials.party().as_str()) {
+        Ok(_) if config.alerts.is_empty() => Vec::new(),
+        Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
+        Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),
+    }
 }
 
 fn clock(now: Timestamp) -> Check {
@@ -135,6 +148,7 @@ fn private_files(config: &Config) -> Vec<PathBuf> {
     files
         .extend([&config.listen.tls, &config.listen.console_tls].into_iter().flatten().map(|tls| tls.key_file.clone()));
     files.extend(config.participants.iter().filter_map(|participant| participant.key_file.clone()));
+    files.extend(config.alerts.iter().flat_map(Alert::secret_files).cloned());
     files
 }
 

@@ -81,7 +81,7 @@ impl Materials {
         }
     }
 
-    /// The access point.
+    /// Who we are.
     pub(super) fn party(&self) -> &PartyId {
         &self.party
     }

@@ -3,6 +3,7 @@
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
 pub mod audit;
+mod alerts;
 mod checkup;
 mod materials;
 mod retention;
@@ -29,6 +30,7 @@ use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
+use alerts::Alerts;
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
@@ -41,6 +43,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch as signal;
 use watch::Watch;
 
+pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
 
 /// Where the doors of a running process are.
@@ -71,6 +74,7 @@ pub struct App {
     anchoring: Arc<Anchoring>,
     retention: crate::config::Retention,
     grace: Duration,
+    alerts: Alerts,
 }
 
 struct Listeners {
@@ -88,6 +92,7 @@ impl App {
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
+        let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
@@ -110,7 +115,8 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let router = Arc::new(router.measured(metrics.clone()));
+        let told = alerts.clone();
+        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -159,6 +165,7 @@ impl App {
             anchoring,
             retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
+            alerts,
         })
     }
 
@@ -230,8 +237,9 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
-            watching.run(stop.clone()),
             self.anchoring.run(stop.clone()),
+            Arc::clone(&watching).run(stop.clone()),
+            self.alerts.run(watching, stop.clone()),
             async {
                 if let Some(figures) = figures {
                     figures.await;

@@ -30,6 +30,13 @@ pub(super) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum AlertCommand {
+    /// Send a trial to every receiver of the configuration; no daemon is needed.
+    #[command(after_help = examples::ALERT_TEST)]
+    Test,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a whole federation in one process: documents each way, receipts, and pages to look at.
     #[command(after_help = examples::DEMO)]
@@ -43,6 +50,11 @@ pub(super) enum Command {
     /// Say everything that is wrong or will be, without starting.
     #[command(after_help = examples::CHECK)]
     Check,
+    /// Alerts by mail and webhook.
+    Alert {
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
     /// A federation of one's own on loopback.
     Testbed {
         #[command(subcommand)]

@@ -20,6 +20,9 @@ pub(super) const INIT: &str = "Example:
 pub(super) const CHECK: &str = "Example, after `sluss testbed access-point`:
   sluss check --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const ALERT_TEST: &str = "Example, with an [[alert]] table in the configuration:
+  sluss alert test --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";

@@ -73,6 +73,7 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Serve => waits(serve::serve(&config_path(cli.config), out)),
         Command::Init(options) => serve::init(&options, out).map_err(one),
         Command::Check => waits(async { serve::check(&config_path(cli.config), out).await.map_err(one) }),
+        Command::Alert { command: args::AlertCommand::Test } => waits(serve::try_alerts(&config_path(cli.config), out)),
         Command::Testbed { command } => waits(async { testbed::run(command, out).await.map_err(one) }),
         Command::As4 { command } => offline::as4(command, out).map_err(one),
         Command::Envelope { command } => offline::envelope(command, out).map_err(one),

@@ -223,11 +223,14 @@ impl Index {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last place of one kind of key that is not after `place`.
-    pub(super) fn at_or_before(&self, prefix: &[u8], place: &Place) -> Result<Option<Place>, StoreError> {
+    /// The places of one kind of key from `place` down, all as they are now.
+    pub(super) fn down_from<'a>(
+        &'a self,
+        prefix: &[u8],
+        place: &Place,
+    ) -> impl Iterator<Item = Result<Place, StoreError>> + use<'a> {
         let end = Bound::Included([prefix, place].concat());
-        let last = self.keys.range(Bound::Included(prefix.to_vec()), end).next_back().transpose()?;
-        Ok(last.map(|(key, _)| place_at_end(&key)))
+        self.keys.range(Bound::Included(prefix.to_vec()), end).rev().map(|entry| Ok(place_at_end(&entry?.0)))
     }
 
     /// Keys of one kind above `after`, first first, each with the id at its end.

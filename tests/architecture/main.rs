@@ -38,6 +38,7 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("flate2", &["as4", "bench", "conformance"], "gzip is a matter of AS4 parts"),
     ("axum", &["net", "api", "console", "server", "app", "testbed"], "routes are for doors"),
     ("askama", &["console"], "pages are the console's"),
+    ("lettre", &["alert"], "mail is one way to tell of alerts"),
     ("clap", &["cli"], "the command line is one door"),
     ("toml", &["config", "testbed", "cli"], "configuration is read once, then taken apart"),
 ];

@@ -8,6 +8,7 @@
     reason = "in a test a failed assumption is a failed test, and what is left out is said"
 )]
 
+mod alerts;
 mod site;
 mod space;
 
