@@ -3,6 +3,7 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod audit;
 mod alert;
 mod partner;
 mod reading;
@@ -11,6 +12,7 @@ mod retry;
 mod units;
 
 pub use alert::{Alert, AlertMail, AlertWebhook};
+pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;
 pub use retry::{Breaker, Retry, Strategy};
@@ -81,6 +83,9 @@ pub struct Config {
     /// then written twice. Default false.
     #[serde(default)]
     pub record_refused: bool,
+    /// The event log's anchors.
+    #[serde(default)]
+    pub audit: Audit,
     /// The participants that we serve.
     #[serde(default, rename = "participant")]
     pub participants: Vec<Participant>,
@@ -372,6 +377,7 @@ impl Config {
         for path in single {
             *path = folder.join(&*path);
         }
+        self.audit.resolve(folder);
         for tls in [&mut self.listen.tls, &mut self.listen.console_tls].into_iter().flatten() {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
@@ -397,6 +403,7 @@ impl Config {
         }
         self.alerts.iter().enumerate().for_each(|(index, alert)| alert.check(index, &mut found));
         self.check_sizes(&mut found);
+        self.audit.check(&self.data_dir, &mut found);
         self.retry.check("retry", &mut found);
         self.smp_retry.check("smp_retry", &mut found);
         self.breaker.check(self.retry.give_up_after_seconds(), &mut found);

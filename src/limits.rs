@@ -176,6 +176,12 @@ pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest journal record (one transaction), in bytes. Payloads are files and never in a record.
 pub const JOURNAL_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// An anchor is added after so many records at the latest, so that evidence of one message stays short.
+pub const ANCHOR_RECORDS_MAX: u64 = 10_000;
+
+/// How often it is looked at whether an anchor is due.
+pub const ANCHOR_LOOK_EVERY: Duration = Duration::from_secs(15);
+
 /// A group of waiting writers is closed for its sync when it has grown to so many bytes.
 pub const JOURNAL_GROUP_BYTES: usize = 4 * 1024 * 1024;
 

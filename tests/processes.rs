@@ -420,3 +420,47 @@ fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     let error = world.at(THIRD, &["status"]).ended(3).error();
     assert!(error["detail"].as_str().unwrap().contains("sluss serve"), "{error}");
 }
+
+#[test]
+fn the_daemon_notes_the_end_of_the_event_log_elsewhere_and_a_cut_end_is_found_by_it() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let anchors = folder.path().join("anchors.jsonl").display().to_string();
+    let before = fs::read_to_string(world.config(THIRD)).unwrap();
+    fs::write(world.config(THIRD), format!("{before}\n[audit]\nanchor_file = \"{anchors}\"\n")).unwrap();
+    let daemon = world.serve(THIRD);
+    let (file, _) = document(folder.path(), "ankare.txt", b"anchored");
+    world.at(THIRD, &["send", "--from", DAVID, "--to", BOB, "--wait=60s", &file]).done();
+    // By hand, beside the daemon.
+    let by_hand = folder.path().join("by-hand.jsonl").display().to_string();
+    let anchor = world.at(THIRD, &["audit", "anchor", "--out", &by_hand]).done().one();
+    let expect = format!("{}:{}", anchor["record"], anchor["chain"].as_str().unwrap());
+    let verified = world.at(THIRD, &["audit", "verify", "--anchors", &by_hand, "--expect", &expect]).done().one();
+    assert_eq!((&verified["whole"], &verified["anchors"]["found"]), (&true.into(), &2.into()), "{verified:#}");
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success());
+
+    let verified = world.at(THIRD, &["audit", "verify"]).done().one();
+    assert_eq!(verified["anchored"], verified["records"], "the last anchor covers all: {verified:#}");
+    assert!(verified["anchors"]["given"].as_u64() > Some(0), "{verified:#}");
+    fs::write(world.config(THIRD), before).unwrap();
+
+    let copy = folder.path().join("copy");
+    fs::create_dir_all(copy.join("journal")).unwrap();
+    let segment = fs::read(world.folder(THIRD).join("data/journal/00000001.log")).unwrap();
+    let (mut at, mut last) = (64, 64);
+    while let length @ 1.. = u32::from_le_bytes(segment[at..at + 4].try_into().unwrap()) as usize {
+        (last, at) = (at, at + 56 + length);
+    }
+    fs::write(copy.join("journal/00000001.log"), [&segment[..last], &[0; 4096]].concat()).unwrap();
+    let copy = copy.display().to_string();
+    assert_eq!(sluss(&["audit", "verify", &copy, "--json"]).done().one()["whole"], true, "no anchor, no suspicion");
+    let cut = sluss(&["audit", "verify", &copy, "--anchors", &anchors, "--json"]).ended(1).one();
+    assert_eq!(cut["findings"][0]["cause"], "end-cut", "{cut:#}");
+
+    let forged = fs::read_to_string(&anchors).unwrap().replacen("\"record\":", "\"record\":9", 1);
+    fs::write(&anchors, forged).unwrap();
+    let doubted = sluss(&["audit", "verify", &copy, "--anchors", &anchors, "--json"]).ended(1).one();
+    assert_eq!(doubted["findings"].as_array().unwrap().last().unwrap()["cause"], "anchor", "{doubted:#}");
+}

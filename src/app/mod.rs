@@ -2,6 +2,7 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+pub mod audit;
 mod alerts;
 mod checkup;
 mod materials;
@@ -30,6 +31,7 @@ use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
 use alerts::Alerts;
+use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -69,6 +71,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    anchoring: Arc<Anchoring>,
     retention: crate::config::Retention,
     grace: Duration,
     alerts: Alerts,
@@ -129,6 +132,14 @@ impl App {
         watch.look().await;
         let environment = config.federation.environment.clone();
         let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
+        let anchoring = Arc::new(Anchoring {
+            store: Arc::clone(&outlook.store),
+            router: Arc::clone(&router),
+            clock: Arc::clone(&clock),
+            file: config.audit.anchor_file.clone(),
+            every: Duration::from_secs(config.audit.anchor_minutes.saturating_mul(60)),
+            noted: std::sync::Mutex::default(),
+        });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -151,6 +162,7 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            anchoring,
             retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
             alerts,
@@ -225,6 +237,7 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
+            self.anchoring.run(stop.clone()),
             Arc::clone(&watching).run(stop.clone()),
             self.alerts.run(watching, stop.clone()),
             async {
@@ -234,6 +247,7 @@ impl App {
             },
         );
         inbound::settle(&self.router).await;
+        self.anchoring.note_last().await;
     }
 }
 

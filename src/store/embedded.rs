@@ -214,6 +214,16 @@ impl EmbeddedStore {
         }
     }
 
+    /// The number of the last record that is durable, and the chain hash with it.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub fn head(&self) -> Result<Option<(u64, [u8; 32])>, StoreError> {
+        let position = self.shared.heed(self.shared.index.position())?;
+        Ok(position.map(|position| (position.seq, position.chain)))
+    }
+
     /// How often the journal was synced since the start: once for each group of transactions.
     pub fn syncs(&self) -> u64 {
         self.syncs.count.load(Ordering::Relaxed)

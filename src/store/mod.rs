@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod bench;
 pub mod blob;
+pub mod chain;
 mod decide;
 pub mod disk;
 pub mod embedded;
