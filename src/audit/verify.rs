@@ -49,6 +49,9 @@ pub struct Verified {
     pub whole: bool,
     /// Whether a daemon was writing meanwhile.
     pub in_use: bool,
+    /// Number of the last record that is gone, as the chain itself says, because its time was over (`retention.log_days`); 0 where
+    /// none is.
+    pub gone: u64,
     /// Number of the last record that holds.
     pub records: u64,
     /// The chain hash with it: note it with its number, and give it as `--expect` the next time.
@@ -126,12 +129,22 @@ pub fn verify(folder: &Path, hash: ChainHash, expected: &[Expected]) -> Result<V
         findings.push(Finding { cause: "torn", what, place: Some(place), record, remedy: TORN });
     }
     let last = followed.last.map_or(0, |(seq, _)| seq);
+    // What is expected of records that retention removed is there no more to be looked at; that they went is in the chain.
+    let gone = followed.dropped.as_ref().map_or(0, |dropped| dropped.records);
+    for one in open.remove(&gone).unwrap_or_default() {
+        match followed.dropped.as_ref().filter(|dropped| dropped.chain != one.chain) {
+            Some(dropped) => findings.push(rewritten(one, &dropped.chain)),
+            None => (found, anchored) = (found + u64::from(gone > 0), anchored.max(gone)),
+        }
+    }
+    open.retain(|record, _| *record > gone);
     // Behind damage, what was not reached is not missed; the damage says it.
     let missed = open.into_values().flatten().filter(|one| broken.is_none_or(|broken| one.record < broken));
     findings.extend(missed.filter(|one| one.record > 0).map(|one| end_cut(one, last)));
     Ok(Verified {
         whole: findings.is_empty(),
         in_use: followed.in_use,
+        gone,
         records: last,
         chain: followed.last.map(|(_, chain)| hex(&chain)),
         end: followed.last,

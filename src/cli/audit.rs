@@ -145,6 +145,9 @@ fn expected(text: &str) -> Result<Expected, Problem> {
 /// For people: the verdict, how far it reaches, and each finding with its place.
 fn said(verified: &Verified) -> String {
     let mut lines = vec![if verified.whole { "whole".to_owned() } else { "DOES NOT HOLD".to_owned() }];
+    if verified.gone > 0 {
+        lines.push(format!("  gone      up to {}, as the chain says (retention.log_days)", verified.gone));
+    }
     lines.push(format!("  records   {}", verified.records));
     lines.extend(verified.chain.iter().map(|chain| format!("  chain     {chain}")));
     let anchors = verified.anchors;

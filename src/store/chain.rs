@@ -2,7 +2,7 @@
 
 use crate::model::{As4ReceiptSummary, Change, Message, MessageId, Packing};
 use crate::store::disk::SystemDisk;
-use crate::store::journal::{self, Cause, ChainHash, Damage};
+use crate::store::journal::{self, Beginning, Cause, ChainHash, Damage};
 use crate::store::record::{Record, unreadable};
 use crate::store::verify::is_open;
 use crate::store::{Answered, StoreError};
@@ -41,6 +41,16 @@ pub struct Shown {
 }
 
 impl Link<'_> {
+    /// The beginning of the journal that it says is gone.
+    fn dropped(&self) -> Result<Option<Beginning>, StoreError> {
+        // Few records say so, and all others need not be taken apart.
+        if memchr::memmem::find(self.state, b"\"dropped\":").is_none() {
+            return Ok(None);
+        }
+        let record = Record::decode(&[self.log, self.state].concat());
+        record.map(|record| record.state.dropped).map_err(|error| unreadable("record of the journal", error))
+    }
+
     /// What it says of a message; none where none of its events is about it.
     ///
     /// # Errors
@@ -77,6 +87,8 @@ impl Link<'_> {
 pub struct Followed {
     /// Whether a process had the store open meanwhile.
     pub in_use: bool,
+    /// The beginning that is gone, as a record of the chain says; none where the first record is there.
+    pub dropped: Option<Beginning>,
     /// The last record that holds, and the chain hash with it.
     pub last: Option<(u64, [u8; 32])>,
     /// Bytes behind it that are no record, where nobody is writing them: their number and place.
@@ -100,17 +112,25 @@ pub fn follow(
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
     let in_use = is_open(folder)?;
-    let mut before = ([0; 32], 0);
+    let (mut before, mut noted) = (([0; 32], 0), None);
     let scanned = journal::scan(&SystemDisk::default(), &segments, hash, None, &mut |position, payload| {
         if before.1 + 1 != position.seq {
             before.0 = journal::before(&SystemDisk::default(), &segments, position.segment)?;
         }
         let (log, state) = journal::lines(payload);
         let link = Link { seq: position.seq, before: before.0, chain: position.chain, log, state };
+        noted = link.dropped()?.or(noted.take());
         before = (position.chain, position.seq);
         each(&link)
     })?;
     let torn = scanned.torn.filter(|_| !in_use).map(|torn| (torn.bytes, torn.place));
     let damage = scanned.damage.into_iter().map(|damage| (journal::cause(&damage), damage));
-    Ok(Followed { in_use, last: scanned.last.map(|last| (last.seq, last.chain)), torn, damage: damage.collect() })
+    let mut damage: Vec<(Cause, Damage)> = damage.collect();
+    if let Some(missing) = scanned.dropped.as_ref().filter(|missing| !missing.is_accounted_by(noted.as_ref()))
+        && let StoreError::Damaged { what, place } = missing.unaccounted(&segments, noted.as_ref())
+    {
+        damage.insert(0, (Cause::CutOut, (what, place)));
+    }
+    let last = scanned.last.map(|last| (last.seq, last.chain));
+    Ok(Followed { in_use, dropped: scanned.dropped, last, torn, damage })
 }
