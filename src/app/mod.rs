@@ -106,6 +106,8 @@ impl App {
             materials.access_point(&config),
         );
         let router = Arc::new(router.measured(metrics.clone()));
+        let journal = Arc::clone(&router);
+        let access = Arc::new(access.recorded(move |event| journal.note(event)));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -315,12 +317,12 @@ fn folder(path: &Path) -> Result<(), Problem> {
 }
 
 /// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
-fn access(config: &Config) -> Result<Arc<Access>, Problem> {
+fn access(config: &Config) -> Result<Access, Problem> {
     let times = SessionTimes {
         idle: Duration::from_secs(config.console.session_idle_seconds),
         absolute: Duration::from_secs(config.console.session_absolute_seconds),
     };
-    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times).map(Arc::new)
+    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times)
 }
 
 fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<ServerTls>>, Problem> {
