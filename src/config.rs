@@ -3,11 +3,15 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod alert;
 mod partner;
 mod reading;
+mod retention;
 mod units;
 
+pub use alert::{Alert, AlertMail, AlertWebhook};
 pub use partner::Partner;
+pub use retention::Retention;
 pub use units::bytes;
 
 use crate::limits;
@@ -53,6 +57,9 @@ pub struct Config {
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// The pages.
     #[serde(default)]
     pub console: Console,
@@ -72,6 +79,9 @@ pub struct Config {
     /// Access points that may do what others may not.
     #[serde(default, rename = "partner")]
     pub partners: Vec<Partner>,
+    /// Who is told of what an operator must know, until the next start.
+    #[serde(default, rename = "alert")]
+    pub alerts: Vec<Alert>,
 }
 
 fn both_roles() -> Vec<Role> {
@@ -376,6 +386,7 @@ impl Config {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
         }
+        self.alerts.iter_mut().for_each(|alert| alert.resolve(folder));
         for participant in &mut self.participants {
             for path in [&mut participant.key_file, &mut participant.certificate_file].into_iter().flatten() {
                 *path = folder.join(&*path);
@@ -390,9 +401,11 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
+        self.retention.check(&mut found);
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }
+        self.alerts.iter().enumerate().for_each(|(index, alert)| alert.check(index, &mut found));
         self.check_sizes(&mut found);
         found
     }

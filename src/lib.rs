@@ -18,6 +18,7 @@ pub mod sdk;
 pub mod discovery;
 pub mod store;
 pub mod ops;
+pub mod alert;
 pub mod accounts;
 // The journey.
 pub mod access_point;
@@ -31,4 +32,5 @@ pub mod server;
 pub mod app;
 pub mod testbed;
 pub mod bench;
+pub mod conformance;
 pub mod cli;

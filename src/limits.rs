@@ -6,17 +6,23 @@ use std::time::Duration;
 /// Largest AS4 request accepted, in bytes, attachments included (AS4-2.8.a asks for 100 MB at least).
 pub const AS4_BODY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024 - 1;
 
-/// Largest SOAP part, in bytes. It is the only part of a request held in memory.
+/// Largest SOAP part, in bytes, where a partner is not allowed more. It is the only part of a request held in memory.
 pub const SOAP_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Most that a partner may be allowed, in bytes: the SOAP part is kept in a record of the journal.
+pub const SOAP_RELAXED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Up to this size a SOAP part waits in memory without further ado, in bytes: real ones have 10 to 20 KB.
 pub const SOAP_SMALL_BYTES: usize = 32 * 1024;
 
-/// Most octets of a body held in memory until its SOAP part is whole: MIME headers, and a transfer encoding, come on top of it.
-pub const BEGINNING_BYTES_MAX: usize = SOAP_BYTES_MAX + 128 * 1024;
+/// Octets of a body held in memory beside its SOAP part until that is whole: MIME headers, and a transfer encoding.
+pub const BEGINNING_EXTRA_BYTES: usize = 128 * 1024;
 
 /// Requests with a larger SOAP part in work at once: 32 MB, whatever the number of connections.
 pub const SOAP_LARGE_AT_ONCE_MAX: usize = 16;
+
+/// Of these, requests whose SOAP part is above [`SOAP_BYTES_MAX`]: as many times as much as the most patient setting allows.
+pub const SOAP_RELAXED_AT_ONCE_MAX: usize = 2;
 
 /// Most nodes and attributes of a SOAP part. Real ones have below 1,000; each costs up to 500 bytes, so a tree has 10 MB at most.
 pub const SOAP_NODES_MAX: usize = 20_000;
@@ -104,7 +110,9 @@ pub const CLAIM_LEASE: Duration = Duration::from_secs(15 * 60);
 
 // A lease that ran out during an open exchange would have the message sent twice.
 const _: () = assert!(AS4_EXCHANGE_MAX.as_secs() < CLAIM_LEASE.as_secs());
-const _: () = assert!((SOAP_BYTES_MAX as u64) < AS4_BODY_BYTES_MAX);
+const _: () = assert!(SOAP_BYTES_MAX < SOAP_RELAXED_BYTES_MAX && (SOAP_RELAXED_BYTES_MAX as u64) < AS4_BODY_BYTES_MAX);
+// A text in JSON may be twice as long.
+const _: () = assert!(2 * SOAP_RELAXED_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX);
 const _: () = assert!(ENVELOPE_BYTES_MAX < AS4_BODY_BYTES_MAX);
 
 /// Connecting to another host, TLS not included.
@@ -254,6 +262,19 @@ pub const METRIC_PARTNERS_MAX: usize = 200;
 /// Causes that have a name in the metrics: there are some sixty.
 pub const METRIC_CAUSES_MAX: usize = 100;
 
+/// Messages whose contents, state or events one step of retention handles, so that none delays other transactions for long.
+pub const PURGE_STEP_MESSAGES: usize = 200;
+
+/// How often what is no longer to be kept is looked for.
+pub const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Between two steps of removing it.
+pub const PURGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the AS4 receipt of a received message is kept at least, to be given again. An AS4 message that is older than
+/// [`TIMESTAMP_BEHIND_MAX`] is refused anyhow.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
 /// Default of `limits.free_bytes_least`: with less free space nothing new is accepted. Half of a largest message, and
 /// much more than sending and delivering need.
 pub const FREE_BYTES_LEAST: u64 = 1_000_000_000;
@@ -326,3 +347,18 @@ pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a page is told, before it has to ask again with its log-in.
 pub const LIVE_LIFE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Most things of which one receiver of alerts is told each by its name; the rest of a kind is told as one.
+pub const ALERTS_STANDING_MAX: usize = 200;
+
+/// How often it is looked whether there is something to tell.
+pub const ALERT_LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Longest pause before an alert that did not arrive is told again.
+pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long a mail server or webhook may take.
+pub const ALERT_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A partner of which so many attempts in a row failed is told of.
+pub const ALERT_PARTNER_FAILURES: u32 = 3;

@@ -1,146 +1,140 @@
 //! Every file below `conformance/` is one case: its header says what must happen, and the right refusal is required.
-//!
-//! `published` is what the published schema and Schematron say by other people's engines (libxml2 and Saxon), so our
-//! own checks are held against theirs wherever the level is theirs.
+//! What judges them is the program's own, as `sluss conformance run`.
 
-use sluss::model::Finding;
-use sluss::sdk::{message, receipt};
-use sluss::xhe::{self, Level};
-use std::collections::{BTreeMap, BTreeSet};
+#![allow(clippy::print_stdout, reason = "a run says which cases it had")]
+
+use sluss::conformance::{Case, Verdict, carried, folder, is_of, run, suites};
 use std::path::Path;
+use std::process::{Command, Output};
 
-/// The keys that a header may have.
-const KEYS: [&str; 9] =
-    ["spec", "expect", "origin", "comment", "known-failure", "published", "level", "warns", "receipt"];
+/// All cases of a suite, and how many there are at least: a suite does not shrink unseen.
+#[track_caller]
+fn every_case_of(suite: &str, least: usize) {
+    let outcomes: Vec<_> = carried().filter(|case| is_of(case, suite)).map(|case| run(&case)).collect();
+    let failed: Vec<String> = outcomes
+        .iter()
+        .filter(|outcome| outcome.verdict == Verdict::Fail)
+        .map(|o| {
+            format!(
+                "{} ({}): expected {}, found {}: {}",
+                o.case.id, o.case.rule, o.case.expected, o.found, o.case.comment
+            )
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), outcomes.len(), failed.join("\n"));
+    assert!(outcomes.len() >= least, "{suite}: {} cases, expected at least {least}", outcomes.len());
+    println!("{suite}: {} cases", outcomes.len());
+}
+
+#[test]
+fn hostile_messages_meet_the_right_refusal() {
+    every_case_of("as4", 195);
+}
+
+#[test]
+fn every_case_of_service_metadata_ends_as_it_says() {
+    every_case_of("discovery", 43);
+}
 
 #[test]
 fn xhe_envelopes() {
-    run("xhe", |case| {
-        let judged = |level| match xhe::check(&case.input[..], level) {
-            Ok(checked) => said(&checked.findings),
-            Err(_) => Said::not_xml(),
-        };
-        if let Some(published) = case.header.get("published") {
-            agree(case, published, &judged(Level::Schematron).words("XHE-2.5.a").0);
-        }
-        let at_text = case.header.get("level").is_none_or(|level| level != "schematron");
-        judged(if at_text { Level::Text } else { Level::Schematron })
-    });
+    every_case_of("xhe", 45);
 }
 
 #[test]
 fn sdk_messages_and_the_message_receipts_they_get() {
-    run("message", |case| {
-        let (judged, answer) = match message::check(&case.input[..]) {
-            Ok(checked) => {
-                let outcome = checked.outcome();
-                let causes: BTreeSet<String> =
-                    outcome.causes().iter().map(|cause| format!(" {} {}", cause.code.word(), cause.detail)).collect();
-                (said(&checked.findings), outcome.word().to_owned() + &causes.into_iter().collect::<String>())
-            }
-            Err(_) => (Said::not_xml(), "none".to_owned()),
-        };
-        assert_eq!(answer, case.header["receipt"], "{}: the message receipt", case.name);
-        agree(case, &case.header["published"], &judged.words("MSG-5.3.t02").0);
-        judged
-    });
+    every_case_of("message", 26);
 }
 
 #[test]
 fn message_receipts() {
-    run("receipt", |case| {
-        let judged = receipt::check(&case.input).map_or_else(|_| Said::not_xml(), |checked| said(&checked.findings));
-        agree(case, &case.header["published"], &judged.words("KVITT-3.4.a").0);
-        judged
-    });
+    every_case_of("receipt", 23);
 }
 
-/// Holds our verdict against that of the published rules. What is not even valid may break other rules as well.
-fn agree(case: &Case, published: &str, found: &str) {
-    let by_schema = |words: &str| words.split(' ').any(|word| word == "schema");
-    let same = if by_schema(published) { by_schema(found) } else { published == found };
-    assert!(same, "{}: the published rules say {published:?}, we say {found:?}", case.name);
+#[test]
+fn canonical_forms_are_those_of_the_cases() {
+    every_case_of("xml/c14n", 110);
 }
 
-/// One file.
-struct Case {
-    name: String,
-    header: BTreeMap<String, String>,
-    input: Vec<u8>,
+#[test]
+fn signatures_end_as_the_cases_say() {
+    every_case_of("xml/dsig", 80);
 }
 
-/// What a check said: the rules of its errors and of its warnings.
-struct Said {
-    xml: bool,
-    errors: BTreeSet<String>,
-    warnings: BTreeSet<String>,
+#[test]
+fn encrypted_keys_and_data_end_as_the_cases_say() {
+    every_case_of("xml/enc", 20);
 }
 
-impl Said {
-    fn not_xml() -> Self {
-        Self { xml: false, errors: BTreeSet::new(), warnings: BTreeSet::new() }
+#[test]
+fn the_program_carries_every_case_file_and_each_belongs_to_a_suite() {
+    let here = folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")).expect("the folder can be read");
+    let ids = |cases: Vec<Case>| cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+    for case in &here {
+        assert!(suites().any(|suite| is_of(case, suite)), "{}", case.id);
     }
+    assert_eq!(ids(here), ids(carried().collect()));
+}
 
-    /// The words of `expect` and of `warns`; a violation of the schema, which is `rule`, as `schema`.
-    fn words(&self, rule: &str) -> (String, String) {
-        let errors = self.errors.iter().map(|e| if e == rule { "schema" } else { e });
-        (self.verdict(errors.collect()), self.warnings.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+fn sluss(arguments: &[&str]) -> Output {
+    // In a folder where there is no source tree.
+    let empty = tempfile::tempdir().expect("a folder");
+    let mut sluss = Command::new(env!("CARGO_BIN_EXE_sluss"));
+    sluss.arg("conformance").args(arguments).current_dir(empty.path()).output().expect("the program runs")
+}
+
+fn lines(output: &Output) -> Vec<serde_json::Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+#[test]
+fn the_command_says_of_each_case_its_rule_and_its_verdict() {
+    let (listed, ran) =
+        (sluss(&["list", "--suite", "xml/enc", "--json"]), sluss(&["run", "--suite", "xml/enc", "--json"]));
+    assert!(listed.status.success() && ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let (listed, ran) = (lines(&listed), lines(&ran));
+    assert!(ran.len() >= 20 && listed.len() == ran.len(), "{} listed, {} ran", listed.len(), ran.len());
+    for (case, outcome) in listed.iter().zip(&ran) {
+        assert_eq!((&case["id"], &case["rule"]), (&outcome["id"], &outcome["rule"]));
+        assert!(outcome["id"].as_str().is_some_and(|id| id.starts_with("xml/enc/")), "{outcome}");
+        assert_eq!(outcome["verdict"], "pass", "{outcome}");
     }
-
-    fn verdict(&self, errors: BTreeSet<&str>) -> String {
-        match (self.xml, errors.is_empty()) {
-            (false, _) => "not xml".to_owned(),
-            (true, true) => "accept".to_owned(),
-            (true, false) => errors.into_iter().collect::<Vec<_>>().join(" "),
-        }
-    }
+    let text = sluss(&["run", "--suite", "xml/enc"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.ends_with(&format!("{} passed, 0 failed, 0 known failures\n", ran.len())), "{text}");
 }
 
-fn said(findings: &[Finding]) -> Said {
-    let rules = |error: bool| findings.iter().filter(|f| f.is_error() == error).map(|f| f.rule.clone()).collect();
-    Said { xml: true, errors: rules(true), warnings: rules(false) }
-}
-
-/// Runs the cases of a suite. A known failure that is none any more fails as well: its line must then go.
-fn run(suite: &str, check: impl Fn(&Case) -> Said) {
-    let mut wrong = Vec::new();
-    for case in cases(suite) {
-        let (found, warned) = check(&case).words("");
-        let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
-        let same = sorted(&found) == sorted(&case.header["expect"])
-            && case.header.get("warns").is_none_or(|warns| sorted(warns) == sorted(&warned));
-        match (case.header.get("known-failure"), same) {
-            (None, false) => wrong.push(format!(
-                "{suite}/{} ({}): found {found:?} (warnings {warned:?}), expected {:?}: {}",
-                case.name, case.header["spec"], case.header["expect"], case.header["comment"]
-            )),
-            (Some(why), true) => wrong.push(format!("{suite}/{} passes now, though: {why}", case.name)),
-            _ => {}
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn cases(suite: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance").join(suite);
-    let files = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut cases: Vec<Case> = files.map(|file| read(&file.expect("the folder can be listed").path())).collect();
-    assert!(!cases.is_empty(), "no cases in {}", folder.display());
-    cases.sort_by(|a, b| a.name.cmp(&b.name));
-    cases
-}
-
-fn read(path: &Path) -> Case {
-    let bytes = std::fs::read(path).expect("a case can be read");
-    let end = bytes.windows(2).position(|two| two == b"\n\n").expect("an empty line ends the header");
-    let head = std::str::from_utf8(&bytes[..end]).expect("the header is UTF-8");
-    let header: BTreeMap<String, String> = head
-        .lines()
-        .map(|line| line.split_once(": ").expect("a header line is `key: value`"))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+#[test]
+fn a_case_that_ends_otherwise_than_it_says_gives_status_1_and_says_what_was_found() {
+    let own = tempfile::tempdir().expect("a folder");
+    let suite = own.path().join("xml/c14n");
+    std::fs::create_dir_all(&suite).expect("a folder");
+    let write = |name: &str, expect: &str, more: &str| {
+        let text = format!("spec: XML 1.0\nexpect: {expect}\norigin: ours\ncomment: c\nform: 1.0\n{more}\n<a>");
+        std::fs::write(suite.join(name), text).expect("a file");
+    };
+    write("wrong-reason.case", "forbidden", "");
+    write("right.case", "malformed", "");
+    write("known.case", "forbidden", "known-failure: told\n");
+    write("no-longer-known.case", "malformed", "known-failure: told\n");
+    write("no-case.case", "malformed", "surprise: key\n");
+    let cases = own.path().display().to_string();
+    let output = sluss(&["run", "--cases", &cases, "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said: Vec<(String, String, String)> = lines(&output)
+        .iter()
+        .map(|line| ["id", "verdict", "found"].map(|key| line[key].as_str().unwrap_or_default().to_owned()).into())
         .collect();
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let unknown: Vec<&String> = header.keys().filter(|key| !KEYS.contains(&key.as_str())).collect();
-    assert!(unknown.is_empty(), "{name}: unknown keys {unknown:?}");
-    Case { name, header, input: bytes[end + 2..].to_vec() }
+    let verdicts: Vec<&str> = said.iter().map(|(_, verdict, _)| verdict.as_str()).collect();
+    // By name: known, no-case, no-longer-known, right, wrong-reason.
+    assert_eq!(verdicts, ["known-failure", "fail", "fail", "pass", "fail"], "{said:?}");
+    assert!(said[1].2.contains("surprise") && said[2].2.contains("passes now") && said[4].2.starts_with("malformed:"));
+}
+
+#[test]
+fn a_suite_that_does_not_exist_is_wrong_usage() {
+    let output = sluss(&["run", "--suite", "as5", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(lines(&output)[0]["error"]["detail"].as_str().is_some_and(|d| d.contains("as5") && d.contains("as4")));
 }

@@ -41,6 +41,8 @@ fn every_offline_example_works_as_it_stands() {
         "xml verify",
         "xml c14n",
         "init",
+        "conformance list",
+        "conformance run",
     ];
     let mut said = String::new();
     for line in commands.iter().flat_map(|command| examples(command)) {

@@ -110,7 +110,7 @@ async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
 
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
     let Request { content_type, announced, mut body, standing } = request;
-    let _place = arrived(router, &content_type, announced, &mut body).await?;
+    let _places = arrived(router, &content_type, announced, &mut body).await?;
     let look = looked(router, content_type, Recorded { inner: body.into_reader(), record }).await;
     match &look {
         Ok(_) => standing.proven()?,
@@ -240,6 +240,16 @@ fn again(router: &Router, answered: Answered, fingerprint: &str, key: &Duplicate
         )
         .into());
     }
+    if answered.body.is_empty() {
+        return Err(Refusal::Reused(
+            Finding::new(
+                format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id),
+                "a message that is sent again within 35 days, or a new id",
+            )
+            .rule("SAD-5.3.7.1"),
+        )
+        .into());
+    }
     let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
     let said = "the same AS4 message came again and got the first AS4 receipt again";
     let event = match &first {
@@ -308,6 +318,7 @@ pub(super) fn keep(
         Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
     );
     let transaction = Transaction {
+        upkeep: None,
         inserts: message.into_iter().collect(),
         answered: Some((key.clone(), answered)),
         settlements: Vec::new(),

@@ -20,6 +20,7 @@ mod states;
 pub mod worker;
 
 use crate::discovery::Discovery;
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
 use crate::net::client::Client;
@@ -134,6 +135,11 @@ impl Settings {
     pub fn tolerated(&self, party: Option<&PartyId>) -> Partner {
         party.and_then(|party| self.partners.get(party)).cloned().unwrap_or_default()
     }
+
+    /// Largest SOAP part that anybody may send, in bytes.
+    fn soap_bytes_max(&self) -> usize {
+        self.partners.values().map(|partner| partner.soap_bytes_max).fold(limits::SOAP_BYTES_MAX, usize::max)
+    }
 }
 
 /// The access point of this process.
@@ -151,7 +157,11 @@ pub struct Router {
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Instant>,
+    listener: Listener,
 }
+
+/// Hears every event that has become durable. It must not wait.
+type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
 impl Router {
     /// An access point over a store.
@@ -177,6 +187,7 @@ impl Router {
             metrics: Metrics::default(),
             room: Room::default(),
             pulse: Mutex::new(Instant::now()),
+            listener: Box::new(|_| ()),
         }
     }
 
@@ -184,6 +195,12 @@ impl Router {
     #[must_use]
     pub fn measured(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Tells `listener` of every event that has become durable. It must not wait.
+    #[must_use]
+    pub fn heard(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { listener: Box::new(listener), ..self }
     }
 
     /// The worker is at work.
@@ -215,6 +232,7 @@ impl Router {
             for event in &events {
                 crate::ops::log::event(event);
                 self.metrics.event(event);
+                (self.listener)(event);
             }
         }
         self.due.notify_one();
@@ -233,7 +251,7 @@ impl Router {
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.
     fn remember(&self, certificate: &Certificate) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
-        if partners.len() < crate::limits::KNOWN_PARTNERS_MAX {
+        if partners.len() < limits::KNOWN_PARTNERS_MAX {
             partners.insert(certificate.sha256(), certificate.clone());
         }
     }

@@ -426,7 +426,7 @@ fn pause(attempts: u32, retry: &Retry) -> std::time::Duration {
 pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result<(), Problem> {
     if message.status.is_final() {
         // The message receipt overtook the AS4 receipt, and the attempt that waited for it failed.
-        return done(router, message).await;
+        return blocking(move || done(&router, &message)).await;
     }
     message.attempts += 1;
     let result = step(&router, &mut message).await;
@@ -463,7 +463,7 @@ pub(super) fn conclude(
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.
-async fn done(router: Arc<Router>, message: Message) -> Result<(), Problem> {
+pub(super) fn done(router: &Router, message: &Message) -> Result<(), Problem> {
     let settlement = Settlement {
         id: message.id,
         claim: message.lease_until,
@@ -471,13 +471,8 @@ async fn done(router: Arc<Router>, message: Message) -> Result<(), Problem> {
         outcome: None,
         changes: vec![Change::Due(None), Change::Packed(None)],
     };
-    blocking(move || {
-        router
-            .commit(Transaction { settlements: vec![settlement], ..Transaction::default() })
-            .map_err(|error| store_problem(&error))?;
-        Ok(())
-    })
-    .await
+    let committed = router.commit(Transaction { settlements: vec![settlement], ..Transaction::default() });
+    committed.map(drop).map_err(|error| store_problem(&error))
 }
 
 /// The received message that this message receipt answers: its status follows (API-ST.t02).

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Partner {
     /// Algorithms beyond the profile.
     pub allowed: Allowed,
+    /// Largest SOAP part, in bytes.
+    pub soap_bytes_max: usize,
     /// How far its `eb:Timestamp` may lie ahead of our clock.
     pub timestamp_ahead_max: Duration,
     /// How far it may lie behind.
@@ -19,6 +21,7 @@ impl Default for Partner {
     fn default() -> Self {
         Self {
             allowed: Allowed::new(),
+            soap_bytes_max: limits::SOAP_BYTES_MAX,
             timestamp_ahead_max: limits::TIMESTAMP_AHEAD_MAX,
             timestamp_behind_max: limits::TIMESTAMP_BEHIND_MAX,
         }

@@ -3,7 +3,7 @@
 
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::Kept;
-use super::{Action, Router, SendError, Warrant, operate, outbound, queries, worker};
+use super::{Action, Handled, Router, SendError, Warrant, operate, outbound, queries, worker};
 use crate::as4::Answer;
 use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem};
 use crate::store::{Answered, DuplicateKey, Evidence};
@@ -62,6 +62,16 @@ pub fn received(
 /// In: what a look at the envelope meant: it waits for its participant, or something of ours failed for now.
 pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Problem>) -> Result<(), Problem> {
     inbound::conclude(router, message, result.map(Delivered::Held).map_err(Undelivered::Temporary))
+}
+
+/// In: what the message service of this process made of it.
+pub fn handled(router: &Router, message: &Message, handled: Handled) -> Result<(), Problem> {
+    inbound::conclude(router, message, Ok(Delivered::Handled(handled)))
+}
+
+/// Out: nothing more is due for a message at its end.
+pub fn done(router: &Router, message: &Message) -> Result<(), Problem> {
+    outbound::done(router, message)
 }
 
 /// In: its participant has it.

@@ -1,8 +1,9 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
+use super::alerts::Alerts;
 use super::materials::Materials;
 use crate::accounts::{Book, book_file};
-use crate::config::Config;
+use crate::config::{Alert, Config, Retention};
 use crate::model::{Timestamp, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
@@ -50,7 +51,10 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     };
     let mut found = vec![well("configuration", path.display().to_string()), clock(now)];
     match Materials::read(&config) {
-        Ok(materials) => found.extend(certificates(&materials, now)),
+        Ok(materials) => {
+            found.extend(certificates(&materials, now));
+            found.extend(alerts(&config, &materials));
+        }
         Err(mistakes) => {
             found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
         }
@@ -70,6 +74,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
         found.push(free(key, address));
     }
     found.extend(config.listen.metrics.map(metrics_door));
+    found.push(log_kept(&config));
     found.push(space(&config));
     found
 }
@@ -78,6 +83,15 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
     let detail =
         format!("{} accepted beyond the profile; take it out when the partner is up to date", partner.allow.join(", "));
     warning(format!("partner {}", partner.party), detail)
+}
+
+/// Whether each receiver of alerts could be told; nothing is sent.
+fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
+    match Alerts::new(config, materials.party().as_str()) {
+        Ok(_) if config.alerts.is_empty() => Vec::new(),
+        Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
+        Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),
+    }
 }
 
 fn clock(now: Timestamp) -> Check {
@@ -134,6 +148,7 @@ fn private_files(config: &Config) -> Vec<PathBuf> {
     files
         .extend([&config.listen.tls, &config.listen.console_tls].into_iter().flatten().map(|tls| tls.key_file.clone()));
     files.extend(config.participants.iter().filter_map(|participant| participant.key_file.clone()));
+    files.extend(config.alerts.iter().flat_map(Alert::secret_files).cloned());
     files
 }
 
@@ -191,6 +206,16 @@ async fn reachable(key: &str, address: std::net::SocketAddr) -> Check {
         Err(_) => {
             warning(format!("{key} {address}"), "no answer within 3 s; look at the firewall, or give another server")
         }
+    }
+}
+
+/// Whether the event log is kept as long as is recommended.
+fn log_kept(config: &Config) -> Check {
+    let (days, least) = (config.retention.log_days, Retention::LOG_DAYS_RECOMMENDED);
+    let what = format!("retention.log_days = {days}");
+    match days >= least {
+        true => well(what, "the event log is kept for 12 months or more"),
+        false => warning(what, format!("event logs should be kept for 12 months (ISEC-8.2.t03); use at least {least}")),
     }
 }
 

@@ -81,6 +81,11 @@ impl Materials {
         }
     }
 
+    /// Who we are.
+    pub(super) fn party(&self) -> &PartyId {
+        &self.party
+    }
+
     pub(super) fn discovery(&self, config: &Config) -> discovery::Settings {
         discovery::Settings {
             zone: config.discovery.zone.clone(),
@@ -163,6 +168,7 @@ impl Materials {
 fn tolerated(partner: &crate::config::Partner) -> access_point::Partner {
     access_point::Partner {
         allowed: partner.allowed(),
+        soap_bytes_max: partner.soap_bytes_max,
         timestamp_ahead_max: Duration::from_secs(partner.timestamp_ahead_max_seconds),
         timestamp_behind_max: Duration::from_secs(partner.timestamp_behind_max_seconds),
     }

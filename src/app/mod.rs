@@ -2,8 +2,10 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+mod alerts;
 mod checkup;
 mod materials;
+mod retention;
 pub mod upkeep;
 mod watch;
 
@@ -27,6 +29,7 @@ use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
+use alerts::Alerts;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -38,6 +41,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch as signal;
 use watch::Watch;
 
+pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
 
 /// Where the doors of a running process are.
@@ -65,7 +69,9 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    retention: crate::config::Retention,
     grace: Duration,
+    alerts: Alerts,
 }
 
 struct Listeners {
@@ -83,6 +89,7 @@ impl App {
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
+        let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
@@ -105,7 +112,8 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let router = Arc::new(router.measured(metrics.clone()));
+        let told = alerts.clone();
+        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
         let journal = Arc::clone(&router);
         let access = Arc::new(access.recorded(move |event| journal.note(event)));
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
@@ -145,7 +153,9 @@ impl App {
             console_tls,
             listeners,
             addresses,
+            retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
+            alerts,
         })
     }
 
@@ -194,6 +204,7 @@ impl App {
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
         let watching = self.outlook.watch.clone();
+        let (kept, clock) = (Arc::clone(&self.outlook.store), Arc::clone(&watching.clock));
         let figures = self.listeners.metrics.map(|listener| {
             serve(listener, None, api::open_router(self.outlook.clone()), limits("metrics"), stop.clone())
         });
@@ -215,7 +226,9 @@ impl App {
                 stop.clone()
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
-            watching.run(stop.clone()),
+            retention::run(kept, self.retention, clock, stop.clone()),
+            Arc::clone(&watching).run(stop.clone()),
+            self.alerts.run(watching, stop.clone()),
             async {
                 if let Some(figures) = figures {
                     figures.await;

@@ -91,22 +91,24 @@ pub(super) fn content_id(text: &str) -> String {
     percent_decode_str(id).decode_utf8().map_or_else(|_| id.to_owned(), std::borrow::Cow::into_owned)
 }
 
+/// The SOAP part, and what follows it.
+type Begun<R> = (Vec<u8>, Option<Multipart<R>>);
+
 /// Reads the SOAP part; what follows it can then be read part by part.
 ///
 /// # Errors
 ///
-/// [`Refusal::Mime`] where this is neither `application/soap+xml` nor a `multipart/related` that begins with it,
-/// [`Refusal::Limit`] where it is longer than [`limits::SOAP_BYTES_MAX`].
-pub(super) fn open<R: Read>(content_type: &str, body: R) -> Result<(Vec<u8>, Option<Multipart<R>>), Refusal> {
+/// [`Refusal::Mime`] for what is neither SOAP nor a `multipart/related` that begins with it, [`Refusal::Limit`] above `soap_bytes_max`.
+pub(super) fn open<R: Read>(content_type: &str, body: R, soap_bytes_max: usize) -> Result<Begun<R>, Refusal> {
     let kind = ContentType::parse(content_type)?;
     match kind.media.as_str() {
         SOAP_MEDIA => {
             utf8(&kind)?;
-            Ok((soap_part(body)?, None))
+            Ok((soap_part(body, soap_bytes_max)?, None))
         }
         "multipart/related" => {
             let mut parts = Multipart::new(&kind, body)?;
-            let soap = root_part(&kind, &mut parts)?;
+            let soap = root_part(&kind, &mut parts, soap_bytes_max)?;
             Ok((soap, Some(parts)))
         }
         other => Err(mime(format!("Content-Type {other}"), "multipart/related or application/soap+xml")),
@@ -114,9 +116,9 @@ pub(super) fn open<R: Read>(content_type: &str, body: R) -> Result<(Vec<u8>, Opt
 }
 
 /// Whether this beginning of a body holds the whole SOAP part, or enough to refuse it: [`open`] then asks for nothing more.
-pub(super) fn begun(content_type: &str, beginning: &[u8], ended: bool) -> bool {
+pub(super) fn begun(content_type: &str, beginning: &[u8], ended: bool, soap_bytes_max: usize) -> bool {
     let short = Cell::new(false);
-    drop(open(content_type, Beginning { left: beginning, ended, short: &short }));
+    drop(open(content_type, Beginning { left: beginning, ended, short: &short }, soap_bytes_max));
     !short.get()
 }
 
@@ -138,7 +140,7 @@ impl Read for Beginning<'_> {
     }
 }
 
-fn root_part<R: Read>(kind: &ContentType, parts: &mut Multipart<R>) -> Result<Vec<u8>, Refusal> {
+fn root_part<R: Read>(kind: &ContentType, parts: &mut Multipart<R>, most: usize) -> Result<Vec<u8>, Refusal> {
     if let Some(media) = kind.parameter("type").filter(|t| !t.eq_ignore_ascii_case(SOAP_MEDIA)) {
         return Err(mime(format!("parameter type {media:?}"), SOAP_MEDIA));
     }
@@ -158,7 +160,7 @@ fn root_part<R: Read>(kind: &ContentType, parts: &mut Multipart<R>) -> Result<Ve
             ));
         }
     }
-    soap_part(parts.body())
+    soap_part(parts.body(), most)
 }
 
 fn utf8(kind: &ContentType) -> Result<(), Refusal> {
@@ -168,14 +170,11 @@ fn utf8(kind: &ContentType) -> Result<(), Refusal> {
     }
 }
 
-fn soap_part(body: impl Read) -> Result<Vec<u8>, Refusal> {
+fn soap_part(body: impl Read, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     let mut soap = Vec::new();
-    body.take(limits::SOAP_BYTES_MAX as u64 + 1).read_to_end(&mut soap).map_err(from_io)?;
-    if soap.len() > limits::SOAP_BYTES_MAX {
-        return Err(Refusal::Limit(Finding::new(
-            "a larger SOAP part",
-            format!("at most {} bytes", limits::SOAP_BYTES_MAX),
-        )));
+    body.take(bytes_max as u64 + 1).read_to_end(&mut soap).map_err(from_io)?;
+    if soap.len() > bytes_max {
+        return Err(Refusal::Limit(Finding::new("a larger SOAP part", format!("at most {bytes_max} bytes"))));
     }
     Ok(soap)
 }
@@ -482,7 +481,7 @@ mod tests {
     }
 
     fn split(kind: &str, body: impl Read) -> Result<(Vec<u8>, Parts), Refusal> {
-        let (soap, multipart) = open(kind, body)?;
+        let (soap, multipart) = open(kind, body, limits::SOAP_BYTES_MAX)?;
         let mut parts = Vec::new();
         let Some(mut multipart) = multipart else { return Ok((soap, parts)) };
         while let Some(headers) = multipart.next_part()? {
@@ -558,20 +557,30 @@ mod tests {
         assert_eq!(kind.parameter("type"), Some("application/soap+xml"));
     }
 
+    fn is_begun(content_type: &str, beginning: &[u8], ended: bool) -> bool {
+        begun(content_type, beginning, ended, limits::SOAP_BYTES_MAX)
+    }
+
     #[test]
     fn the_soap_part_is_there_when_nothing_more_of_the_body_is_asked_for() {
         let body = b"preamble\r\n--b\r\nContent-Type: application/soap+xml\r\nContent-Transfer-Encoding: base64\r\n\r\nPHNv\r\nYXAvPg==\r\n--b\r\nContent-ID: <a>\r\n\r\n";
         let rest = [b"x".repeat(100), b"\r\n--b--".to_vec()].concat();
         let whole = [body.as_slice(), &rest].concat();
-        let first = (0..=whole.len()).find(|&n| begun(KIND, &whole[..n], false)).unwrap();
+        let first = (0..=whole.len()).find(|&n| is_begun(KIND, &whole[..n], false)).unwrap();
         // The line of the delimiter may have spaces, so a little more than it is needed.
         assert!((body.len()..body.len() + DELIMITER_PADDING_MAX).contains(&first), "{first} of {}", body.len());
-        assert!((first..=whole.len()).all(|n| begun(KIND, &whole[..n], false)));
-        let (soap, _) = open(KIND, &whole[..first]).unwrap();
+        assert!((first..=whole.len()).all(|n| is_begun(KIND, &whole[..n], false)));
+        let (soap, _) = open(KIND, &whole[..first], limits::SOAP_BYTES_MAX).unwrap();
         assert_eq!(soap, b"<soap/>");
-        assert!(!begun("application/soap+xml", b"<soap/>", false) && begun("application/soap+xml", b"<soap/>", true));
-        assert!(begun("text/html", b"", false) && begun("multipart/related", b"", false), "can be refused at once");
-        assert!(begun(SOAP_MEDIA, &b"x".repeat(limits::SOAP_BYTES_MAX + 1), false));
+        assert!(
+            !is_begun("application/soap+xml", b"<soap/>", false) && is_begun("application/soap+xml", b"<soap/>", true)
+        );
+        assert!(
+            is_begun("text/html", b"", false) && is_begun("multipart/related", b"", false),
+            "can be refused at once"
+        );
+        let long = b"x".repeat(limits::SOAP_BYTES_MAX + 1);
+        assert!(is_begun(SOAP_MEDIA, &long, false) && !begun(SOAP_MEDIA, &long, false, long.len()), "another bound");
     }
 
     #[test]

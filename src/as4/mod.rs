@@ -25,6 +25,7 @@ pub use error::{EbmsError, Finding, Refusal};
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
 pub use open::{
     Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun, read,
+    read_within,
 };
 pub use pack::{Compression, Outgoing, OutgoingPart, PackError, Packed, PackedPiece, pack};
 pub use pmode::Corners;

@@ -81,7 +81,16 @@ pub struct Received<R> {
 /// [`Refusal::Mime`], [`Refusal::Header`], [`Refusal::Inconsistent`], [`Refusal::Payload`], [`Refusal::Feature`],
 /// [`Refusal::Policy`] and [`Refusal::Limit`], as [`Refusal`] describes them.
 pub fn read<R: Read>(content_type: &str, body: R) -> Result<Received<R>, Refusal> {
-    let (soap, parts) = mime::open(content_type, body)?;
+    read_within(content_type, body, limits::SOAP_BYTES_MAX)
+}
+
+/// [`read`], with another bound of the SOAP part, in bytes: it is read before its sender can be known.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_within<R: Read>(content_type: &str, body: R, soap_bytes_max: usize) -> Result<Received<R>, Refusal> {
+    let (soap, parts) = mime::open(content_type, body, soap_bytes_max)?;
     Ok(Received {
         envelope: Envelope::parse(soap)?,
         parts,
@@ -91,9 +100,9 @@ pub fn read<R: Read>(content_type: &str, body: R) -> Result<Received<R>, Refusal
     })
 }
 
-/// Whether this beginning of a body holds the whole SOAP part, or is to be refused already: [`read`] then waits for nothing more.
-pub fn begun(content_type: &str, beginning: &[u8], ended: bool) -> bool {
-    mime::begun(content_type, beginning, ended)
+/// Whether this beginning of a body holds the whole SOAP part, or is to be refused already: [`read_within`] then waits for nothing more.
+pub fn begun(content_type: &str, beginning: &[u8], ended: bool, soap_bytes_max: usize) -> bool {
+    mime::begun(content_type, beginning, ended, soap_bytes_max)
 }
 
 impl<R: Read> Received<R> {

@@ -104,18 +104,40 @@ pub enum ReceiptError {
 impl ReceiptError {
     /// For people and programs on our side.
     pub fn problem(&self) -> Problem {
+        let detail = format!("{self}; {}", self.remedy());
         let (code, kind, title) = match self {
             Self::Missing => ("EBMS:0301", "MissingReceipt", "the peer gave no AS4 receipt"),
             Self::Refused { errors, .. } => {
                 let code = errors.first().map_or("EBMS:0004", |e| e.code.as_str());
-                let problem =
-                    Problem::new(Fault::Refused, "as4:RefusedByPeer", "the peer refused the message", self.to_string())
-                        .ebms(code);
+                let problem = Problem::new(Fault::Refused, "as4:RefusedByPeer", "the peer refused the message", detail)
+                    .ebms(code);
                 return if errors.iter().any(EbmsError::is_not_serviced) { problem.rule("AS4-2.5.c") } else { problem };
             }
             _ => ("EBMS:0302", "InvalidReceipt", "the peer's AS4 receipt is not valid"),
         };
-        Problem::new(Fault::Refused, &format!("as4:{kind}"), title, self.to_string()).ebms(code).rule("BAS-2.14.1.t05")
+        Problem::new(Fault::Refused, &format!("as4:{kind}"), title, detail).ebms(code).rule("BAS-2.14.1.t05")
+    }
+
+    /// What helps, on whose side.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing => "the peer's access point must answer the request itself, with a signed AS4 receipt",
+            Self::Fault(_) => "the log of the peer's access point says why it could not take the message",
+            Self::Unreadable(_) => {
+                "the address in SMP must be that of the peer's access point, and what stands before it must pass its answers on unchanged"
+            }
+            Self::Unsigned | Self::Signature(_) => {
+                "the peer's access point must sign with the certificate that its endpoint has in SMP"
+            }
+            Self::Mismatch(_) => {
+                "the peer's access point must repeat every reference of the signature, as it received them"
+            }
+            Self::OtherMessage { .. } => "the peer's access point must name in its answer the message that it answers",
+            Self::Refused { errors, .. } if errors.iter().any(EbmsError::is_not_serviced) => {
+                "the recipient's entry in SMP leads to an access point that does not serve it for this document type: one of both is wrong"
+            }
+            Self::Refused { .. } => "what the error says is for the operator of the peer, or for us",
+        }
     }
 }
 

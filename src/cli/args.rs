@@ -1,6 +1,7 @@
 //! The words of the command line, as clap reads them.
 
 use super::accounts::{AccountsCommand, TokensCommand};
+use super::conformance::ConformanceCommand;
 use super::examples;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +29,13 @@ pub(super) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum AlertCommand {
+    /// Send a trial to every receiver of the configuration; no daemon is needed.
+    #[command(after_help = examples::ALERT_TEST)]
+    Test,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a whole federation in one process: documents each way, receipts, and pages to look at.
     #[command(after_help = examples::DEMO)]
@@ -41,6 +49,11 @@ pub(super) enum Command {
     /// Say everything that is wrong or will be, without starting.
     #[command(after_help = examples::CHECK)]
     Check,
+    /// Alerts by mail and webhook.
+    Alert {
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
     /// A federation of one's own on loopback.
     Testbed {
         #[command(subcommand)]
@@ -75,6 +88,11 @@ pub(super) enum Command {
     Xml {
         #[command(subcommand)]
         command: XmlCommand,
+    },
+    /// Cases, each for a rule: what is right to accept and what to refuse, and for which reason.
+    Conformance {
+        #[command(subcommand)]
+        command: ConformanceCommand,
     },
     /// The store: verify, back up, restore, rebuild.
     Store {

@@ -20,6 +20,9 @@ pub(super) const INIT: &str = "Example:
 pub(super) const CHECK: &str = "Example, after `sluss testbed access-point`:
   sluss check --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const ALERT_TEST: &str = "Example, with an [[alert]] table in the configuration:
+  sluss alert test --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";
@@ -27,6 +30,14 @@ pub(super) const BENCH_AS4: &str = "Examples:
 pub(super) const BENCH_STORE: &str = "Examples:
   sluss bench store --json
   sluss bench store --messages 1000000 --dir store";
+
+pub(super) const CONFORMANCE_LIST: &str = "Example:
+  sluss conformance list --suite as4";
+
+pub(super) const CONFORMANCE_RUN: &str = "Example:
+  sluss conformance run --suite xml
+
+Each case says what must be accepted, or refused for which reason; another reason fails it.";
 
 pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml

@@ -3,6 +3,7 @@
 mod accounts;
 mod args;
 mod bench;
+mod conformance;
 mod demo;
 mod examples;
 pub mod files;
@@ -71,6 +72,7 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Serve => waits(serve::serve(&config_path(cli.config), out)),
         Command::Init(options) => serve::init(&options, out).map_err(one),
         Command::Check => waits(async { serve::check(&config_path(cli.config), out).await.map_err(one) }),
+        Command::Alert { command: args::AlertCommand::Test } => waits(serve::try_alerts(&config_path(cli.config), out)),
         Command::Testbed { command } => waits(async { testbed::run(command, out).await.map_err(one) }),
         Command::As4 { command } => offline::as4(command, out).map_err(one),
         Command::Envelope { command } => offline::envelope(command, out).map_err(one),
@@ -78,6 +80,7 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
+        Command::Conformance { command } => conformance::run(&command, out).map_err(one),
         Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => waits(async { bench::run(command, out).await.map_err(one) }),
         Command::Store { command } => waits(store::run(command, cli.config, cli.token_file.as_deref(), out)),

@@ -107,6 +107,22 @@ pub(super) async fn check(path: &Path, out: &mut Output) -> Result<u8, Problem> 
     Ok(if checks.iter().any(|check| check.serious) { 2 } else { 0 })
 }
 
+/// Sends a trial to every receiver of alerts. Status 3 where one did not take it.
+pub(super) async fn try_alerts(path: &Path, out: &mut Output) -> Ended {
+    let tried = app::try_alerts(&Config::load(path)?, &SystemClock).await?;
+    let table = || {
+        let mut table = Table::new(&["", "channel", "target", "found"]);
+        for one in &tried {
+            let mark = if one.ok { "ok" } else { "FAILED" };
+            table.row([mark, one.channel, &one.target, &one.detail].map(str::to_owned));
+        }
+        table
+    };
+    let none = "no alert is configured; add an [[alert]] table";
+    out.list(&tried, table, none).map_err(|error| vec![unprinted(&error)])?;
+    Ok(if tried.iter().all(|one| one.ok) { 0 } else { 3 })
+}
+
 /// Makes a new configuration with comments, folders with the right modes, a key and a certificate request.
 pub(super) fn init(options: &InitOptions, out: &mut Output) -> Result<u8, Problem> {
     let party: PartyId = options.party.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))?;

@@ -16,12 +16,20 @@ pub struct Partner {
     /// should have an end; a start and each message say so in the log.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// Its largest SOAP part, in bytes: 2097152, which is the default, to 16777216. Whoever may send more makes us hold as much in
+    /// memory before we know who it is.
+    #[serde(default = "soap")]
+    pub soap_bytes_max: usize,
     /// How far its eb:Timestamp may lie ahead of our clock, in seconds. Default 300.
     #[serde(default = "ahead")]
     pub timestamp_ahead_max_seconds: u64,
     /// How far it may lie behind, in seconds. Default 2592000, thirty days.
     #[serde(default = "behind")]
     pub timestamp_behind_max_seconds: u64,
+}
+
+fn soap() -> usize {
+    limits::SOAP_BYTES_MAX
 }
 
 fn ahead() -> u64 {
@@ -54,6 +62,11 @@ impl Partner {
                 found.push(mistake(&format!("{key}.allow"), name, &remedy));
             }
         }
+        if !(limits::SOAP_BYTES_MAX..=limits::SOAP_RELAXED_BYTES_MAX).contains(&self.soap_bytes_max) {
+            let (least, most) = (limits::SOAP_BYTES_MAX, limits::SOAP_RELAXED_BYTES_MAX);
+            let remedy = format!("use {least} to {most}; real SOAP parts have 10 to 20 kB, and each is held in memory");
+            found.push(mistake(&format!("{key}.soap_bytes_max"), self.soap_bytes_max, &remedy));
+        }
         if before.iter().any(|other| other.party == self.party) {
             found.push(mistake(&key, &self.party, "the partner is there twice; remove one"));
         }
@@ -67,7 +80,13 @@ mod tests {
     fn partner(allow: &[&str]) -> Partner {
         let allow = allow.iter().map(|name| (*name).to_owned()).collect();
         let party = "AP0045-SDK-QA".parse().unwrap();
-        Partner { party, allow, timestamp_ahead_max_seconds: 300, timestamp_behind_max_seconds: 300 }
+        Partner {
+            party,
+            allow,
+            soap_bytes_max: limits::SOAP_BYTES_MAX,
+            timestamp_ahead_max_seconds: 300,
+            timestamp_behind_max_seconds: 300,
+        }
     }
 
     #[test]
@@ -84,6 +103,20 @@ mod tests {
             for word in ["partner[3] (AP0045-SDK-QA).allow", name, "rsa-sha384"] {
                 assert!(problem.detail.contains(word), "{word}: {}", problem.detail);
             }
+        }
+    }
+
+    #[test]
+    fn a_partner_may_send_a_larger_soap_part_but_none_that_the_journal_cannot_hold() {
+        for (bytes, wrong) in [(2_097_151, true), (2_097_152, false), (16_777_216, false), (16_777_217, true)] {
+            let mut found = Vec::new();
+            Partner { soap_bytes_max: bytes, ..partner(&[]) }.check(0, &[], &mut found);
+            assert_eq!(!found.is_empty(), wrong, "{bytes}: {found:?}");
+            assert!(
+                found
+                    .iter()
+                    .all(|problem| problem.detail.contains("soap_bytes_max") && problem.detail.contains("16777216"))
+            );
         }
     }
 

@@ -59,7 +59,8 @@ fn tone(event: &Event) -> &'static str {
         | S::Retried
         | S::Resumed
         | S::LoggedIn
-        | S::LoggedOut => "busy",
+        | S::LoggedOut
+        | S::Purged => "busy",
     }
 }
 

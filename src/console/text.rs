@@ -120,6 +120,7 @@ impl Lang {
             Stage::LoggedOut => "Någon loggade ut.",
             Stage::LogInFailed => "En inloggning misslyckades.",
             Stage::AccessChanged => "Ett konto eller en nyckel till API:et ändrades.",
+            Stage::Purged => "Det som inte ska sparas längre gallrades.",
         };
         self.pick(Some(sv), None)
     }
@@ -170,6 +171,7 @@ impl Lang {
             Stage::LoggedOut => ("Utloggning", "Log-out"),
             Stage::LogInFailed => ("Misslyckad inloggning", "Failed log-in"),
             Stage::AccessChanged => ("Konto ändrat", "Account changed"),
+            Stage::Purged => ("Gallrat", "Purged"),
         };
         self.pick(sv, en)
     }

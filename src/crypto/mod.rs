@@ -156,6 +156,12 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
+/// HMAC with SHA-256 (RFC 2104).
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+    ring::hmac::sign(&key, bytes).as_ref().to_vec()
+}
+
 /// Compares in constant time. The lengths are no secret.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()

@@ -105,6 +105,10 @@ declared! {
         "Requests answered with 503 and Retry-After: `space` (too little free space), `crowded` (too much at once), `failed` (our own failure)";
         "senders wait and come again; nothing is lost, but everything is later";
         "`space`: free the disk; `crowded`: look at who sends; `failed`: look at the log"
+    ALERTS Counter "sluss_alerts_total" ["channel", "result"]
+        "Calls of mail servers and webhooks with alerts: `told` or `failed`";
+        "`failed`: an operator is not told by mail or webhook; it is tried again until it arrives";
+        "`sluss alert test`; the log says what the receiver answered"
     ATTEMPT Histogram "sluss_attempt_seconds" ["direction"]
         "One attempt, from claim to settlement: outwards look-up, packing, exchange; inwards check and hand-over";
         "slow partners, a slow SMP, or a slow disk";

@@ -49,6 +49,7 @@ struct Live {
     failures: Family<Labels, Counter>,
     refused: Family<Labels, Counter>,
     turned_away: Family<Labels, Counter>,
+    alerts: Family<Labels, Counter>,
     attempt: Family<Labels, Seconds>,
     accept: Seconds,
     exchange: Family<Labels, Seconds>,
@@ -108,6 +109,13 @@ impl Metrics {
             Away::Failed => "failed",
         };
         self.0.turned_away.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    /// Alerts were told over a channel, or were not.
+    pub fn alert(&self, channel: &'static str, told: bool) {
+        let result = if told { "told" } else { "failed" };
+        let labels = vec![("channel", channel.to_owned()), ("result", result.to_owned())];
+        self.0.alerts.get_or_create(&labels).inc();
     }
 
     /// An attempt took so long.
@@ -294,6 +302,7 @@ mod tests {
         }
         metrics.refused("EBMS:0004", true);
         metrics.turned_away(Away::Space);
+        metrics.alert("mail", true);
         metrics.attempt(Direction::Out, second);
         metrics.exchange(Direction::In, second);
         metrics.lookup(true, second);

@@ -54,6 +54,8 @@ pub enum Stage {
     Warned,
     /// The whole: it is over.
     Cleared,
+    /// The whole: what is no longer to be kept was removed.
+    Purged,
     /// Somebody logged in to the pages.
     LoggedIn,
     /// Somebody logged out.
@@ -66,7 +68,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order of the enum.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Sealed,
         Self::Accepted,
         Self::Routed,
@@ -90,6 +92,7 @@ impl Stage {
         Self::Resumed,
         Self::Warned,
         Self::Cleared,
+        Self::Purged,
         Self::LoggedIn,
         Self::LoggedOut,
         Self::LogInFailed,

@@ -60,6 +60,21 @@ pub(super) fn client_config(roots: &[Vec<u8>], identity: Option<&ClientIdentity>
     })
 }
 
+/// The certificates of a PEM file, in DER, as those whom a client believes.
+///
+/// # Errors
+///
+/// [`TlsError::File`] for a file that is missing or has none.
+pub fn roots(file: &Path) -> Result<Vec<Vec<u8>>, TlsError> {
+    let fault = |reason: String| TlsError::File { path: file.display().to_string(), reason };
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Err(error) => Err(fault(error.to_string())),
+        Ok(found) if found.is_empty() => Err(fault("found no certificate, expected PEM".into())),
+        Ok(found) => Ok(found.iter().map(|certificate| certificate.to_vec()).collect()),
+    }
+}
+
 /// The server's certificate and key, read from PEM files and read again on [`ServerTls::reload`].
 #[derive(Debug)]
 pub struct ServerTls {

@@ -84,5 +84,6 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::LoggedOut => "logged-out",
         Stage::LogInFailed => "log-in-failed",
         Stage::AccessChanged => "access-changed",
+        Stage::Purged => "purged",
     }
 }

@@ -5,7 +5,7 @@ use crate::model::{Change, Clock, Message, MessageId, Outcome, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::queue::Queue;
 use crate::store::record::{Prepared, Record, Settled, Written};
-use crate::store::{Answered, DuplicateKey, Settlement, StoreError};
+use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Group<'a> {
     index: &'a Index,
     answered: HashMap<DuplicateKey, Answered>,
-    /// Changed messages as they will be.
-    pub(super) messages: HashMap<MessageId, Message>,
+    /// Changed messages as they will be; none where they will not be any more.
+    pub(super) messages: HashMap<MessageId, Option<Message>>,
     /// Messages whose claim ends.
     pub(super) released: HashSet<MessageId>,
     /// The changes of the index.
@@ -41,7 +41,7 @@ pub(super) struct Draft {
 #[derive(Debug)]
 struct Version {
     old: Option<Message>,
-    new: Written<Message>,
+    new: Option<Written<Message>>,
 }
 
 impl<'a> Group<'a> {
@@ -83,6 +83,9 @@ impl<'a> Group<'a> {
         for settlement in transaction.settlements {
             record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
+        if let Some(upkeep) = transaction.upkeep {
+            self.keep_up(&mut draft, &mut record, *upkeep)?;
+        }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
         record.state.answered = transaction.answered;
@@ -95,13 +98,16 @@ impl<'a> Group<'a> {
     /// Takes a decided transaction, written as record `seq`, into the group.
     pub(super) fn join(&mut self, seq: u64, record: Record, draft: Draft) -> Result<(), StoreError> {
         for (id, version) in draft.messages {
-            self.stage.message(version.old.as_ref(), &version.new)?;
-            self.messages.insert(id, version.new.value);
+            self.stage.message(version.old.as_ref(), version.new.as_ref())?;
+            self.messages.insert(id, version.new.map(|new| new.value));
         }
         self.released.extend(draft.released);
-        if let Some((key, answered)) = record.state.answered {
+        for (key, answered) in record.state.answers.into_iter().chain(record.state.answered) {
             self.stage.answered(&key, &answered);
             self.answered.insert(key, answered.value);
+        }
+        if let Some(dropped) = &record.state.dropped {
+            self.stage.dropped(dropped)?;
         }
         for (n, event) in (0..).zip(&record.log.events) {
             self.stage.event(seq, n, event);
@@ -109,16 +115,32 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Takes a record of the journal into the group, without asking whether it is legal: it was.
-    pub(super) fn replay(&mut self, seq: u64, mut record: Record) -> Result<(), StoreError> {
+    /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
+    /// before, so every message that is named is known.
+    pub(super) fn replay(&mut self, seq: u64, mut record: Record, whole: bool) -> Result<(), StoreError> {
         let mut draft = Draft::default();
         for message in std::mem::take(&mut record.state.inserts) {
             draft.put(None, message);
         }
         for settled in std::mem::take(&mut record.state.settled) {
-            let old = self.current(&draft, settled.id)?.ok_or(StoreError::Unknown(settled.id))?;
-            let new = Written::new(settled.on(old.clone(), record.log.at))?;
-            draft.put(Some(old), new);
+            match self.current(&draft, settled.id)? {
+                Some(old) => {
+                    let new = Written::new(settled.on(old.clone(), record.log.at))?;
+                    draft.put(Some(old), new);
+                }
+                None if whole => return Err(StoreError::Unknown(settled.id)),
+                // Its state comes whole in a later record, or it is not kept any more.
+                None => {}
+            }
+        }
+        for carried in std::mem::take(&mut record.state.carried) {
+            let old = self.current(&draft, carried.value.id)?;
+            draft.put(old, carried);
+        }
+        for id in &record.state.forgotten {
+            if let Some(old) = self.current(&draft, *id)? {
+                draft.forget(old);
+            }
         }
         self.join(seq, record, draft)
     }
@@ -159,21 +181,48 @@ impl<'a> Group<'a> {
         Ok(settled)
     }
 
+    /// What has to stay is written as it is in the order of all transactions, so that no change is lost between.
+    fn keep_up(&self, draft: &mut Draft, record: &mut Record, upkeep: Upkeep) -> Result<(), StoreError> {
+        for id in upkeep.carry {
+            record.state.carried.extend(self.current(draft, id)?.map(Written::new).transpose()?);
+        }
+        for id in upkeep.forget {
+            if let Some(message) = self.current(draft, id)?.filter(|message| message.status.is_final()) {
+                draft.forget(message);
+                record.state.forgotten.push(id);
+            }
+        }
+        for (key, answered) in upkeep.answers {
+            record.state.answers.push((key, Written::new(answered)?));
+        }
+        record.state.dropped = upkeep.dropped;
+        Ok(())
+    }
+
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.answered.get(key).cloned().map_or_else(|| self.index.answered(key), |first| Ok(Some(first)))
     }
 
     fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let pending = draft.messages.get(&id).map(|version| &version.new.value).or_else(|| self.messages.get(&id));
-        pending.cloned().map_or_else(|| self.index.message(id), |message| Ok(Some(message)))
+        match draft.messages.get(&id) {
+            Some(version) => Ok(version.new.as_ref().map(|new| new.value.clone())),
+            None => self.messages.get(&id).cloned().map_or_else(|| self.index.message(id), Ok),
+        }
     }
 }
 
 impl Draft {
     fn put(&mut self, old: Option<Message>, new: Written<Message>) {
         match self.messages.get_mut(&new.value.id) {
-            Some(version) => version.new = new,
-            None => drop(self.messages.insert(new.value.id, Version { old, new })),
+            Some(version) => version.new = Some(new),
+            None => drop(self.messages.insert(new.value.id, Version { old, new: Some(new) })),
+        }
+    }
+
+    fn forget(&mut self, old: Message) {
+        match self.messages.get_mut(&old.id) {
+            Some(version) => version.new = None,
+            None => drop(self.messages.insert(old.id, Version { old: Some(old), new: None })),
         }
     }
 }

@@ -17,10 +17,11 @@ use crate::store::index::{Index, Stage};
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
 use crate::store::record::{Prepared, Record, unreadable};
+use crate::store::retention::{Purged, Retention};
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
-    Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query,
+    Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,9 @@ pub struct EmbeddedStore {
     syncs: Syncs,
     /// Where the journal's segments are.
     segments: (Medium, PathBuf),
+    hash: ChainHash,
+    /// Held by who removes segments, and by who needs them all.
+    purging: Mutex<()>,
     folder: PathBuf,
     shared: Arc<Shared>,
 }
@@ -106,6 +110,7 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
     pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
         self.running()?;
+        let _all = self.purging.lock().unwrap_or_else(PoisonError::into_inner);
         let keeping = self.shared.blobs.keep_all()?;
         let position = self.shared.heed(self.shared.index.position())?;
         let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
@@ -121,29 +126,54 @@ impl EmbeddedStore {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Opening), StoreError> {
         let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
-        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
-        let writer = Writer { shared: Arc::clone(&shared), journal };
-        Ok((
-            Self {
-                writing: Writing::InPlace(Box::new(Mutex::new(writer))),
-                syncs,
-                segments,
-                folder: folder.to_owned(),
-                shared,
-            },
-            opening,
-        ))
+        let store = Self::with(shared, journal, |writer| Ok(Writing::InPlace(Box::new(Mutex::new(writer)))))?;
+        Ok((store, opening))
     }
 
     /// Starts the writer.
     pub(super) fn start(shared: Shared, journal: Journal) -> Result<Self, StoreError> {
-        let (shared, syncs, segments) = (Arc::new(shared), journal.syncs(), journal.place());
-        let (commands, received) = sync_channel(STORE_QUEUE_MAX);
-        let writer = Writer { shared: Arc::clone(&shared), journal };
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
-        let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
+        Self::with(shared, journal, |writer| {
+            let (commands, received) = sync_channel(STORE_QUEUE_MAX);
+            let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
+            let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
+            Ok(Writing::Beside(Some((commands, thread))))
+        })
+    }
+
+    fn with(
+        shared: Shared,
+        journal: Journal,
+        writing: impl FnOnce(Writer) -> Result<Writing, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let (shared, syncs, segments, hash) = (Arc::new(shared), journal.syncs(), journal.place(), journal.hash());
         let folder = shared.closing.folder().to_owned();
-        Ok(Self { writing: Writing::Beside(Some((commands, thread))), syncs, segments, folder, shared })
+        let writing = writing(Writer { shared: Arc::clone(&shared), journal })?;
+        Ok(Self { writing, syncs, segments, hash, purging: Mutex::default(), folder, shared })
+    }
+
+    /// Nobody else removes segments or needs them all; none where somebody does.
+    pub(super) fn try_alone(&self) -> Option<MutexGuard<'_, ()>> {
+        self.purging.try_lock().ok()
+    }
+
+    /// The index.
+    pub(super) fn index(&self) -> &Index {
+        &self.shared.index
+    }
+
+    /// Where the journal's segments are.
+    pub(super) fn segments(&self) -> (&Medium, &Path) {
+        (&self.segments.0, &self.segments.1)
+    }
+
+    /// The hash that chains the records.
+    pub(super) fn hash(&self) -> ChainHash {
+        self.hash
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
@@ -295,6 +325,11 @@ impl Store for EmbeddedStore {
         Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
     }
 
+    fn purge(&self, retention: &Retention) -> Result<Purged, StoreError> {
+        self.running()?;
+        self.shared.heed(self.purge_step(retention))
+    }
+
     fn journal(&self) -> metrics::Journal {
         let (medium, folder) = &self.segments;
         // What cannot be listed now is listed the next time.
@@ -362,6 +397,7 @@ fn open_files_telling(
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
     let untrusted = trusted.is_err();
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
     if untrusted {
         closing.built()?;
     }
@@ -417,7 +453,9 @@ fn open_index(
         }
     };
     let journal = {
-        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0, tell };
+        // What an index in the making does not know may have been dropped.
+        let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
+        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0, whole, tell };
         let (journal, found) =
             Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut |position, payload| {
                 replay.record(position, payload)
@@ -439,6 +477,8 @@ struct Replay<'a> {
     group: Option<Group<'a>>,
     last: Option<Position>,
     bytes: usize,
+    /// Whether every message that a record names is known.
+    whole: bool,
     tell: Tell<'a>,
 }
 
@@ -446,7 +486,7 @@ impl Replay<'_> {
     fn record(&mut self, position: &Position, payload: &[u8]) -> Result<(), StoreError> {
         let record = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
         let group = self.group.get_or_insert_with(|| Group::new(self.index));
-        group.replay(position.seq, record)?;
+        group.replay(position.seq, record, self.whole)?;
         self.last = Some(position.clone());
         self.bytes += payload.len();
         if self.bytes < JOURNAL_GROUP_BYTES { Ok(()) } else { self.publish() }

@@ -15,6 +15,8 @@
 //! | `v` id record number; `r` record number | the event |
 //! | `g` time record number | the message of that event, none for one without |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
+//! | `d` created id, of a message that has ended and has payloads | – |
+//! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
 //! | `z` | the position |
 
@@ -22,7 +24,7 @@ use crate::model::{
     Axis, BlobId, Direction, Event, LogPlace, Logged, Message, MessageId, Outcome, Status, Stream, Timestamp,
 };
 use crate::store::disk::Disk;
-use crate::store::journal::Position;
+use crate::store::journal::{Beginning, Position};
 use crate::store::keys::{Batch, Keys};
 use crate::store::record::{Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
@@ -42,6 +44,9 @@ pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
 
 /// The key of the tally of what is kept back.
 pub(super) const HELD: &[u8] = b"h";
+
+/// Start of the keys of messages that have ended and have payloads.
+pub(super) const ENDED_WITH_PAYLOADS: &[u8] = b"d";
 
 /// Time and id, as they end the keys of lists: a place in the order of time.
 pub(super) type Place = [u8; 24];
@@ -176,6 +181,35 @@ impl Index {
         self.keys.below(b"r").rev().take(limit).map(|entry| parse(&entry?.1, "event")).collect()
     }
 
+    /// What was dropped of the journal.
+    pub(super) fn dropped(&self) -> Result<Option<Beginning>, StoreError> {
+        self.value(b"y", "note of what was dropped")
+    }
+
+    /// The oldest messages of one kind of key that were created before a time, at most `most`.
+    pub(super) fn created_before(
+        &self,
+        prefix: &[u8],
+        at: Timestamp,
+        most: usize,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let end = [prefix, &time_key(at)].concat();
+        let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
+        range.take(most).map(|entry| Ok(id_at_end(&entry?.0))).collect()
+    }
+
+    /// Takes the events of a record out, whose segment goes.
+    pub(super) fn remove_events(&self, records: &[(u64, Vec<Event>)]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for (seq, events) in records {
+            for (n, event) in (0..).zip(events) {
+                batch.remove(log_key(LogPlace { at: event.at, record: *seq, event: n }));
+                batch.remove(event_key(*seq, n, event));
+            }
+        }
+        self.keys.apply(batch)
+    }
+
     /// Messages with work to do, and when.
     pub(super) fn due(&self) -> impl Iterator<Item = Result<(MessageId, Due), StoreError>> + '_ {
         self.keys.below(b"q").map(|entry| {
@@ -189,11 +223,14 @@ impl Index {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last place of one kind of key that is not after `place`.
-    pub(super) fn at_or_before(&self, prefix: &[u8], place: &Place) -> Result<Option<Place>, StoreError> {
+    /// The places of one kind of key from `place` down, all as they are now.
+    pub(super) fn down_from<'a>(
+        &'a self,
+        prefix: &[u8],
+        place: &Place,
+    ) -> impl Iterator<Item = Result<Place, StoreError>> + use<'a> {
         let end = Bound::Included([prefix, place].concat());
-        let last = self.keys.range(Bound::Included(prefix.to_vec()), end).next_back().transpose()?;
-        Ok(last.map(|(key, _)| place_at_end(&key)))
+        self.keys.range(Bound::Included(prefix.to_vec()), end).rev().map(|entry| Ok(place_at_end(&entry?.0)))
     }
 
     /// Keys of one kind above `after`, first first, each with the id at its end.
@@ -227,38 +264,46 @@ impl Index {
 
 impl Stage {
     /// Puts `new` in the place of `old`.
-    pub(super) fn message(&mut self, old: Option<&Message>, written: &Written<Message>) -> Result<(), StoreError> {
-        let new = &written.value;
-        let (before, after) = (old.map(references).unwrap_or_default(), references(new));
+    pub(super) fn message(
+        &mut self,
+        old: Option<&Message>,
+        written: Option<&Written<Message>>,
+    ) -> Result<(), StoreError> {
+        let new = written.map(|written| &written.value);
+        let (before, after) = (old.map(references).unwrap_or_default(), new.map(references).unwrap_or_default());
         for gone in before.difference(&after) {
             self.batch.remove(gone.as_slice());
         }
         for more in after.difference(&before) {
             match more.first() {
-                Some(b's' | b'l' | b'w' | b'h') => self.batch.add(more.as_slice(), []),
+                Some(b's' | b'l' | b'w' | b'h' | b'd') => self.batch.add(more.as_slice(), []),
                 _ => self.batch.insert(more.as_slice(), []),
             }
         }
         self.due(old, new)?;
-        let remain = new.payloads();
+        let remain = new.map(Message::payloads).unwrap_or_default();
         self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         for gone in old.map(counted).unwrap_or_default() {
             *self.tally.entry(gone).or_default() -= 1;
         }
-        for more in counted(new) {
+        for more in new.map(counted).unwrap_or_default() {
             *self.tally.entry(more).or_default() += 1;
         }
-        self.batch.insert(key(b'm', &[new.id.0.as_bytes()]), written.json());
+        match (old, written) {
+            (_, Some(new)) => self.batch.insert(key(b'm', &[new.value.id.0.as_bytes()]), new.json()),
+            (Some(old), None) => self.batch.remove(key(b'm', &[old.id.0.as_bytes()])),
+            (None, None) => {}
+        }
         Ok(())
     }
 
     /// Puts when work is due.
-    fn due(&mut self, old: Option<&Message>, new: &Message) -> Result<(), StoreError> {
-        let (before, after) = (old.and_then(due_key), due_key(new));
+    fn due(&mut self, old: Option<&Message>, new: Option<&Message>) -> Result<(), StoreError> {
+        let (before, after) = (old.and_then(due_key), new.and_then(due_key));
         if let Some(gone) = before.as_ref().filter(|_| before != after) {
             self.batch.remove(gone.as_slice());
         }
-        if let (Some(due), Some(at)) = (&after, new.next_attempt_at) {
+        if let (Some(due), Some((new, at))) = (&after, new.and_then(|new| Some((new, new.next_attempt_at?)))) {
             let value = json(&Due { at, stream: new.into() }, "time")?;
             if before == after {
                 self.batch.insert(due.as_slice(), value)
@@ -274,17 +319,18 @@ impl Stage {
         self.batch.insert(duplicate_key(duplicate), answered.json());
     }
 
+    /// Puts what was dropped of the journal.
+    pub(super) fn dropped(&mut self, dropped: &Beginning) -> Result<(), StoreError> {
+        self.batch.insert(*b"y", json(dropped, "note of what was dropped")?);
+        Ok(())
+    }
+
     /// Puts an event, the `n`th of record `seq`.
     pub(super) fn event(&mut self, seq: u64, n: u32, written: &Written<Event>) {
         let event = &written.value;
         let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
         self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
-        let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
-        let key = match event.message {
-            Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
-            None => key(b'r', &[&seq, &n]),
-        };
-        self.batch.insert(key, written.json());
+        self.batch.insert(event_key(seq, n, event), written.json());
     }
 }
 
@@ -402,6 +448,9 @@ fn references(message: &Message) -> BTreeSet<Vec<u8>> {
     if message.is_held() {
         keys.insert(key(HELD[0], &[&created]));
     }
+    if message.status.is_final() && !message.payloads().is_empty() {
+        keys.insert(key(ENDED_WITH_PAYLOADS[0], &[&created]));
+    }
     keys.extend(message.partner.as_ref().map(|partner| by(b'o', partner.as_str())));
     keys.extend(message.as4_message_id.as_ref().map(|as4| by(b'a', as4.as_str())));
     keys.extend(message.conversations().map(|conversation| by(b'x', conversation)));
@@ -418,6 +467,14 @@ fn due_key(message: &Message) -> Option<Vec<u8>> {
 
 fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
     [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
+}
+
+fn event_key(seq: u64, n: u32, event: &Event) -> Vec<u8> {
+    let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
+    match event.message {
+        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
+        None => key(b'r', &[&seq, &n]),
+    }
 }
 
 fn log_key(place: LogPlace) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod log;
 mod query;
 mod queue;
 mod record;
+pub mod retention;
 mod state;
 mod turns;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use blob::{BlobWriter, Blobs};
 pub use embedded::{EmbeddedStore, Opening};
+pub use retention::{Purged, Retention};
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +173,14 @@ pub struct Answered {
     pub fingerprint: String,
 }
 
+impl Answered {
+    /// That the message came, without the AS4 receipt, which is no longer kept.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { content_type: String::new(), body: String::new(), ..self.clone() }
+    }
+}
+
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 ///
@@ -200,6 +210,19 @@ pub struct Evidence {
     pub received: Option<String>,
 }
 
+/// What [`retention`] has written, and nobody else.
+#[derive(Clone, Debug, Default)]
+pub struct Upkeep {
+    /// Messages whose state is written again, as far as they are still there.
+    carry: Vec<MessageId>,
+    /// Answers that are written again.
+    answers: Vec<(DuplicateKey, Answered)>,
+    /// Messages that go, as far as they have ended.
+    forget: Vec<MessageId>,
+    /// Segments that go.
+    dropped: Option<journal::Beginning>,
+}
+
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub struct Transaction {
@@ -213,6 +236,9 @@ pub struct Transaction {
     pub events: Vec<Event>,
     /// What proves them.
     pub evidence: Evidence,
+    /// What the store does about its own size.
+    #[serde(skip)]
+    pub upkeep: Option<Box<Upkeep>>,
 }
 
 impl Transaction {
@@ -317,6 +343,12 @@ pub trait Store: Send + Sync {
     fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// Removes what may go, one small step of it. To be called again while it did something.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::commit`]; what was removed before is gone.
+    fn purge(&self, retention: &Retention) -> Result<Purged, StoreError>;
     /// What was answered to a received AS4 message.
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
     /// How much waits for each partner or participant, by name.

@@ -14,7 +14,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
     let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
     let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
     let streams = streams(query, &index.tally());
-    let mut meeting = Meeting { index, streams: &streams, looks_left: LIST_LOOKS_MAX };
+    let mut meeting = Meeting::of(index, &streams);
     let mut messages = Vec::new();
     loop {
         let met = match meeting.at_or_before(from)? {
@@ -105,10 +105,41 @@ fn by_status(query: &Query, tally: &Tally) -> Stream {
     stream
 }
 
+/// Keys of one prefix, walked down. To begin is what costs: a place that is a few keys further is walked to.
+struct Walk<'a> {
+    index: &'a Index,
+    prefix: &'a [u8],
+    rest: Option<Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a>>,
+    at: Option<Place>,
+}
+
+/// Keys that are walked before it begins anew.
+const STEPS_MAX: usize = 8;
+
+impl Walk<'_> {
+    /// The last place that is not after `place`, which is never after the one that was asked for before.
+    fn at_or_before(&mut self, place: &Place) -> Result<Option<Place>, StoreError> {
+        let mut steps = if self.rest.is_some() { STEPS_MAX } else { 0 };
+        while self.at.is_some_and(|at| at > *place) && steps > 0 {
+            self.step()?;
+            steps -= 1;
+        }
+        if self.rest.is_none() || self.at.is_some_and(|at| at > *place) {
+            self.rest = Some(Box::new(self.index.down_from(self.prefix, place)));
+            self.step()?;
+        }
+        Ok(self.at)
+    }
+
+    fn step(&mut self) -> Result<(), StoreError> {
+        self.at = self.rest.as_mut().and_then(Iterator::next).transpose()?;
+        Ok(())
+    }
+}
+
 /// Where several streams meet.
 struct Meeting<'a> {
-    index: &'a Index,
-    streams: &'a [Stream],
+    streams: Vec<Vec<Walk<'a>>>,
     looks_left: usize,
 }
 
@@ -119,20 +150,27 @@ enum Met {
     Tired(Place),
 }
 
-impl Meeting<'_> {
+impl<'a> Meeting<'a> {
+    fn of(index: &'a Index, streams: &'a [Stream]) -> Self {
+        let walk = |prefix: &'a Vec<u8>| Walk { index, prefix, rest: None, at: None };
+        let streams = streams.iter().map(|stream| stream.iter().map(walk).collect()).collect();
+        Self { streams, looks_left: LIST_LOOKS_MAX }
+    }
+
     /// The last place that all streams have, at `place` or before it.
     fn at_or_before(&mut self, mut place: Place) -> Result<Met, StoreError> {
-        let mut agreed = 0;
-        for stream in self.streams.iter().cycle() {
+        let (mut agreed, all) = (0, self.streams.len());
+        for turn in (0..all).cycle() {
+            let Some(stream) = self.streams.get_mut(turn) else { break };
             self.looks_left = self.looks_left.saturating_sub(stream.len());
             let mut found: Option<Place> = None;
-            for prefix in stream {
-                found = found.max(self.index.at_or_before(prefix, &place)?);
+            for walk in stream {
+                found = found.max(walk.at_or_before(&place)?);
             }
             let Some(found) = found else { return Ok(Met::Nowhere) };
             agreed = if found == place { agreed + 1 } else { 1 };
             place = found;
-            if agreed == self.streams.len() {
+            if agreed == all {
                 return Ok(Met::At(place));
             }
             if self.looks_left == 0 {

@@ -5,8 +5,8 @@
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
 use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
-use crate::store::journal::lines;
-use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
+use crate::store::journal::{Beginning, lines};
+use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -46,6 +46,19 @@ pub(super) struct State {
     /// Settled messages, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) settled: Vec<Settled>,
+    /// Messages as they are, written again because the segments before go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) carried: Vec<Written<Message>>,
+    /// Answers, written again for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) answers: Vec<(DuplicateKey, Written<Answered>)>,
+    /// Messages that are no longer kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) forgotten: Vec<MessageId>,
+    /// The beginning of the journal that is no longer kept. With it the chain stays provable: the first segment that is
+    /// left must continue it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dropped: Option<Beginning>,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -110,12 +123,13 @@ pub(super) struct Prepared {
     pub(super) settlements: Vec<Settlement>,
     pub(super) events: Vec<Written<Event>>,
     pub(super) evidence: Evidence,
+    pub(super) upkeep: Option<Box<Upkeep>>,
 }
 
 impl Prepared {
     /// Writes what can be written.
     pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
-        let Transaction { inserts, answered, settlements, events, evidence } = transaction;
+        let Transaction { inserts, answered, settlements, events, evidence, upkeep } = transaction;
         let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
         Ok(Self {
             inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
@@ -125,6 +139,7 @@ impl Prepared {
             settlements,
             events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
             evidence,
+            upkeep,
         })
     }
 }
@@ -137,8 +152,9 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, received: _ } = &self.state;
-        inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty()
+        let State { inserts, answered, settled, carried, answers, forgotten, dropped, received: _ } = &self.state;
+        let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
+        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none()
     }
 
     /// Its two lines.

@@ -3,11 +3,11 @@
 
 use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
 use crate::store::disk::{Disk, SystemDisk};
-use crate::store::journal::{self, ChainHash, Position, hex};
-use crate::store::record::{Record, State};
+use crate::store::journal::{self, Beginning, ChainHash, Position, hex};
+use crate::store::record::{Record, State, Written};
 use crate::store::{Place, StoreError};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -84,8 +84,13 @@ struct Named {
 /// Messages that have payloads, after all records read so far.
 #[derive(Debug, Default)]
 struct Contents {
+    /// Those of whose beginning is told.
     messages: u64,
+    /// Those that were told again before their beginning went.
+    carried: HashSet<MessageId>,
     named: HashMap<MessageId, Named>,
+    /// What was said to be gone of the journal.
+    dropped: Option<Beginning>,
 }
 
 /// Looks at the store in `folder`, a data folder or a backup, at the time `now`.
@@ -105,6 +110,11 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
     let mut contents = Contents::default();
     let scanned = journal::scan(&disk, &journal, hash, None, &mut |at, payload| contents.take(&journal, at, payload))?;
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
+    if let Some(missing) = scanned.dropped.filter(|missing| !missing.is_accounted_by(contents.dropped.as_ref()))
+        && let StoreError::Damaged { what, place } = missing.unaccounted(&journal, contents.dropped.as_ref())
+    {
+        findings.push(damaged((what, place)));
+    }
     let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {
@@ -138,7 +148,7 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
         records: last.as_ref().map_or(0, |last| last.seq),
         chain: last.map(|last| hex(&last.chain)),
         torn: scanned.torn.filter(|_| !in_use).map(|torn| format!("{} bytes at {}", torn.bytes, torn.place)),
-        messages: contents.messages,
+        messages: contents.messages + contents.carried.len() as u64,
         payloads,
         findings,
     })
@@ -168,7 +178,7 @@ fn damaged((what, place): journal::Damage) -> Finding {
 
 impl Contents {
     fn take(&mut self, journal: &Path, at: &Position, payload: &[u8]) -> Result<(), StoreError> {
-        let State { inserts, settled, .. } =
+        let State { inserts, settled, carried, forgotten, dropped, .. } =
             Record::decode(payload).map(|record| record.state).map_err(|error| StoreError::Damaged {
                 what: format!("the record holds what this version does not read: {error}"),
                 place: Place {
@@ -181,12 +191,21 @@ impl Contents {
             self.messages += 1;
             self.named.insert(message.value.id, Named::of(&message.value));
         }
+        self.dropped = dropped.or_else(|| self.dropped.take());
         for settled in settled {
             let named = self.named.entry(settled.id).or_default();
             settled.changes.into_iter().for_each(|change| named.apply(&change));
             if named.all().next().is_none() {
                 self.named.remove(&settled.id);
             }
+        }
+        for Written { value: message, .. } in &carried {
+            self.carried.insert(message.id);
+            self.named.insert(message.id, Named::of(message));
+        }
+        for id in &forgotten {
+            self.messages = self.messages.saturating_sub(u64::from(!self.carried.remove(id)));
+            self.named.remove(id);
         }
         Ok(())
     }

@@ -141,7 +141,11 @@ fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(),
     shared.index.publish(stage, position)?;
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     released.into_iter().for_each(|id| queue.release(id));
-    messages.into_iter().for_each(|(id, message)| queue.schedule(id, Stream::from(&message), message.next_attempt_at));
+    for (id, message) in messages {
+        if let Some(message) = message {
+            queue.schedule(id, Stream::from(&message), message.next_attempt_at);
+        }
+    }
     drop(queue);
     shared.remove_unnamed(dropped);
     Ok(())

@@ -35,9 +35,10 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("p12_keystore", &["pki", "testbed"], "key stores for Java are the testbed's"),
     ("hickory_proto", &["discovery/bdxl", "testbed/dns"], "DNS packets are made and read in two places"),
     ("quick_xml", &["xml"], "limits on markup are set in one place"),
-    ("flate2", &["as4", "bench"], "gzip is a matter of AS4 parts"),
+    ("flate2", &["as4", "bench", "conformance"], "gzip is a matter of AS4 parts"),
     ("axum", &["net", "api", "console", "server", "app", "testbed"], "routes are for doors"),
     ("askama", &["console"], "pages are the console's"),
+    ("lettre", &["alert"], "mail is one way to tell of alerts"),
     ("clap", &["cli"], "the command line is one door"),
     ("toml", &["config", "testbed", "cli"], "configuration is read once, then taken apart"),
 ];

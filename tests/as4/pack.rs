@@ -16,7 +16,7 @@ const XML: &[u8] = b"<x:XHE xmlns:x=\"urn:x\">\r\n<!-- as it is -->\xc3\xa5</x:X
 
 #[test]
 fn every_compression_comes_out_byte_for_byte_and_its_receipt_matches() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let noise: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let wire = pair.pack(&[
         ("message", Compression::Deflate, XML),
@@ -42,7 +42,7 @@ fn every_compression_comes_out_byte_for_byte_and_its_receipt_matches() {
 
 #[test]
 fn a_message_for_the_test_service_is_plain_soap() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let mut message = pair.message();
     message.service = sluss::as4::pmode::TEST_SERVICE.into();
     message.service_type = None;
@@ -57,7 +57,7 @@ fn a_message_for_the_test_service_is_plain_soap() {
 
 #[test]
 fn a_message_sent_again_has_the_fingerprint_of_the_first_and_another_content_has_not() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let fingerprint = |content: &[u8]| {
         let wire = pair.pack(&[("message", Compression::Deflate, content)]);
         read(&wire.content_type, wire.body().as_slice())
@@ -72,7 +72,7 @@ fn a_message_sent_again_has_the_fingerprint_of_the_first_and_another_content_has
 
 #[test]
 fn errors_are_signed_and_say_which_message_and_why() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let (about, id): (As4MessageId, As4MessageId) = (MESSAGE_ID.parse().unwrap(), RECEIPT_ID.parse().unwrap());
     let refusal = Refusal::not_serviced("0203:nobody.example.se", "busdox-docid-qns::a");
     let answer = error::build(&refusal, Some(&about), &pair.south, &id, pair.at).unwrap();
@@ -98,7 +98,7 @@ fn errors_are_signed_and_say_which_message_and_why() {
 
 #[test]
 fn the_peer_never_learns_why_a_part_did_not_decrypt() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, XML)]);
     let mut damaged = wire.clone();
     damaged.parts[0].1[20] ^= 1;
@@ -120,7 +120,7 @@ fn the_peer_never_learns_why_a_part_did_not_decrypt() {
 
 #[test]
 fn xmlsec_verifies_our_receipt() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, XML)]);
     let (opened, _) = pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ impl Write for Failing {
 
 #[test]
 fn trouble_of_our_own_storage_is_temporary_and_bounds_are_kept() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, XML)]);
     let verified = || read(&wire.content_type, io::Cursor::new(wire.body())).unwrap();
     struct Full;
@@ -192,7 +192,7 @@ fn trouble_of_our_own_storage_is_temporary_and_bounds_are_kept() {
 
 #[test]
 fn a_content_id_that_peers_read_differently_is_not_sent() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let to = pair.trusted(&pair.south.certificate);
     let (mut content, mut cipher) = (Zeros(3), Vec::new());
     let part = OutgoingPart {
@@ -210,7 +210,7 @@ fn a_content_id_that_peers_read_differently_is_not_sent() {
 
 #[test]
 fn values_that_need_escaping_are_signed_as_they_are_read() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let odd = "a & b < c > d \" e ' f\t\n\r g å 𐍈 ]]> &amp;";
     let mut message = pair.message();
     message.properties.push(sluss::as4::Property::new(odd, odd));
@@ -230,7 +230,7 @@ fn values_that_need_escaping_are_signed_as_they_are_read() {
 
 #[test]
 fn a_receipt_by_another_access_point_or_none_is_told_apart() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, XML)]);
     let (opened, _) = pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).unwrap();
     let answer = pair.receipt(&opened);
@@ -255,13 +255,13 @@ fn a_receipt_by_another_access_point_or_none_is_told_apart() {
 
 #[test]
 fn nothing_is_packed_for_a_certificate_that_is_for_signatures_alone() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let folder = tempfile::tempdir().unwrap();
     let payload = folder.path().join("payload");
     fs::write(&payload, XML).unwrap();
     let mut packing = as4::Packing {
         identity: pair.north.clone(),
-        to_certificate: super::hostile::signing_only(&pair.south).certificate,
+        to_certificate: sluss::conformance::as4::signing_only(&pair.south).unwrap().certificate,
         from: "0203:storstad.example.se".parse().unwrap(),
         to: "0203:ankeborg.example.se".parse().unwrap(),
         document_type: DocumentType::sdk_message(),

@@ -8,7 +8,6 @@
     reason = "in tests a failed assumption is a failed test, and what is skipped is said"
 )]
 
-mod cases;
 mod peers;
 
 use rcgen::{

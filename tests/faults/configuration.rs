@@ -2,6 +2,7 @@
 
 use super::support::{BOB, NORTH, Ran, sluss, world};
 use std::fs;
+use std::io::{Read, Write};
 
 /// Runs a command over the northern configuration, changed.
 fn with(name: &str, command: &str, change: impl Fn(String) -> String) -> Ran {
@@ -129,6 +130,50 @@ fn all_mistakes_are_listed_at_once() {
     let served = with("files", "serve", change).ended(2);
     let all = String::from_utf8_lossy(&served.out);
     assert!(all.contains("nowhere.pem") && all.contains("ca/missing"), "{all}");
+}
+
+#[test]
+fn a_receiver_of_alerts_that_cannot_be_told_is_said_and_a_trial_shows_whether_one_can() {
+    let mail = "[alert.mail]\nserver = \"smtp.example.se\"\nfrom = \"a@example.se\"\nto = [\"b@example.se\"]\n";
+    let hook = |url: &str| format!("[alert.webhook]\nurl = \"{url}\"\n");
+    for (name, table, said) in [
+        ("alert-none", String::new(), "neither mail nor webhook"),
+        ("alert-both", format!("{mail}{}", hook("http://127.0.0.1:1/")), "both mail and webhook"),
+        ("alert-anchor", mail.to_owned(), "alert[0].mail.anchor_files"),
+        ("alert-clear", format!("{mail}tls = \"none\"\n"), "a mail server on this machine"),
+        ("alert-http", hook("http://alerts.example.se/hemlig"), "http://alerts.example.se/…: use an https URL"),
+        ("alert-secret", hook("http://127.0.0.1:1/") + "secret_file = \"nowhere\"\n", "nowhere: No such file"),
+        ("alert-kind", "kinds = [\"fire\"]\n".to_owned() + &hook("http://127.0.0.1:1/"), "send-failure, queue-age"),
+        (
+            "alert-from",
+            mail.replace("a@", "@").replace("smtp.example.se\"", "localhost\"\ntls = \"none\""),
+            "mail.from",
+        ),
+    ] {
+        let ran = with(name, "check", |text| format!("{text}\n[[alert]]\n{table}")).ended(2);
+        let all = String::from_utf8_lossy(&ran.out).into_owned();
+        assert!(all.contains(said) && !all.contains("hemlig"), "{name}: {all} should say {said:?}");
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut octets = [0; 8192];
+        let read = stream.read(&mut octets).unwrap();
+        assert!(octets[..read].starts_with(b"POST /alerts "));
+        stream.write_all(b"HTTP/1.1 204 Taken\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    let tables = format!(
+        "\n[[alert]]\n{}\n[[alert]]\n{}",
+        hook(&format!("http://{address}/alerts")),
+        hook("http://127.0.0.1:1/")
+    );
+    with("alert-trial", "check", |text| text + &tables);
+    let file = world().folder(NORTH).join("alert-trial.toml").display().to_string();
+    let tried = sluss(&["alert", "test", "--json", "--config", &file]).ended(3).lines;
+    let ok: Vec<_> = tried.iter().map(|one| one["ok"].as_bool().unwrap()).collect();
+    assert_eq!(ok, [true, false], "{tried:?}");
+    assert_eq!(tried[1]["target"], "127.0.0.1:1");
 }
 
 #[test]

@@ -6,12 +6,11 @@
 
 mod asker;
 mod configuration;
-#[path = "../as4/exchange.rs"]
-#[allow(dead_code, reason = "a part of it is used here")]
-mod exchange;
 mod inbound;
 mod peers;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;
+
+use sluss::conformance::as4::exchange;

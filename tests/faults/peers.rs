@@ -270,15 +270,45 @@ fn peer(world: &World) -> Arc<Peer> {
     peer
 }
 
-/// The message after its first attempt.
+/// The message after its first attempt, with its events.
 fn attempted(world: &World) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = document(folder.path(), "a.txt", b"x");
     let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", PARTICIPANT, &file]).done().one();
     let id = sent["id"].as_str().unwrap();
-    let tried = |message: &Value| message["status"] != "SUBMITTED";
-    wait(|| Some(world.at(NORTH, &["queue", "show", id]).done().one()["message"].clone()).filter(tried)).unwrap()
+    let tried = |shown: &Value| shown["message"]["status"] != "SUBMITTED";
+    wait(|| Some(world.at(NORTH, &["queue", "show", id]).done().one()).filter(tried)).unwrap()
 }
+
+/// Whether a problem names its rule, what was found and what helps, and an event of the message says the same.
+fn explained(shown: &Value, error: &Value, rule: &str, remedy: &str) -> bool {
+    let detail = error["detail"].as_str().unwrap_or_default();
+    let (found, helps) = detail.rsplit_once("; ").unwrap_or_default();
+    let told = shown["journey"].as_array().is_some_and(|events| {
+        events.iter().any(|event| {
+            let problem = &event["problem"];
+            ["type", "detail", "rule", "code"].iter().all(|key| problem[key] == error[key])
+        })
+    });
+    error["rule"].as_str().unwrap_or_default() == rule && !found.is_empty() && helps.contains(remedy) && told
+}
+
+/// What a valid AS4 receipt is.
+const RECEIPT: &str = "BAS-2.14.1.t05";
+
+/// The code, the rule, and what helps.
+type Cause = (&'static str, &'static str, &'static str);
+
+const FINE: Cause = ("", "", "");
+const UNREACHED: Cause = ("EBMS:0005", "AP-3.2.5.a", "tried again by itself");
+const MISSING: Cause = ("EBMS:0301", RECEIPT, "answer the request itself");
+const ADDRESS: Cause = ("EBMS:0302", RECEIPT, "the address in SMP");
+const FAULTY: Cause = ("EBMS:0302", RECEIPT, "the log of the peer");
+const SIGNER: Cause = ("EBMS:0302", RECEIPT, "the certificate that its endpoint has in SMP");
+const ANOTHER: Cause = ("EBMS:0302", RECEIPT, "the message that it answers");
+const REFERENCES: Cause = ("EBMS:0302", RECEIPT, "repeat every reference");
+const SERVED: Cause = ("EBMS:0004", "AS4-2.5.c", "entry in SMP");
+const BUSY: Cause = ("EBMS:0004", "", "operator of the peer");
 
 #[test]
 fn every_answer_of_a_peer_is_called_what_it_is() {
@@ -288,53 +318,59 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
     let (again, done, over) = ("SCHEDULED_FOR_RESEND", "WAITING_FOR_RECEIPT", "MESSAGE_EXCHANGE_ERROR");
     let mut wrong = Vec::new();
     let fault = "<S:Envelope xmlns:S=\"http://www.w3.org/2003/05/soap-envelope\"><S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code><S:Reason><S:Text xml:lang=\"en\">boom</S:Text></S:Reason></S:Fault></S:Body></S:Envelope>";
-    for (answer, status, code, said) in [
-        (Answer::Receipt(200, Wrapped::Alone), done, "", ""),
-        (Answer::Receipt(200, Wrapped::Multipart), done, "", ""),
-        (Answer::Receipt(500, Wrapped::Untyped), done, "", ""),
-        (Answer::Receipt(500, Wrapped::Alone), done, "", ""),
-        (Answer::Slowly, done, "", ""),
-        (Answer::Plain(200, "", ""), again, "EBMS:0301", "empty"),
-        (Answer::Plain(202, "", ""), again, "EBMS:0301", "empty"),
-        (Answer::Plain(204, "", ""), again, "EBMS:0301", "empty"),
-        (Answer::Plain(302, "", ""), again, "EBMS:0005", "HTTP status 302"),
-        (Answer::Plain(301, "", ""), again, "EBMS:0005", "HTTP status 301"),
-        (Answer::Plain(307, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 307"),
-        (Answer::Receipt(307, Wrapped::Alone), done, "", ""),
-        (Answer::Plain(404, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 404"),
-        (Answer::Plain(503, "", ""), again, "EBMS:0005", "HTTP status 503"),
-        (Answer::Plain(500, "text/html", "<html/>"), again, "EBMS:0005", "HTTP status 500"),
-        (Answer::Plain(200, "text/html", "<html/>"), again, "EBMS:0302", "text/html"),
-        (Answer::Plain(500, "application/soap+xml", fault), again, "EBMS:0302", "boom"),
-        (Answer::Plain(400, "text/xml", fault), again, "EBMS:0302", "boom"),
-        (Answer::Unsigned, again, "EBMS:0302", "not signed"),
-        (Answer::OfAnother, again, "EBMS:0302", "not authentic"),
-        (Answer::ForAnother, again, "EBMS:0302", "about message"),
-        (Answer::Error(200, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
-        (Answer::Error(500, PARTICIPANT), over, "EBMS:0004", "NOT_SERVICED"),
-        (Answer::UnsignedError, again, "EBMS:0004", "try again later"),
-        (Answer::HangsUp, again, "EBMS:0005", ""),
-        (Answer::ClosesEarly, again, "EBMS:0005", ""),
-        (Answer::OtherDigest, again, "EBMS:0302", "does not match"),
-        (Answer::FewerReferences, again, "EBMS:0302", "does not match"),
-        (Answer::Echo, again, "EBMS:0302", "user message"),
-        (Answer::Plain(200, "multipart/related; boundary=b", "--b"), again, "EBMS:0302", ""),
-        (Answer::Plain(200, "application/soap+xml", "<a"), again, "EBMS:0302", ""),
-        (Answer::Http(Framing::Informed), done, "", ""),
-        (Answer::Http(Framing::Chunked), done, "", ""),
-        (Answer::Http(Framing::ToTheEnd), done, "", ""),
-        (Answer::Http(Framing::ChunksWithoutEnd), again, "EBMS:0005", ""),
-        (Answer::Http(Framing::Gzip), again, "EBMS:0302", ""),
-        (Answer::Http(Framing::Huge), again, "EBMS:0005", ""),
-        (Answer::Http(Framing::Noise), again, "EBMS:0005", ""),
-        (Answer::Http(Framing::HeadersWithoutEnd), again, "EBMS:0005", ""),
+    for (answer, status, (code, rule, remedy), said) in [
+        (Answer::Receipt(200, Wrapped::Alone), done, FINE, ""),
+        (Answer::Receipt(200, Wrapped::Multipart), done, FINE, ""),
+        (Answer::Receipt(500, Wrapped::Untyped), done, FINE, ""),
+        (Answer::Receipt(500, Wrapped::Alone), done, FINE, ""),
+        (Answer::Slowly, done, FINE, ""),
+        (Answer::Plain(200, "", ""), again, MISSING, "empty"),
+        (Answer::Plain(202, "", ""), again, MISSING, "empty"),
+        (Answer::Plain(204, "", ""), again, MISSING, "empty"),
+        (Answer::Plain(302, "", ""), again, UNREACHED, "HTTP status 302"),
+        (Answer::Plain(301, "", ""), again, UNREACHED, "HTTP status 301"),
+        (Answer::Plain(307, "text/html", "<html/>"), again, UNREACHED, "HTTP status 307"),
+        (Answer::Receipt(307, Wrapped::Alone), done, FINE, ""),
+        (Answer::Plain(404, "text/html", "<html/>"), again, UNREACHED, "HTTP status 404"),
+        (Answer::Plain(503, "", ""), again, UNREACHED, "HTTP status 503"),
+        (Answer::Plain(500, "text/html", "<html/>"), again, UNREACHED, "HTTP status 500"),
+        (Answer::Plain(200, "text/html", "<html/>"), again, ADDRESS, "text/html"),
+        (Answer::Plain(500, "application/soap+xml", fault), again, FAULTY, "boom"),
+        (Answer::Plain(400, "text/xml", fault), again, FAULTY, "boom"),
+        (Answer::Unsigned, again, SIGNER, "not signed"),
+        (Answer::OfAnother, again, SIGNER, "not authentic"),
+        (Answer::ForAnother, again, ANOTHER, "about message"),
+        (Answer::Error(200, PARTICIPANT), over, SERVED, "NOT_SERVICED"),
+        (Answer::Error(500, PARTICIPANT), over, SERVED, "NOT_SERVICED"),
+        (Answer::UnsignedError, again, BUSY, "try again later"),
+        (Answer::HangsUp, again, UNREACHED, "the connection broke"),
+        (Answer::ClosesEarly, again, UNREACHED, "the connection broke"),
+        (Answer::OtherDigest, again, REFERENCES, "does not match"),
+        (Answer::FewerReferences, again, REFERENCES, "does not match"),
+        (Answer::Echo, again, ADDRESS, "user message"),
+        (Answer::Plain(200, "multipart/related; boundary=b", "--b"), again, ADDRESS, "no AS4 message"),
+        (Answer::Plain(200, "application/soap+xml", "<a"), again, ADDRESS, "no AS4 message"),
+        (Answer::Http(Framing::Informed), done, FINE, ""),
+        (Answer::Http(Framing::Chunked), done, FINE, ""),
+        (Answer::Http(Framing::ToTheEnd), done, FINE, ""),
+        (Answer::Http(Framing::ChunksWithoutEnd), again, UNREACHED, "the connection broke"),
+        (Answer::Http(Framing::Gzip), again, ADDRESS, "no AS4 message"),
+        (Answer::Http(Framing::Huge), again, UNREACHED, "larger than 1048576 bytes"),
+        (Answer::Http(Framing::Noise), again, UNREACHED, "not a valid HTTP answer"),
+        (Answer::Http(Framing::HeadersWithoutEnd), again, UNREACHED, "the connection broke"),
     ] {
         *peer.answer.lock().unwrap() = answer;
-        let message = attempted(world);
+        let shown = attempted(world);
+        let message = &shown["message"];
         let error = &message["error"];
         let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
         if message["status"] != status || text("code") != code || !text("detail").contains(said) {
             wrong.push(format!("{answer:?}: {}, {error}; expected {status}, {code} {said}", message["status"]));
+        }
+        if status != done && !explained(&shown, error, rule, remedy) {
+            wrong.push(format!(
+                "{answer:?}: expected the rule {rule:?}, {remedy:?}, and an event that says so: {error}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -8,6 +8,7 @@
     reason = "in a test a failed assumption is a failed test, and what is left out is said"
 )]
 
+mod alerts;
 mod site;
 mod space;
 
@@ -93,6 +94,48 @@ fn a_refused_request_is_kept_for_a_look_and_a_partner_may_be_given_more_room() {
         let answer = site.post(&request).await;
         assert!(String::from_utf8_lossy(&answer.body).contains("NonRepudiationInformation"));
         site.router.reconfigure((*before).clone());
+    });
+}
+
+#[test]
+fn a_soap_part_beyond_the_bound_is_taken_of_the_partner_that_may_send_it_and_of_no_other() {
+    Runtime::new().unwrap().block_on(async {
+        let site = Site::start().await;
+        let before = site.router.settings();
+        let allowing = |partners: &[(&str, usize)]| {
+            let mut settings = (*before).clone();
+            for (party, bytes) in partners {
+                let patient = Partner { soap_bytes_max: *bytes, ..Partner::default() };
+                settings.partners.insert(party.parse().unwrap(), patient);
+            }
+            site.router.reconfigure(settings);
+        };
+        let sent = site.sent(site.envelope(|_| {}, |text| text));
+        let mut request = site.pack(&sent);
+        let header = b"<S12:Header>";
+        let place = request.body.windows(header.len()).position(|found| found == header).unwrap() + header.len();
+        // What nobody signed and everybody may send.
+        request.body.splice(place..place, b" ".repeat(3 << 20));
+
+        let told = async |expected: &str| {
+            let text = String::from_utf8_lossy(&site.post(&request).await.body).into_owned();
+            assert!(text.contains("EBMS:0004") && text.contains(expected), "{expected}: {text}");
+        };
+        told("a larger SOAP part, expected at most 2097152 bytes (").await;
+        let least = format!("at most 2097152 bytes of {PEER}");
+        allowing(&[("AP0099-ELSEWHERE", 4 << 20)]);
+        told(&least).await;
+        let problem = site.refusal(&sent).await;
+        assert!(problem.rule.as_deref() == Some("AS4-2.8.a") && problem.detail.contains("soap_bytes_max"), "{problem}");
+        allowing(&[("AP0099-ELSEWHERE", 4 << 20), (PEER, 5 << 19)]);
+        told(&format!("at most 2621440 bytes of {PEER}")).await;
+
+        allowing(&[(PEER, 4 << 20)]);
+        let answer = site.post(&request).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(text.contains("NonRepudiationInformation"), "{text}");
+        let received = site.arrived(&sent).await;
+        site.wait(received, |message| message.status == Status::Retrieved).await;
     });
 }
 

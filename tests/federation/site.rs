@@ -235,6 +235,16 @@ impl Site {
         (answer.status, String::from_utf8(answer.body).unwrap())
     }
 
+    /// The metrics as text.
+    pub(crate) async fn metrics(&self) -> String {
+        let token = std::fs::read_to_string(self.data.join("api.token")).unwrap();
+        let headers = [(http::header::AUTHORIZATION, format!("Bearer {}", token.trim()))];
+        let (method, url) = (http::Method::GET, &*format!("{}/metrics", self.api));
+        let (body, timeout) = (Body::empty(), Duration::from_secs(30));
+        let answer = self.client.request(sluss::net::Outgoing { method, url, headers: &headers, body, timeout }).await;
+        String::from_utf8(answer.unwrap().whole(10_000_000).await.unwrap()).unwrap()
+    }
+
     pub(crate) async fn messages(&self) -> Vec<Message> {
         self.router.list(Query { limit: 100, ..Query::default() }).await.unwrap()
     }

@@ -18,7 +18,7 @@ fn wire(pair: &Pair) -> Wire {
 
 #[test]
 fn what_the_sender_did_not_sign_never_changes_what_is_read() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = wire(&pair);
     let (original, _) = pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).unwrap();
     let target = |soap: &[u8]| {
@@ -32,7 +32,7 @@ fn what_the_sender_did_not_sign_never_changes_what_is_read() {
 
 #[test]
 fn whatever_the_sender_signs_is_refused_or_says_one_thing() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = wire(&pair);
     let sign = |octets: &[u8]| pair.north.key.sign(HashFunction::Sha256, octets).unwrap();
     let target = |soap: &[u8]| {

@@ -13,16 +13,12 @@
 )]
 
 mod changed;
-#[allow(dead_code, reason = "the targets use a part of it")]
-#[path = "../as4/exchange.rs"]
-mod exchange;
 mod parts;
-#[path = "../as4/resign.rs"]
-mod resign;
 mod slow;
 mod torment;
 
 use sluss::as4::{self, Opened, Spool};
+use sluss::conformance::as4::{exchange, resign};
 use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::xml::algorithm::Allowed;
 use sluss::xml::c14n::{self, Form, Method};
@@ -90,7 +86,7 @@ fn certificates_get_a_verdict() {
 
 /// Certificates of the demo and of others, in DER.
 fn certificates() -> Vec<Vec<u8>> {
-    let pair = exchange::Pair::new();
+    let pair = exchange::Pair::demo();
     let own = [&pair.north.certificate, &pair.stranger.certificate, &pair.anchor];
     let others = vectors(&["phase4/keys", "smp", "keys"]);
     let others = others.iter().filter_map(|pem| Certificate::all_from_pem(pem).ok()).flatten();

@@ -15,7 +15,7 @@ const SOAP: &str = "--b\r\nContent-Type: application/soap+xml\r\n\r\n<S:Envelope
 
 /// The SOAP part of a good message, and of others' messages.
 fn envelopes() -> Vec<Vec<u8>> {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, b"<m/>"), ("attachment", Compression::None, b"a")]);
     let (opened, _) = pair.open(&wire.content_type, wire.body().as_slice(), &Allowed::new()).unwrap();
     let mut all = vec![wire.soap.into_bytes(), pair.receipt(&opened).body.into_bytes()];
@@ -25,7 +25,7 @@ fn envelopes() -> Vec<Vec<u8>> {
 
 #[test]
 fn multipart_bodies_get_a_verdict() {
-    let pair = Pair::new();
+    let pair = Pair::demo();
     let wire = pair.pack(&[("message", Compression::Deflate, b"<m/>")]);
     let own = wire.content_type.clone();
     let given = [seeds("as4", &[SOAP]), vec![wire.body()], vectors(&["as4/refused", "as4/holodeck8-sdk.as4"])].concat();
@@ -60,7 +60,7 @@ fn headers_get_a_verdict_and_say_of_themselves_what_stands_there() {
 
 #[test]
 fn signatures_get_a_verdict() {
-    let key = Pair::new().north.certificate.public_key().clone();
+    let key = Pair::demo().north.certificate.public_key().clone();
     let given = [envelopes(), seeds("xml/dsig", &[]), vectors(&["xmldsig/merlin-fifteen", "xmldsig/merlin-eighteen"])];
     torment("dsig", &given.concat(), |bytes| {
         let Ok(tree) = Tree::parse(bytes) else { return };

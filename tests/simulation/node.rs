@@ -22,6 +22,9 @@ use uuid::Uuid;
 pub(crate) const FOLDER: &str = "/data";
 pub(crate) const ALICE: &str = "0203:alice.example.se";
 pub(crate) const BOB: &str = "0203:bob.example.se";
+/// The sender has a message service for these two.
+pub(crate) const CARL: &str = "0203:carl.example.se";
+pub(crate) const DORA: &str = "0203:dora.example.se";
 
 /// The time of the world: what clocks on walls show, and what passes, in milliseconds.
 #[derive(Debug)]

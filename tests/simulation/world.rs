@@ -1,14 +1,19 @@
 //! The world of one seed: a sender, a receiver, what is between them, and what must be true at the end.
 
+mod own;
 mod trouble;
 mod verdict;
 
 use crate::disk::{Health, SimDisk};
-use crate::node::{BOB, Process, SimClock, ebms, message, sha256};
+use crate::node::{BOB, CARL, DORA, Process, SimClock, ebms, message, sha256};
 use crate::random::{self, Chance};
 use sluss::access_point::{SendError, accepted, rehearse};
 use sluss::as4::ReceiptError;
-use sluss::model::{As4MessageId, As4ReceiptSummary, Event, Fault, Message, MessageId, Packing, Piece, Problem, Stage};
+use sluss::limits::CLAIM_LEASE;
+use sluss::model::{
+    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Direction, Event, Fault, Message, MessageId, Packing, Piece,
+    Problem, Stage,
+};
 use sluss::net::NetError;
 use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +34,7 @@ pub(crate) struct Tally {
     pub(crate) rebuilt: u64,
     pub(crate) torn: u64,
     pub(crate) steps: u64,
+    pub(crate) answered: u64,
     pub(crate) vanished: u64,
     pub(crate) operated: u64,
 }
@@ -47,6 +53,7 @@ impl Tally {
             (&mut self.rebuilt, other.rebuilt),
             (&mut self.torn, other.torn),
             (&mut self.steps, other.steps),
+            (&mut self.answered, other.answered),
             (&mut self.vanished, other.vanished),
             (&mut self.operated, other.operated),
         ] {
@@ -77,6 +84,7 @@ struct Attempt {
 
 /// A request at the receiver between its look at the key and its commit.
 struct Arriving {
+    node: usize,
     token: u64,
     start: u64,
     key: DuplicateKey,
@@ -95,7 +103,7 @@ enum Kind {
 }
 
 enum Packet {
-    Request { token: u64, id: As4MessageId, body: Vec<u8> },
+    Request { token: u64, to: usize, id: As4MessageId, body: Vec<u8> },
     Response { token: u64, reply: Reply },
 }
 
@@ -112,8 +120,10 @@ pub(crate) struct World {
     attempts: Vec<Attempt>,
     arriving: Vec<Arriving>,
     network: Vec<Packet>,
-    /// AS4 receipts that left, by message id.
-    receipts: BTreeMap<String, String>,
+    /// Envelopes from one participant of the sender to another.
+    own: BTreeSet<Uuid>,
+    /// AS4 receipts that left, by message id, and from which node.
+    receipts: BTreeMap<String, (usize, String)>,
     /// Messages that the recipient saw, by envelope.
     seen: BTreeMap<Uuid, BTreeSet<MessageId>>,
     calm: bool,
@@ -143,6 +153,7 @@ impl World {
             attempts: Vec::new(),
             arriving: Vec::new(),
             network: Vec::new(),
+            own: BTreeSet::new(),
             receipts: BTreeMap::new(),
             seen: BTreeMap::new(),
             calm: false,
@@ -185,6 +196,9 @@ impl World {
             self.release_all();
             quiet = if self.work()? { 0 } else { quiet + 1 };
             if quiet > 2 && self.is_done() {
+                // An answer may have come while a lease ran whose attempt had vanished.
+                self.clock.pass(i64::try_from(CLAIM_LEASE.as_millis()).unwrap() + 1);
+                self.work()?;
                 return self.check();
             }
             self.pass_to_next();
@@ -234,6 +248,9 @@ impl World {
             let body: Vec<u8> = (0..length).map(|_| self.chance.next() as u8).collect();
             let id = random::name();
             self.bodies.insert(id, body.clone());
+            if self.chance.percent(25) {
+                self.own.insert(id);
+            }
             self.wanted.push((id, body));
         }
         if self.chance.percent(30) {
@@ -242,16 +259,24 @@ impl World {
         self.submit();
     }
 
+    /// A message as its client hands it in.
+    fn handed_in(&self, id: Uuid, blob: BlobId, body: &[u8]) -> Message {
+        let mut message = message(true, id, blob, body, self.clock.now());
+        if self.own.contains(&id) {
+            own::own(&mut message, (CARL, DORA));
+        }
+        message
+    }
+
     /// Clients hand in at the same moment: their transactions share a sync.
     fn submit_together(&mut self) {
         let wanted = std::mem::take(&mut self.wanted);
-        let now = self.clock.now();
         let mut together = Vec::new();
         for (id, body) in wanted {
             // What was handed in before may be there, and is no case for a bare insert.
             let new = self.offered.insert(id);
             match self.up(SENDER).filter(|_| new).and_then(|process| process.keep(&body).ok()) {
-                Some(blob) => together.push((id, message(true, id, blob, &body, now), body)),
+                Some(blob) => together.push((id, self.handed_in(id, blob, &body), body)),
                 None => self.wanted.push((id, body)),
             }
         }
@@ -285,10 +310,9 @@ impl World {
                 self.wanted.push((id, body));
                 continue;
             };
-            let now = self.clock.now();
             let kept = process.keep(&body).map_err(|error| error.to_string());
             let taken = kept.and_then(|blob| {
-                rehearse::accept(&process.router, message(true, id, blob, &body, now))
+                rehearse::accept(&process.router, self.handed_in(id, blob, &body))
                     .map_err(|problem| problem.to_string())
             });
             match taken {
@@ -310,6 +334,15 @@ impl World {
         while self.attempts.len() < 8 {
             let Some(process) = self.up(SENDER) else { return };
             let Ok(Some(mut message)) = rehearse::claim(&process.router) else { return };
+            if message.direction == Direction::In {
+                self.hand_over(&message);
+                continue;
+            }
+            if message.status.is_final() {
+                let done = rehearse::done(&process.router, &message);
+                self.say(format!("{} was answered before: {done:?}", message.id));
+                continue;
+            }
             message.attempts += 1;
             match prepare(process, &mut message) {
                 Ok((id, body)) => {
@@ -317,8 +350,9 @@ impl World {
                     let token = self.tokens;
                     self.say(format!("attempt {} of {}", message.attempts, message.id));
                     self.tally.again += u64::from(message.attempts > 1);
+                    let to = if message.carriage == Carriage::Own { SENDER } else { RECEIVER };
                     self.attempts.push(Attempt { token, start: self.nodes[SENDER].starts, message });
-                    self.leave(token, &id, &body);
+                    self.leave(token, to, &id, &body);
                 }
                 Err(error) => {
                     let said = error.to_string();
@@ -332,7 +366,7 @@ impl World {
         }
     }
 
-    fn leave(&mut self, token: u64, id: &As4MessageId, body: &[u8]) {
+    fn leave(&mut self, token: u64, to: usize, id: &As4MessageId, body: &[u8]) {
         let times = match self.chance.below(10) {
             _ if self.calm => 1,
             0 => 0,
@@ -340,11 +374,11 @@ impl World {
             _ => 1,
         };
         for _ in 0..times {
-            self.network.push(Packet::Request { token, id: id.clone(), body: body.to_vec() });
+            self.network.push(Packet::Request { token, to, id: id.clone(), body: body.to_vec() });
         }
         if !self.calm && self.chance.percent(4) {
             // Somebody else's content under the same id.
-            self.network.push(Packet::Request { token: 0, id: id.clone(), body: b"another content".to_vec() });
+            self.network.push(Packet::Request { token: 0, to, id: id.clone(), body: b"another content".to_vec() });
         }
     }
 
@@ -359,18 +393,18 @@ impl World {
             return Ok(());
         }
         match packet {
-            Packet::Request { token, id, body } => self.arrive(token, id, &body)?,
+            Packet::Request { token, to, id, body } => self.arrive(token, to, id, &body)?,
             Packet::Response { token, reply } => self.answered(token, &reply),
         }
         Ok(())
     }
 
-    /// A request arrives at the receiver, up to its commit.
-    fn arrive(&mut self, token: u64, id: As4MessageId, body: &[u8]) -> Checked {
+    /// A request arrives, up to its commit.
+    fn arrive(&mut self, token: u64, to: usize, id: As4MessageId, body: &[u8]) -> Checked {
         let key = DuplicateKey { id, from: PARTY.parse().unwrap() };
         let fingerprint = sha256(body);
         let odd = (!self.calm).then(|| self.chance.below(40));
-        let Some(process) = self.up(RECEIVER) else { return self.reply(token, &key, Err(Kind::Busy)) };
+        let Some(process) = self.up(to) else { return self.reply(token, to, &key, Err(Kind::Busy)) };
         let before = rehearse::answered_before(&process.router, &key, &fingerprint);
         let reply = match before {
             Ok(Some(_)) if odd == Some(0) => Err(Kind::Duplicate),
@@ -386,19 +420,22 @@ impl World {
                     let mut message = message(false, envelope, blob, body, self.clock.now());
                     message.as4_message_id = Some(key.id.clone());
                     message.partner = Some(key.from.clone());
+                    if to == SENDER {
+                        own::own(&mut message, (CARL, DORA));
+                    }
                     let answered = Answered {
                         message: Some(message.id),
                         content_type: "application/soap+xml".into(),
                         body: format!("receipt {} for {}", random::name(), key.id),
                         fingerprint,
                     };
-                    let start = self.nodes[RECEIVER].starts;
-                    self.arriving.push(Arriving { token, start, key, answered, message });
+                    let start = self.nodes[to].starts;
+                    self.arriving.push(Arriving { node: to, token, start, key, answered, message });
                     return if self.calm || self.chance.percent(70) { self.settle_arriving() } else { Ok(()) };
                 }
             },
         };
-        self.reply(token, &key, reply)
+        self.reply(token, to, &key, reply)
     }
 
     /// A request that was opened is made durable and answered.
@@ -406,26 +443,26 @@ impl World {
         if self.arriving.is_empty() {
             return Ok(());
         }
-        let Arriving { token, key, answered, message, .. } =
+        let Arriving { node, token, key, answered, message, .. } =
             self.arriving.swap_remove(self.chance.below(self.arriving.len()));
-        let Some(process) = self.up(RECEIVER) else { return Ok(()) };
+        let Some(process) = self.up(node) else { return Ok(()) };
         let event = Event::new(self.clock.now(), Some(message.id), Stage::Received, "received");
         let reply = match rehearse::received(&process.router, key.clone(), answered, message, event) {
             Ok(answer) => Ok(answer.body),
             Err(problem) => Err(if problem.fault == Fault::Refused { Kind::Refused } else { Kind::Busy }),
         };
-        self.reply(token, &key, reply)
+        self.reply(token, node, &key, reply)
     }
 
-    fn reply(&mut self, token: u64, key: &DuplicateKey, reply: Reply) -> Checked {
+    fn reply(&mut self, token: u64, node: usize, key: &DuplicateKey, reply: Reply) -> Checked {
         self.say(format!("answer to {}: {reply:?}", key.id));
         if let Ok(receipt) = &reply {
             if token == 0 {
                 return Err(format!("another content under {} got an AS4 receipt", key.id));
             }
-            let first = self.receipts.entry(key.id.to_string()).or_insert_with(|| receipt.clone());
-            if first != receipt {
-                return Err(format!("message {} got two AS4 receipts: {first} and {receipt}", key.id));
+            let first = self.receipts.entry(key.id.to_string()).or_insert_with(|| (node, receipt.clone()));
+            if first.1 != *receipt {
+                return Err(format!("message {} got two AS4 receipts: {first:?} and {receipt}", key.id));
             }
         }
         let times = if !self.calm && self.chance.percent(10) { 2 } else { 1 };
@@ -525,7 +562,8 @@ fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Ve
         };
         // It names its envelope, as the conversation does in a real one.
         let id: As4MessageId = format!("{}.{}@sender", message.envelope_id, random::name()).parse().unwrap();
-        rehearse::packed(&process.router, message, id, "AP0002-DEMO".parse().unwrap(), packing)?;
+        let party = if message.carriage == Carriage::Own { PARTY } else { "AP0002-DEMO" };
+        rehearse::packed(&process.router, message, id, party.parse().unwrap(), packing)?;
     }
     let files = message.packed.iter().flat_map(|packing| &packing.pieces);
     let mut body = Vec::new();

@@ -12,7 +12,7 @@ use sluss::model::{
     Status, Timestamp,
 };
 use sluss::store::keys::Engine;
-use sluss::store::{Admission, Committed, Evidence, Settlement, Store, StoreError, Transaction};
+use sluss::store::{Admission, Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ fn a_transaction_with_one_illegal_step_does_nothing_at_all(open: Open<'_>) {
         answered: Some((key.clone(), answer)),
         settlements: vec![settlement(&claimed, Some(Outcome::Delivered)), settlement(&two, Some(Outcome::Open))],
         events: vec![Event::new(Timestamp::now(), Some(one.id), Stage::Receipted, "no")],
-        evidence: Evidence::default(),
+        ..Transaction::default()
     };
     assert!(matches!(store.commit(transaction), Err(StoreError::Illegal(_))));
     assert!(store.message(three.id).unwrap().is_none());

@@ -13,6 +13,7 @@ mod contract;
 mod crash;
 mod damage;
 mod lists;
+mod retention;
 mod upkeep;
 
 use sluss::model::{

@@ -2,10 +2,10 @@
 
 use super::refusal::Failure;
 use super::{Addressed, verified};
-use crate::access_point::Router;
-use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Refusal};
+use crate::access_point::{Router, Settings};
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Received, Refusal};
 use crate::limits;
-use crate::model::{DocumentType, ParticipantId, ProcessId};
+use crate::model::{DocumentType, ParticipantId, PartyId, ProcessId};
 use crate::net::BodyError;
 use crate::net::inbound::Upload;
 use crate::pki::Certificate;
@@ -14,45 +14,67 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
-/// Waits until the SOAP part is in memory as a whole. Nobody has a thread for it, and a large one needs a place among the
-/// few, which is held as long as the result.
+/// Waits until the SOAP part is in memory as a whole. Nobody has a thread for it. A large one needs a place among the few, and one
+/// beyond the bound that holds without a partner's setting one more among fewer; both are held as long as the result. Who has
+/// that second place waits for no other, so none waits for ever.
 pub(super) async fn arrived<'r>(
     router: &'r Router,
     content_type: &str,
     announced: Option<u64>,
     body: &mut Upload,
-) -> Result<Option<SemaphorePermit<'r>>, Failure> {
-    let bytes_max = router.settings().as4_bytes_max;
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(Failure::unread(&BodyError::TooLarge(bytes_max)));
+) -> Result<Vec<SemaphorePermit<'r>>, Failure> {
+    let settings = router.settings();
+    if announced.is_some_and(|bytes| bytes > settings.as4_bytes_max) {
+        return Err(Failure::unread(&BodyError::TooLarge(settings.as4_bytes_max)));
     }
-    let (mut place, mut looks, mut look_at) = (None, 0, 0);
+    let soap_bytes_max = settings.soap_bytes_max();
+    let [ordinary, most] = [limits::SOAP_BYTES_MAX, soap_bytes_max].map(|soap| soap + limits::BEGINNING_EXTRA_BYTES);
+    // From so many bytes on, a place of these, which is enough for so many.
+    let steps = [(limits::SOAP_SMALL_BYTES, &router.gate.large, ordinary), (ordinary, &router.gate.larger, most)];
+    let (mut places, mut looks, mut look_at) = (Vec::new(), 0, 0);
     loop {
         let (beginning, ended) = body.beginning();
-        let large = place.is_none() && beginning.len() > limits::SOAP_SMALL_BYTES;
-        let too_large = beginning.len() > limits::BEGINNING_BYTES_MAX;
+        let step = steps.get(places.len()).filter(|(from, ..)| beginning.len() > *from);
+        let too_large = beginning.len() > most;
         // Each look begins at the first byte: crumbs are not worth one each.
-        if ended || large || too_large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
-            if as4::begun(content_type, beginning, ended) {
-                return Ok(place);
+        if ended || step.is_some() || too_large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
+            if as4::begun(content_type, beginning, ended, soap_bytes_max) {
+                return Ok(places);
             }
             (looks, look_at) = (looks + 1, beginning.len() * 3 / 2);
         }
         if too_large {
-            let expected = format!("at most {} bytes with its headers", limits::BEGINNING_BYTES_MAX);
+            let expected = format!("at most {most} bytes with its headers");
             return Err(Failure::stranger(Refusal::Limit(Finding::new("a larger SOAP part", expected)), None));
         }
-        if large {
+        if let Some((_, gate, enough)) = step {
             let patience = limits::SERVER_IDLE_MAX;
-            let found = tokio::time::timeout(patience, router.gate.large.acquire()).await.ok().and_then(Result::ok);
+            let found = tokio::time::timeout(patience, gate.acquire()).await.ok().and_then(Result::ok);
             let none = || Failure::Crowded("too many large SOAP parts are in work".into());
-            place = Some(found.ok_or_else(none)?);
+            places.push(found.ok_or_else(none)?);
             let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-            body.expect(announced.min(limits::BEGINNING_BYTES_MAX + limits::SOAP_SMALL_BYTES));
+            body.expect(announced.min(enough + limits::SOAP_SMALL_BYTES));
         }
         body.more().await.map_err(|fault| Failure::unread(&fault))?;
     }
 }
+
+/// Whether the SOAP part is as small as its sender must keep it. Whose it claims to be decides: if that is a lie, it is
+/// refused for that next.
+fn fits<R: Read>(settings: &Settings, received: &Received<R>) -> Result<(), Failure> {
+    let (claimed, found) = (received.claimed(), received.soap().len());
+    let party = claimed.from.as_ref().and_then(|from| from.id.parse::<PartyId>().ok());
+    let most = settings.tolerated(party.as_ref()).soap_bytes_max;
+    if found <= most {
+        return Ok(());
+    }
+    let sender = party.map_or_else(|| "a sender without party id".to_owned(), |party| party.to_string());
+    let finding = Finding::new(format!("a SOAP part of {found} bytes"), format!("at most {most} bytes of {sender}"));
+    Err(Failure::stranger(Refusal::Limit(finding.remedy(LARGER)), Some(claimed)))
+}
+
+/// What helps who sends too much.
+const LARGER: &str = "the sender should send fewer properties and parts in one message, or agree with the receiver on a larger soap_bytes_max";
 
 /// So many pieces of a body are looked at as they come; later ones when there is half as much again.
 const LOOKS_AT_ONCE: usize = 32;
@@ -73,13 +95,16 @@ pub(super) async fn looked<R: Read + Send + 'static>(
 ) -> Result<Look<R>, Failure> {
     let keeper = Arc::clone(router);
     let look = apart(router, move || {
-        let received = as4::read(&content_type, body).map_err(|refusal| Failure::stranger(refusal, None))?;
+        let settings = keeper.settings();
+        let received = as4::read_within(&content_type, body, settings.soap_bytes_max());
+        let received = received.map_err(|refusal| Failure::stranger(refusal, None))?;
         if received.kind() != Kind::UserMessage {
             let found = format!("a {} as a request", received.kind().word());
             let expected = "a user message: AS4 receipts and errors come in answers here";
             let refusal = Refusal::Feature(Finding::new(found, expected).rule("AS4-2.3.1.i"));
             return Err(Failure::stranger(refusal, Some(received.claimed())));
         }
+        fits(&settings, &received)?;
         let Some(reference) = received.signer_reference().filter(|reference| reference.certificates().is_empty())
         else {
             return verified(&keeper, received, &[]).map(Ok);

@@ -17,6 +17,8 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(in crate::access_point) struct Gate {
     /// Places for requests with a large SOAP part.
     pub(super) large: Semaphore,
+    /// Places for those of them that go beyond what partners may send without a setting of theirs.
+    pub(super) larger: Semaphore,
     /// Who parses and verifies.
     pub(super) verifiers: Verifiers,
     looking_up: Semaphore,
@@ -28,6 +30,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             large: Semaphore::new(limits::SOAP_LARGE_AT_ONCE_MAX),
+            larger: Semaphore::new(limits::SOAP_RELAXED_AT_ONCE_MAX),
             verifiers: Verifiers::default(),
             looking_up: Semaphore::new(limits::SIGNER_LOOKUPS_AT_ONCE_MAX),
             lookups: Mutex::default(),

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
-pub use recovery::{Damage, Found, Scanned, Torn, holds, scan};
+pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, holds, remove, scan, segment, segments};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -165,6 +165,11 @@ impl Journal {
     /// Its syncs since the start.
     pub(super) fn syncs(&self) -> Syncs {
         self.syncs.clone()
+    }
+
+    /// The hash that chains its records.
+    pub(super) fn hash(&self) -> ChainHash {
+        self.hash
     }
 
     /// Where its segments are.

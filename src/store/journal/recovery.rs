@@ -3,11 +3,13 @@
 //! so a record of a later group behind a broken one proves that the broken one was once whole.
 
 use super::frame::{
-    ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, later_group, next_chain,
+    ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, hex, later_group,
+    next_chain,
 };
 use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
 use crate::store::disk::{Disk, DiskFile, Medium};
 use crate::store::{Place, StoreError};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 
@@ -53,6 +55,98 @@ pub fn holds(disk: &dyn Disk, folder: &Path, position: &Position) -> Result<bool
     Ok(Frame::decode(&record).is_some_and(|frame| frame.seq == position.seq && frame.chain == position.chain))
 }
 
+/// The beginning of a journal that is not there any more.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Beginning {
+    /// Its last segment.
+    pub segment: u32,
+    /// The number of its last record.
+    pub records: u64,
+    /// The chain hash with that record, in hexadecimal.
+    pub chain: String,
+}
+
+impl Beginning {
+    /// It goes up to this record, the last one of its segment.
+    pub(in crate::store) fn up_to(position: &Position) -> Self {
+        Self { segment: position.segment, records: position.seq, chain: hex(&position.chain) }
+    }
+
+    /// Whether it was noted that this is gone. Less may be missing than what was noted, since files go after the note.
+    pub(in crate::store) fn is_accounted_by(&self, noted: Option<&Self>) -> bool {
+        noted.is_some_and(|noted| self.segment < noted.segment || self == noted)
+    }
+
+    /// That `self` is missing was not noted, or something else was.
+    pub(in crate::store) fn unaccounted(&self, folder: &Path, noted: Option<&Self>) -> StoreError {
+        let expected = noted.map_or_else(
+            || "record 1".to_owned(),
+            |noted| {
+                format!("record {} with chain hash {} before it, or an earlier one", noted.records + 1, noted.chain)
+            },
+        );
+        let found =
+            format!("the journal begins with record {} and chain hash {} before it", self.records + 1, self.chain);
+        StoreError::Damaged {
+            what: format!("a segment is missing: {found}, expected {expected}"),
+            place: place(folder, self.segment, 0, self.records),
+        }
+    }
+}
+
+/// What is missing before the first segment; none where that is the first of all.
+///
+/// # Errors
+///
+/// When the segment cannot be read.
+pub fn beginning(disk: &dyn Disk, folder: &Path) -> Result<Option<Beginning>, StoreError> {
+    let first = numbers(disk, folder)?.first().copied().filter(|first| *first > 1);
+    let Some(first) = first else { return Ok(None) };
+    let failed = |source| StoreError::io(format!("read segment {first}"), source);
+    let mut head = [0; SEGMENT_HEADER_BYTES];
+    let file = disk.open(&path(folder, first)).map_err(failed)?;
+    file.read_up_to(&mut head, 0).map_err(failed)?;
+    let header = SegmentHeader::decode(&head).map_err(|_| StoreError::Damaged {
+        what: "its header is unreadable".into(),
+        place: place(folder, first, 0, 0),
+    })?;
+    Ok(Some(Beginning { segment: first - 1, records: header.first - 1, chain: hex(&header.chain) }))
+}
+
+/// Reads one segment that is no longer written, by itself: every record goes to `each`.
+///
+/// # Errors
+///
+/// [`StoreError::Damaged`] where it does not hold, and whatever `each` says.
+pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, each: Each<'_>) -> Result<(), StoreError> {
+    let mut reader = Reader::new(folder, hash, each);
+    reader.skip(disk, number);
+    reader.look(disk, number, None, false).map(|_| ())
+}
+
+/// The segments there are, in order.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or one is missing between others.
+pub fn segments(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
+    numbers(disk, folder)
+}
+
+/// Removes a segment for good.
+///
+/// # Errors
+///
+/// When the file system fails.
+pub fn remove(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(), StoreError> {
+    let removed = match disk.remove(&path(folder, number)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    let removed = removed.and_then(|()| disk.sync_folder(folder));
+    removed.map_err(|source| StoreError::io(format!("remove segment {number}"), source))
+}
+
 /// What a journal that we do not write to was found to hold.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
@@ -62,6 +156,8 @@ pub struct Scanned {
     pub last: Option<Position>,
     /// What is behind it: a torn tail, or a group that another process is writing.
     pub torn: Option<Torn>,
+    /// What is missing before the first segment.
+    pub dropped: Option<Beginning>,
     /// Damage: the first in each segment.
     pub damage: Vec<Damage>,
 }
@@ -97,8 +193,13 @@ pub fn scan(
         each(position, payload)
     };
     let mut reader = Reader::new(folder, hash, &mut noting);
-    if let Some(from) = from {
-        reader.last = Last { seq: from.seq, chain: from.chain };
+    match (from, numbers.first()) {
+        (Some(from), _) => reader.last = Last { seq: from.seq, chain: from.chain },
+        (None, Some(&first)) if first > 1 => {
+            reader.skip(disk, first);
+            scanned.dropped = Some(reader.dropped(first));
+        }
+        (None, _) => {}
     }
     for number in numbers.iter().filter(|number| from.is_none_or(|from| **number >= from.segment)) {
         scanned.segments += 1;
@@ -129,11 +230,15 @@ pub(super) fn open(
     synced.map_err(|error| StoreError::io(format!("sync {}", folder.display()), error))?;
     let mut numbers = numbers(&*medium.disk, folder)?;
     let mut reader = Reader::new(folder, hash, each);
-    if let Some(from) = from {
-        reader.last = Last { seq: from.seq, chain: from.chain };
-        numbers.retain(|number| *number >= from.segment);
-    }
     let mut found = Found::default();
+    match (from, numbers.first()) {
+        (Some(from), _) => {
+            reader.last = Last { seq: from.seq, chain: from.chain };
+            numbers.retain(|number| *number >= from.segment);
+        }
+        (None, Some(&first)) if first > 1 => reader.skip(&*medium.disk, first),
+        (None, _) => {}
+    }
     let mut open = None;
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
@@ -271,6 +376,11 @@ impl<'a> Reader<'a> {
         Ok(at as u64)
     }
 
+    /// What is missing before segment `first`, after its header was read.
+    fn dropped(&self, first: u32) -> Beginning {
+        Beginning { segment: first - 1, records: self.last.seq, chain: hex(&self.last.chain) }
+    }
+
     fn record(&mut self, number: u32, at: usize, frame: &Frame<'_>) -> Result<(), StoreError> {
         let chain = next_chain(self.hash, &self.last.chain, frame.payload);
         if frame.seq != self.last.seq + 1 {
@@ -340,7 +450,8 @@ fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
         numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()));
     }
     numbers.sort_unstable();
-    let missing = numbers.iter().zip(1..).find(|(found, expected)| **found != *expected);
+    let first = numbers.first().copied().unwrap_or(1);
+    let missing = numbers.iter().zip(first..).find(|(found, expected)| **found != *expected);
     match missing {
         Some((_, expected)) => {
             Err(StoreError::Damaged { what: "a segment is missing".into(), place: place(folder, expected, 0, 0) })

@@ -30,7 +30,7 @@ use std::thread::{self, JoinHandle};
 /// While the disk takes no table, the one in memory grows to the size of so many.
 const TABLES_MAX: u64 = 4;
 /// Files that are not merged yet; whoever would make one more waits.
-const UNMERGED_MAX: usize = 20;
+const UNMERGED_MAX: usize = 8;
 
 /// The tree, and its threads.
 pub(in crate::store) struct Lsm {
@@ -89,6 +89,8 @@ impl Lsm {
         });
         let ((wake, woken), (merge, merging)) = (sync_channel(1), sync_channel(1));
         let (writes, merges) = (Arc::clone(&shared), Arc::clone(&shared));
+        // A process that was killed may have left much that is not merged.
+        merge.try_send(()).ok();
         let start = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(work).map_err(failed)
         };

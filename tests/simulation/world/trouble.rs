@@ -94,10 +94,10 @@ impl World {
         self.nodes[n].up = None;
         self.nodes[n].starts += 1;
         let starts = self.nodes[n].starts;
-        match n {
-            SENDER => self.attempts.retain(|attempt| attempt.start == starts),
-            _ => self.arriving.retain(|arriving| arriving.start == starts),
+        if n == SENDER {
+            self.attempts.retain(|attempt| attempt.start == starts);
         }
+        self.arriving.retain(|arriving| arriving.node != n || arriving.start == starts);
     }
 
     fn stop_in_order(&mut self, n: usize) -> Checked {

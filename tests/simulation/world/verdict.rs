@@ -2,7 +2,7 @@
 
 use super::{Checked, PARTY, RECEIVER, SENDER, World};
 use crate::node::{FOLDER, Process, chain};
-use sluss::model::{Message, Query, Status};
+use sluss::model::{Carriage, Direction, Message, Query, Status};
 use sluss::store::{DuplicateKey, Store, StoreError, journal};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,10 @@ impl World {
             && self.network.is_empty()
             && self.attempts.is_empty()
             && self.arriving.is_empty()
-            && [SENDER, RECEIVER].into_iter().all(|n| self.all(n).iter().all(|message| message.status.is_final()))
+            && [SENDER, RECEIVER].into_iter().all(|n| {
+                let all = self.all(n);
+                all.iter().all(|message| Self::rests(message, &all))
+            })
     }
 
     pub(super) fn unfinished(&self) -> String {
@@ -73,9 +76,11 @@ impl World {
     }
 
     fn check_messages(&mut self) -> Checked {
-        let (sent, received) = (self.all(SENDER), self.all(RECEIVER));
+        let (of_sender, received) = (self.all(SENDER), self.all(RECEIVER));
+        let (sent, home): (Vec<Message>, Vec<Message>) =
+            of_sender.into_iter().partition(|message| message.direction == Direction::Out);
         let mut by_envelope: BTreeMap<Uuid, Vec<&Message>> = BTreeMap::new();
-        for message in &received {
+        for message in received.iter().chain(&home) {
             by_envelope.entry(message.envelope_id.to_string().parse().unwrap()).or_default().push(message);
         }
         for (envelope, id) in &self.accepted {
@@ -88,10 +93,36 @@ impl World {
                 return Err(format!("the client was told message {id}, and there is {}", message.id));
             }
             let arrived = by_envelope.get(envelope).map_or(0, Vec::len);
+            let receipts =
+                sent.iter().filter(|other| other.acknowledges.as_ref() == Some(&message.envelope_id)).count();
+            let opened = by_envelope
+                .get(envelope)
+                .into_iter()
+                .flatten()
+                .filter(|m| m.carriage == Carriage::Own && m.status != Status::Received)
+                .count();
+            if receipts != opened {
+                return Err(format!("{} was opened {opened} times and has {receipts} message receipts", message.id));
+            }
+            self.tally.answered += u64::from(message.status == Status::Accepted);
             match message.status {
+                Status::Accepted | Status::WaitingForReceipt if arrived == 1 && receipts == 1 => {
+                    self.tally.delivered += 1
+                }
+                Status::MessageExchangeError if arrived <= 1 && message.error.is_some() => self.tally.dead += 1,
                 Status::Acknowledged if arrived == 1 => self.tally.delivered += 1,
                 Status::SendFailure if arrived <= 1 && message.error.is_some() => self.tally.dead += 1,
                 status => return Err(format!("{} is {} and arrived {arrived} times", message.id, status.word())),
+            }
+        }
+        for receipt in sent.iter().filter(|message| message.acknowledges.is_some()) {
+            let arrived = home.iter().filter(|message| message.envelope_id == receipt.envelope_id).count();
+            if arrived > 1 || arrived == 0 && receipt.status == Status::Acknowledge {
+                return Err(format!(
+                    "the message receipt {} {} arrived {arrived} times",
+                    receipt.id,
+                    receipt.status.word()
+                ));
             }
         }
         for (envelope, ids) in &self.seen {
@@ -99,12 +130,12 @@ impl World {
                 return Err(format!("envelope {envelope} was handed to its recipient as {} messages", ids.len()));
             }
         }
-        let Some(process) = self.up(RECEIVER) else { return Err("the receiver is down".into()) };
-        for (id, receipt) in &self.receipts {
+        for (id, (node, receipt)) in &self.receipts {
+            let Some(process) = self.up(*node) else { return Err("a node is down".into()) };
             let key = DuplicateKey { id: id.parse().unwrap(), from: PARTY.parse().unwrap() };
             let kept = process.store.answered(&key).map_err(|error| error.to_string())?;
             let kept = kept.filter(|kept| kept.body == *receipt).and_then(|kept| kept.message);
-            if !kept.is_some_and(|id| received.iter().any(|message| message.id == id)) {
+            if !kept.is_some_and(|id| received.iter().chain(&home).any(|message| message.id == id)) {
                 return Err(format!("the AS4 receipt for {id} has no message"));
             }
         }

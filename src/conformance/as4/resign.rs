@@ -1,13 +1,13 @@
 //! New digests of elements and a new signature for a changed SOAP part, as the holder of a key would make them.
 
+use crate::crypto::{Digest, HashFunction};
+use crate::xml::c14n::{self, Form, Method};
+use crate::xml::{Tree, ns};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sluss::crypto::{Digest, HashFunction};
-use sluss::xml::c14n::{self, Form, Method};
-use sluss::xml::{Tree, ns};
 
 /// Signs anew what `soap` says now; none where it has no signature that can be made again.
-pub(crate) fn resigned(soap: &str, sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<String> {
+pub fn resigned(soap: &str, sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<String> {
     let mut soap = soap.to_owned();
     let method = Method { form: Form::Exclusive, comments: false, prefixes: Vec::new() };
     let tree = Tree::parse(soap.as_bytes()).ok()?;

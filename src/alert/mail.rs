@@ -1,0 +1,147 @@
+//! Alerts by mail: one plain text for all that is news.
+
+use super::{AlertError, Bulletin, Sender, State};
+use crate::limits::ALERT_TIME_MAX;
+use crate::model::time;
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Mailboxes};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Message, SmtpTransport, Transport};
+use serde::Deserialize;
+
+/// How the connection to the mail server is protected.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// Plain at first, then TLS by STARTTLS (RFC 3207), or nothing is sent.
+    #[default]
+    Starttls,
+    /// TLS from the first octet (RFC 8314).
+    Implicit,
+    /// None: for a mail server on this machine only.
+    None,
+}
+
+/// A mail server, and who writes to whom.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// Host name of the server, as its certificate has it.
+    pub server: String,
+    /// Port; by default 587, with implicit TLS 465, without 25.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    pub tls: MailTls,
+    /// Certificate authorities that are believed, in DER.
+    pub roots: Vec<Vec<u8>>,
+    /// Name and password, where the server asks for them.
+    pub credentials: Option<(String, String)>,
+    /// Who writes.
+    pub from: String,
+    /// To whom.
+    pub to: Vec<String>,
+}
+
+/// Sends mail.
+#[derive(Debug)]
+pub struct Mail {
+    transport: SmtpTransport,
+    from: Mailbox,
+    to: Mailboxes,
+    target: String,
+}
+
+impl Mail {
+    /// A sender with these settings. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError::Setting`] for addresses and certificates that are none.
+    pub fn new(settings: MailSettings) -> Result<Self, AlertError> {
+        let wrong = |key, reason: String| AlertError::Setting { key, reason };
+        let address = |key, text: &str| {
+            let expected = "expected an address as operations@kommun.example.se";
+            text.parse::<Mailbox>().map_err(|error| wrong(key, format!("found {text:?}: {error}, {expected}")))
+        };
+        let from = address("mail.from", &settings.from)?;
+        let mut to = Mailboxes::new();
+        for text in &settings.to {
+            to.push(address("mail.to", text)?);
+        }
+        let mut tls = TlsParameters::builder(settings.server.clone()).certificate_store(CertificateStore::None);
+        for root in settings.roots {
+            let root = Certificate::from_der(root).map_err(|error| wrong("mail.anchor_files", error.to_string()))?;
+            tls = tls.add_root_certificate(root);
+        }
+        let tls = tls.build().map_err(|error| wrong("mail.anchor_files", error.to_string()))?;
+        let (tls, port) = match settings.tls {
+            MailTls::Starttls => (Tls::Required(tls), 587),
+            MailTls::Implicit => (Tls::Wrapper(tls), 465),
+            MailTls::None => (Tls::None, 25),
+        };
+        let port = settings.port.unwrap_or(port);
+        let mut transport = SmtpTransport::builder_dangerous(settings.server.clone())
+            .port(port)
+            .tls(tls)
+            .timeout(Some(ALERT_TIME_MAX))
+            .hello_name(ClientId::Domain(from.email.domain().to_owned()));
+        if let Some((name, password)) = settings.credentials {
+            transport = transport.credentials(Credentials::new(name, password));
+        }
+        Ok(Self { transport: transport.build(), from, to, target: format!("{}:{port}", settings.server) })
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(super) async fn tell(&self, sender: &Sender, bulletins: &[Bulletin]) -> Result<(), AlertError> {
+        let failed = |error: &dyn std::fmt::Display| AlertError::Mail(error.to_string());
+        let mut message = Message::builder().from(self.from.clone()).subject(subject(sender, bulletins));
+        for to in self.to.iter() {
+            message = message.to(to.clone());
+        }
+        let message = message.header(ContentType::TEXT_PLAIN).body(text(sender, bulletins));
+        let message = message.map_err(|error| failed(&error))?;
+        let transport = self.transport.clone();
+        let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;
+        sent.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        Ok(())
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Begins => "begins",
+        State::Lasts => "lasts",
+        State::Ended => "is over",
+        State::Trial => "is a trial",
+    }
+}
+
+fn subject(sender: &Sender, bulletins: &[Bulletin]) -> String {
+    let of = &sender.access_point;
+    match bulletins {
+        [one] => format!("[sluss {of}] {} {}: {}", one.kind.word(), word(one.state), one.about),
+        many => format!("[sluss {of}] {} alerts", many.len()),
+    }
+}
+
+fn text(sender: &Sender, bulletins: &[Bulletin]) -> String {
+    let mut text = format!("Access point {} ({})\n", sender.access_point, sender.environment);
+    for one in bulletins {
+        text.push_str(&format!(
+            "\n{} {}: {}\n  since:  {}\n  found:  {}\n",
+            one.kind.word(),
+            word(one.state),
+            one.about,
+            time::millis(one.since),
+            one.found
+        ));
+        if one.state != State::Ended {
+            text.push_str(&format!("  to do:  {}\n", one.remedy));
+        }
+    }
+    text
+}

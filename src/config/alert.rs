@@ -1,0 +1,184 @@
+//! `[[alert]]`: who is told of what an operator must know.
+
+use super::mistake;
+use crate::alert::{Kind, MailTls};
+use crate::model::Problem;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// One receiver of alerts: by mail, or a program by HTTPS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// What it is told of. Default: everything.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
+    /// What lasts is told again after so long, in seconds. Default 86400, a day.
+    #[serde(default = "reminder")]
+    pub reminder_seconds: u64,
+    /// What is gone for so long is over, in seconds; what comes and goes is told once. Default 900.
+    #[serde(default = "settle")]
+    pub settle_seconds: u64,
+    /// A queue whose oldest message waits longer is told of, in seconds. Default 3600.
+    #[serde(default = "queue_age")]
+    pub queue_age_seconds: u64,
+    /// By mail.
+    #[serde(default)]
+    pub mail: Option<AlertMail>,
+    /// To a program.
+    #[serde(default)]
+    pub webhook: Option<AlertWebhook>,
+}
+
+fn reminder() -> u64 {
+    86_400
+}
+
+fn settle() -> u64 {
+    900
+}
+
+fn queue_age() -> u64 {
+    3600
+}
+
+/// A mail server, and who writes to whom.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertMail {
+    /// Host name of the server, as its certificate has it.
+    pub server: String,
+    /// Port. Default 587, with `tls = "implicit"` 465.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// `starttls` (default), `implicit`, or `none`, which only a server on this machine may have.
+    #[serde(default)]
+    pub tls: MailTls,
+    /// PEM files: the issuer of the server's certificate. The system's are not believed.
+    #[serde(default)]
+    pub anchor_files: Vec<PathBuf>,
+    /// Name, where the server asks for one.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// File with the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Who writes.
+    pub from: String,
+    /// To whom.
+    pub to: Vec<String>,
+}
+
+/// A program that is called.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertWebhook {
+    /// URL: https, or http on a loopback address.
+    pub url: String,
+    /// PEM files: the issuer of the server's certificate. The system's are not believed.
+    #[serde(default)]
+    pub anchor_files: Vec<PathBuf>,
+    /// File with the secret that signs each call (header `Sluss-Signature`, HMAC-SHA-256). Default: unsigned.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Alert {
+    /// Makes every path absolute.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        let mail = self.mail.iter_mut().flat_map(|mail| mail.anchor_files.iter_mut().chain(&mut mail.password_file));
+        let hook = self.webhook.iter_mut();
+        let hook = hook.flat_map(|webhook| webhook.anchor_files.iter_mut().chain(&mut webhook.secret_file));
+        for path in mail.chain(hook) {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// Files that hold secrets.
+    pub fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let password = self.mail.iter().filter_map(|mail| mail.password_file.as_ref());
+        password.chain(self.webhook.iter().filter_map(|webhook| webhook.secret_file.as_ref()))
+    }
+
+    /// What types alone cannot say.
+    pub(super) fn check(&self, index: usize, found: &mut Vec<Problem>) {
+        let key = format!("alert[{index}]");
+        if self.mail.is_some() == self.webhook.is_some() {
+            let both = if self.mail.is_some() { "both mail and webhook" } else { "neither mail nor webhook" };
+            found.push(mistake(
+                &key,
+                both,
+                "each [[alert]] has one of [alert.mail] and [alert.webhook]; write two tables for two receivers",
+            ));
+        }
+        if self.reminder_seconds < 60 || self.queue_age_seconds == 0 {
+            let said =
+                format!("reminder_seconds {} and queue_age_seconds {}", self.reminder_seconds, self.queue_age_seconds);
+            found.push(mistake(&key, said, "use at least 60 for the first and 1 for the second"));
+        }
+        if let Some(mail) = &self.mail {
+            mail.check(&format!("{key}.mail"), found);
+        }
+        if let Some(webhook) = &self.webhook {
+            webhook.check(&format!("{key}.webhook"), found);
+        }
+    }
+}
+
+impl AlertMail {
+    fn check(&self, key: &str, found: &mut Vec<Problem>) {
+        let here = is_here(&self.server);
+        if self.tls == MailTls::None && !here {
+            found.push(mistake(
+                &format!("{key}.tls"),
+                "none",
+                "only a mail server on this machine may be spoken to in clear; use \"starttls\" or \"implicit\"",
+            ));
+        }
+        if self.tls != MailTls::None && self.anchor_files.is_empty() {
+            found.push(mistake(
+                &format!("{key}.anchor_files"),
+                "[]",
+                "no server would be believed; name the certificate of the issuer of the server's certificate",
+            ));
+        }
+        if self.user.is_some() != self.password_file.is_some() {
+            found.push(mistake(key, "user without password_file or the reverse", "give both, or neither"));
+        }
+        if self.to.is_empty() {
+            found.push(mistake(&format!("{key}.to"), "[]", "name at least one address"));
+        }
+    }
+}
+
+impl AlertWebhook {
+    fn check(&self, key: &str, found: &mut Vec<Problem>) {
+        let url: Option<http::Uri> = self.url.parse().ok();
+        let (scheme, host) =
+            url.as_ref().map(|url| (url.scheme_str(), url.host().unwrap_or_default())).unwrap_or_default();
+        match scheme {
+            Some("https") if self.anchor_files.is_empty() => {
+                found.push(mistake(
+                    &format!("{key}.anchor_files"),
+                    "[]",
+                    "no server would be believed; name the certificate of the issuer of the server's certificate",
+                ));
+            }
+            Some("https") => {}
+            Some("http") if is_here(host) => {}
+            // The path of such a URL is often a secret, so it is not said.
+            _ => found.push(mistake(
+                &format!("{key}.url"),
+                format!("{}://{host}/…", scheme.unwrap_or("?")),
+                "use an https URL, or http to a loopback address",
+            )),
+        }
+    }
+}
+
+/// Whether a host is this machine.
+fn is_here(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

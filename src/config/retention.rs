@@ -1,0 +1,94 @@
+//! How long what is kept.
+
+use super::mistake;
+use crate::model::{Problem, Timestamp};
+use crate::store;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How long what is kept, in days since a message was accepted or received. What has not ended is kept until it has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Sealed envelopes and opened documents of messages that have ended. Default: for ever.
+    pub contents_days: Option<u32>,
+    /// What the lists say of messages that have ended; their contents go with them. Default: for ever.
+    pub messages_days: Option<u32>,
+    /// The event log, with the receipts and certificates that prove it. Default 366 (ISEC-8.2.t03: at least 12 months).
+    pub log_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { contents_days: None, messages_days: None, log_days: 366 }
+    }
+}
+
+impl Retention {
+    /// Fewer days of the event log than what is recommended.
+    pub const LOG_DAYS_RECOMMENDED: u32 = 365;
+
+    pub(super) fn check(&self, found: &mut Vec<Problem>) {
+        let days = [
+            ("retention.contents_days", self.contents_days),
+            ("retention.messages_days", self.messages_days),
+            ("retention.log_days", Some(self.log_days)),
+        ];
+        for (key, days) in days.into_iter().filter(|(_, days)| *days == Some(0)) {
+            found.push(mistake(key, days.unwrap_or(0), "everything would go at once; give at least 1 day"));
+        }
+        if let (Some(contents), Some(messages)) = (self.contents_days, self.messages_days)
+            && contents > messages
+        {
+            let remedy = format!("contents go with their message; use at most retention.messages_days, {messages}");
+            found.push(mistake("retention.contents_days", contents, &remedy));
+        }
+    }
+
+    /// What may go at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> store::Retention {
+        let before = |days: u32| {
+            let kept = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+            now.checked_sub(kept).unwrap_or(Timestamp::MIN)
+        };
+        store::Retention {
+            contents_before: self.contents_days.map(before),
+            messages_before: self.messages_days.map(before),
+            log_before: Some(before(self.log_days)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let retention: Retention = toml::from_str(text).unwrap();
+        let mut found = Vec::new();
+        retention.check(&mut found);
+        found.into_iter().map(|problem| problem.detail).collect()
+    }
+
+    #[test]
+    fn a_log_is_kept_for_twelve_months_and_contents_for_ever_unless_something_else_is_said() {
+        let now = Timestamp::from_second(1_000 * 24 * 60 * 60).unwrap();
+        let retention: Retention = toml::from_str("").unwrap();
+        let expected = store::Retention {
+            log_before: Timestamp::from_second((1_000 - 366) * 24 * 60 * 60).ok(),
+            ..store::Retention::default()
+        };
+        assert_eq!((retention.at(now), mistakes("").len()), (expected, 0));
+        let retention: Retention = toml::from_str("contents_days = 30\nmessages_days = 4294967295").unwrap();
+        assert_eq!(retention.at(now).contents_before, Timestamp::from_second(970 * 24 * 60 * 60).ok());
+        assert_eq!(retention.at(now).messages_before, Some(Timestamp::MIN), "beyond all time is for ever");
+    }
+
+    #[test]
+    fn days_that_make_no_sense_are_mistakes_and_unknown_keys_errors() {
+        assert!(mistakes("log_days = 0")[0].contains("retention.log_days = 0"));
+        assert!(mistakes("contents_days = 100\nmessages_days = 50")[0].contains("at most retention.messages_days, 50"));
+        assert!(toml::from_str::<Retention>("log_months = 12").is_err());
+    }
+}

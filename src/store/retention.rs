@@ -1,0 +1,222 @@
+//! What keeps the store from growing for ever: the contents of messages that have ended, such messages themselves and the event
+//! log each have a time after which they go.
+//!
+//! The event log is the journal, and goes by whole segments from its beginning. What a segment says that still has to be known
+//! (messages, and which AS4 messages were received) is written again at the journal's end before; then a record says where the
+//! journal begins now, with the chain hash there; then the segment is removed. Each step may be broken off: the next start or
+//! the next call goes on.
+//!
+//! All is done in small steps between other transactions. Files are removed, not overwritten: what a disk keeps of a removed
+//! file is for its encryption to hide.
+
+use crate::limits::{ANSWER_KEPT, PURGE_STEP_MESSAGES};
+use crate::model::{Change, Content, Direction, Event, Message, MessageId, Stage, Status, Timestamp};
+use crate::store::disk::Disk;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
+use crate::store::journal::{self, Beginning, ChainHash};
+use crate::store::record::{Record, unreadable};
+use crate::store::{Answered, DuplicateKey, Settlement, Store, StoreError, Transaction, Upkeep};
+use std::path::Path;
+
+/// What may go.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Retention {
+    /// Payloads of messages that have ended and were created before; none: they stay.
+    pub contents_before: Option<Timestamp>,
+    /// Messages that have ended and were created before, with their payloads; none: they stay.
+    pub messages_before: Option<Timestamp>,
+    /// Events recorded before; none: they stay.
+    pub log_before: Option<Timestamp>,
+}
+
+/// What went in one step.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Purged {
+    /// Messages whose payloads went.
+    pub contents: usize,
+    /// Messages.
+    pub messages: usize,
+    /// Records of the event log.
+    pub records: usize,
+}
+
+impl Purged {
+    /// Whether there may be more to do at once.
+    pub fn is_anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
+impl EmbeddedStore {
+    /// One small step of what may go. To be called again while it did something.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`]. What was done before is done.
+    pub(super) fn purge_step(&self, retention: &Retention) -> Result<Purged, StoreError> {
+        // Neither two at once, nor beside a backup, which copies segments.
+        let Some(_alone) = self.try_alone() else { return Ok(Purged::default()) };
+        Ok(Purged {
+            contents: retention.contents_before.map_or(Ok(0), |at| self.purge_contents(at))?,
+            messages: retention.messages_before.map_or(Ok(0), |at| self.purge_messages(at))?,
+            records: retention.log_before.map_or(Ok(0), |at| self.purge_segment(at))?,
+        })
+    }
+
+    fn purge_contents(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let found = self.index().created_before(ENDED_WITH_PAYLOADS, before, PURGE_STEP_MESSAGES)?;
+        let mut settlements = Vec::new();
+        for id in found {
+            let message = self.index().message(id)?.filter(|message| message.status.is_final());
+            settlements.extend(message.map(|message| without_payloads(&message)));
+        }
+        let count = settlements.len();
+        self.purged(Transaction { settlements, ..Transaction::default() }, count, |event| {
+            Event { detail: format!("the contents of {count} messages were removed"), ..event.fact("contents", count) }
+                .fact("created_before", before)
+        })
+    }
+
+    fn purge_messages(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let mut forget: Vec<MessageId> = Vec::new();
+        let ended = Status::ALL.into_iter().filter(|status| status.is_final());
+        for prefix in ended.flat_map(|status| [Direction::Out, Direction::In].map(|way| status_prefix(way, status))) {
+            let room = PURGE_STEP_MESSAGES - forget.len();
+            forget.extend(self.index().created_before(&prefix, before, room)?);
+        }
+        let count = forget.len();
+        let upkeep = Some(Box::new(Upkeep { forget, ..Upkeep::default() }));
+        self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
+            Event { detail: format!("{count} messages that had ended were removed"), ..event.fact("messages", count) }
+                .fact("created_before", before)
+        })
+    }
+
+    /// Removes the oldest segment, if every record in it is older.
+    fn purge_segment(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let (medium, folder) = self.segments();
+        let Some(open) = self.index().position()?.map(|position| position.segment) else { return Ok(0) };
+        let Some(oldest) = journal::segments(&*medium.disk, folder)?.first().copied().filter(|first| *first < open)
+        else {
+            return Ok(0);
+        };
+        let read = Segment::read(&*medium.disk, folder, self.hash(), oldest)?;
+        if read.newest.is_none_or(|newest| newest >= before) {
+            return Ok(0);
+        }
+        let cannot_come_again = self.now().checked_sub(ANSWER_KEPT).unwrap_or(Timestamp::MIN);
+        for carry in read.messages.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { carry: carry.to_vec(), ..Upkeep::default() })?;
+        }
+        for answers in read.answers.chunks(PURGE_STEP_MESSAGES) {
+            let answers = answers.iter().map(|(key, answered, at)| {
+                let old = at.is_none_or(|at| at < cannot_come_again);
+                (key.clone(), if old { answered.without_body() } else { answered.clone() })
+            });
+            self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
+        }
+        let (count, last) = (read.events.len(), read.beginning.clone());
+        let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
+        self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
+            Event { detail: format!("the event log up to record {} was removed", last.records), ..event }
+                .fact("records", last.records)
+                .fact("chain", &last.chain)
+        })?;
+        // A crash must not leave an index that is behind what the journal still has.
+        self.index().flush()?;
+        read.remove(&*medium.disk, folder, self.index())?;
+        Ok(count)
+    }
+
+    fn carry(&self, upkeep: Upkeep) -> Result<(), StoreError> {
+        self.commit(Transaction { upkeep: Some(Box::new(upkeep)), ..Transaction::default() }).map(drop)
+    }
+
+    /// Commits what removes `count` things, with an event that says so.
+    fn purged(
+        &self,
+        transaction: Transaction,
+        count: usize,
+        told: impl FnOnce(Event) -> Event,
+    ) -> Result<usize, StoreError> {
+        if count > 0 {
+            let event = told(Event::new(self.now(), None, Stage::Purged, ""));
+            self.commit(Transaction { events: vec![event], ..transaction })?;
+        }
+        Ok(count)
+    }
+}
+
+/// Ends what a crash broke off: segments that the journal's record says are gone, and are not.
+///
+/// # Errors
+///
+/// [`StoreError::Damaged`] when segments are missing of which no record says that they went, and when the first one does not
+/// continue the chain that was noted.
+pub(super) fn resume(disk: &dyn Disk, folder: &Path, hash: ChainHash, index: &Index) -> Result<(), StoreError> {
+    let (dropped, found) = (index.dropped()?, journal::beginning(disk, folder)?);
+    let gone = dropped.as_ref().map_or(0, |dropped| dropped.segment);
+    if let Some(found) = found.filter(|found| !found.is_accounted_by(dropped.as_ref())) {
+        return Err(found.unaccounted(folder, dropped.as_ref()));
+    }
+    for number in journal::segments(disk, folder)?.into_iter().filter(|number| *number <= gone) {
+        Segment::read(disk, folder, hash, number)?.remove(disk, folder, index)?;
+    }
+    Ok(())
+}
+
+/// What is in one segment.
+#[derive(Debug, Default)]
+struct Segment {
+    number: u32,
+    /// When its last record was written.
+    newest: Option<Timestamp>,
+    /// The beginning of the journal up to its end.
+    beginning: Beginning,
+    /// Messages whose whole state is in it.
+    messages: Vec<MessageId>,
+    /// Answers, and when they were given, where that is told here.
+    answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// Events, by record.
+    events: Vec<(u64, Vec<Event>)>,
+}
+
+impl Segment {
+    fn read(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32) -> Result<Self, StoreError> {
+        let mut segment = Self { number, ..Self::default() };
+        journal::segment(disk, folder, hash, number, &mut |position, payload| {
+            let Record { log, state } = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
+            segment.newest = Some(log.at);
+            segment.beginning = Beginning::up_to(position);
+            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value.id));
+            let given = state.answered.into_iter().map(|(key, answered)| (key, answered.value, Some(log.at)));
+            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.value, None));
+            segment.answers.extend(given.chain(carried));
+            let events = log.events.into_iter().map(|event| event.value);
+            segment.events.push((position.seq, events.collect()));
+            Ok(())
+        })?;
+        Ok(segment)
+    }
+
+    /// Removes it, and what the index says of its events.
+    fn remove(&self, disk: &dyn Disk, folder: &Path, index: &Index) -> Result<(), StoreError> {
+        self.events.chunks(PURGE_STEP_MESSAGES).try_for_each(|events| index.remove_events(events))?;
+        journal::remove(disk, folder, self.number)
+    }
+}
+
+fn without_payloads(message: &Message) -> Settlement {
+    let mut changes = Vec::new();
+    if message.packed.is_some() {
+        changes.push(Change::Packed(None));
+    }
+    if message.envelope.is_some() {
+        changes.push(Change::EnvelopeGone);
+    }
+    if let Some(content) = message.content.as_ref().filter(|content| content.payload.is_some()) {
+        changes.push(Change::Content(Box::new(Content { payload: None, ..content.clone() })));
+    }
+    Settlement { id: message.id, claim: None, release: false, outcome: None, changes }
+}

@@ -1,0 +1,231 @@
+//! Alerts by mail and webhook, against a mail server and a receiver that are written here.
+
+use super::site::{PEER, Site};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
+use sluss::model::Status;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// Longest wait for an alert: looks are seconds apart, and a machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A mail as it came, and what the client showed to be let in.
+struct Mailed {
+    text: String,
+    credentials: String,
+    encrypted: bool,
+}
+
+/// A mail server on loopback that has a certificate for `localhost`.
+struct MailServer {
+    address: SocketAddr,
+    certificate: String,
+    mails: Receiver<Mailed>,
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+impl MailServer {
+    fn start(implicit: bool) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (told, mails) = channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                // A client that breaks off is none that told something.
+                let _ = conversation(stream, implicit, &config, &told);
+            }
+        });
+        Self { address, certificate: made.cert.pem(), mails }
+    }
+}
+
+fn encrypted(stream: TcpStream, config: &Arc<ServerConfig>) -> Box<dyn Stream> {
+    Box::new(StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream))
+}
+
+/// One connection, as RFC 5321 and RFC 3207 have it.
+fn conversation(
+    tcp: TcpStream,
+    implicit: bool,
+    config: &Arc<ServerConfig>,
+    told: &Sender<Mailed>,
+) -> std::io::Result<()> {
+    let mut secret = implicit;
+    let plain = tcp.try_clone()?;
+    let mut stream: Box<dyn Stream> = if implicit { encrypted(tcp, config) } else { Box::new(tcp) };
+    let mut credentials = String::new();
+    stream.write_all(b"220 localhost ESMTP\r\n")?;
+    loop {
+        let line = line(&mut stream)?;
+        let answer = match line.split(' ').next().unwrap_or_default().to_ascii_uppercase().as_str() {
+            "EHLO" if secret => "250-localhost\r\n250 AUTH PLAIN",
+            "EHLO" => "250-localhost\r\n250 STARTTLS",
+            "STARTTLS" => {
+                stream.write_all(b"220 go\r\n")?;
+                stream = encrypted(plain.try_clone()?, config);
+                secret = true;
+                continue;
+            }
+            "AUTH" => {
+                credentials.clone_from(&line);
+                "235 come in"
+            }
+            "DATA" => {
+                stream.write_all(b"354 go on\r\n")?;
+                let mut text = String::new();
+                loop {
+                    let line = self::line(&mut stream)?;
+                    if line == "." {
+                        break;
+                    }
+                    text.push_str(&line);
+                    text.push('\n');
+                }
+                told.send(Mailed { text, credentials: credentials.clone(), encrypted: secret }).unwrap();
+                "250 taken"
+            }
+            "QUIT" => return stream.write_all(b"221 bye\r\n"),
+            _ => "250 yes",
+        };
+        stream.write_all(format!("{answer}\r\n").as_bytes())?;
+    }
+}
+
+fn line(stream: &mut dyn Read) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    loop {
+        let mut octet = [0];
+        stream.read_exact(&mut octet)?;
+        match octet[0] {
+            b'\n' => return Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+            other => line.push(other),
+        }
+    }
+}
+
+/// A receiver of calls that refuses the first `refused` of them; gives signature and body of all.
+fn receiver(refused: usize) -> (SocketAddr, Receiver<(String, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (told, calls) = channel();
+    std::thread::spawn(move || {
+        for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut signature, mut length) = (String::new(), 0);
+            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                let (name, value) = line.split_once(": ").unwrap_or_default();
+                match name.to_ascii_lowercase().as_str() {
+                    "sluss-signature" => value.clone_into(&mut signature),
+                    "content-length" => length = value.parse().unwrap(),
+                    _ => {}
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let status = if number < refused { "503 Busy" } else { "204 Taken" };
+            let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            let answer =
+                answer.replace("204 Taken\r\nConnection: close\r\nContent-Length: 0", "204 Taken\r\nConnection: close");
+            stream.write_all(answer.as_bytes()).unwrap();
+            if told.send((signature, body)).is_err() {
+                return;
+            }
+        }
+    });
+    (address, calls)
+}
+
+fn file(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
+
+fn mail(server: &MailServer, tls: &str, folder: &Path) -> String {
+    let anchor = file(folder, &format!("{tls}.pem"), &server.certificate);
+    let password = file(folder, "password", "hemligt\n");
+    format!(
+        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.mail]\nserver = \"localhost\"\nport = {}\ntls = \"{tls}\"\n\
+         anchor_files = [\"{anchor}\"]\nuser = \"sluss\"\npassword_file = \"{password}\"\n\
+         from = \"sluss@kommun.example.se\"\nto = [\"drift@kommun.example.se\", \"jour@kommun.example.se\"]\n",
+        server.address.port()
+    )
+}
+
+/// Waits for the next call of the receiver that is about this kind; the signature of each is checked.
+fn called(calls: &Receiver<(String, Vec<u8>)>, kind: &str) -> (Value, Value) {
+    loop {
+        let (signature, body) = calls.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no call about {kind}"));
+        let expected = sluss::crypto::hex(&sluss::crypto::hmac_sha256(b"delad nyckel", &body));
+        assert_eq!(signature, format!("sha256={expected}"));
+        let posted: Value = serde_json::from_slice(&body).unwrap();
+        let found = posted["alerts"].as_array().unwrap().iter().find(|alert| alert["kind"] == kind).cloned();
+        if let Some(alert) = found {
+            return (posted, alert);
+        }
+    }
+}
+
+/// TESTQ TF-09.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_and_of_a_partner_that_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let (starttls, implicit) = (MailServer::start(false), MailServer::start(true));
+    let (address, calls) = receiver(1);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nsettle_seconds = 12\nkinds = [\"conformance\", \"partner-down\"]\n[alert.webhook]\n\
+         url = \"http://{address}/alerts\"\nsecret_file = \"{secret}\"\n"
+    );
+    let tables = [mail(&starttls, "starttls", folder.path()), mail(&implicit, "implicit", folder.path()), webhook];
+    let site = Site::start_with(|text| text + &tables.concat()).await;
+
+    let envelope = String::from_utf8(site.envelope(|_| {}, |text| text)).unwrap();
+    let sent = site.sent(envelope.replace("FEDERATIONID", "FEDERATION").into_bytes());
+    assert_eq!(site.post(&site.pack(&sent)).await.status, 200);
+    let received = site.arrived(&sent).await;
+    site.wait(received, |message| message.status == Status::Deleted).await;
+
+    for server in [&starttls, &implicit] {
+        let mailed = server.mails.recv_timeout(PATIENCE).expect("a mail");
+        assert!(mailed.encrypted, "nothing is sent in clear");
+        assert_eq!(mailed.credentials, "AUTH PLAIN AHNsdXNzAGhlbWxpZ3Q=");
+        let text = mailed.text.replace("=\n", "");
+        for part in [
+            "To: drift@kommun.example.se, jour@kommun.example.se",
+            "Subject: [sluss AP0001-TESTBED] conformance begins: AP0002-TESTBED",
+            "report it to Digg",
+            &received.to_string(),
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(!text.contains(site.alice.as_str()) && !text.contains("Ärende"), "{text}");
+    }
+    // The first call was refused, so it comes again, and no third time.
+    for expected in ["begins", "begins", "ended"] {
+        let (posted, alert) = called(&calls, "conformance");
+        assert_eq!((&alert["state"], &alert["about"]), (&expected.into(), &PEER.into()), "{alert}");
+        assert_eq!((&posted["access_point"], &posted["environment"]), (&"AP0001-TESTBED".into(), &"testbed".into()));
+    }
+    let text = site.metrics().await;
+    assert!(text.contains("sluss_alerts_total{channel=\"webhook\",result=\"failed\"} 1\n"), "{text}");
+    assert!(text.contains("sluss_alerts_total{channel=\"mail\",result=\"told\"} 2\n"), "{text}");
+
+    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    let (_, alert) = called(&calls, "partner-down");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
+    assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
+}

@@ -1,0 +1,250 @@
+//! What is no longer to be kept goes, and nothing else.
+
+use crate::{duplicate, hash, settle, with_envelope};
+use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Timestamp};
+use sluss::store::disk::Medium;
+use sluss::store::verify::verify;
+use sluss::store::{EmbeddedStore, Retention, Settlement, Store, StoreError, Transaction};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Days since 1970.
+#[derive(Default)]
+struct Days(AtomicI64);
+
+impl Clock for Days {
+    fn now(&self) -> Timestamp {
+        day(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn day(day: i64) -> Timestamp {
+    Timestamp::from_second(day * 24 * 60 * 60).unwrap()
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    clock: Arc<Days>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn try_open(&self, anew: bool) -> Result<EmbeddedStore, StoreError> {
+        let medium = Medium { segment_bytes: 16 * 1024, ..Medium::system() };
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        EmbeddedStore::open_telling(&medium, self.path(), hash, clock, anew, &mut |_| {}).map(|(store, _)| store)
+    }
+
+    fn open(&self) -> EmbeddedStore {
+        self.try_open(false).unwrap()
+    }
+
+    fn segments(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path().join("journal")).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// A message of today with a payload, an event and an answered AS4 message; ended or not.
+    fn put(&self, store: &EmbeddedStore, n: u32, ended: bool) -> Message {
+        let mut writer = store.blobs().create(None).unwrap();
+        writer.write_all(b"sealed").unwrap();
+        let new = Message { created_at: self.clock.now(), ..with_envelope(writer.commit().unwrap()) };
+        let event = Event::new(self.clock.now(), Some(new.id), Stage::Accepted, "accepted");
+        let inserted = Transaction {
+            inserts: vec![new.clone()],
+            answered: Some(duplicate(n)),
+            events: vec![event],
+            ..Transaction::default()
+        };
+        store.commit(inserted).unwrap();
+        if ended {
+            store.commit(settle(cancelled(new.id))).unwrap();
+        }
+        store.message(new.id).unwrap().unwrap()
+    }
+
+    fn assert_whole(&self) {
+        let verified = verify(self.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+        assert!(verified.whole, "{:?}", verified.findings);
+    }
+}
+
+fn purge(store: &EmbeddedStore, retention: Retention) -> (usize, usize, usize) {
+    let (mut contents, mut messages, mut records) = (0, 0, 0);
+    for _ in 0..10_000 {
+        let purged = store.purge(&retention).unwrap();
+        if !purged.is_anything() {
+            return (contents, messages, records);
+        }
+        (contents, messages, records) =
+            (contents + purged.contents, messages + purged.messages, records + purged.records);
+    }
+    panic!("it has no end");
+}
+
+fn log_before(before: i64) -> Retention {
+    Retention { log_before: Some(day(before)), ..Retention::default() }
+}
+
+fn all(store: &EmbeddedStore) -> BTreeMap<MessageId, Message> {
+    let listed = store.list(&Query { limit: 10_000, ..Query::default() }).unwrap();
+    listed.into_iter().map(|message| (message.id, message)).collect()
+}
+
+/// What has to be as it was, whatever went.
+fn assert_known(store: &EmbeddedStore, before: &BTreeMap<MessageId, Message>, answers: u32) {
+    assert_eq!(&all(store), before);
+    for n in 0..answers {
+        let (key, first) = duplicate(n);
+        let known = store.answered(&key).unwrap().unwrap();
+        assert_eq!(known.fingerprint, first.fingerprint, "a duplicate is known for ever");
+        assert!(known.body == first.body || (known.body.is_empty() && n < 100), "{n}");
+    }
+}
+
+fn filled(fixture: &Fixture) -> (EmbeddedStore, Vec<Message>, Vec<Message>) {
+    let store = fixture.open();
+    let old = (0..100).map(|n| fixture.put(&store, n, n % 2 == 0)).collect();
+    fixture.clock.0.store(400, Ordering::Relaxed);
+    let new = (100..110).map(|n| fixture.put(&store, n, true)).collect();
+    (store, old, new)
+}
+
+/// ISEC-8.2.t03: the log of the last months is there, and what came before goes without taking anything else with it.
+#[test]
+fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
+    let fixture = Fixture::new();
+    let (store, old, new) = filled(&fixture);
+    let (before, counts) = (all(&store), format!("{:?}", store.counts().unwrap().by_status));
+    let segments = fixture.segments().len();
+    assert_eq!(purge(&store, log_before(0)), (0, 0, 0), "nothing is that old");
+    let (_, _, records) = purge(&store, log_before(34));
+    assert!(records > 90, "{records}");
+    assert!(segments > 4 && !fixture.path().join("journal/00000001.log").exists());
+    assert_known(&store, &before, 110);
+    fixture.assert_whole();
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_known(&store, &before, 110);
+        assert_eq!(format!("{:?}", store.counts().unwrap().by_status), counts, "{anew}");
+        assert_eq!((store.events(old[0].id).unwrap().len(), store.events(new[0].id).unwrap().len()), (0, 1), "{anew}");
+        assert!(store.refusals(100).unwrap().iter().any(|event| event.stage == Stage::Purged));
+        // What waited still waits, and can go on.
+        let claim = store.claim(Timestamp::now(), std::time::Duration::from_secs(1)).unwrap().unwrap();
+        assert!(!claim.status.is_final() && before.contains_key(&claim.id));
+    }
+}
+
+#[test]
+fn a_removal_that_was_broken_off_is_ended_by_the_next_start() {
+    let fixture = Fixture::new();
+    let (store, old, _) = filled(&fixture);
+    let before = all(&store);
+    let kept = tempfile::tempdir().unwrap();
+    let copy = |path: &Path, to: &Path| assert!(fs::copy(path, to.join(path.file_name().unwrap())).is_ok());
+    let all_segments = fixture.segments();
+    all_segments.iter().for_each(|path| copy(path, kept.path()));
+    purge(&store, log_before(34));
+    drop(store);
+    let gone: Vec<&PathBuf> = all_segments.iter().filter(|path| !path.exists()).collect();
+    assert!(gone.len() > 2);
+    for anew in [false, true] {
+        // As if the process had ended between the record and the removal of the files.
+        gone.iter().for_each(|path| copy(&kept.path().join(path.file_name().unwrap()), path.parent().unwrap()));
+        let store = fixture.try_open(anew).unwrap();
+        assert_known(&store, &before, 110);
+        assert_eq!(store.events(old[0].id).unwrap(), [], "{anew}");
+        assert!(gone.iter().all(|path| !path.exists()), "{anew}");
+        fixture.assert_whole();
+    }
+}
+
+#[test]
+fn a_beginning_that_is_missing_without_a_record_of_it_is_damage() {
+    let fixture = Fixture::new();
+    let (store, ..) = filled(&fixture);
+    drop(store);
+    fs::remove_file(fixture.path().join("journal/00000001.log")).unwrap();
+    let verified = verify(fixture.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+    assert!(verified.findings.iter().any(|finding| finding.what.contains("a segment is missing")), "{verified:?}");
+    for anew in [false, true] {
+        let refused = fixture.try_open(anew).err().unwrap();
+        assert!(
+            matches!(&refused, StoreError::Damaged { what, .. } if what.contains("a segment is missing")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_beginning_that_went_and_another_than_was_noted_is_damage() {
+    let fixture = Fixture::new();
+    let (store, ..) = filled(&fixture);
+    purge(&store, log_before(34));
+    drop(store);
+    let first = fixture.segments().remove(0);
+    fs::remove_file(first).unwrap();
+    let refused = fixture.try_open(true).err().unwrap();
+    assert!(matches!(&refused, StoreError::Damaged { what, .. } if what.contains("a segment is missing")), "{refused}");
+}
+
+#[test]
+fn contents_of_what_has_ended_go_and_what_has_not_keeps_them() {
+    let fixture = Fixture::new();
+    let (store, old, new) = filled(&fixture);
+    let retention = Retention { contents_before: Some(day(399)), ..Retention::default() };
+    assert_eq!(purge(&store, retention), (50, 0, 0));
+    let envelope = |message: &Message| {
+        let blob = store.message(message.id).unwrap().unwrap().envelope;
+        assert!(blob.is_none() || Some(blob.unwrap()) == message.envelope);
+        (blob.is_some(), store.blobs().open(message.envelope.unwrap()).is_ok())
+    };
+    assert_eq!((envelope(&old[0]), envelope(&old[1]), envelope(&new[0])), ((false, false), (true, true), (true, true)));
+    assert_eq!(store.message(old[0].id).unwrap().unwrap().status, old[0].status);
+    fixture.assert_whole();
+    drop(store);
+    let store = fixture.try_open(true).unwrap();
+    assert_eq!(purge(&store, retention), (0, 0, 0));
+}
+
+#[test]
+fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a_rebuild() {
+    let fixture = Fixture::new();
+    let (store, old, new) = filled(&fixture);
+    let retention = Retention { messages_before: Some(day(399)), log_before: Some(day(34)), ..Retention::default() };
+    let (_, messages, records) = purge(&store, retention);
+    assert!(messages == 50 && records > 90, "{messages} {records}");
+    let check = |store: &EmbeddedStore| {
+        assert_eq!(store.message(old[0].id).unwrap(), None);
+        assert!(store.blobs().open(old[0].envelope.unwrap()).is_err());
+        assert_eq!((all(store).len(), store.message(new[0].id).unwrap().as_ref()), (60, Some(&new[0])));
+        assert!(store.answered(&duplicate(0).0).unwrap().is_some(), "it is a duplicate if it comes again");
+        let ended = store.list(&Query { statuses: vec![old[0].status], limit: 1_000, ..Query::default() }).unwrap();
+        assert_eq!(ended.len(), 10);
+        let settled = store.commit(settle(Settlement { id: old[0].id, ..cancelled(old[0].id) }));
+        assert!(matches!(settled, Err(StoreError::Unknown(_))));
+    };
+    check(&store);
+    fixture.assert_whole();
+    drop(store);
+    check(&fixture.try_open(true).unwrap());
+}
+
+fn cancelled(id: MessageId) -> Settlement {
+    let changes = vec![Change::Due(None)];
+    Settlement { id, claim: None, release: false, outcome: Some(Outcome::Cancel), changes }
+}
