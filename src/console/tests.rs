@@ -336,6 +336,7 @@ fn partner_states() -> Vec<PartnerState> {
         last_success_at: Some(at(2)),
         last_failure_at: None,
         last_failure: None,
+        open_until: None,
         in_flight: 1,
         waiting: 2,
         due_since: None,

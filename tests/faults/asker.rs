@@ -76,6 +76,10 @@ fn a_receiver_that_is_unreachable_gets_the_message_when_it_is_back_once() {
     let _discovery = world.discovery();
     let _daemon = world.serve(THIRD);
     let fault = world.fault("receiver-unreachable", Some(THIRD));
+    let hasty = ["send", "--from", ALICE, "--to", DAVID, "--label", "now", "--text", "now", "--wait=1s"];
+    let hasty = world.at(NORTH, &hasty).ended(3).error();
+    assert!(hasty["type"].as_str().unwrap().ends_with(":not-final"), "{hasty}");
+    assert!(hasty["detail"].as_str().unwrap().contains("the message is kept and sent on"), "{hasty}");
     let sent = send(world, DAVID, b"later").done().one();
     let envelope = sent["envelope_id"].as_str().unwrap();
     let waiting = world.until_status(NORTH, envelope, "SCHEDULED_FOR_RESEND");
