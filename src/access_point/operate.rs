@@ -113,7 +113,7 @@ fn line(name: &str, text: &str) -> Result<String, Problem> {
 
 impl Router {
     /// Records what happened beside messages, as a log-in. Nobody waits for the disk; what cannot be written is said in the log.
-    pub fn note(self: &Arc<Self>, event: Event) {
+    pub fn keep(self: &Arc<Self>, event: Event) {
         let router = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let detail = event.detail.clone();
