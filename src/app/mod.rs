@@ -130,16 +130,13 @@ impl App {
         let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
         let watch = Watch::new(&router, &discovery, &config.data_dir, materials.ends(), metrics, &clock);
         watch.look().await;
-        let environment = config.federation.environment.clone();
-        let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
-        let anchoring = Arc::new(Anchoring {
-            store: Arc::clone(&outlook.store),
-            router: Arc::clone(&router),
-            clock: Arc::clone(&clock),
-            file: config.audit.anchor_file.clone(),
-            every: Duration::from_secs(config.audit.anchor_minutes.saturating_mul(60)),
-            noted: std::sync::Mutex::default(),
+        let outlook = Arc::new(About {
+            watch,
+            store: embedded,
+            addresses: addresses.clone(),
+            environment: config.federation.environment.clone(),
         });
+        let anchoring = Anchoring::of(&config, &outlook.store, &router, &clock);
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
