@@ -215,6 +215,9 @@ pub const STATES_SHOWN_MAX: usize = 200;
 /// Most events of one page of the event log.
 pub const LIST_EVENTS_MAX: usize = 1000;
 
+/// Other events that belong to no message (log-ins, warnings) that are passed over for a list of refusals.
+pub const EVENTS_BESIDE_MAX: usize = 1000;
+
 /// Most events looked at for one page of the event log, whatever the conditions.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 20_000;
 

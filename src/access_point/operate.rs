@@ -112,6 +112,17 @@ fn line(name: &str, text: &str) -> Result<String, Problem> {
 }
 
 impl Router {
+    /// Records what happened beside messages, as a log-in. Nobody waits for the disk; what cannot be written is said in the log.
+    pub fn keep(self: &Arc<Self>, event: Event) {
+        let router = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let detail = event.detail.clone();
+            if let Err(error) = router.commit(Transaction { events: vec![event], ..Transaction::default() }) {
+                tracing::error!(%error, "{detail}; this could not be recorded");
+            }
+        });
+    }
+
     /// Does `action` to a message: durable, with its event, when this returns.
     ///
     /// # Errors

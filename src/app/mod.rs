@@ -117,6 +117,7 @@ impl App {
         );
         let told = alerts.clone();
         let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
+        let access = recorded(access, &router);
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -339,12 +340,18 @@ fn folder(path: &Path) -> Result<(), Problem> {
 }
 
 /// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
-fn access(config: &Config) -> Result<Arc<Access>, Problem> {
+fn access(config: &Config) -> Result<Access, Problem> {
     let times = SessionTimes {
         idle: Duration::from_secs(config.console.session_idle_seconds),
         absolute: Duration::from_secs(config.console.session_absolute_seconds),
     };
-    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times).map(Arc::new)
+    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times)
+}
+
+/// Log-ins and changes of accounts become events.
+fn recorded(access: Access, router: &Arc<Router>) -> Arc<Access> {
+    let router = Arc::clone(router);
+    Arc::new(access.recorded(move |event| router.keep(event)))
 }
 
 fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<ServerTls>>, Problem> {
