@@ -131,13 +131,8 @@ impl App {
         let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
         let watch = Watch::new(&router, &discovery, &config.data_dir, materials.ends(), metrics, &clock);
         watch.look().await;
-        let outlook = Arc::new(About {
-            watch,
-            store: embedded,
-            addresses: addresses.clone(),
-            environment: config.federation.environment.clone(),
-        });
-        let anchoring = Anchoring::of(&config, &outlook.store, &router, &clock);
+        let environment = config.federation.environment.clone();
+        let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -145,12 +140,13 @@ impl App {
             outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
-            clock,
+            clock: Arc::clone(&clock),
             party: router.settings().party.to_string(),
             environment: config.federation.environment.clone(),
             hosts: config.console.hosts.clone(),
         };
         Ok(Self {
+            anchoring: Anchoring::of(&config, &outlook.store, &router, &clock),
             router,
             service,
             outlook,
@@ -160,7 +156,6 @@ impl App {
             console_tls,
             listeners,
             addresses,
-            anchoring,
             retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
             alerts,
