@@ -4,7 +4,7 @@ use crate::disk::SimDisk;
 use crate::node::{Process, SimClock, message};
 use sluss::access_point::{SendError, rehearse};
 use sluss::limits::{OVERDUE_LOOK, SLOW_STEPS_MAX, STEP_SLOW, STEPS_AT_ONCE_MAX};
-use sluss::model::{As4ReceiptSummary, Clock, Message, Packing, Piece, Status, Timestamp};
+use sluss::model::{As4ReceiptSummary, Message, Packing, Piece, Status, Timestamp};
 use sluss::net::NetError;
 use sluss::store::{Store, Transaction};
 use std::collections::BTreeMap;
