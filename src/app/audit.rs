@@ -32,6 +32,23 @@ pub(super) struct Noted {
 }
 
 impl Anchoring {
+    /// As the configuration asks.
+    pub(super) fn of(
+        config: &Config,
+        store: &Arc<EmbeddedStore>,
+        router: &Arc<Router>,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            router: Arc::clone(router),
+            clock: Arc::clone(clock),
+            file: config.audit.anchor_file.clone(),
+            every: Duration::from_secs(config.audit.anchor_minutes.saturating_mul(60)),
+            noted: Mutex::default(),
+        })
+    }
+
     /// Notes the end of the chain at the start, and as often as is asked while something is recorded.
     pub(super) async fn run(self: &Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {

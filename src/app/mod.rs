@@ -133,14 +133,6 @@ impl App {
         watch.look().await;
         let environment = config.federation.environment.clone();
         let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
-        let anchoring = Arc::new(Anchoring {
-            store: Arc::clone(&outlook.store),
-            router: Arc::clone(&router),
-            clock: Arc::clone(&clock),
-            file: config.audit.anchor_file.clone(),
-            every: Duration::from_secs(config.audit.anchor_minutes.saturating_mul(60)),
-            noted: std::sync::Mutex::default(),
-        });
         let console = ConsoleState {
             access_point: Arc::clone(&router),
             message_service: service.clone(),
@@ -148,12 +140,13 @@ impl App {
             outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
-            clock,
+            clock: Arc::clone(&clock),
             party: router.settings().party.to_string(),
             environment: config.federation.environment.clone(),
             hosts: config.console.hosts.clone(),
         };
         Ok(Self {
+            anchoring: Anchoring::of(&config, &outlook.store, &router, &clock),
             router,
             service,
             outlook,
@@ -163,7 +156,6 @@ impl App {
             console_tls,
             listeners,
             addresses,
-            anchoring,
             retention: config.retention.clone(),
             grace: Duration::from_secs(config.shutdown_grace_seconds),
             alerts,
