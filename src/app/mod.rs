@@ -102,9 +102,7 @@ impl App {
         let embedded =
             open_store(config.data_dir.clone(), config.store.index, Arc::clone(&clock)).await.map_err(one)?;
         let store: Arc<dyn Store> = embedded.clone();
-        let client = client(&config, &materials).map_err(|error| {
-            one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
-        })?;
+        let client = client(&config, &materials).map_err(one)?;
         let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
         let metrics = Metrics::default();
         let discovery = Arc::new(discovery.measured(metrics.clone()));
@@ -396,13 +394,16 @@ async fn open_store(data_dir: PathBuf, index: Engine, clock: Arc<dyn Clock>) -> 
     }
 }
 
-fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
+fn client(config: &Config, materials: &Materials) -> Result<Client, Problem> {
     let settings = ClientSettings {
         roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(),
         identity: None,
         plain_http: config.discovery.smp_plain_http,
     };
-    Client::new(&settings).map_err(|error| error.to_string())
+    Client::new(&settings).map_err(|error| {
+        let sentence = "federation.tls_anchor_files cannot be used";
+        Problem::new(Fault::Usage, "configuration", sentence, error.to_string())
+    })
 }
 
 /// What the API tells about this process beyond messages.
