@@ -94,7 +94,6 @@ impl App {
         let materials = Materials::read(&config)?;
         let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
-        folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
@@ -334,6 +333,7 @@ fn folder(path: &Path) -> Result<(), Problem> {
 
 /// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
 fn access(config: &Config) -> Result<Access, Problem> {
+    folder(&config.data_dir)?;
     let times = SessionTimes {
         idle: Duration::from_secs(config.console.session_idle_seconds),
         absolute: Duration::from_secs(config.console.session_absolute_seconds),
