@@ -65,16 +65,14 @@ impl SendError {
     pub fn problem(&self) -> Problem {
         let told = self.cause().row().told;
         match self {
-            Self::Answer(error) => {
-                let problem = error.problem();
-                Problem { fault: self.cause().fault(), detail: format!("{}; {told}", problem.detail), ..problem }
-            }
+            // It says itself what helps.
+            Self::Answer(error) => Problem { fault: self.cause().fault(), ..error.problem() },
             Self::Discovery(error) => error.problem(),
             Self::Net(error) => Problem::new(
                 Fault::Temporary,
                 "access-point-unreachable",
                 "the receiving access point cannot be reached",
-                format!("{error}; {told}"),
+                format!("{error}; it is tried again by itself: {told}"),
             )
             .rule("AP-3.2.5.a")
             .ebms("EBMS:0005"),
@@ -133,9 +131,7 @@ mod tests {
         ];
         for (error, cause, permanent) in lines {
             assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
-            if !matches!(error, SendError::Own(_)) {
-                assert!(error.problem().detail.ends_with(cause.row().told), "{}", error.problem());
-            }
+            assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
         }
     }
 
@@ -146,6 +142,7 @@ mod tests {
         assert_eq!(status(503).retry_after(), after);
         assert_eq!(status(429).retry_after(), after);
         assert_eq!(status(500).retry_after(), None);
+        assert!(status(500).problem().detail.ends_with(Cause::HttpFailed.row().told), "{}", status(500).problem());
         assert_eq!(SendError::Answer(ReceiptError::Missing).retry_after(), None);
     }
 }

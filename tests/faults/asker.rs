@@ -283,6 +283,10 @@ fn a_full_disk_is_said_and_what_could_not_be_kept_comes_again() {
 
     disk.clear();
     at(&letter).done();
+    // The full one asked to be left alone for minutes; whoever has mended it need not wait.
+    assert!(waiting["next_attempt_at"].as_str() > waiting["updated_at"].as_str(), "{waiting}");
+    let id = waiting["id"].as_str().unwrap();
+    world.at(NORTH, &["queue", "retry", id, "--reason", "there is space again"]).done();
     world.until_status(NORTH, envelope, "ACCEPTED");
     let inbox = at(&["inbox"]).done().lines;
     assert_eq!(inbox.iter().filter(|message| message["envelope_id"] == envelope).count(), 1);
