@@ -219,8 +219,14 @@ impl Lanes {
         for lane in loads.keys() {
             known.entry(lane.clone()).or_default();
         }
-        let partners = known.into_iter().filter(|(lane, _)| !matches!(lane, Lane::Inward(_)));
-        partners.map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
+        let partners = known.into_iter().filter(|(lane, health)| match lane {
+            Lane::Partner(_) => true,
+            // Those whose partner is not known yet are told as long as there are any, or they cannot be looked up.
+            Lane::Inward(_) => false,
+            Lane::Lookup => loads.contains_key(lane) || health.is_suspect(),
+        });
+        let partners: Vec<(Lane, Health)> = partners.collect();
+        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
     }
 }
 
