@@ -3,15 +3,19 @@
 //! Unknown keys are errors, units are in the names, paths are relative to the file. A mistake names
 //! the key, the value and the remedy.
 
+mod audit;
 mod alert;
 mod partner;
 mod reading;
 mod retention;
+mod retry;
 mod units;
 
 pub use alert::{Alert, AlertMail, AlertWebhook};
+pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;
+pub use retry::{Breaker, Retry, Strategy};
 pub use units::bytes;
 
 use crate::limits;
@@ -51,9 +55,15 @@ pub struct Config {
     pub federation: Federation,
     /// How others are found.
     pub discovery: Discovery,
-    /// When a failed hand-over is tried again.
+    /// When a hand-over that failed is tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// The same where DNS or SMP are unreachable (AP-3.2.3).
+    #[serde(default = "Retry::of_smp")]
+    pub smp_retry: Retry,
+    /// When a partner that fails is left alone.
+    #[serde(default)]
+    pub breaker: Breaker,
     /// Sizes.
     #[serde(default)]
     pub limits: Sizes,
@@ -73,6 +83,9 @@ pub struct Config {
     /// then written twice. Default false.
     #[serde(default)]
     pub record_refused: bool,
+    /// The event log's anchors.
+    #[serde(default)]
+    pub audit: Audit,
     /// The participants that we serve.
     #[serde(default, rename = "participant")]
     pub participants: Vec<Participant>,
@@ -230,24 +243,6 @@ fn cache_seconds() -> u64 {
     3600
 }
 
-/// When a failed hand-over is tried again. The pause doubles from the first to the longest.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retry {
-    /// Pause after the first failure, in seconds. Default 2.
-    pub first_pause_seconds: u64,
-    /// Longest pause, in seconds. Default 180, the interval of the P-Mode that Digg publishes (`12;4;CONSTANT`).
-    pub longest_pause_seconds: u64,
-    /// How long a message is tried before it is given up, in seconds. Default 86400.
-    pub give_up_after_seconds: u64,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self { first_pause_seconds: 2, longest_pause_seconds: 180, give_up_after_seconds: 86_400 }
-    }
-}
-
 /// Sizes, in bytes.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -382,6 +377,7 @@ impl Config {
         for path in single {
             *path = folder.join(&*path);
         }
+        self.audit.resolve(folder);
         for tls in [&mut self.listen.tls, &mut self.listen.console_tls].into_iter().flatten() {
             tls.certificate_file = folder.join(&tls.certificate_file);
             tls.key_file = folder.join(&tls.key_file);
@@ -407,6 +403,10 @@ impl Config {
         }
         self.alerts.iter().enumerate().for_each(|(index, alert)| alert.check(index, &mut found));
         self.check_sizes(&mut found);
+        self.audit.check(&self.data_dir, &mut found);
+        self.retry.check("retry", &mut found);
+        self.smp_retry.check("smp_retry", &mut found);
+        self.breaker.check(self.retry.give_up_after_seconds(), &mut found);
         found
     }
 
@@ -553,16 +553,6 @@ impl Config {
                     "what was accepted could not be sent any more; use at least {}",
                     limits::FREE_BYTES_LEAST_LEAST
                 ),
-            ));
-        }
-        if self.retry.first_pause_seconds == 0 || self.retry.longest_pause_seconds < self.retry.first_pause_seconds {
-            found.push(mistake(
-                "retry",
-                format!(
-                    "first_pause_seconds {} and longest_pause_seconds {}",
-                    self.retry.first_pause_seconds, self.retry.longest_pause_seconds
-                ),
-                "the first pause is at least 1 and not longer than the longest",
             ));
         }
     }

@@ -18,6 +18,7 @@ pub mod sdk;
 pub mod discovery;
 pub mod store;
 pub mod ops;
+pub mod audit;
 pub mod alert;
 pub mod accounts;
 // The journey.

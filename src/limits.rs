@@ -176,6 +176,12 @@ pub const JOURNAL_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest journal record (one transaction), in bytes. Payloads are files and never in a record.
 pub const JOURNAL_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// An anchor is added after so many records at the latest, so that evidence of one message stays short.
+pub const ANCHOR_RECORDS_MAX: u64 = 10_000;
+
+/// How often it is looked at whether an anchor is due.
+pub const ANCHOR_LOOK_EVERY: Duration = Duration::from_secs(15);
+
 /// A group of waiting writers is closed for its sync when it has grown to so many bytes.
 pub const JOURNAL_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
@@ -209,6 +215,9 @@ pub const STATES_SHOWN_MAX: usize = 200;
 /// Most events of one page of the event log.
 pub const LIST_EVENTS_MAX: usize = 1000;
 
+/// Other events that belong to no message (log-ins, warnings) that are passed over for a list of refusals.
+pub const EVENTS_BESIDE_MAX: usize = 1000;
+
 /// Most events looked at for one page of the event log, whatever the conditions.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 20_000;
 
@@ -241,10 +250,28 @@ pub const ACTION_BYTES_MAX: usize = 16 * 1024;
 /// Steps (attempts to send, envelopes handed over) under way at once.
 pub const STEPS_AT_ONCE_MAX: usize = 16;
 
+/// A step that takes longer than this leaves its place to others, while there is room to wait: it mostly waits for somebody.
+pub const STEP_SLOW: Duration = Duration::from_secs(2);
+
+/// Room for steps that wait so. Each holds a connection and some pieces of a message.
+pub const SLOW_STEPS_MAX: usize = 64;
+
 /// The same for one other access point, or one participant inwards: the rest is for others.
 pub const LANE_STEPS_AT_ONCE_MAX: usize = 8;
 
-/// After so many failures in a row an access point gets one attempt at a time.
+/// Shortest pause before a message is tried again.
+pub const RETRY_PAUSE_LEAST: Duration = Duration::from_secs(1);
+
+/// Longest time that a message may be tried: partners take nothing older.
+pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
+
+/// Messages that are given up in one go, because their partner is left alone longer than they are tried.
+pub const CLAIM_OVERDUE_MAX: usize = 100;
+
+/// How often such messages are looked for.
+pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
+
+/// After so many failures in a row an access point is left alone for a while, by default.
 pub const LANE_FAILURES_SUSPECT: u32 = 3;
 
 /// Largest message receipt read, in bytes.

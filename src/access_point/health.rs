@@ -1,13 +1,30 @@
 //! How each lane fares: what operators see of partners, and how many messages a lane may have under way.
 
+use super::retry::{after, part};
 use super::{Router, SendError};
-use crate::limits::{LANE_FAILURES_SUSPECT, LANE_STEPS_AT_ONCE_MAX};
-use crate::model::{Lane, PartyId, Problem, Timestamp};
+use crate::limits::LANE_STEPS_AT_ONCE_MAX;
+use crate::model::{Cause, Lane, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// When a partner that fails again and again is left alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Breaker {
+    /// After so many failed attempts, one after the other.
+    pub failures: u32,
+    /// For so long at first; doubles each time.
+    pub first_pause: Duration,
+    /// For so long at most.
+    pub longest_pause: Duration,
+}
 
 /// What became of the attempts of one lane since the start.
+///
+/// After some failures, or the first where it has not answered since the start, it is left alone (open) for a pause that grows. Then one message asks (half open): if that fails, the next
+/// pause begins; if it succeeds, two may go at once, then four, then as many as ever.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Health {
     /// Failed attempts since the last that succeeded.
@@ -18,6 +35,14 @@ pub struct Health {
     pub last_success_at: Option<Timestamp>,
     /// The last that failed, and why.
     pub last_failure: Option<(Timestamp, Problem)>,
+    /// Until when it is left alone, by the clock that is never set; past: one message asks.
+    pub open_until: Option<Timestamp>,
+    /// Pauses since the last success.
+    pauses: u32,
+    /// One message asks now: its failure is news, those of others under way before are not.
+    asking: bool,
+    /// How many may go at once, while it comes back.
+    at_once: Option<usize>,
 }
 
 /// One other access point, or the look-up of those not known yet, as it is now.
@@ -25,7 +50,7 @@ pub struct Health {
 pub struct PartnerState {
     /// Its party id; `None`: messages whose access point has to be looked up first.
     pub partner: Option<PartyId>,
-    /// Whether so many attempts failed that only one is made at a time.
+    /// Whether so many attempts failed that it is left alone, or asked by one message at a time.
     pub suspect: bool,
     /// Failed attempts since the last that succeeded.
     pub failures: u32,
@@ -37,6 +62,8 @@ pub struct PartnerState {
     pub last_failure_at: Option<Timestamp>,
     /// Why it failed.
     pub last_failure: Option<Problem>,
+    /// Until when it is left alone; past: one message asks.
+    pub open_until: Option<Timestamp>,
     /// Messages under way.
     pub in_flight: usize,
     /// Messages that wait.
@@ -49,60 +76,157 @@ pub struct PartnerState {
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Mutex<BTreeMap<Lane, Health>>);
 
+impl Breaker {
+    /// The pause number `pauses`; not the same for all, so that those that failed together are not asked together.
+    fn pause(&self, pauses: u32, seed: u64) -> Duration {
+        let doublings = pauses.saturating_sub(1).min(20);
+        let pause = self.first_pause.saturating_mul(1 << doublings).min(self.longest_pause);
+        pause - part(pause / 4, seed.wrapping_add(pauses.into()))
+    }
+}
+
 impl Health {
-    /// The health after an attempt that ended so.
-    #[must_use]
-    pub fn after(self, result: Result<(), Problem>, at: Timestamp) -> Self {
-        match result {
-            Ok(()) => Self { failures: 0, failing_since: None, last_success_at: Some(at), ..self },
-            Err(problem) => Self {
-                failures: self.failures.saturating_add(1),
-                failing_since: self.failing_since.or(Some(at)),
-                last_failure: Some((at, problem)),
-                ..self
-            },
+    /// Notes how an attempt ended: at `at` on the wall clock, at `steady` on the one that is never set.
+    pub fn note(
+        &mut self,
+        result: Result<(), Problem>,
+        (at, steady): (Timestamp, Timestamp),
+        breaker: &Breaker,
+        seed: u64,
+    ) {
+        let Err(problem) = result else {
+            let comes_back = self.open_until.is_some() || self.last_success_at.is_none();
+            let next = if comes_back { Some(2) } else { self.at_once.map(|most| most * 2) };
+            *self = Self {
+                last_success_at: Some(at),
+                last_failure: self.last_failure.take(),
+                at_once: next.filter(|most| *most < LANE_STEPS_AT_ONCE_MAX),
+                ..Self::default()
+            };
+            return;
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(at);
+        self.last_failure = Some((at, problem));
+        // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
+        let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
+        if self.failures >= enough && (self.asking || self.open_until.is_none()) {
+            self.pauses = self.pauses.saturating_add(1);
+            self.open_until = Some(after(steady, breaker.pause(self.pauses, seed)));
+            self.asking = false;
         }
     }
 
-    /// Whether only one attempt is made at a time, to see whether it is back.
+    /// Whether it failed so often that it is left alone, or asked by one message.
     pub fn is_suspect(&self) -> bool {
-        self.failures >= LANE_FAILURES_SUSPECT
+        self.open_until.is_some()
     }
 
-    /// Whether one more message may be attempted beside those in flight.
-    pub fn admit(&self, in_flight: usize) -> Admission {
-        let most = if self.is_suspect() { 1 } else { LANE_STEPS_AT_ONCE_MAX };
-        if in_flight < most { Admission::Attempt } else { Admission::Full }
+    /// Whether it has not answered since the start, or since it failed: who is asked may keep us waiting.
+    pub fn is_unproven(&self) -> bool {
+        self.failures > 0 || self.last_success_at.is_none()
+    }
+
+    /// Whether one more message may be attempted at `steady` beside those in flight.
+    pub fn admit(&mut self, in_flight: usize, steady: Timestamp) -> Admission {
+        match self.open_until {
+            // Whoever has never answered is asked by one message.
+            None if self.last_success_at.is_none() && in_flight > 0 => Admission::Full,
+            Some(until) if until > steady => Admission::Later(until),
+            // What is still under way from before has to end first, so that it is known whose failure is whose.
+            Some(_) if in_flight > 0 => Admission::Full,
+            Some(_) => {
+                self.asking = true;
+                Admission::Attempt
+            }
+            None if in_flight < self.at_once.unwrap_or(LANE_STEPS_AT_ONCE_MAX) => Admission::Attempt,
+            None => Admission::Full,
+        }
     }
 }
 
 impl Lanes {
-    pub(super) fn admit(&self, lane: &Lane, in_flight: usize) -> Admission {
-        let lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.get(lane).map_or_else(|| Health::default().admit(in_flight), |health| health.admit(in_flight))
+    fn lanes(&self) -> MutexGuard<'_, BTreeMap<Lane, Health>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how an attempt to a partner ended. What failed on our side, and what the partner refused, says that it is there.
-    pub(super) fn note(&self, partner: Option<&PartyId>, failure: Option<&SendError>, at: Timestamp) {
-        let lane = partner.map_or(Lane::Lookup, |party| Lane::Partner(party.clone()));
-        let result = match failure {
-            Some(error @ (SendError::Net(_) | SendError::Discovery(_))) => Err(error.problem()),
-            Some(SendError::Own(_) | SendError::Pack(_)) => return,
-            Some(SendError::Answer(_)) | None => Ok(()),
+    pub(super) fn admit(&self, lane: &Lane, in_flight: usize, steady: Timestamp) -> Admission {
+        if let Lane::Inward(_) = lane {
+            // Nobody else has to answer.
+            return if in_flight < LANE_STEPS_AT_ONCE_MAX { Admission::Attempt } else { Admission::Full };
+        }
+        let mut lanes = self.lanes();
+        lanes.get_mut(lane).unwrap_or(&mut Health::default()).admit(in_flight, steady)
+    }
+
+    /// Whether whoever is asked in this lane may keep us waiting.
+    pub(super) fn is_unproven(&self, lane: &Lane) -> bool {
+        !matches!(lane, Lane::Inward(_)) && self.lanes().get(lane).is_none_or(Health::is_unproven)
+    }
+
+    /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
+    pub(super) fn note(
+        &self,
+        lane: Lane,
+        failure: Option<&SendError>,
+        now: (Timestamp, Timestamp),
+        breaker: &Breaker,
+    ) -> Option<Timestamp> {
+        let unreachable = match failure {
+            None => None,
+            Some(error) => match error.cause() {
+                // Ours, and of the message: they say nothing of others.
+                Cause::Own | Cause::Sending | Cause::Pack => return None,
+                Cause::DnsUnreachable | Cause::SmpUnreachable => Some(error.problem()),
+                _ if matches!(error, SendError::Net(_)) => Some(error.problem()),
+                // Whoever refuses is there.
+                _ => None,
+            },
         };
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = lanes.remove(&lane).unwrap_or_default().after(result, at);
-        lanes.insert(lane, health);
+        let mut hasher = DefaultHasher::new();
+        lane.hash(&mut hasher);
+        // Who has to be looked up are many: they are not made to wait for one that cannot be.
+        let breaker = match lane {
+            Lane::Lookup => &Breaker { longest_pause: breaker.first_pause, ..*breaker },
+            _ => breaker,
+        };
+        let mut lanes = self.lanes();
+        let health = lanes.entry(lane).or_default();
+        health.note(unreachable.map_or(Ok(()), Err), now, breaker, hasher.finish());
+        health.open_until
+    }
+
+    /// Somebody wants to know now whether a lane that is left alone is back: one message asks.
+    pub(super) fn ask(&self, partner: Option<&PartyId>, steady: Timestamp) {
+        let lane = Lane::out(partner);
+        if let Some(until) = self.lanes().get_mut(&lane).and_then(|health| health.open_until.as_mut()) {
+            *until = steady.min(*until);
+        }
+    }
+
+    /// The lanes that are left alone, or asked by one message, each with its last failure.
+    pub(super) fn suspects(&self) -> BTreeMap<Lane, Option<Problem>> {
+        let lanes = self.lanes();
+        let suspects = lanes.iter().filter(|(_, health)| health.is_suspect());
+        suspects
+            .map(|(lane, health)| (lane.clone(), health.last_failure.as_ref().map(|(_, problem)| problem.clone())))
+            .collect()
     }
 
     fn states(&self, loads: Vec<LaneLoad>) -> Vec<PartnerState> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut known = self.lanes().clone();
         let mut loads: BTreeMap<Lane, LaneLoad> = loads.into_iter().map(|load| (load.lane.clone(), load)).collect();
         for lane in loads.keys() {
             known.entry(lane.clone()).or_default();
         }
-        let partners = known.into_iter().filter(|(lane, _)| !matches!(lane, Lane::Inward(_)));
-        partners.map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
+        let partners = known.into_iter().filter(|(lane, health)| match lane {
+            Lane::Partner(_) => true,
+            // Those whose partner is not known yet are told as long as there are any, or they cannot be looked up.
+            Lane::Inward(_) => false,
+            Lane::Lookup => loads.contains_key(lane) || health.is_suspect(),
+        });
+        let partners: Vec<(Lane, Health)> = partners.collect();
+        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
     }
 }
 
@@ -117,6 +241,7 @@ fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
         last_success_at: health.last_success_at,
         last_failure_at,
         last_failure,
+        open_until: health.open_until,
         in_flight: load.as_ref().map_or(0, |load| load.in_flight),
         waiting: load.as_ref().map_or(0, |load| load.waiting),
         due_since: load.and_then(|load| load.due_since),
@@ -132,22 +257,110 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admission, Health, LANE_FAILURES_SUSPECT, LANE_STEPS_AT_ONCE_MAX};
-    use crate::model::{Fault, Problem, Timestamp};
+    use super::*;
+    use crate::model::Fault;
+
+    const BREAKER: Breaker =
+        Breaker { failures: 3, first_pause: Duration::from_secs(10), longest_pause: Duration::from_secs(60) };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn fails(health: &mut Health, second: i64) {
+        let problem = Problem::new(Fault::Temporary, "x", "x", "x");
+        health.note(Err(problem), (at(second), at(second)), &BREAKER, 7);
+    }
+
+    fn succeeds(health: &mut Health, second: i64) {
+        health.note(Ok(()), (at(second), at(second)), &BREAKER, 7);
+    }
 
     #[test]
-    fn who_fails_again_and_again_gets_one_attempt_at_a_time_until_one_succeeds() {
-        let at = |second: u32| Timestamp::from_second(second.into()).unwrap();
+    fn who_fails_again_and_again_is_left_alone_then_asked_by_one_message_and_comes_back_by_steps() {
         let mut health = Health::default();
-        for n in 0..LANE_FAILURES_SUSPECT {
-            assert!(!health.is_suspect());
-            health = health.after(Err(Problem::new(Fault::Temporary, "x", "x", "x")), at(n));
+        assert_eq!((health.admit(0, at(0)), health.admit(1, at(0))), (Admission::Attempt, Admission::Full));
+        (0..3).for_each(|_| succeeds(&mut health, 0));
+        for second in 0..3 {
+            assert_eq!(health.admit(LANE_STEPS_AT_ONCE_MAX - 1, at(second)), Admission::Attempt);
+            fails(&mut health, second);
         }
-        assert_eq!((health.admit(0), health.admit(1)), (Admission::Attempt, Admission::Full));
+        let until = health.open_until.unwrap();
+        assert!(until > at(2 + 7) && until <= at(2 + 10), "{until}");
+        assert_eq!(health.admit(0, at(3)), Admission::Later(until));
+        assert_eq!((health.admit(0, until), health.admit(1, until)), (Admission::Attempt, Admission::Full));
         assert_eq!(health.failing_since, Some(at(0)));
-        health = health.after(Ok(()), at(9));
-        assert_eq!((health.failures, health.failing_since, health.last_success_at), (0, None, Some(at(9))));
-        assert_eq!(health.admit(LANE_STEPS_AT_ONCE_MAX - 1), Admission::Attempt);
-        assert_eq!(health.admit(LANE_STEPS_AT_ONCE_MAX), Admission::Full);
+        succeeds(&mut health, 20);
+        assert_eq!((health.failures, health.failing_since, health.last_success_at), (0, None, Some(at(20))));
+        for most in [2, 4, LANE_STEPS_AT_ONCE_MAX, LANE_STEPS_AT_ONCE_MAX] {
+            assert_eq!(
+                (health.admit(most - 1, at(21)), health.admit(most, at(21))),
+                (Admission::Attempt, Admission::Full)
+            );
+            succeeds(&mut health, 21);
+        }
+    }
+
+    #[test]
+    fn failures_of_attempts_under_way_together_are_one_pause() {
+        let mut health = Health::default();
+        (0..8).for_each(|_| fails(&mut health, 5));
+        let until = health.open_until.unwrap();
+        // One that was slow ends after the pause: nobody asks before, and its failure is no news.
+        assert_eq!(health.admit(1, at(30)), Admission::Full);
+        fails(&mut health, 30);
+        assert_eq!((health.open_until, health.pauses), (Some(until), 1));
+        assert_eq!(health.admit(0, at(30)), Admission::Attempt);
+        fails(&mut health, 31);
+        assert_eq!(health.pauses, 2);
+        assert!(health.open_until.unwrap() > at(31 + 14), "twice as long");
+    }
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_differ_between_partners() {
+        for pauses in 1..40 {
+            let whole = Duration::from_secs(10 << (pauses - 1).min(5)).min(BREAKER.longest_pause);
+            let pause = BREAKER.pause(pauses, 3);
+            assert!(pause <= whole && pause * 4 >= whole * 3, "{pauses}: {pause:?}");
+        }
+        let some: std::collections::BTreeSet<Duration> = (0..100).map(|seed| BREAKER.pause(9, seed)).collect();
+        assert!(some.len() > 80, "{}", some.len());
+    }
+
+    #[test]
+    fn whoever_refuses_is_there_and_one_that_cannot_be_looked_up_keeps_nobody_waiting_long() {
+        let lanes = Lanes::default();
+        let now = (at(0), at(0));
+        let refused = SendError::Answer(crate::as4::ReceiptError::Missing);
+        let down = || SendError::Net(crate::net::NetError::Connect { host: "x".into(), reason: String::new() });
+        let lane = || Lane::Partner("AP0001-DEMO".parse().unwrap());
+        for _ in 0..9 {
+            assert_eq!(lanes.note(lane(), Some(&refused), now, &BREAKER), None);
+        }
+        let own = SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y"));
+        assert_eq!(lanes.note(lane(), Some(&down()), now, &BREAKER), None);
+        assert_eq!(lanes.note(lane(), Some(&own), now, &BREAKER), None);
+        assert_eq!(lanes.note(lane(), Some(&down()), now, &BREAKER), None);
+        let until = lanes.note(lane(), Some(&down()), now, &BREAKER).unwrap();
+        assert_eq!(lanes.admit(&lane(), 0, at(1)), Admission::Later(until));
+        let new = Lane::Partner("AP0002-DEMO".parse().unwrap());
+        assert!(lanes.is_unproven(&new) && lanes.is_unproven(&lane()));
+        assert_eq!((lanes.admit(&new, 0, at(1)), lanes.admit(&new, 1, at(1))), (Admission::Attempt, Admission::Full));
+        lanes.note(new.clone(), None, now, &BREAKER);
+        assert!(!lanes.is_unproven(&new));
+        assert_eq!((lanes.admit(&new, 1, at(1)), lanes.admit(&new, 2, at(1))), (Admission::Attempt, Admission::Full));
+        let inward = Lane::Inward("0203:a.example.se".parse().unwrap());
+        assert!(!lanes.is_unproven(&inward));
+        assert_eq!(lanes.admit(&inward, LANE_STEPS_AT_ONCE_MAX - 1, at(1)), Admission::Attempt);
+        assert!(lanes.suspects()[&lane()].as_ref().unwrap().cause().contains("unreachable"));
+        let smp = || {
+            SendError::Discovery(crate::discovery::DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into() })
+        };
+        for second in 0..9 {
+            let second = second * 20;
+            lanes.admit(&Lane::Lookup, 0, at(second));
+            let until = lanes.note(Lane::Lookup, Some(&smp()), (at(second), at(second)), &BREAKER);
+            assert!(until.is_none_or(|until| until <= at(second + 10)), "{until:?}");
+        }
     }
 }

@@ -235,27 +235,21 @@ pub(super) fn answered_before(
     again(router, answered, fingerprint, key).map(Some)
 }
 
+/// The first answer is given again to the same content, as long as it is kept.
+fn may_be_given_again(answered: &Answered, fingerprint: &str, key: &DuplicateKey) -> Result<(), Refusal> {
+    let (found, expected) = if answered.fingerprint != fingerprint {
+        (format!("another content under message id {}", key.id), "the content of the first time, or a new id")
+    } else if answered.body.is_empty() {
+        let found = format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id);
+        (found, "a message that is sent again within 35 days, or a new id")
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Reused(Finding::new(found, expected).rule("SAD-5.3.7.1")))
+}
+
 fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
-    if answered.fingerprint != fingerprint {
-        return Err(Refusal::Reused(
-            Finding::new(
-                format!("another content under message id {}", key.id),
-                "the content of the first time, or a new id",
-            )
-            .rule("SAD-5.3.7.1"),
-        )
-        .into());
-    }
-    if answered.body.is_empty() {
-        return Err(Refusal::Reused(
-            Finding::new(
-                format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id),
-                "a message that is sent again within 35 days, or a new id",
-            )
-            .rule("SAD-5.3.7.1"),
-        )
-        .into());
-    }
+    may_be_given_again(&answered, fingerprint, key)?;
     let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
     let said = "the same AS4 message came again and got the first AS4 receipt again";
     let event = match &first {
@@ -575,4 +569,29 @@ pub(super) fn conclude(
     let committed = router.commit(outcome(message, result, router.now(), router.steady()));
     drop(hold);
     committed.map(drop).map_err(|error| store_problem(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_answer_is_for_the_same_content_and_as_long_as_it_is_kept() {
+        let key = DuplicateKey { id: "1@peer".parse().unwrap(), from: "AP0002-TESTBED".parse().unwrap() };
+        let first = Answered {
+            message: None,
+            content_type: "application/soap+xml".into(),
+            body: "<receipt/>".into(),
+            fingerprint: "f".into(),
+        };
+        may_be_given_again(&first, "f", &key).unwrap();
+        let said = |answered: &Answered, fingerprint| {
+            let refusal = may_be_given_again(answered, fingerprint, &key).unwrap_err();
+            assert!(matches!(refusal, Refusal::Reused(_)));
+            refusal.finding().map(|finding| finding.found.clone()).unwrap_or_default()
+        };
+        assert!(said(&first, "g").contains("another content under message id 1@peer"));
+        assert!(said(&first.without_body(), "g").contains("another content"));
+        assert!(said(&first.without_body(), "f").contains("its AS4 receipt is no longer kept"));
+    }
 }

@@ -13,6 +13,7 @@ pub mod ping;
 mod queries;
 mod record;
 pub mod rehearse;
+mod retry;
 mod room;
 mod send_error;
 mod spool;
@@ -22,7 +23,9 @@ pub mod worker;
 use crate::discovery::Discovery;
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::model::{Carriage, Clock, DocumentType, Event, Fault, Message, ParticipantId, PartyId, Problem, Timestamp};
+use crate::model::{
+    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
+};
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
 use crate::store::{Committed, Settlement, Store, StoreError, Transaction};
@@ -35,11 +38,12 @@ use tokio::sync::Notify;
 use inbound::Gate;
 use room::Room;
 
-pub use health::{Health, PartnerState};
+pub use health::{Breaker, Health, PartnerState};
 pub use operate::{Action, Warrant};
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
+pub use retry::{Pace, Patience, Retry};
 pub use send_error::SendError;
 pub use spool::{Spool, spool_problem};
 pub use states::{Condition, ParticipantState};
@@ -90,17 +94,6 @@ pub struct Served {
     pub document_types: Vec<DocumentType>,
 }
 
-/// When a failed hand-over is tried again.
-#[derive(Clone, Copy, Debug)]
-pub struct Retry {
-    /// Pause after the first failure; doubles after each.
-    pub first_pause: Duration,
-    /// Longest pause.
-    pub longest_pause: Duration,
-    /// How long a message is tried.
-    pub give_up_after: Duration,
-}
-
 /// Everything about us that may change while we run (SIGHUP).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -124,8 +117,8 @@ pub struct Settings {
     pub partners: BTreeMap<PartyId, Partner>,
     /// Largest sum of all payloads being written, in bytes.
     pub spool_bytes_max: u64,
-    /// When to try again.
-    pub retry: Retry,
+    /// When to try again, and when not.
+    pub patience: Patience,
     /// With less free space nothing new is accepted, in bytes.
     pub free_bytes_least: u64,
 }
@@ -134,6 +127,11 @@ impl Settings {
     /// What is accepted of this access point: what is configured for it, or the profile.
     pub fn tolerated(&self, party: Option<&PartyId>) -> Partner {
         party.and_then(|party| self.partners.get(party)).cloned().unwrap_or_default()
+    }
+
+    /// When a message to this access point is tried again after this failure.
+    fn retry_of(&self, party: Option<&PartyId>, failure: Option<&SendError>) -> Retry {
+        self.patience.of(self.tolerated(party).retry, failure)
     }
 
     /// Largest SOAP part that anybody may send, in bytes.
@@ -237,6 +235,11 @@ impl Router {
         }
         self.due.notify_one();
         Ok(committed)
+    }
+
+    /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
+    fn note(&self, lane: Lane, failure: Option<&SendError>) -> Option<Timestamp> {
+        self.lanes.note(lane, failure, (self.now(), self.steady()), &self.settings().patience.breaker)
     }
 
     fn now(&self) -> Timestamp {

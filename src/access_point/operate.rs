@@ -112,6 +112,17 @@ fn line(name: &str, text: &str) -> Result<String, Problem> {
 }
 
 impl Router {
+    /// Records what happened beside messages, as a log-in. Nobody waits for the disk; what cannot be written is said in the log.
+    pub fn keep(self: &Arc<Self>, event: Event) {
+        let router = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let detail = event.detail.clone();
+            if let Err(error) = router.commit(Transaction { events: vec![event], ..Transaction::default() }) {
+                tracing::error!(%error, "{detail}; this could not be recorded");
+            }
+        });
+    }
+
     /// Does `action` to a message: durable, with its event, when this returns.
     ///
     /// # Errors
@@ -138,6 +149,9 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
     let event =
         Event::of(router.now(), &message, stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+    if action == Action::Retry {
+        router.lanes.ask(message.partner.as_ref(), router.steady());
+    }
     match router.commit(transaction) {
         Ok(_) => read().map_err(|error| store_problem(&error)),
         Err(StoreError::Illegal(_)) => {
@@ -171,7 +185,7 @@ fn refused(action: Action, message: &Message) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::super::outbound::outcome;
-    use super::super::{Retry, SendError};
+    use super::super::{Pace, Retry, SendError};
     use super::{Action, Fault, Message, Outcome, Problem, Timestamp, Warrant};
     use crate::model::{DocumentType, EnvelopeId, MessageId, ProcessId};
     use std::time::Duration;
@@ -191,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_tried_again_by_hand_is_tried_as_long_as_a_new_message() {
         let hour = Duration::from_secs(3600);
-        let retry = Retry { first_pause: hour, longest_pause: hour, give_up_after: 24 * hour };
+        let retry = Retry { pace: Pace::Constant { retries: 24 }, give_up_after: 24 * hour };
         let now = "2026-11-23T22:00:00Z".parse::<Timestamp>().unwrap();
         let mut message = old(now.checked_sub(100 * hour).unwrap());
         let failed = Err(SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")));

@@ -4,9 +4,10 @@
 //! what it meant, and writes that.
 
 use super::queries::reread;
+use super::retry::{Retry, Tried, after};
 use super::send_error::SendError;
 use super::spool::Kept;
-use super::{Retry, Router, Settings, Spool, blocking, store_problem};
+use super::{Router, Settings, Spool, blocking, store_problem};
 use crate::as4::{
     self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
 };
@@ -14,7 +15,7 @@ use crate::crypto::{self, SystemRandom};
 use crate::discovery::Route;
 use crate::model::{
     As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
-    Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
+    Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::ops::log;
@@ -140,7 +141,7 @@ fn may_send(settings: &Settings, participant: &ParticipantId, header: &xhe::Head
 
 /// The message, its envelope durable aside, in its first status.
 fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> Result<Message, StoreError> {
-    let now = router.now();
+    let (now, begun_at) = (router.now(), router.steady());
     let payload = submission.payload.map(BlobWriter::commit).transpose()?;
     let kept = submission.envelope.keep().inspect_err(|_| discard(router, payload));
     let (envelope, bytes, sha256) = kept?;
@@ -155,7 +156,8 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
         sha256,
     };
     Ok(Message {
-        next_attempt_at: Some(router.steady()),
+        next_attempt_at: Some(begun_at),
+        begun_at: Some(begun_at),
         acknowledges: submission.acknowledges,
         content: submission.content.map(|content| Content { payload, ..content }),
         ..Message::new(Direction::Out, submission.carriage, of, now)
@@ -206,6 +208,7 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
+        router.note(Lane::Lookup, None);
         router.store.route(&message.to, Some(&route.party));
         *message = packed(router, message.clone(), route).await?;
     } else if message.attempts > 1 {
@@ -409,24 +412,20 @@ pub(super) fn outcome(
             (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
         }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
-        Err(_)
-            if now
-                > message
-                    .renewed_at
-                    .unwrap_or(message.created_at)
-                    .saturating_add(retry.give_up_after)
-                    .unwrap_or(Timestamp::MAX) =>
-        {
-            (Outcome::GiveUp, None)
-        }
-        Err(_) => (Outcome::Defer, Some(now.saturating_add(pause(message.attempts, retry)).unwrap_or(Timestamp::MAX))),
+        Err(error) => match retry.next(tried(message, error, now), now) {
+            Some(next) => (Outcome::Defer, Some(next)),
+            None => (Outcome::GiveUp, None),
+        },
     }
 }
 
-/// The pause after attempt number `attempts`: doubles from the first to the longest.
-fn pause(attempts: u32, retry: &Retry) -> std::time::Duration {
-    let doublings = attempts.saturating_sub(1).min(20);
-    retry.first_pause.saturating_mul(1 << doublings).min(retry.longest_pause)
+fn tried(message: &Message, error: &SendError, now: Timestamp) -> Tried {
+    Tried {
+        id: message.id,
+        attempts: message.attempts,
+        since: message.tried_since(),
+        not_before: error.retry_after().map(|pause| after(now, pause)),
+    }
 }
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
@@ -447,9 +446,14 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let now = router.now();
-    router.lanes.note(message.partner.as_ref(), result.as_ref().err(), now);
-    let (outcome, next) = outcome(message, &result, router.steady(), &router.settings().retry);
-    let mut events = vec![event(message, outcome, &result, now)];
+    let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
+    let settings = router.settings();
+    let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
+    let (outcome, next) = outcome(message, &result, router.steady(), &retry);
+    // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
+    let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(retry.end(message.tried_since()).max(next)));
+    let event = event(message, outcome, &result, now).known("next_attempt_at", next);
+    let mut events = vec![event.known("partner_left_alone_until", alone_until.filter(|_| next.is_some()))];
     let mut evidence = Evidence::default();
     let mut changes = vec![
         Change::Attempts(message.attempts),
@@ -467,6 +471,39 @@ pub(super) fn conclude(
     }
     let transaction = Transaction { settlements, events, evidence, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
+}
+
+/// Gives up what has waited in a lane that is left alone for longer than it is to be tried.
+pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+    let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
+    let before = |lane: &Lane| {
+        let retry = match lane {
+            Lane::Partner(party) => settings.retry_of(Some(party), None),
+            Lane::Lookup | Lane::Inward(_) => settings.patience.smp,
+        };
+        let begun = steady.saturating_sub(retry.give_up_after).unwrap_or(Timestamp::MIN);
+        suspects.contains_key(lane).then_some(begun)
+    };
+    let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
+    for (lane, message) in overdue.map_err(|error| store_problem(&error))? {
+        let problem = suspects.get(&lane).cloned().flatten().or_else(|| message.error.clone());
+        let detail = "given up: its partner did not answer for as long as it was to be tried";
+        let event = Event::of(router.now(), &message, Stage::GivenUp, detail).fact("attempts", message.attempts);
+        let settlement = Settlement {
+            id: message.id,
+            claim: message.lease_until,
+            release: true,
+            outcome: Some(Outcome::GiveUp),
+            changes: vec![Change::Due(None), Change::Error(problem.clone())],
+        };
+        let event = match problem {
+            Some(problem) => event.problem(problem),
+            None => event,
+        };
+        let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
+        router.commit(transaction).map_err(|error| store_problem(&error))?;
+    }
+    Ok(())
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.

@@ -1,5 +1,6 @@
-//! What is accepted of one partner beyond the profile: an old implementation, a slow clock.
+//! What is particular to one partner: an old implementation, a slow clock, another patience.
 
+use super::Retry;
 use crate::limits;
 use crate::xml::algorithm::Allowed;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Partner {
     pub timestamp_ahead_max: Duration,
     /// How far it may lie behind.
     pub timestamp_behind_max: Duration,
+    /// When messages to it are tried again, where it is another than for all.
+    pub retry: Option<Retry>,
 }
 
 impl Default for Partner {
@@ -24,6 +27,7 @@ impl Default for Partner {
             soap_bytes_max: limits::SOAP_BYTES_MAX,
             timestamp_ahead_max: limits::TIMESTAMP_AHEAD_MAX,
             timestamp_behind_max: limits::TIMESTAMP_BEHIND_MAX,
+            retry: None,
         }
     }
 }

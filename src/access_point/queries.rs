@@ -2,6 +2,7 @@
 
 use super::spool::spool_problem;
 use super::{AccessPoint, Router, Submission, blocking, store_problem};
+use crate::limits::EVENTS_BESIDE_MAX;
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::Journal;
 use crate::model::{
@@ -229,8 +230,8 @@ impl Router {
     ///
     /// Temporary when the store cannot be read.
     pub async fn refusals(self: &Arc<Self>, limit: usize) -> Result<Vec<Event>, Problem> {
-        let events = self.read(move |store| store.refusals(limit)).await?;
-        Ok(events.into_iter().filter(|event| event.stage == Stage::Refused).collect())
+        let events = self.read(move |store| store.refusals(limit.saturating_add(EVENTS_BESIDE_MAX))).await?;
+        Ok(events.into_iter().filter(|event| event.stage == Stage::Refused).take(limit).collect())
     }
 
     /// Counts.

@@ -3,8 +3,10 @@
 
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::Kept;
-use super::{Action, Handled, Router, SendError, Warrant, operate, outbound, queries, worker};
+use super::worker::{self, Claimed};
+use super::{Action, Handled, Router, SendError, Warrant, operate, outbound, queries};
 use crate::as4::Answer;
+use crate::limits;
 use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem};
 use crate::store::{Answered, DuplicateKey, Evidence};
 use std::io::Read;
@@ -16,7 +18,17 @@ pub fn accept(router: &Router, message: Message) -> Result<Message, Problem> {
 
 /// Both: what the worker takes up next.
 pub fn claim(router: &Router) -> Result<Option<Message>, Problem> {
-    worker::next(router)
+    Ok(claim_beside(router, limits::SLOW_STEPS_MAX)?.map(|claimed| claimed.message))
+}
+
+/// Both: what the worker takes up next, where so many more steps may wait for somebody who does not answer.
+pub fn claim_beside(router: &Router, room: usize) -> Result<Option<Claimed>, Problem> {
+    worker::claim(router, room)
+}
+
+/// Out: gives up what has waited too long for a partner that is left alone.
+pub fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+    outbound::give_up_overdue(router)
 }
 
 /// Both: the envelope of a message, if it is still what was stored.

@@ -2,8 +2,10 @@
 
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
-use crate::model::{Fault, Problem};
+use crate::model::faults::Lasting;
+use crate::model::{Cause, Fault, Problem};
 use crate::net::NetError;
+use std::time::Duration;
 
 /// Why an attempt did not end with a valid AS4 receipt.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +29,30 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// What it is, for the table that says what follows from it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Answer(ReceiptError::Refused { errors, signed: true }) => refusal(errors),
+            Self::Answer(ReceiptError::Refused { .. }) => Cause::EbmsUnproven,
+            Self::Answer(ReceiptError::Missing) => Cause::ReceiptMissing,
+            Self::Answer(_) => Cause::ReceiptInvalid,
+            Self::Discovery(error) => error.cause(),
+            Self::Net(error) => error.cause(),
+            Self::Pack(_) => Cause::Pack,
+            Self::Own(_) => Cause::Own,
+        }
+    }
+
     /// Whether trying again cannot help.
     pub fn is_permanent(&self) -> bool {
+        self.cause().lasts() == Lasting::ForGood
+    }
+
+    /// When the partner asks to be tried again, where it does.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Answer(ReceiptError::Refused { errors, signed: true }) => errors.iter().any(is_final),
-            Self::Answer(_) => false,
-            Self::Discovery(error) => error.problem().fault == Fault::Refused,
-            Self::Net(_) | Self::Own(_) => false,
-            Self::Pack(_) => true,
+            Self::Net(NetError::Status { status: 429 | 503, retry_after, .. }) => *retry_after,
+            _ => None,
         }
     }
 
@@ -45,28 +63,86 @@ impl SendError {
 
     /// What was found, expected, and to be done.
     pub fn problem(&self) -> Problem {
+        let told = self.cause().row().told;
         match self {
-            Self::Answer(error) => error.problem(),
+            // It says itself what helps.
+            Self::Answer(error) => Problem { fault: self.cause().fault(), ..error.problem() },
             Self::Discovery(error) => error.problem(),
             Self::Net(error) => Problem::new(
                 Fault::Temporary,
                 "access-point-unreachable",
                 "the receiving access point cannot be reached",
-                format!("{error}; it is tried again by itself"),
+                format!("{error}; it is tried again by itself: {told}"),
             )
             .rule("AP-3.2.5.a")
             .ebms("EBMS:0005"),
             Self::Pack(error) => {
-                Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", error.to_string())
+                Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", format!("{error}; {told}"))
             }
             Self::Own(problem) => problem.clone(),
         }
     }
 }
 
-/// Whether an ebMS error of a peer is about the message itself, so that the same bytes meet it again.
-fn is_final(error: &EbmsError) -> bool {
-    const MAY_PASS: [&str; 7] =
-        ["EBMS:0004", "EBMS:0005", "EBMS:0006", "EBMS:0201", "EBMS:0202", "EBMS:0301", "EBMS:0302"];
-    error.is_not_serviced() || (error.severity == "failure" && !MAY_PASS.contains(&error.code.as_str()))
+/// Of several ebMS errors the one that lasts longest counts.
+fn refusal(errors: &[EbmsError]) -> Cause {
+    let causes = errors.iter().map(|error| {
+        if error.is_not_serviced() { Cause::NotServiced } else { Cause::of_ebms(&error.code, &error.severity) }
+    });
+    causes.max_by_key(|cause| cause.lasts()).unwrap_or(Cause::EbmsWarning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as4::{Finding, Refusal};
+
+    fn refused(codes: &[(&str, &str, &str)], signed: bool) -> SendError {
+        let error = |(code, severity, detail): &(&str, &str, &str)| EbmsError {
+            code: (*code).to_owned(),
+            severity: (*severity).to_owned(),
+            short_description: None,
+            detail: Some((*detail).to_owned()),
+            ref_to: None,
+        };
+        SendError::Answer(ReceiptError::Refused { errors: codes.iter().map(error).collect(), signed })
+    }
+
+    #[test]
+    fn what_a_partner_signs_may_end_a_message_and_nothing_else_of_it() {
+        let lines = [
+            (refused(&[("EBMS:0004", "failure", "NOT_SERVICED")], true), Cause::NotServiced, true),
+            (refused(&[("EBMS:0004", "failure", "busy")], true), Cause::Ebms(4), false),
+            (refused(&[("EBMS:0101", "failure", "")], true), Cause::Ebms(101), true),
+            (refused(&[("EBMS:0101", "failure", "")], false), Cause::EbmsUnproven, false),
+            (refused(&[("EBMS:0101", "warning", "")], true), Cause::EbmsWarning, false),
+            (refused(&[("EBMS:0202", "failure", ""), ("EBMS:0009", "failure", "")], true), Cause::Ebms(9), true),
+            (refused(&[("VENDOR:1", "failure", "")], true), Cause::EbmsUnknown, true),
+            (refused(&[], true), Cause::EbmsWarning, false),
+            (SendError::Answer(ReceiptError::Missing), Cause::ReceiptMissing, false),
+            (SendError::Answer(ReceiptError::Unsigned), Cause::ReceiptInvalid, false),
+            (SendError::Answer(ReceiptError::Fault("x".into())), Cause::ReceiptInvalid, false),
+            (
+                SendError::Answer(ReceiptError::Unreadable(Refusal::NotServiced(Finding::new("x", "y")))),
+                Cause::ReceiptInvalid,
+                false,
+            ),
+            (SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")), Cause::Own, false),
+        ];
+        for (error, cause, permanent) in lines {
+            assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
+            assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_busy_partner_says_when_to_come_again() {
+        let after = Some(Duration::from_secs(90));
+        let status = |status| SendError::Net(NetError::Status { host: "x".into(), status, retry_after: after });
+        assert_eq!(status(503).retry_after(), after);
+        assert_eq!(status(429).retry_after(), after);
+        assert_eq!(status(500).retry_after(), None);
+        assert!(status(500).problem().detail.ends_with(Cause::HttpFailed.row().told), "{}", status(500).problem());
+        assert_eq!(SendError::Answer(ReceiptError::Missing).retry_after(), None);
+    }
 }

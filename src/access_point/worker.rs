@@ -3,13 +3,15 @@
 //! A crash at any point: the claim is gone with the process, the message is still due, and the next
 //! start takes it up with the same id and the same bytes.
 
+use super::retry::after;
 use super::{HandOver, Router, blocking, inbound, outbound, store_problem};
 use crate::limits;
 use crate::model::{Direction, Lane, Message, Problem, Timestamp};
 use crate::ops::log::journey_of;
+use crate::store::Admission;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -22,7 +24,9 @@ const REST: Duration = Duration::from_secs(1);
 /// Works until `stop` says so, then waits for what is under way.
 pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::STEPS_AT_ONCE_MAX));
+    let room = Arc::new(Semaphore::new(limits::SLOW_STEPS_MAX));
     let mut under_way = JoinSet::new();
+    let mut looked = Instant::now();
     while !*stop.borrow() {
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
@@ -36,14 +40,19 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
         router.beat();
         let Ok(place) = place else { break };
         while under_way.try_join_next().is_some() {}
-        match claim(&router).await {
-            Ok(Some(message)) => {
+        if looked.elapsed() >= limits::OVERDUE_LOOK {
+            looked = Instant::now();
+            let router = Arc::clone(&router);
+            if let Err(problem) = blocking(move || outbound::give_up_overdue(&router)).await {
+                tracing::error!(problem = %problem, "what is overdue could not be given up");
+            }
+        }
+        let (free, asked) = (room.available_permits(), Arc::clone(&router));
+        match blocking(move || claim(&asked, free)).await {
+            Ok(Some(Claimed { message, asks })) => {
                 let span = journey_of(&message);
                 let work = make_step(Arc::clone(&router), hand_over.clone(), message).instrument(span);
-                under_way.spawn(async move {
-                    work.await;
-                    drop(place);
-                });
+                under_way.spawn(in_place(work, asks, place, Arc::clone(&room)));
             }
             Ok(None) => rest(&router, &mut stop, &mut under_way).await,
             Err(problem) => {
@@ -55,16 +64,43 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
     while under_way.join_next().await.is_some() {}
 }
 
-async fn claim(router: &Arc<Router>) -> Result<Option<Message>, Problem> {
-    let router = Arc::clone(router);
-    blocking(move || next(&router)).await
+/// A message that is taken up.
+pub struct Claimed {
+    /// Which.
+    pub message: Message,
+    /// Whether its partner has not answered since the start, or since it failed.
+    pub asks: bool,
 }
 
-/// Claims the message whose turn it is, among the lanes that may have one more under way.
-pub(super) fn next(router: &Router) -> Result<Option<Message>, Problem> {
-    let mut admit = |lane: &Lane, in_flight| router.lanes.admit(lane, in_flight);
-    let claimed = router.store.claim_admitted(router.steady(), limits::CLAIM_LEASE, &mut admit);
-    Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| message))
+/// What is taken up next. `room`: how many steps may still wait for somebody who does not answer. Each that has just begun
+/// may want to, so the last places are for those who do answer.
+pub(super) fn claim(router: &Router, room: usize) -> Result<Option<Claimed>, Problem> {
+    let (steady, room) = (router.steady(), room > limits::STEPS_AT_ONCE_MAX);
+    let mut asks = false;
+    let mut admit = |lane: &Lane, in_flight| {
+        asks = router.lanes.is_unproven(lane);
+        if asks && !room && in_flight == 0 {
+            return Admission::Later(after(steady, limits::STEP_SLOW));
+        }
+        router.lanes.admit(lane, in_flight, steady)
+    };
+    let claimed = router.store.claim_admitted(steady, limits::CLAIM_LEASE, &mut admit);
+    Ok(claimed.map_err(|error| store_problem(&error))?.map(|(message, _)| Claimed { message, asks }))
+}
+
+/// Makes a step in its place. One whose partner may not answer, or that is slow, leaves the place to others while there is room to wait.
+async fn in_place(work: impl Future<Output = ()>, asks: bool, place: OwnedSemaphorePermit, room: Arc<Semaphore>) {
+    let mut work = std::pin::pin!(work);
+    let patience = if asks { Duration::ZERO } else { limits::STEP_SLOW };
+    if tokio::time::timeout(patience, &mut work).await.is_ok() {
+        return;
+    }
+    if let Ok(_waiting) = room.try_acquire_owned() {
+        drop(place);
+        work.await;
+    } else {
+        work.await;
+    }
 }
 
 /// Waits until something is due, something was committed, or the stop.

@@ -7,7 +7,7 @@ use super::sessions::{Session, SessionTimes, Sessions, Whose, digest, secret};
 use super::throttle::Throttle;
 use crate::crypto::{SystemRandom, equal, sha256_hex, unmatchable_password};
 use crate::limits::LOGIN_LINKS_MAX;
-use crate::model::{Fault, Problem, Timestamp};
+use crate::model::{Clock, Event, Fault, Problem, Stage, SystemClock, Timestamp};
 use crate::net::AccessToken;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -45,6 +45,8 @@ pub struct Access {
     links: Mutex<HashMap<[u8; 32], Link>>,
     /// What a password is compared with where there is no account.
     decoy: String,
+    /// Where events go.
+    journal: Box<dyn Fn(Event) + Send + Sync>,
 }
 
 struct Link {
@@ -71,7 +73,19 @@ impl Access {
             throttle: Throttle::default(),
             links: Mutex::default(),
             decoy,
+            journal: Box::new(drop),
         })
+    }
+
+    /// Gives what happens to the event log.
+    #[must_use]
+    pub fn recorded(self, journal: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self { journal: Box::new(journal), ..self }
+    }
+
+    fn tell(&self, now: Timestamp, stage: Stage, detail: impl Into<String>, facts: &[(&str, &dyn ToString)]) {
+        let event = Event::new(now, None, stage, detail);
+        (self.journal)(facts.iter().fold(event, |event, (name, value)| event.fact(name, value.to_string())));
     }
 
     /// Reads the file of accounts again. It is also read whenever it has changed; this says what is wrong with it.
@@ -85,7 +99,11 @@ impl Access {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, (found, Arc::clone(&book))).1;
         drop(current);
-        book.differences(&before).iter().for_each(|said| tracing::info!(stage = "accounts-changed", "{said}"));
+        // Who may write the file is its owner.
+        let now = SystemClock.now();
+        book.differences(&before)
+            .iter()
+            .for_each(|said| self.tell(now, Stage::AccessChanged, said, &[("actor", &"owner")]));
         Ok(())
     }
 
@@ -160,7 +178,10 @@ impl Access {
             }
             None => {
                 let locked = account.is_some_and(|account| account.locked);
-                tracing::warn!(stage = "login-failed", actor = tried, %address, locked, "a log-in failed");
+                let wait = self.throttle.wait(key, address, now).unwrap_or_default().as_secs();
+                let facts: [(&str, &dyn ToString); 4] =
+                    [("actor", &tried), ("address", &address), ("locked", &locked), ("wait_seconds", &wait)];
+                self.tell(now, Stage::LogInFailed, "a log-in failed", &facts);
                 Err(Denied::Wrong)
             }
         }
@@ -168,7 +189,9 @@ impl Access {
 
     fn enter(&self, whose: Whose, actor: Actor, by: &str, address: IpAddr, now: Timestamp) -> LoggedIn {
         let id = self.sessions.begin(whose, now);
-        tracing::info!(stage = "logged-in", actor = actor.name(), role = actor.role().word(), %address, by, "a log-in succeeded");
+        let facts: [(&str, &dyn ToString); 4] =
+            [("actor", &actor.name()), ("role", &actor.role().word()), ("address", &address), ("by", &by)];
+        self.tell(now, Stage::LoggedIn, "a log-in succeeded", &facts);
         LoggedIn { id, actor }
     }
 
@@ -212,7 +235,8 @@ impl Access {
         let link = link.filter(|link| link.until > now);
         let found = link.and_then(|link| self.actor(&link.whose).map(|actor| (link.whose, actor)));
         let Some((whose, actor)) = found else {
-            tracing::warn!(stage = "login-failed", %address, "a one-time log-in was used before, is too old, or never was");
+            let said = "a one-time log-in was used before, is too old, or never was";
+            self.tell(now, Stage::LogInFailed, said, &[("actor", &"nobody known"), ("address", &address)]);
             return Err(Denied::Wrong);
         };
         Ok(self.enter(whose, actor, "link", address, now))
@@ -230,9 +254,15 @@ impl Access {
         }
     }
 
-    /// Ends a session.
-    pub fn log_out(&self, id: &str) {
+    /// Ends a session that another takes the place of.
+    pub fn replace(&self, id: &str) {
         self.sessions.end(id);
+    }
+
+    /// Ends a session because its person asks for it.
+    pub fn log_out(&self, id: &str, actor: &str, address: IpAddr, now: Timestamp) {
+        self.sessions.end(id);
+        self.tell(now, Stage::LoggedOut, "a session was ended", &[("actor", &actor), ("address", &address)]);
     }
 
     fn actor(&self, whose: &Whose) -> Option<Actor> {
@@ -291,11 +321,38 @@ mod tests {
         change(&access, |book, kim| book.set_locked(kim, false, at(5)));
         assert!(access.session(&third, at(6)).is_none(), "unlocking brings no session back");
         let fourth = log_in(&access, "ett helt annat lösen").unwrap();
-        access.log_out(&fourth);
+        access.log_out(&fourth, "kim", NOBODY, at(6));
         assert!(access.session(&fourth, at(6)).is_none(), "logging out");
         let fifth = log_in(&access, "ett helt annat lösen").unwrap();
         change(&access, |book, kim| book.remove(kim));
         assert!(access.session(&fifth, at(6)).is_none(), "removed");
+    }
+
+    #[test]
+    fn log_ins_log_outs_failures_and_changes_are_events_with_their_actor_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let kept = Arc::clone(&events);
+        let access = access(&folder).recorded(move |event| kept.lock().unwrap().push(event));
+        let entered = access.log_in("kim", GOOD, NOBODY, at(1)).unwrap();
+        access.log_out(&entered.id, "kim", NOBODY, at(2));
+        (0..6).for_each(|_| assert!(access.log_in("kim", "fel lösenord här", NOBODY, at(3)).is_err()));
+        assert!(access.log_in("fel lösenord här", "x", NOBODY, at(3)).is_err());
+        change(&access, |book, kim| book.set_locked(kim, true, at(4)));
+        access.book();
+        let events = events.lock().unwrap();
+        let of = |stage| events.iter().filter(move |event| event.stage == stage);
+        for stage in [Stage::LoggedIn, Stage::LoggedOut] {
+            assert_eq!(of(stage).map(|event| event.facts["actor"].as_str()).collect::<Vec<_>>(), ["kim"], "{stage:?}");
+        }
+        let waits: Vec<(&str, &str)> = of(Stage::LogInFailed)
+            .map(|event| (event.facts["actor"].as_str(), event.facts["wait_seconds"].as_str()))
+            .collect();
+        assert_eq!(waits[5..], [("kim", "2"), ("nobody known", "0")], "the sixth failure keeps it out: {waits:?}");
+        let changed: Vec<&Event> = of(Stage::AccessChanged).collect();
+        assert!(changed.len() == 1 && changed[0].detail.contains("kim was changed: operator, locked"), "{changed:?}");
+        assert_eq!(changed[0].facts["actor"], "owner");
+        assert!(!format!("{events:?}").contains("lösenord") && !format!("{events:?}").contains("batteri"));
     }
 
     #[test]

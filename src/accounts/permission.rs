@@ -125,6 +125,7 @@ pub const PERMISSIONS: &[Route] = {
         page("GET", "/partners", See),
         page("GET", "/participants", See),
         page("GET", "/certificates", See),
+        page("GET", "/accounts", Administer),
         page("GET", "/events", See),
         page("GET", "/refusals", See),
         page("GET", "/mailbox", Mailbox),

@@ -36,13 +36,11 @@ struct Track {
 impl Throttle {
     /// Counts an attempt, as a failure until it is known to be none; or says how long to wait before the next one.
     pub(super) fn begin(&self, name: &str, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = [Key::Account(name.to_owned()), Key::Address(network(address))];
-        let wait = keys.iter().filter_map(|key| tracks.get(key)).filter_map(|track| track.waits(now)).max();
-        if let Some(wait) = wait {
+        if let Some(wait) = self.wait(name, address, now) {
             return Err(wait);
         }
-        for key in keys {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys(name, address) {
             make_room(&mut tracks, &key);
             let (free, longest) = match key {
                 Key::Account(_) => (ACCOUNT_FREE, LOGIN_ACCOUNT_WAIT_MAX),
@@ -54,6 +52,12 @@ impl Throttle {
         Ok(())
     }
 
+    /// How long nobody is let in by this name, or from this address.
+    pub(super) fn wait(&self, name: &str, address: IpAddr, now: Timestamp) -> Option<Duration> {
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        keys(name, address).iter().filter_map(|key| tracks.get(key)).filter_map(|track| track.waits(now)).max()
+    }
+
     /// The attempt that was counted was none of guessing.
     pub(super) fn succeeded(&self, name: &str, address: IpAddr) {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,6 +67,10 @@ impl Throttle {
             track.until = track.last;
         }
     }
+}
+
+fn keys(name: &str, address: IpAddr) -> [Key; 2] {
+    [Key::Account(name.to_owned()), Key::Address(network(address))]
 }
 
 impl Track {

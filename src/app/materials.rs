@@ -1,7 +1,7 @@
 //! Keys and certificates that the configuration names, read from their files and handed to the parts.
 
-use crate::access_point::{self, Served};
-use crate::config::{Config, Participant, Revocation as RevocationSetting};
+use crate::access_point::{self, Breaker, Pace, Patience, Served};
+use crate::config::{Config, Participant, Revocation as RevocationSetting, Strategy};
 use crate::discovery;
 use crate::limits;
 use crate::message_service::{self, Keys, Mailbox};
@@ -118,10 +118,14 @@ impl Materials {
             partners: config.partners.iter().map(|partner| (partner.party.clone(), tolerated(partner))).collect(),
             spool_bytes_max: config.limits.spool_bytes_max,
             free_bytes_least: config.limits.free_bytes_least,
-            retry: access_point::Retry {
-                first_pause: Duration::from_secs(config.retry.first_pause_seconds),
-                longest_pause: Duration::from_secs(config.retry.longest_pause_seconds),
-                give_up_after: Duration::from_secs(config.retry.give_up_after_seconds),
+            patience: Patience {
+                partners: retry(&config.retry),
+                smp: retry(&config.smp_retry),
+                breaker: Breaker {
+                    failures: config.breaker.failures,
+                    first_pause: Duration::from_secs(config.breaker.first_pause_seconds),
+                    longest_pause: Duration::from_secs(config.breaker.longest_pause_seconds),
+                },
             },
         }
     }
@@ -171,7 +175,19 @@ fn tolerated(partner: &crate::config::Partner) -> access_point::Partner {
         soap_bytes_max: partner.soap_bytes_max,
         timestamp_ahead_max: Duration::from_secs(partner.timestamp_ahead_max_seconds),
         timestamp_behind_max: Duration::from_secs(partner.timestamp_behind_max_seconds),
+        retry: partner.retry.as_ref().map(retry),
     }
+}
+
+fn retry(config: &crate::config::Retry) -> access_point::Retry {
+    let pace = match config.strategy {
+        Strategy::Constant => Pace::Constant { retries: config.retries() },
+        Strategy::Exponential => Pace::Exponential {
+            first: Duration::from_secs(config.first_pause_seconds()),
+            longest: Duration::from_secs(config.longest_pause_seconds()),
+        },
+    };
+    access_point::Retry { pace, give_up_after: Duration::from_secs(config.give_up_after_seconds()) }
 }
 
 fn served(config: &Config, mistakes: &mut Vec<Problem>) -> Vec<(Participant, Option<Identity>)> {

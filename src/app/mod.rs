@@ -2,6 +2,7 @@
 //!
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
+pub mod audit;
 mod alerts;
 mod checkup;
 mod materials;
@@ -30,6 +31,7 @@ use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
 use alerts::Alerts;
+use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
@@ -69,6 +71,7 @@ pub struct App {
     console_tls: Option<Arc<ServerTls>>,
     listeners: Listeners,
     addresses: Addresses,
+    anchoring: Arc<Anchoring>,
     retention: crate::config::Retention,
     grace: Duration,
     alerts: Alerts,
@@ -91,7 +94,6 @@ impl App {
         let materials = Materials::read(&config)?;
         let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
-        folder(&config.data_dir).map_err(one)?;
         let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
@@ -99,9 +101,7 @@ impl App {
         let embedded =
             open_store(config.data_dir.clone(), config.store.index, Arc::clone(&clock)).await.map_err(one)?;
         let store: Arc<dyn Store> = embedded.clone();
-        let client = client(&config, &materials).map_err(|error| {
-            one(Problem::new(Fault::Usage, "configuration", "federation.tls_anchor_files cannot be used", error))
-        })?;
+        let client = client(&config, &materials).map_err(one)?;
         let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
         let metrics = Metrics::default();
         let discovery = Arc::new(discovery.measured(metrics.clone()));
@@ -114,6 +114,7 @@ impl App {
         );
         let told = alerts.clone();
         let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
+        let access = recorded(access, &router);
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -136,12 +137,13 @@ impl App {
             outlook: outlook.clone(),
             log_ins: Arc::new(Semaphore::new(LOGIN_AT_ONCE_MAX)),
             tls: console_tls.is_some(),
-            clock,
+            clock: Arc::clone(&clock),
             party: router.settings().party.to_string(),
             environment: config.federation.environment.clone(),
             hosts: config.console.hosts.clone(),
         };
         Ok(Self {
+            anchoring: Anchoring::of(&config, &outlook.store, &router, &clock),
             router,
             service,
             outlook,
@@ -225,6 +227,7 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
+            self.anchoring.run(stop.clone()),
             Arc::clone(&watching).run(stop.clone()),
             self.alerts.run(watching, stop.clone()),
             async {
@@ -234,6 +237,7 @@ impl App {
             },
         );
         inbound::settle(&self.router).await;
+        self.anchoring.note_last().await;
     }
 }
 
@@ -328,12 +332,19 @@ fn folder(path: &Path) -> Result<(), Problem> {
 }
 
 /// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
-fn access(config: &Config) -> Result<Arc<Access>, Problem> {
+fn access(config: &Config) -> Result<Access, Problem> {
+    folder(&config.data_dir)?;
     let times = SessionTimes {
         idle: Duration::from_secs(config.console.session_idle_seconds),
         absolute: Duration::from_secs(config.console.session_absolute_seconds),
     };
-    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times).map(Arc::new)
+    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times)
+}
+
+/// Log-ins and changes of accounts become events.
+fn recorded(access: Access, router: &Arc<Router>) -> Arc<Access> {
+    let router = Arc::clone(router);
+    Arc::new(access.recorded(move |event| router.keep(event)))
 }
 
 fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<ServerTls>>, Problem> {
@@ -383,13 +394,16 @@ async fn open_store(data_dir: PathBuf, index: Engine, clock: Arc<dyn Clock>) -> 
     }
 }
 
-fn client(config: &Config, materials: &Materials) -> Result<Client, String> {
+fn client(config: &Config, materials: &Materials) -> Result<Client, Problem> {
     let settings = ClientSettings {
         roots: materials.tls.iter().map(|certificate| certificate.der().to_vec()).collect(),
         identity: None,
         plain_http: config.discovery.smp_plain_http,
     };
-    Client::new(&settings).map_err(|error| error.to_string())
+    Client::new(&settings).map_err(|error| {
+        let sentence = "federation.tls_anchor_files cannot be used";
+        Problem::new(Fault::Usage, "configuration", sentence, error.to_string())
+    })
 }
 
 /// What the API tells about this process beyond messages.

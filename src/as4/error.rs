@@ -247,7 +247,7 @@ impl Refusal {
             Self::NotServiced(_) => "the recipient is not served here",
             Self::Payload(_) => "the parts are not those that the header names",
             Self::Policy(_) => "the message is not protected as the profile demands",
-            Self::Reused(_) => "the message id was used before for another content",
+            Self::Reused(_) => "the message id was used before",
             Self::Temporary(_) => "the message could not be taken at present",
         }
     }

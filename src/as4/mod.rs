@@ -6,6 +6,7 @@
 
 mod algorithms;
 mod envelope;
+mod evidence;
 pub mod error;
 pub mod header;
 mod header_schema;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use algorithms::Algorithms;
 pub use error::{EbmsError, Finding, Refusal};
+pub use evidence::{SignedPart, SignedParts, signed_parts};
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
 pub use open::{
     Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun, read,

@@ -1,6 +1,7 @@
 //! The words of the command line, as clap reads them.
 
 use super::accounts::{AccountsCommand, TokensCommand};
+use super::audit::AuditCommand;
 use super::conformance::ConformanceCommand;
 use super::examples;
 use clap::{Args, Parser, Subcommand};
@@ -98,6 +99,11 @@ pub(super) enum Command {
     Store {
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// The event log: list, verify, anchor, and evidence for others.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Who may log in to the pages.
     Accounts {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod args;
+mod audit;
 mod bench;
 mod conformance;
 mod demo;
@@ -84,6 +85,7 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => waits(async { bench::run(command, out).await.map_err(one) }),
         Command::Store { command } => waits(store::run(command, cli.config, cli.token_file.as_deref(), out)),
+        Command::Audit { command } => waits(audit::run(command, cli.config, cli.token_file.as_deref(), out)),
         Command::Accounts { command } => {
             let config = Config::load(&config_path(cli.config))?;
             waits(async { accounts::accounts(command, &config, out).await.map_err(one) })

@@ -1,7 +1,6 @@
 //! The commands that ask a running daemon.
 
 use super::output::Output;
-use super::remote::audit::{self, AuditOptions};
 use super::remote::inbox::{InboxOptions, inbox};
 use super::remote::lookup::{LookupOptions, lookup, ping};
 use super::remote::queue::{self, QueueOptions};
@@ -99,51 +98,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
-    /// What was recorded.
-    Audit {
-        #[command(subcommand)]
-        command: AuditCommand,
-    },
     /// Depths, ages, certificates, disk, versions.
     #[command(after_help = "Example:\n  sluss status --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
     Status,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
-    /// Events, newest first.
-    #[command(
-        after_help = "Example:\n  sluss audit list --config testbed/access-points/AP0001-TESTBED/sluss.toml --stage accepted --json"
-    )]
-    List(AuditArgs),
-}
-
-#[derive(Args, Debug)]
-pub(super) struct AuditArgs {
-    /// Recorded then or later, as 2026-11-23T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Recorded before.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// About this other access point.
-    #[arg(long, value_name = "AP-ID")]
-    partner: Option<String>,
-    /// About this sender or recipient.
-    #[arg(long, value_name = "PARTICIPANT")]
-    participant: Option<String>,
-    /// At this stage, as accepted.
-    #[arg(long, value_name = "STAGE")]
-    stage: Option<String>,
-    /// Done by this account or token, as events name it.
-    #[arg(long, value_name = "NAME")]
-    actor: Option<String>,
-    /// About this message.
-    #[arg(long, value_name = "ID")]
-    message: Option<String>,
-    /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
 }
 
 #[derive(Args, Debug)]
@@ -334,15 +291,7 @@ pub(super) async fn run(
         Command::Queue { command: QueueCommand::Hold(args) } => act(&remote, "hold", args, out).await,
         Command::Queue { command: QueueCommand::Release(args) } => act(&remote, "release", args, out).await,
         Command::Queue { command: QueueCommand::Show { id } } => queue::show(&remote, message_id(&id)?, out).await,
-        Command::Audit { command: AuditCommand::List(args) } => audit::list(&remote, args.into(), out).await,
         Command::Status => status(&remote, out).await,
-    }
-}
-
-impl From<AuditArgs> for AuditOptions {
-    fn from(args: AuditArgs) -> Self {
-        let AuditArgs { since, until, partner, participant, stage, actor, message, limit } = args;
-        Self { since, until, partner, participant, stage, actor, message, limit }
     }
 }
 

@@ -1,6 +1,6 @@
-//! `[[partner]]`: what is accepted of one access point beyond the profile.
+//! `[[partner]]`: what is particular to one access point.
 
-use super::mistake;
+use super::{Retry, mistake};
 use crate::limits;
 use crate::model::{PartyId, Problem};
 use crate::xml::algorithm::{Allow, Allowed};
@@ -26,6 +26,9 @@ pub struct Partner {
     /// How far it may lie behind, in seconds. Default 2592000, thirty days.
     #[serde(default = "behind")]
     pub timestamp_behind_max_seconds: u64,
+    /// When messages to it are tried again, where it is another than for all.
+    #[serde(default)]
+    pub retry: Option<Retry>,
 }
 
 fn soap() -> usize {
@@ -62,6 +65,9 @@ impl Partner {
                 found.push(mistake(&format!("{key}.allow"), name, &remedy));
             }
         }
+        if let Some(retry) = &self.retry {
+            retry.check(&format!("{key}.retry"), found);
+        }
         if !(limits::SOAP_BYTES_MAX..=limits::SOAP_RELAXED_BYTES_MAX).contains(&self.soap_bytes_max) {
             let (least, most) = (limits::SOAP_BYTES_MAX, limits::SOAP_RELAXED_BYTES_MAX);
             let remedy = format!("use {least} to {most}; real SOAP parts have 10 to 20 kB, and each is held in memory");
@@ -86,6 +92,7 @@ mod tests {
             soap_bytes_max: limits::SOAP_BYTES_MAX,
             timestamp_ahead_max_seconds: 300,
             timestamp_behind_max_seconds: 300,
+            retry: None,
         }
     }
 

@@ -173,6 +173,10 @@ impl Frame {
     pub(super) fn may_see(&self) -> bool {
         self.visit.may(Permission::See)
     }
+    /// Whether this person sees accounts.
+    pub(super) fn may_administer(&self) -> bool {
+        self.visit.may(Permission::Administer)
+    }
     /// Who is logged in.
     pub(super) fn actor(&self) -> &str {
         self.visit.actor_name()

@@ -85,7 +85,7 @@ async fn tried(state: &ConsoleState, visit: &Visit, login: Login) -> Result<Logg
 /// A new session, whatever the browser had before.
 fn enter(state: &ConsoleState, cookies: &Cookies, entered: &LoggedIn, next: &str) -> Response {
     if let Some(before) = &cookies.session {
-        state.access.log_out(before);
+        state.access.replace(before);
     }
     let mut answer = Redirect::to(local(next)).into_response();
     let [_, stranger] = cookies.gone();
@@ -123,8 +123,7 @@ pub(super) async fn log_out(
     OwnForm(LogOut {}): OwnForm<LogOut>,
 ) -> Response {
     if let Some(id) = &cookies.session {
-        state.access.log_out(id);
-        tracing::info!(stage = "logged-out", actor = visit.actor_name(), address = %visit.address(), "a session was ended");
+        state.access.log_out(id, visit.actor_name(), visit.address(), visit.now);
     }
     let mut answer = Redirect::to("/login").into_response();
     cookies.gone().iter().for_each(|cookie| set(&mut answer, cookie));

@@ -3,6 +3,7 @@
 //! a script, and one small one keeps figures and journeys up to date.
 
 mod access;
+mod accounts;
 mod bulk;
 mod certificates;
 mod compose;
@@ -87,6 +88,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/messages/{id}", get(journey::message).post(journey::act))
         .route("/partners", get(partners::partners))
         .route("/participants", get(partners::participants))
+        .route("/accounts", get(accounts::accounts))
         .route("/certificates", get(certificates::certificates))
         .route("/events", get(log::events))
         .route("/refusals", get(events::refusals))

@@ -10,8 +10,9 @@ use super::mailbox;
 use super::overview::Around;
 use super::queue::Filter;
 use super::{Lang, access};
-use super::{certificates, events, journey, overview, partners, queue};
+use super::{accounts, certificates, events, journey, overview, partners, queue};
 use crate::access_point::{Action, ParticipantState, PartnerState};
+use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
 use crate::model::{
     Carriage, CertificateEnd, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event,
@@ -213,6 +214,32 @@ fn a_certificate_that_ends_comes_first_with_its_days_and_what_to_do() {
     assert!(html.find("Has ended") < html.find("Ends soon</span>") && !html.contains("new authorities"), "{html}");
 }
 
+fn book() -> Book {
+    let mut book = Book::default();
+    book.add("kim".parse().unwrap(), Role::Operator, vec![], Some("häst batteri klammer"), at(9)).unwrap();
+    book.set_locked(&"kim".parse().unwrap(), true, at(8)).unwrap();
+    book.add_token("nightly".parse().unwrap(), Role::Viewer, vec![], at(9)).unwrap();
+    book
+}
+
+#[test]
+fn administrators_see_accounts_and_tokens_and_none_of_their_secrets() {
+    let html = accounts::render_accounts(&book(), &visit(Lang::En)).render().unwrap();
+    for part in
+        ["kim <a href=\"/events?actor=kim\"", "Locked</span>", "/events?actor=token%3Anightly", "sluss accounts add"]
+    {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains("argon2") && !html.contains("sha256"), "{html}");
+    let operator = Visit::made_up_of(Role::Operator, Lang::En, NOW.parse().unwrap());
+    assert!(
+        !queue::render_queue(Filter::default(), "", &Page::default(), None, &operator)
+            .render()
+            .unwrap()
+            .contains("/accounts")
+    );
+}
+
 fn logged() -> LogPage {
     let place = LogPlace { at: at(3), record: 7, event: 0 };
     let event = |event| Logged { record: 7, place, event };
@@ -295,7 +322,7 @@ fn dead_letters_are_counted_by_cause_with_an_advice_and_tried_again_together() {
         assert!(html.contains(part), "{part} in {html}");
     }
     assert!(!html.contains("value=\"cancel\""), "what is over is not cancelled: {html}");
-    let viewer = Visit::made_up_of(crate::accounts::Role::Viewer, Lang::En, NOW.parse().unwrap());
+    let viewer = Visit::made_up_of(Role::Viewer, Lang::En, NOW.parse().unwrap());
     let html = dead_letters(&viewer).render().unwrap();
     assert!(html.contains("Advice: Try the look-up with sluss lookup.") && !html.contains("name=\"action\""), "{html}");
 }
@@ -309,6 +336,7 @@ fn partner_states() -> Vec<PartnerState> {
         last_success_at: Some(at(2)),
         last_failure_at: None,
         last_failure: None,
+        open_until: None,
         in_flight: 1,
         waiting: 2,
         due_since: None,
@@ -414,6 +442,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("overview", overview::render_overview(&counts(), around(depths(), refusals()), &visit).render()),
         ("queue", queue::render_queue(Filter::default(), "", &found, None, &visit).render()),
         ("dead-letters", dead_letters(&visit).render()),
+        ("accounts", accounts::render_accounts(&book(), &visit).render()),
         ("certificates", certificates::render_certificates(&ends(), &visit).render()),
         ("events", log::render_log(LogFilter::default(), "", &logged(), None, &visit).render()),
         ("partners", partners::render_partners(partner_states(), &visit).render()),

@@ -3,7 +3,7 @@
 use super::bdxl::BdxlError;
 use super::certpub::CertPubError;
 use super::smp::SmpError;
-use crate::model::{Fault, Problem};
+use crate::model::{Cause, Problem};
 use crate::pki::TrustError;
 
 /// A discovery that gave no route or no certificate. Grouped by whose turn it is.
@@ -89,9 +89,26 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
+    /// What it is, for the table that says what follows from it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Dns { source: BdxlError::NotRegistered { .. }, .. } => Cause::DnsNotRegistered,
+            Self::Dns { source: BdxlError::Unreachable { .. }, .. } => Cause::DnsUnreachable,
+            Self::Dns { .. } => Cause::DnsUnusable,
+            Self::SmpUnreachable { .. } => Cause::SmpUnreachable,
+            Self::NotOffered { .. } => Cause::SmpNotOffered,
+            Self::Answer { .. } | Self::Address { .. } => Cause::SmpAnswer,
+            Self::Metadata { source: SmpError::Signer(TrustError::UnknownRevocation { .. }), .. }
+            | Self::AccessPoint { source: TrustError::UnknownRevocation { .. }, .. } => Cause::RevocationUnknown,
+            Self::Metadata { .. } => Cause::SmpMetadata,
+            Self::AccessPoint { .. } | Self::PartyId { .. } => Cause::AccessPointCertificate,
+            Self::CertPub { .. } => Cause::CertPub,
+        }
+    }
+
     /// Whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::SmpUnreachable { .. } | Self::Dns { source: BdxlError::Unreachable { .. }, .. })
+        self.cause().passes()
     }
 
     /// The rule under which this stops, as requirements are numbered.
@@ -113,58 +130,36 @@ impl DiscoveryError {
 
     /// As people and programs see it: found, expected, what to do.
     pub fn problem(&self) -> Problem {
-        let fault = if self.is_temporary() { Fault::Temporary } else { Fault::Refused };
-        let (kind, title, remedy) = self.words();
-        Problem::new(fault, kind, title, format!("{self}; {remedy}")).rule(self.rule())
+        let (kind, title) = self.words();
+        Problem::new(self.cause().fault(), kind, title, format!("{self}; {}", self.remedy())).rule(self.rule())
     }
 
-    /// The problem's URN, its title, and what to do.
-    fn words(&self) -> (&'static str, &'static str, &'static str) {
+    /// The problem's URN and its title.
+    fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Dns { source: BdxlError::NotRegistered { .. }, .. } => (
-                "participant-unknown",
-                "The participant is not registered",
-                "check its identifier, and the configured zone",
-            ),
-            Self::Dns { source: BdxlError::Unreachable { .. }, .. } => {
-                ("dns-unreachable", "No DNS server answers", "try again; check the configured DNS servers")
+            Self::Dns { source: BdxlError::NotRegistered { .. }, .. } => {
+                ("participant-unknown", "The participant is not registered")
             }
-            Self::Dns { .. } => {
-                ("dns-unusable", "The DNS record leads to no SMP", "ask the operator of the SML zone to correct it")
-            }
-            Self::SmpUnreachable { .. } => {
-                ("smp-unreachable", "The SMP is unreachable", "try again; see whether this machine may reach it")
-            }
-            Self::NotOffered { .. } => (
-                "not-offered",
-                "The recipient does not take this document type",
-                "ask the recipient's operator to publish the service",
-            ),
-            Self::Answer { .. } => {
-                ("smp-answer", "The SMP's answer is not taken", "ask the operator of the SMP to correct it")
-            }
-            Self::Metadata { source, .. } => {
-                let (kind, title) = source.title();
-                (kind, title, source.remedy())
-            }
-            Self::AccessPoint { .. } => (
-                "access-point-not-trusted",
-                "The recipient's access point is not trusted",
-                "check the configured trust anchors against the environment, and ask the recipient's operator",
-            ),
-            Self::PartyId { .. } => (
-                "party-id",
-                "The recipient's certificate names no access point",
-                "ask the recipient's operator to publish its AP certificate",
-            ),
-            Self::Address { .. } => {
-                ("address-not-called", "An address that is not called", "ask who published it to correct it")
-            }
-            Self::CertPub { .. } => (
-                "certpub",
-                "No usable certificate of the participant is published",
-                "ask the participant to have its certificate published, or to have it renewed",
-            ),
+            Self::Dns { source: BdxlError::Unreachable { .. }, .. } => ("dns-unreachable", "No DNS server answers"),
+            Self::Dns { .. } => ("dns-unusable", "The DNS record leads to no SMP"),
+            Self::SmpUnreachable { .. } => ("smp-unreachable", "The SMP is unreachable"),
+            Self::NotOffered { .. } => ("not-offered", "The recipient does not take this document type"),
+            Self::Answer { .. } => ("smp-answer", "The SMP's answer is not taken"),
+            Self::Metadata { source, .. } => source.title(),
+            Self::AccessPoint { .. } => ("access-point-not-trusted", "The recipient's access point is not trusted"),
+            Self::PartyId { .. } => ("party-id", "The recipient's certificate names no access point"),
+            Self::Address { .. } => ("address-not-called", "An address that is not called"),
+            Self::CertPub { .. } => ("certpub", "No usable certificate of the participant is published"),
+        }
+    }
+
+    /// What to do: what the table says, or more exactly where more is known.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Metadata { source, .. } => source.remedy(),
+            Self::PartyId { .. } => "ask the recipient's operator to publish its AP certificate",
+            Self::Address { .. } => "ask who published it to correct it",
+            _ => self.cause().row().told,
         }
     }
 }

@@ -16,7 +16,7 @@ pub use trace::{CertificateView, PublishedView, RouteView, Step, Trace};
 
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::model::{Clock, DocumentType, ParticipantId, PartyId, ProcessId, Timestamp};
+use crate::model::{Cause, Clock, DocumentType, ParticipantId, PartyId, ProcessId, Timestamp};
 use crate::net::client::Client;
 use crate::net::error::NetError;
 use crate::pki::{Certificate, Trust, Trusted};
@@ -99,7 +99,7 @@ impl Discovery {
         self.metrics.lookup(result.is_ok(), took);
         let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
         *unreachable = match result {
-            Err(error) if error.is_temporary() => {
+            Err(error) if matches!(error.cause(), Cause::DnsUnreachable | Cause::SmpUnreachable) => {
                 let since = unreachable.take().map_or_else(|| self.clock.now(), |(since, _)| since);
                 Some((since, error.to_string()))
             }
@@ -340,20 +340,22 @@ fn endpoint_certificate(endpoint: &Endpoint) -> Result<&Certificate, smp::SmpErr
 /// What an HTTP status of the SMP means (protocol of OASIS SMP 1.0; redirects are not followed).
 fn taken(status: u16, url: &str, to: &ParticipantId, document_type: &DocumentType) -> Result<(), DiscoveryError> {
     let url = url.to_owned();
-    match status {
-        200 => Ok(()),
-        404 => Err(DiscoveryError::NotOffered {
+    if status == 200 {
+        return Ok(());
+    }
+    Err(match Cause::of_smp_status(status) {
+        Cause::SmpNotOffered => DiscoveryError::NotOffered {
             participant: to.to_string(),
             document_type: document_type.to_string(),
             url,
             status,
-        }),
+        },
         // It could not answer now, or not to us: somebody has to do something there.
-        401 | 403 | 408 | 425 | 429 | 500.. => {
-            Err(DiscoveryError::SmpUnreachable { url, what: format!("it answered with HTTP status {status}") })
+        Cause::SmpUnreachable => {
+            DiscoveryError::SmpUnreachable { url, what: format!("it answered with HTTP status {status}") }
         }
-        _ => Err(DiscoveryError::Answer { url, what: format!("found HTTP status {status}, expected 200") }),
-    }
+        _ => DiscoveryError::Answer { url, what: format!("found HTTP status {status}, expected 200") },
+    })
 }
 
 /// Addresses come from DNS and SMP, so they must not lead into this machine: https, and no address of

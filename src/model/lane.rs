@@ -57,6 +57,13 @@ impl From<&Message> for Stream {
     }
 }
 
+impl Lane {
+    /// Out: to an access point, or to one that has to be looked up.
+    pub fn out(partner: Option<&PartyId>) -> Self {
+        partner.map_or(Self::Lookup, |party| Self::Partner(party.clone()))
+    }
+}
+
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

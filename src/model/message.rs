@@ -115,7 +115,10 @@ pub struct Message {
     pub attempts: u32,
     /// When a worker may take it up (again); `None`: no work is due.
     pub next_attempt_at: Option<Timestamp>,
-    /// Out: since when it is tried, where an operator began anew; else since `created_at`.
+    /// Out: when it was made, by the clock that is never set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// Out: since when it is tried, where an operator began anew, by the same clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewed_at: Option<Timestamp>,
     /// Until when a worker holds it.
@@ -274,6 +277,7 @@ impl Message {
             packed: None,
             attempts: 0,
             next_attempt_at: Some(at),
+            begun_at: None,
             renewed_at: None,
             lease_until: None,
             taken_at: None,
@@ -285,6 +289,11 @@ impl Message {
             acknowledges: None,
             content: None,
         }
+    }
+
+    /// Out: since when it is tried, by the clock that is never set.
+    pub fn tried_since(&self) -> Timestamp {
+        self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
     }
 
     /// Payload files that it refers to.

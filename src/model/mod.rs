@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod document;
 pub mod event;
+pub mod faults;
 pub mod finding;
 pub mod id;
 pub mod lane;
@@ -16,6 +17,7 @@ pub mod time;
 pub use certificate::{CERTIFICATE_SOON, CertificateEnd};
 pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
+pub use faults::Cause;
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use lane::{Lane, Stream};

@@ -39,6 +39,8 @@ pub struct Fetched {
     pub status: u16,
     /// Content-Type, where it is text.
     pub content_type: Option<String>,
+    /// Retry-After, where it is given in seconds.
+    pub retry_after: Option<Duration>,
     /// The content.
     pub body: Vec<u8>,
 }
@@ -133,7 +135,11 @@ impl Client {
         let fetched = self.whole(outgoing, answer_bytes_max).await?;
         // Access points tell of their failures in SOAP under such a status; the rest is a server's own page, or nothing.
         if fetched.status >= 300 && !fetched.may_be_soap() {
-            return Err(NetError::Status { host: host_of(url), status: fetched.status });
+            return Err(NetError::Status {
+                host: host_of(url),
+                status: fetched.status,
+                retry_after: fetched.retry_after,
+            });
         }
         Ok(fetched)
     }
@@ -144,10 +150,12 @@ impl Client {
         let answer = self.request(outgoing).await?;
         let status = answer.status;
         let content_type = answer.header(&header::CONTENT_TYPE);
+        let retry_after = answer.header(&header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
         let body = tokio::time::timeout_at(end, answer.whole(bytes_max))
             .await
             .map_err(|_| NetError::TimedOut { host, seconds })??;
-        Ok(Fetched { status, content_type, body })
+        Ok(Fetched { status, content_type, retry_after, body })
     }
 
     /// Sends a request and returns as soon as the head of the answer is there.

@@ -1,6 +1,7 @@
 //! Why an exchange with another host did not succeed. Texts name the host, never path or query of
 //! a URL: those may hold secrets.
 
+use crate::model::Cause;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -70,8 +71,8 @@ pub enum NetError {
         host: String,
         /// What rustls said.
         reason: String,
-        /// Whether a certificate was refused, by us or by them.
-        certificate: bool,
+        /// What of it.
+        failure: TlsFailure,
     },
     /// The answer is larger than allowed.
     #[error("{host}: the answer is larger than {bytes_max} bytes")]
@@ -88,6 +89,8 @@ pub enum NetError {
         host: String,
         /// HTTP status.
         status: u16,
+        /// When to come again, where it says so in seconds.
+        retry_after: Option<Duration>,
     },
     /// The text is no URL that can be called.
     #[error("{host}: not a usable URL: {reason}")]
@@ -99,19 +102,39 @@ pub enum NetError {
     },
 }
 
+/// What of TLS failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsFailure {
+    /// A certificate was refused, by us or by them.
+    Certificate,
+    /// There is no version or cipher suite that both sides take.
+    Agreement,
+    /// Anything else.
+    Other,
+}
+
 impl NetError {
+    /// What it is, for the table that says what follows from it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Broken { .. } => Cause::Broken,
+            Self::Connect { .. } => Cause::Connect,
+            Self::Name { .. } => Cause::HostName,
+            Self::Protocol { .. } => Cause::NoHttp,
+            Self::Sending { .. } => Cause::Sending,
+            Self::TimedOut { .. } => Cause::TimedOut,
+            Self::Tls { failure: TlsFailure::Certificate, .. } => Cause::TlsCertificate,
+            Self::Tls { failure: TlsFailure::Agreement, .. } => Cause::TlsAgreement,
+            Self::Tls { failure: TlsFailure::Other, .. } => Cause::TlsOther,
+            Self::TooLarge { .. } => Cause::TooLarge,
+            Self::Status { status, .. } => Cause::of_access_point_status(*status),
+            Self::PlainHttp { .. } | Self::Url { .. } => Cause::Url,
+        }
+    }
+
     /// Whether trying again later may help without anybody changing anything.
     pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Broken { .. }
-            | Self::Connect { .. }
-            | Self::Name { .. }
-            | Self::Protocol { .. }
-            | Self::Status { .. }
-            | Self::TimedOut { .. } => true,
-            Self::Tls { certificate, .. } => !certificate,
-            Self::PlainHttp { .. } | Self::Sending { .. } | Self::TooLarge { .. } | Self::Url { .. } => false,
-        }
+        self.cause().passes()
     }
 
     /// Sorts an error of the client or of a body by its causes.
@@ -120,7 +143,7 @@ impl NetError {
         let causes = causes(error);
         let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
         if let Some(fault) = causes.iter().find_map(|c| c.downcast_ref::<rustls::Error>()) {
-            return Self::Tls { host, reason: fault.to_string(), certificate: concerns_certificate(fault) };
+            return Self::Tls { host, reason: fault.to_string(), failure: TlsFailure::of(fault) };
         }
         if causes.iter().any(|c| c.is::<super::body::SendFault>()) {
             return Self::Sending { host, reason };
@@ -160,22 +183,85 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     }
 }
 
-fn concerns_certificate(fault: &rustls::Error) -> bool {
-    use rustls::AlertDescription as Alert;
-    match fault {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => true,
-        rustls::Error::AlertReceived(alert) => {
-            matches!(
-                alert,
-                Alert::BadCertificate
-                    | Alert::CertificateExpired
-                    | Alert::CertificateRequired
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateUnknown
-                    | Alert::UnknownCA
-                    | Alert::UnsupportedCertificate
-            )
+impl TlsFailure {
+    fn of(fault: &rustls::Error) -> Self {
+        match fault {
+            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Self::Certificate,
+            rustls::Error::PeerIncompatible(_) => Self::Agreement,
+            rustls::Error::AlertReceived(alert) => Self::of_alert(*alert),
+            _ => Self::Other,
         }
-        _ => false,
+    }
+
+    fn of_alert(alert: rustls::AlertDescription) -> Self {
+        use rustls::AlertDescription as Alert;
+        match alert {
+            Alert::AccessDenied
+            | Alert::BadCertificate
+            | Alert::CertificateExpired
+            | Alert::CertificateRequired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            | Alert::NoCertificate
+            | Alert::UnknownCA
+            | Alert::UnsupportedCertificate => Self::Certificate,
+            Alert::HandshakeFailure
+            | Alert::InsufficientSecurity
+            | Alert::NoApplicationProtocol
+            | Alert::ProtocolVersion
+            | Alert::UnrecognisedName => Self::Agreement,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_of_tls_are_told_apart_by_who_has_to_mend_something() {
+        use rustls::AlertDescription as Alert;
+        let of = |alert| TlsFailure::of(&rustls::Error::AlertReceived(alert));
+        for alert in [Alert::UnknownCA, Alert::CertificateExpired, Alert::CertificateRequired, Alert::AccessDenied] {
+            assert_eq!(of(alert), TlsFailure::Certificate, "{alert:?}");
+        }
+        for alert in [Alert::HandshakeFailure, Alert::ProtocolVersion, Alert::UnrecognisedName] {
+            assert_eq!(of(alert), TlsFailure::Agreement, "{alert:?}");
+        }
+        for alert in [Alert::InternalError, Alert::DecodeError, Alert::BadRecordMac, Alert::CloseNotify] {
+            assert_eq!(of(alert), TlsFailure::Other, "{alert:?}");
+        }
+        let unknown_issuer = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert_eq!(TlsFailure::of(&unknown_issuer), TlsFailure::Certificate);
+        assert_eq!(TlsFailure::of(&rustls::Error::DecryptError), TlsFailure::Other);
+    }
+
+    #[test]
+    fn each_failure_of_the_network_has_its_line_in_the_table() {
+        let (host, reason) = ("x".to_owned(), String::new());
+        let tls = |failure| NetError::Tls { host: "x".into(), reason: String::new(), failure };
+        let status = |status| NetError::Status { host: "x".into(), status, retry_after: None };
+        let lines = [
+            (NetError::Connect { host: host.clone(), reason: reason.clone() }, Cause::Connect, true),
+            (NetError::Name { host: host.clone(), reason: reason.clone() }, Cause::HostName, true),
+            (NetError::TimedOut { host: host.clone(), seconds: Duration::ZERO }, Cause::TimedOut, true),
+            (NetError::Broken { host: host.clone(), reason: reason.clone() }, Cause::Broken, true),
+            (NetError::Protocol { host: host.clone(), reason: reason.clone() }, Cause::NoHttp, true),
+            (NetError::TooLarge { host: host.clone(), bytes_max: 1 }, Cause::TooLarge, false),
+            (NetError::Sending { host: host.clone(), reason: reason.clone() }, Cause::Sending, false),
+            (NetError::PlainHttp { host: host.clone() }, Cause::Url, false),
+            (NetError::Url { host, reason }, Cause::Url, false),
+            (tls(TlsFailure::Certificate), Cause::TlsCertificate, false),
+            (tls(TlsFailure::Agreement), Cause::TlsAgreement, false),
+            (tls(TlsFailure::Other), Cause::TlsOther, true),
+            (status(503), Cause::HttpBusy, true),
+            (status(502), Cause::HttpFailed, true),
+            (status(404), Cause::HttpRefused, false),
+            (status(301), Cause::HttpMoved, false),
+        ];
+        for (error, cause, passes) in lines {
+            assert_eq!((error.cause(), error.is_temporary()), (cause, passes), "{error:?}");
+        }
     }
 }

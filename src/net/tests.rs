@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::client::{Client, ClientSettings, Outgoing};
-use super::error::NetError;
+use super::error::{NetError, TlsFailure};
 use super::inbound::{BodyError, BodyLimits, BodyReader};
 use super::server::{ServerLimits, serve};
 use super::tls::ServerTls;
@@ -77,7 +77,7 @@ async fn https_works_with_the_given_root_and_with_no_other() {
 
     let stranger = Client::new(&ClientSettings::default()).unwrap();
     let refusal = stranger.get(&url, 100, SOON).await.unwrap_err();
-    assert!(matches!(refusal, NetError::Tls { certificate: true, .. }), "{refusal:?}");
+    assert!(matches!(refusal, NetError::Tls { failure: TlsFailure::Certificate, .. }), "{refusal:?}");
     assert!(!refusal.is_temporary());
 }
 

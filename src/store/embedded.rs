@@ -3,7 +3,7 @@
 //! Folders below the data folder: `journal/`, `index/` (may be deleted while nothing runs),
 //! `blobs/`; files: `lock`, `index.state`.
 
-use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
+use crate::limits::{CLAIM_OVERDUE_MAX, JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
@@ -214,6 +214,16 @@ impl EmbeddedStore {
         }
     }
 
+    /// The number of the last record that is durable, and the chain hash with it.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub fn head(&self) -> Result<Option<(u64, [u8; 32])>, StoreError> {
+        let position = self.shared.heed(self.shared.index.position())?;
+        Ok(position.map(|position| (position.seq, position.chain)))
+    }
+
     /// How often the journal was synced since the start: once for each group of transactions.
     pub fn syncs(&self) -> u64 {
         self.syncs.count.load(Ordering::Relaxed)
@@ -229,6 +239,17 @@ impl EmbeddedStore {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a message to a worker.
+    fn hold(&self, queue: &mut Queue, id: MessageId, now: Timestamp, lease: Duration) -> Result<Message, StoreError> {
+        let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
+        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        // It names the claim, so no two claims on one message may have the same.
+        let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
+        let until = last.map_or(until, |last| last.max(until));
+        queue.hold(id, until);
+        Ok(Message { lease_until: Some(until), ..message })
     }
 
     /// Adds what is only in memory.
@@ -251,13 +272,19 @@ impl Store for EmbeddedStore {
         self.running()?;
         let mut queue = self.queue();
         let Some((id, admission)) = queue.next(now, admit) else { return Ok(None) };
-        let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
-        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
-        // It names the claim, so no two claims on one message may have the same.
-        let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
-        let until = last.map_or(until, |last| last.max(until));
-        queue.hold(id, until);
-        Ok(Some((Message { lease_until: Some(until), ..message }, admission)))
+        Ok(Some((self.hold(&mut queue, id, now, lease)?, admission)))
+    }
+
+    fn claim_overdue(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        before: &dyn Fn(&Lane) -> Option<Timestamp>,
+    ) -> Result<Vec<(Lane, Message)>, StoreError> {
+        self.running()?;
+        let mut queue = self.queue();
+        let overdue = queue.overdue(before, CLAIM_OVERDUE_MAX);
+        overdue.into_iter().map(|(lane, id)| Ok((lane, self.hold(&mut queue, id, now, lease)?))).collect()
     }
 
     fn unclaim(&self, id: MessageId, claim: Timestamp) {
@@ -409,7 +436,7 @@ fn open_files_telling(
     let mut queue = Queue::default();
     for due in index.due() {
         let (id, due) = due?;
-        queue.schedule(id, due.stream, Some(due.at));
+        queue.schedule(id, due.stream, None, Some(due.at));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
     let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };

@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod bench;
 pub mod blob;
+pub mod chain;
 mod decide;
 pub mod disk;
 pub mod embedded;
@@ -305,6 +306,14 @@ pub trait Store: Send + Sync {
         lease: Duration,
         admit: &mut dyn FnMut(&Lane, usize) -> Admission,
     ) -> Result<Option<(Message, Admission)>, StoreError>;
+    /// Claims messages that wait in lanes of which `before` says a time, and are tried since that time or longer: at most
+    /// [`CLAIM_OVERDUE_MAX`](crate::limits::CLAIM_OVERDUE_MAX) of them, whether they are due or not.
+    fn claim_overdue(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        before: &dyn Fn(&Lane) -> Option<Timestamp>,
+    ) -> Result<Vec<(Lane, Message)>, StoreError>;
     /// Gives a claim back, as if it had not been taken.
     fn unclaim(&self, id: MessageId, claim: Timestamp);
     /// Unpacked messages to `recipient` go to this access point, and wait in its lane; `None`: that is no longer known.

@@ -27,6 +27,8 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Entry {
     stream: Arc<Stream>,
+    /// Since when it is tried; where that is not known, when work was due last.
+    since: Option<Timestamp>,
     /// When work is due by itself.
     next: Option<Timestamp>,
     lease: Option<Timestamp>,
@@ -44,15 +46,21 @@ struct State {
 }
 
 impl Queue {
-    /// When work on `id` is due by itself; `None`: never.
-    pub(super) fn schedule(&mut self, id: MessageId, stream: Stream, next: Option<Timestamp>) {
+    /// When work on `id`, which is tried since then, is due by itself; `None`: never.
+    pub(super) fn schedule(
+        &mut self,
+        id: MessageId,
+        stream: Stream,
+        since: Option<Timestamp>,
+        next: Option<Timestamp>,
+    ) {
         let known = self.entries.get(&id).map(|entry| Arc::clone(&entry.stream));
         if known.as_deref() != Some(&stream) && (next.is_some() || known.is_some()) {
             let stream =
                 self.streams.get_key_value(&stream).map_or_else(|| Arc::new(stream), |(key, _)| Arc::clone(key));
             self.restream(id, stream);
         }
-        self.change(id, |entry| entry.next = next);
+        self.change(id, |entry| (entry.since, entry.next) = (since.or(next), next));
     }
 
     /// Leaves `id` to a worker until then, which is also the name of the claim.
@@ -106,6 +114,22 @@ impl Queue {
             self.refresh(&lane);
         }
         None
+    }
+
+    /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them.
+    pub(super) fn overdue(&self, before: &dyn Fn(&Lane) -> Option<Timestamp>, limit: usize) -> Vec<(Lane, MessageId)> {
+        let old = |id: &MessageId, before| {
+            let entry = self.entries.get(id).filter(|entry| entry.lease.is_none());
+            entry.and_then(|entry| entry.since).is_some_and(|since| since <= before)
+        };
+        let mut overdue = Vec::new();
+        for (stream, set) in &self.streams {
+            let lane = stream.lane(&self.routes);
+            let Some(before) = before(&lane) else { continue };
+            let room = limit - overdue.len();
+            overdue.extend(set.iter().filter(|(_, id)| old(id, before)).take(room).map(|(_, id)| (lane.clone(), *id)));
+        }
+        overdue
     }
 
     /// When the next message becomes due.
@@ -199,7 +223,8 @@ impl Queue {
         self.end_flight(id);
         let (next, held) = self.entries.get(&id).map_or((None, None), |entry| (entry.next, entry.lease));
         self.change(id, |entry| (entry.next, entry.lease) = (None, None));
-        self.entries.insert(id, Entry { stream, next: None, lease: held, at: None });
+        let since = self.entries.get(&id).and_then(|entry| entry.since);
+        self.entries.insert(id, Entry { stream, since, next: None, lease: held, at: None });
         if next.is_some() {
             self.change(id, |entry| entry.next = next);
         }
@@ -254,6 +279,10 @@ impl Queue {
             self.streams.remove(stream);
         }
         state.turns.set(stream, stream.urgent, first);
+        if stream.urgent && at.is_some() {
+            // What an operator has tried does not wait for what was said before.
+            state.not_before = None;
+        }
         self.refresh(&lane);
     }
 

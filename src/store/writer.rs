@@ -143,7 +143,7 @@ fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(),
     released.into_iter().for_each(|id| queue.release(id));
     for (id, message) in messages {
         if let Some(message) = message {
-            queue.schedule(id, Stream::from(&message), message.next_attempt_at);
+            queue.schedule(id, Stream::from(&message), Some(message.tried_since()), message.next_attempt_at);
         }
     }
     drop(queue);

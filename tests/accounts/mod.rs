@@ -220,16 +220,18 @@ fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_
         let found = log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
         assert!(found, "no line with {parts:?} in {log}");
     };
-    line(&["login-failed", "actor=\"ulf\"", "address=127.0.0.1"]);
-    line(&["login-failed", "actor=\"nobody known\"", "address=127.0.0.1"]);
-    line(&["logged-in", "actor=\"ulf\"", "by=\"password\"", "address=127.0.0.1"]);
+    line(&["log-in-failed", "actor=ulf", "address=127.0.0.1"]);
+    line(&["log-in-failed", "actor=nobody known", "address=127.0.0.1"]);
+    line(&["logged-in", "actor=ulf", "by=password", "address=127.0.0.1"]);
     line(&["forbidden", "actor=\"ulf\"", "address=127.0.0.1"]);
     line(&["link-made", "actor=\"owner\"", "account=\"alma\""]);
     line(&["content-opened", "actor=\"alma\"", ALICE, id]);
-    line(&["accounts-changed", "the account ulf was added: viewer"]);
+    line(&["access-changed", "the account ulf was added: viewer"]);
     for secret in ["gissning", "klammer", "hemligt-namn", "Orosanmalan", path.split('=').nth(1).unwrap()] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
+    let failed = world.at(NORTH, &["audit", "list", "--stage", "log-in-failed", "--actor", "ulf"]).done().one();
+    assert_eq!((&failed["facts"]["address"], &failed["message"]), (&"127.0.0.1".into(), &Value::Null), "{failed}");
     world.at(NORTH, &["accounts", "remove", "ulf"]).done();
     world.at(NORTH, &["accounts", "remove", "alma"]).done();
 }

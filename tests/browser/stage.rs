@@ -36,7 +36,7 @@ impl Stage {
         }
         let config = config(folder.path(), NORTH);
         let text = fs::read_to_string(&config).unwrap();
-        let patient = "[retry]\nfirst_pause_seconds = 900\nlongest_pause_seconds = 900\n\n[federation]";
+        let patient = "[retry]\nretries = 1\ngive_up_after_seconds = 86400\n\n[federation]";
         fs::write(&config, text.replace("[federation]", patient)).unwrap();
         let console = text.lines().find_map(|line| line.strip_prefix("console = \"")).unwrap().trim_end_matches('"');
         let (password, _) = document(folder.path(), "password", PASSWORD.as_bytes());

@@ -76,6 +76,10 @@ fn a_receiver_that_is_unreachable_gets_the_message_when_it_is_back_once() {
     let _discovery = world.discovery();
     let _daemon = world.serve(THIRD);
     let fault = world.fault("receiver-unreachable", Some(THIRD));
+    let hasty = ["send", "--from", ALICE, "--to", DAVID, "--label", "now", "--text", "now", "--wait=1s"];
+    let hasty = world.at(NORTH, &hasty).ended(3).error();
+    assert!(hasty["type"].as_str().unwrap().ends_with(":not-final"), "{hasty}");
+    assert!(hasty["detail"].as_str().unwrap().contains("the message is kept and sent on"), "{hasty}");
     let sent = send(world, DAVID, b"later").done().one();
     let envelope = sent["envelope_id"].as_str().unwrap();
     let waiting = world.until_status(NORTH, envelope, "SCHEDULED_FOR_RESEND");
@@ -279,6 +283,10 @@ fn a_full_disk_is_said_and_what_could_not_be_kept_comes_again() {
 
     disk.clear();
     at(&letter).done();
+    // The full one asked to be left alone for minutes; whoever has mended it need not wait.
+    assert!(waiting["next_attempt_at"].as_str() > waiting["updated_at"].as_str(), "{waiting}");
+    let id = waiting["id"].as_str().unwrap();
+    world.at(NORTH, &["queue", "retry", id, "--reason", "there is space again"]).done();
     world.until_status(NORTH, envelope, "ACCEPTED");
     let inbox = at(&["inbox"]).done().lines;
     assert_eq!(inbox.iter().filter(|message| message["envelope_id"] == envelope).count(), 1);

@@ -116,7 +116,7 @@ fn all_mistakes_are_listed_at_once() {
             .replace("envelope_bytes_max = 100000000", "envelope_bytes_max = 99")
             .replace("first_pause_seconds = 1", "first_pause_seconds = 0")
     };
-    let keys = ["listen.api", "federation.revocation", "limits.envelope_bytes_max", "retry"];
+    let keys = ["listen.api", "federation.revocation", "limits.envelope_bytes_max", "retry", "breaker"];
     let served = with("many", "serve", change).ended(2);
     let details = details(&served);
     assert_eq!(details.len(), keys.len(), "{details:#?}");

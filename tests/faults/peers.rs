@@ -284,7 +284,7 @@ fn attempted(world: &World) -> Value {
 fn explained(shown: &Value, error: &Value, rule: &str, remedy: &str) -> bool {
     let detail = error["detail"].as_str().unwrap_or_default();
     let (found, helps) = detail.rsplit_once("; ").unwrap_or_default();
-    let told = shown["events"].as_array().is_some_and(|events| {
+    let told = shown["journey"].as_array().is_some_and(|events| {
         events.iter().any(|event| {
             let problem = &event["problem"];
             ["type", "detail", "rule", "code"].iter().all(|key| problem[key] == error[key])
@@ -369,7 +369,7 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
         }
         if status != done && !explained(&shown, error, rule, remedy) {
             wrong.push(format!(
-                "{answer:?}: expected the rule {rule:?}, {remedy:?}, and an event that says so: {shown}"
+                "{answer:?}: expected the rule {rule:?}, {remedy:?}, and an event that says so: {error}"
             ));
         }
     }

@@ -13,7 +13,7 @@ mod site;
 mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
-use sluss::access_point::{Partner, Recorder, Settings};
+use sluss::access_point::{Action, Partner, Recorder, Settings, Warrant};
 use sluss::inspect::as4;
 use sluss::message_service::Draft;
 use sluss::model::{Clock, DocumentType, Fault, Piece, Stage, Status, SystemClock};
@@ -282,6 +282,21 @@ fn a_receiver_that_is_unknown_is_said_at_once_and_one_that_is_unreachable_is_tri
         let events = site.router.journey(message.id).await.unwrap();
         assert_eq!(fact(&events, Stage::AttemptFailed, "partner").as_deref(), Some(PEER));
         assert_eq!(fact(&events, Stage::AttemptFailed, "conversation_id"), Some(message.envelope_id.to_string()));
+    });
+}
+
+#[test]
+fn what_an_operator_has_tried_again_goes_with_the_same_id_and_the_same_bytes() {
+    at_site(async |site| {
+        let message = site.service.send(draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
+        let waiting = site.wait(message.id, |message| message.attempts == 1 && message.error.is_some()).await;
+        let warrant = || Warrant::new("operator", "the partner says that it is back").unwrap();
+        site.router.act(message.id, Action::Retry, warrant()).await.unwrap();
+        let again = site.wait(message.id, |message| message.attempts == 2 && message.lease_until.is_none()).await;
+        assert!(waiting.as4_message_id.is_some() && waiting.packed.is_some());
+        assert_eq!((again.as4_message_id, again.packed), (waiting.as4_message_id, waiting.packed));
+        assert!(again.renewed_at.is_some(), "its time begins anew");
+        site.router.act(message.id, Action::Cancel, warrant()).await.unwrap();
     });
 }
 

@@ -87,7 +87,10 @@ impl Site {
         testbed::participant(dir, &id(DORA), OURS, &[], &["sdk:x:dora".into()], now).unwrap();
         let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
         let file = ours.join("sluss.toml");
-        std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
+        // The peer that is not there is asked again soon.
+        let impatient = "[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[federation]";
+        let text = std::fs::read_to_string(&file).unwrap().replace("[federation]", impatient);
+        std::fs::write(&file, change(text)).unwrap();
         let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());

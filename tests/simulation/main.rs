@@ -9,6 +9,7 @@
     reason = "in a test a failed assumption is a failed test, and what was found is said"
 )]
 
+mod crowd;
 mod disk;
 mod keys;
 mod node;

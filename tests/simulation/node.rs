@@ -2,7 +2,7 @@
 
 use crate::disk::SimDisk;
 use crate::random;
-use sluss::access_point::{Retry, Router, Settings};
+use sluss::access_point::{Breaker, Pace, Patience, Retry, Router, Settings};
 use sluss::as4::EbmsError;
 use sluss::discovery::{self, Discovery};
 use sluss::limits;
@@ -159,6 +159,8 @@ fn parts() -> &'static (Client, Settings) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs/test/access-points/AP0001-DEMO");
         let identity = Identity::from_files(&folder.join("test-key.pem"), &folder.join("cert.pem")).unwrap();
         let minute = Duration::from_secs(60);
+        let pace = Pace::Exponential { first: minute, longest: 60 * minute };
+        let retry = Retry { pace, give_up_after: 24 * 60 * minute };
         let settings = Settings {
             identity,
             party: "AP0001-DEMO".parse().unwrap(),
@@ -178,7 +180,11 @@ fn parts() -> &'static (Client, Settings) {
             recorder: None,
             partners: BTreeMap::new(),
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
-            retry: Retry { first_pause: minute, longest_pause: 60 * minute, give_up_after: 24 * 60 * minute },
+            patience: Patience {
+                partners: retry,
+                smp: retry,
+                breaker: Breaker { failures: 3, first_pause: minute, longest_pause: 10 * minute },
+            },
         };
         (client, settings)
     })

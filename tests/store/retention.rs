@@ -190,6 +190,25 @@ fn a_beginning_that_is_missing_without_a_record_of_it_is_damage() {
     }
 }
 
+/// ISEC-8.2.t03, AP-3.4.1: the chain holds from where it begins, and what was expected of records before is not missed.
+#[test]
+fn the_event_log_stays_provable_without_its_beginning() {
+    let fixture = Fixture::new();
+    let (store, ..) = filled(&fixture);
+    let anchor = |text: String| text.parse::<sluss::audit::Expected>().unwrap();
+    let whole = sluss::audit::verify(fixture.path(), hash, &[]).unwrap();
+    let end = anchor(format!("{}:{}", whole.records, whole.chain.unwrap()));
+    let early = anchor(format!("2:{}", "0".repeat(64)));
+    purge(&store, log_before(34));
+    drop(store);
+    let verified = sluss::audit::verify(fixture.path(), hash, &[end, early]).unwrap();
+    assert!(verified.whole && verified.gone > 90, "{verified:?}");
+    assert_eq!(verified.anchors.found, 1, "the end is there, the early record is gone");
+    fs::remove_file(fixture.segments().remove(0)).unwrap();
+    let verified = sluss::audit::verify(fixture.path(), hash, &[]).unwrap();
+    assert_eq!(verified.findings.first().map(|finding| finding.cause), Some("cut-out"), "{verified:?}");
+}
+
 #[test]
 fn a_beginning_that_went_and_another_than_was_noted_is_damage() {
     let fixture = Fixture::new();

@@ -94,7 +94,7 @@ impl World {
         self.testbed(&["access-point"], &[name]);
         let config = self.config(name);
         let text = fs::read_to_string(&config).unwrap();
-        let impatient = "[retry]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
+        let impatient = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
         let text = text.replace("[federation]", impatient);
         fs::write(&config, format!("log_format = \"json\"\n{text}")).unwrap();
     }

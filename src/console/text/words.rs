@@ -172,6 +172,23 @@ texts! {
     last_fetch: "Hämtade senast", "Last fetched";
     not_since_start: "Inte sedan starten", "Not since the start";
 
+    // Accounts
+    accounts: "Konton", "Accounts";
+    accounts_text: "Konton och nycklar ändras på kommandoraden av den som äger datamappen: sluss accounts add, role, password, lock, unlock och remove, sluss tokens add och remove. Varje ändring syns i händelseloggen.",
+        "Accounts and tokens are changed on the command line by whoever owns the data folder: sluss accounts add, role, password, lock, unlock and remove, sluss tokens add and remove. Each change is in the event log.";
+    accounts_none: "Det finns inga konton.", "There are no accounts.";
+    tokens: "Nycklar till API:et", "Tokens of the API";
+    tokens_none: "Det finns inga nycklar.", "There are no tokens.";
+    name: "Namn", "Name";
+    role: "Roll", "Role";
+    logs_in_by: "Loggar in med", "Logs in by";
+    by_password: "lösenord eller länk", "password or link";
+    by_link: "länk", "link";
+    locked: "Låst", "Locked";
+    open: "Öppet", "Open";
+    changed: "Ändrat", "Changed";
+    see_events: "Händelser", "Events";
+
     // Certificates
     certificates: "Certifikat", "Certificates";
     certificates_text: "Våra certifikat och de utfärdare vi litar på, så som de är inställda nu. De som går ut först kommer först.",

@@ -1,6 +1,7 @@
 //! The journal: the truth. Records are appended to preallocated segments, each with checksum and
 //! chain hash, and one fdatasync covers the whole group of records that waited for it.
 
+mod cause;
 mod frame;
 mod recovery;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+pub(in crate::store) use cause::before;
+pub use cause::{Cause, cause};
 pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
 pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, holds, remove, scan, segment, segments};
