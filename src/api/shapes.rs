@@ -102,6 +102,7 @@ pub struct MessageDetail<'a> {
 struct As4Receipt<'a> {
     signed_by: &'a str,
     certificate_sha256: &'a str,
+    signature: &'a str,
     references_matched: bool,
 }
 
@@ -110,6 +111,7 @@ impl<'a> From<&'a Message> for MessageDetail<'a> {
         let as4_receipt = message.as4_receipt.as_ref().map(|receipt| As4Receipt {
             signed_by: &receipt.signed_by,
             certificate_sha256: &receipt.certificate_sha256,
+            signature: &receipt.signature,
             references_matched: receipt.references_matched,
         });
         Self {
