@@ -216,6 +216,23 @@ pub(super) const TOKENS_REMOVE: &str = "Example, after `sluss tokens add`:
   sluss tokens remove watch \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const AUDIT_VERIFY: &str = "Examples:
+  sluss audit verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
+  sluss audit verify --config testbed/access-points/AP0001-TESTBED/sluss.toml --anchors anchors.jsonl --json
+
+Exit status 1 when anything does not hold: each finding has its cause (changed, rewritten, reordered, cut-out, end-cut, torn,
+anchor), its place, and what to do. Without anchors, or --expect, nothing can tell that the end was cut.";
+
+pub(super) const AUDIT_ANCHOR: &str = "Example:
+  sluss audit anchor --config testbed/access-points/AP0001-TESTBED/sluss.toml --out anchors.jsonl
+
+The daemon does the same by itself where the configuration names audit.anchor_file.";
+
+pub(super) const AUDIT_EXPORT: &str = "Example, with the id of a message that `sluss queue list` prints:
+  sluss audit export --config testbed/access-points/AP0001-TESTBED/sluss.toml --message 019ac0de-0000-7000-8000-000000000001 --out evidence
+
+Beside the daemon, or without it. Whoever gets the folder runs `sh verify.sh` in it. No content is in it.";
+
 #[cfg(test)]
 mod tests {
     use crate::cli::args::Cli;
@@ -252,20 +269,3 @@ mod tests {
         }
     }
 }
-
-pub(super) const AUDIT_VERIFY: &str = "Examples:
-  sluss audit verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
-  sluss audit verify --config testbed/access-points/AP0001-TESTBED/sluss.toml --anchors anchors.jsonl --json
-
-Exit status 1 when anything does not hold: each finding has its cause (changed, rewritten, reordered, cut-out, end-cut, torn,
-anchor), its place, and what to do. Without anchors, or --expect, nothing can tell that the end was cut.";
-
-pub(super) const AUDIT_ANCHOR: &str = "Example:
-  sluss audit anchor --config testbed/access-points/AP0001-TESTBED/sluss.toml --out anchors.jsonl
-
-The daemon does the same by itself where the configuration names audit.anchor_file.";
-
-pub(super) const AUDIT_EXPORT: &str = "Example, with the id of a message that `sluss queue list` prints:
-  sluss audit export --config testbed/access-points/AP0001-TESTBED/sluss.toml --message 019ac0de-0000-7000-8000-000000000001 --out evidence
-
-Beside the daemon, or without it. Whoever gets the folder runs `sh verify.sh` in it. No content is in it.";
