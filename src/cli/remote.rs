@@ -1,6 +1,6 @@
 //! The commands that talk to a running daemon, as any other client of its API would.
 //!
-//! Each function prints by [`Output`] and returns the exit status; a [`Problem`] is for the caller to
+//! Each function prints by [`Output`](crate::cli::output::Output) and returns the exit status; a [`Problem`] is for the caller to
 //! print, with the exit status of its fault.
 
 pub mod audit;
