@@ -417,10 +417,14 @@ impl<'a> Reader<'a> {
         Ok(Some(Torn { place: place(self.folder, number, at, self.last.seq + 1).to_string(), bytes: bytes as u64 }))
     }
 
-    /// Whether a crash came between creating a segment and syncing its header: then it holds no record.
+    /// Whether it holds no record and should not be there: a crash came between creating it and syncing its header; or its creation
+    /// failed and was taken back, the journal went on in the segment before, and a power cut brought the file back.
     fn half_created(&self, segment: &[u8]) -> bool {
-        SegmentHeader::decode(segment) == Err(HeaderFault::Unreadable)
-            && later_group(&segment[..written(segment)], self.last.seq).is_none()
+        match SegmentHeader::decode(segment) {
+            Err(HeaderFault::Unreadable) => later_group(&segment[..written(segment)], self.last.seq).is_none(),
+            Err(HeaderFault::Version(_)) => false,
+            Ok(header) => header.first <= self.last.seq && written(&segment[SEGMENT_HEADER_BYTES..]) == 0,
+        }
     }
 
     fn damaged(&self, number: u32, at: usize, what: String) -> StoreError {
