@@ -23,6 +23,15 @@ as4 = "127.0.0.1:{as4}"
 api = "127.0.0.1:{api}"
 console = "127.0.0.1:{console}"
 
+# Access points of a testbed come and go: they are tried again soon.
+[retry]
+strategy = "exponential"
+longest_pause_seconds = 30
+
+[breaker]
+first_pause_seconds = 5
+longest_pause_seconds = 10
+
 [federation]
 id = "{FEDERATION}"
 environment = "testbed"

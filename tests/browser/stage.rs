@@ -1,7 +1,7 @@
 //! Two access points of a federation of their own: one runs, with an operator; the other is its partner, and runs when it is asked to.
 
 use super::driver::Browser;
-use super::support::{ALICE, BOB, Daemon, NORTH, PATIENCE, SOUTH, document, sluss, wait};
+use super::support::{ALICE, BOB, Daemon, NORTH, PATIENCE, SOUTH, document, paced, sluss, wait};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Stage {
         let config = config(folder.path(), NORTH);
         let text = fs::read_to_string(&config).unwrap();
         let patient = "[retry]\nretries = 1\ngive_up_after_seconds = 86400\n\n[federation]";
-        fs::write(&config, text.replace("[federation]", patient)).unwrap();
+        fs::write(&config, paced(&text, patient)).unwrap();
         let console = text.lines().find_map(|line| line.strip_prefix("console = \"")).unwrap().trim_end_matches('"');
         let (password, _) = document(folder.path(), "password", PASSWORD.as_bytes());
         let config = config.display().to_string();

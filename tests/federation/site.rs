@@ -89,7 +89,9 @@ impl Site {
         let file = ours.join("sluss.toml");
         // The peer that is not there is asked again soon.
         let impatient = "[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[federation]";
-        let text = std::fs::read_to_string(&file).unwrap().replace("[federation]", impatient);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (before, rest) = text.split_once("[retry]").unwrap();
+        let text = format!("{before}{impatient}{}", rest.split_once("[federation]").unwrap().1);
         std::fs::write(&file, change(text)).unwrap();
         let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));

@@ -52,6 +52,12 @@ pub(crate) fn world() -> &'static World {
     WORLD.get_or_init(World::start)
 }
 
+/// A testbed's configuration with other paces of trying again; `tables` end with the head of the federation's.
+pub(crate) fn paced(text: &str, tables: &str) -> String {
+    let (before, rest) = text.split_once("[retry]").unwrap();
+    format!("{before}{tables}{}", rest.split_once("[federation]").unwrap().1)
+}
+
 impl World {
     fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("sluss-federation-").tempdir().unwrap().keep();
@@ -95,7 +101,7 @@ impl World {
         let config = self.config(name);
         let text = fs::read_to_string(&config).unwrap();
         let impatient = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[limits]\nmessage_bytes_max = 1000000\nenvelope_bytes_max = 100000000\n\n[federation]";
-        let text = text.replace("[federation]", impatient);
+        let text = paced(&text, impatient);
         fs::write(&config, format!("log_format = \"json\"\n{text}")).unwrap();
     }
 
