@@ -373,13 +373,11 @@ impl Daemon {
     }
 
     fn usage(&self) -> Result<Usage, Problem> {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
-        let (status, stat) =
-            read("status").and_then(|status| Ok((status, read("stat")?))).map_err(|e| failed("process", &e))?;
-        let ticks = cpu_ticks(&stat).ok_or_else(|| failed("process", &stat))?;
+        let of_process = |error| failed("process", &error);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(of_process)?;
         Ok(Usage {
             peak_bytes: super::high_water_mark(&status).ok_or_else(|| failed("process", &status))?,
-            cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            cpu_seconds: super::processor_time(self.child.id()).map_err(of_process)?.as_secs_f64(),
         })
     }
 }
@@ -388,13 +386,6 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
-}
-
-/// User and system time of a process in clock ticks, from `/proc/PID/stat`: the 14th and 15th field, the second in brackets.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> Problem {
@@ -413,14 +404,3 @@ const TRANSFER_MAX: Duration = Duration::from_secs(30 * 60);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const SENDER: &str = "AP0001-BENCH";
 const RECEIVER: &str = "AP0002-BENCH";
-
-#[cfg(test)]
-mod tests {
-    use super::cpu_ticks;
-
-    #[test]
-    fn the_times_of_a_process_are_found_behind_a_name_with_brackets() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 12 30 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_ticks(stat), Some(42));
-    }
-}
