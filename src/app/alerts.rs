@@ -281,17 +281,17 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
 }
 
 fn partner(state: &PartnerState) -> Option<Condition> {
-    let (party, since) = (state.partner.as_ref()?, state.failing_since?);
-    if state.failures < ALERT_PARTNER_FAILURES {
+    let (party, since) = (state.partner.as_ref()?, state.health.failing_since?);
+    if state.health.failures < ALERT_PARTNER_FAILURES {
         return None;
     }
-    let why = state.last_failure.as_ref().map_or("", |problem| problem.title.as_str());
+    let why = state.health.last_failure.as_ref().map_or("", |problem| problem.title.as_str());
     Some(Condition {
         kind: Kind::PartnerDown,
         about: party.to_string(),
         found: format!(
             "{} attempts failed since {}: {why}; {} messages wait",
-            state.failures,
+            state.health.failures,
             time::millis(since),
             state.waiting
         ),
