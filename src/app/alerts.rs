@@ -9,7 +9,7 @@ use crate::alert::{
 };
 use crate::config::{Alert, AlertMail, AlertWebhook, Config, mistake};
 use crate::limits::{ALERT_AGAIN_MAX, ALERT_LOOK_EVERY, ALERT_PARTNER_FAILURES, ALERTS_STANDING_MAX};
-use crate::model::{Clock, Counts, Direction, Event, Problem, Stage, Status, Timestamp, time};
+use crate::model::{CertificateEnd, Clock, Counts, Direction, Event, Problem, Stage, Status, Timestamp, time};
 use crate::net::tls;
 use crate::ops::health::State as Health;
 use std::collections::BTreeMap;
@@ -252,7 +252,7 @@ async fn conditions(watch: &Arc<Watch>, queue_age: Duration) -> Vec<Condition> {
             kind: Kind::Certificate,
             about: format!("{} {}", end.purpose, end.subject),
             found: format!("it {word} on {}", end.not_after),
-            remedy: "order the next certificate, put it in place, and reload (SIGHUP)".to_owned(),
+            remedy: CertificateEnd::REMEDY.to_owned(),
         })
     }));
     found.extend(watch.router.partners().iter().filter_map(partner));
