@@ -7,7 +7,7 @@ use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::Journal;
 use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
-    Page, ParticipantId, Problem, Query, Stage, Status,
+    Page, ParticipantId, Priority, Problem, Query, Stage, Status,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -29,6 +29,7 @@ impl Router {
         participant: &ParticipantId,
         envelope: impl AsyncRead + Send + Unpin + 'static,
         expected_bytes: Option<u64>,
+        priority: Priority,
     ) -> Result<Message, Problem> {
         let begun = Instant::now();
         let router = Arc::clone(self);
@@ -49,6 +50,7 @@ impl Router {
                 content: None,
                 payload: None,
                 acknowledges: None,
+                priority,
             },
         )
         .await;
