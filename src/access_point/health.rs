@@ -203,9 +203,7 @@ impl Lanes {
     pub(super) fn suspects(&self) -> BTreeMap<Lane, Option<Problem>> {
         let lanes = self.lanes();
         let suspects = lanes.iter().filter(|(_, health)| health.is_suspect());
-        suspects
-            .map(|(lane, health)| (lane.clone(), health.last_failure.clone()))
-            .collect()
+        suspects.map(|(lane, health)| (lane.clone(), health.last_failure.clone())).collect()
     }
 
     fn states(&self, loads: Vec<LaneLoad>) -> Vec<PartnerState> {

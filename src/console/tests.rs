@@ -347,7 +347,8 @@ fn partner_states() -> Vec<PartnerState> {
         due_since: None,
     };
     let looked_up = PartnerState { partner: None, health: health(1), waiting: 1, ..healthy.clone() };
-    let down = PartnerState { partner: Some("AP0007-TESTBED".parse().unwrap()), health: health(9), ..looked_up.clone() };
+    let down =
+        PartnerState { partner: Some("AP0007-TESTBED".parse().unwrap()), health: health(9), ..looked_up.clone() };
     vec![healthy, looked_up, down]
 }
 
