@@ -48,6 +48,7 @@ async fn send(federation: &Federation, cookie: &str) -> String {
         ("label", LABEL.into(), None),
         ("text", "Rad ett\n\n<b>Rad två</b>".into(), None),
         ("confidential", "true".into(), None),
+        ("priority", "high".into(), None),
         ("document", String::new(), Some(("a.pdf", b"%PDF-1.7".to_vec()))),
     ]);
     let answer = site.page(Method::POST, &path, &[(header::COOKIE, cookie), (header::CONTENT_TYPE, &kind)], body).await;
@@ -63,6 +64,10 @@ async fn a_document_sent_from_a_page_is_read_on_a_page() {
     let place = send(&federation, &cookie).await;
     let sent = get(one, &cookie, &place).await.text();
     assert!(sent.contains("role=\"status\"") && sent.contains("&#60;script&#62;"), "{sent}");
+    for page in ["/queue?direction=out".to_owned(), format!("/messages/{}", place.rsplit('/').next().unwrap())] {
+        let page = get(one, &cookie, &page).await.text();
+        assert!(page.contains("Prioritet") && page.contains("Hög"), "{page}");
+    }
 
     let theirs = logged_in(two).await;
     let mut inbox = String::new();

@@ -15,7 +15,7 @@ use crate::crypto::{self, SystemRandom};
 use crate::discovery::Route;
 use crate::model::{
     As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
-    Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Problem, Query, Stage, Status, Timestamp,
+    Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Priority, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
 use crate::ops::log;
@@ -40,6 +40,8 @@ pub struct Submission {
     pub payload: Option<BlobWriter>,
     /// Own message receipt: the envelope that it acknowledges.
     pub acknowledges: Option<EnvelopeId>,
+    /// How soon it goes among others.
+    pub priority: Priority,
 }
 
 // === Entry ===
@@ -89,6 +91,7 @@ pub fn accepted(message: &Message) -> Event {
     Event::of(message.created_at, message, Stage::Accepted, "the sealed envelope was accepted for sending")
         .fact("envelope_id", &message.envelope_id)
         .fact("bytes", message.envelope_bytes)
+        .known("priority", Some(message.priority).filter(|priority| !priority.is_default()))
 }
 
 /// The header of an envelope that conforms to the text of the profile (R1 to R14).
@@ -159,6 +162,7 @@ fn new_message(router: &Router, submission: Submission, header: xhe::Header) -> 
         next_attempt_at: Some(begun_at),
         begun_at: Some(begun_at),
         acknowledges: submission.acknowledges,
+        priority: submission.priority,
         content: submission.content.map(|content| Content { payload, ..content }),
         ..Message::new(Direction::Out, submission.carriage, of, now)
     })

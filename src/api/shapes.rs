@@ -2,7 +2,7 @@
 
 use crate::access_point::{Condition, PartnerState};
 use crate::model::{As4MessageId, EnvelopeId, MessageId, ParticipantId, PartyId};
-use crate::model::{Content, Count, Direction, Document, Event, Message, Problem, Timestamp};
+use crate::model::{Content, Count, Direction, Document, Event, Message, Priority, Problem, Timestamp};
 use serde::Serialize;
 
 /// What was taken for sending.
@@ -31,6 +31,7 @@ pub struct QueueLine<'a> {
     from: &'a ParticipantId,
     to: &'a ParticipantId,
     partner: Option<&'a PartyId>,
+    priority: Priority,
     attempts: u32,
     next_attempt_at: Option<Timestamp>,
     held: bool,
@@ -53,6 +54,7 @@ impl<'a> From<&'a Message> for QueueLine<'a> {
             from: &message.from,
             to: &message.to,
             partner: message.partner.as_ref(),
+            priority: message.priority,
             attempts: message.attempts,
             next_attempt_at: message.next_attempt_at,
             held: message.is_held(),
@@ -257,13 +259,14 @@ pub struct Notices<'a> {
 #[derive(Debug, Serialize)]
 pub struct PartnerLine {
     condition: Condition,
+    suspect: bool,
     #[serde(flatten)]
     state: PartnerState,
 }
 
 impl From<PartnerState> for PartnerLine {
     fn from(state: PartnerState) -> Self {
-        Self { condition: state.condition(), state }
+        Self { condition: state.condition(), suspect: state.health.is_suspect(), state }
     }
 }
 

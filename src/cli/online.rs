@@ -11,7 +11,7 @@ use super::usage;
 use crate::app;
 use crate::config::Config;
 use crate::limits::{BULK_MESSAGES_MAX, ORDER_MESSAGES_MAX};
-use crate::model::{Fault, MessageId, Problem};
+use crate::model::{Fault, MessageId, Priority, Problem};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
@@ -41,6 +41,9 @@ pub(super) enum Command {
         /// The participant who hands it in.
         #[arg(long = "as", value_name = "PARTICIPANT")]
         participant: String,
+        /// How soon it goes among others to the same access point: high, normal or low.
+        #[arg(long, value_name = "PRIORITY", default_value_t)]
+        priority: Priority,
         /// The envelope.
         envelope: PathBuf,
     },
@@ -125,6 +128,9 @@ pub(super) struct SendArgs {
     /// Covered by secrecy.
     #[arg(long)]
     confidential: bool,
+    /// How soon it goes among others to the same access point: high, normal or low.
+    #[arg(long, value_name = "PRIORITY", default_value_t)]
+    priority: Priority,
     /// The message that this answers or complements: its id as `sluss inbox` prints it, or its envelope's.
     #[arg(long, value_name = "ID")]
     in_reply_to: Option<String>,
@@ -274,7 +280,9 @@ pub(super) async fn run(
             )
             .await
         }
-        Command::Submit { participant, envelope } => envelopes::submit(&remote, &participant, &envelope, out).await,
+        Command::Submit { participant, priority, envelope } => {
+            envelopes::submit(&remote, &participant, &envelope, priority, out).await
+        }
         Command::Take { participant, save } => envelopes::take(&remote, &participant, save.as_ref(), out).await,
         Command::Notices { participant, confirm } => envelopes::notices(&remote, &participant, confirm, out).await,
         Command::Lookup { participant, document_type, fresh } => {
@@ -333,6 +341,7 @@ fn send_options(args: SendArgs) -> Result<SendOptions, Problem> {
         label: args.label.or(name),
         text: args.text,
         confidential: args.confidential,
+        priority: args.priority,
         in_reply_to: args.in_reply_to,
         wait: args.wait.as_deref().map(duration).transpose()?,
         files: args.files,

@@ -5,7 +5,7 @@ mod words;
 pub use words::Texts;
 
 use crate::access_point::Action;
-use crate::model::{Stage, Status};
+use crate::model::{Priority, Stage, Status};
 use words::{EN, SV};
 
 /// A language of the pages.
@@ -16,6 +16,17 @@ pub enum Lang {
     Sv,
     /// English.
     En,
+}
+
+impl Texts {
+    /// What a priority is called.
+    pub fn priority(&self, priority: Priority) -> &'static str {
+        match priority {
+            Priority::High => self.priority_high,
+            Priority::Normal => self.priority_normal,
+            Priority::Low => self.priority_low,
+        }
+    }
 }
 
 impl Lang {

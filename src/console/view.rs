@@ -122,6 +122,9 @@ pub(super) struct MessageRow {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) partner: String,
+    pub(super) priority: &'static str,
+    /// Whether its sender said another priority than most have.
+    pub(super) prioritized: bool,
     pub(super) attempts: u32,
     pub(super) next_attempt: Option<Moment>,
     pub(super) created: Moment,
@@ -138,6 +141,8 @@ impl MessageRow {
             from: message.from.to_string(),
             to: message.to.to_string(),
             partner: message.partner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            priority: wall.lang.texts().priority(message.priority),
+            prioritized: !message.priority.is_default(),
             attempts: message.attempts,
             next_attempt: message.next_attempt_at.map(|at| wall.moment(at)),
             created: wall.moment(message.created_at),

@@ -5,7 +5,7 @@ use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, HandOver, Handled, Submission, accepted, store_problem};
 use crate::model::{
     BlobId, Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome,
-    Problem, Query, Stage, Timestamp, time,
+    Priority, Problem, Query, Stage, Timestamp, time,
 };
 use crate::pki::Certificate;
 use crate::sdk::agreement::{self, Enveloped};
@@ -294,6 +294,7 @@ impl Desk {
             content: None,
             payload: None,
             acknowledges: Some(received.envelope_id.clone()),
+            priority: Priority::default(),
         })
     }
 

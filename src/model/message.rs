@@ -1,8 +1,8 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
 use super::{
-    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Problem,
-    ProcessId, Status, Timestamp,
+    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Priority,
+    Problem, ProcessId, Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -111,6 +111,9 @@ pub struct Message {
     pub partner: Option<PartyId>,
     /// Out: the packed AS4 message, sent byte for byte on every attempt.
     pub packed: Option<Packing>,
+    /// How soon it goes among others.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
     /// Attempts made.
     pub attempts: u32,
     /// When a worker may take it up (again); `None`: no work is due.
@@ -275,6 +278,7 @@ impl Message {
             conversation_id: None,
             partner: None,
             packed: None,
+            priority: Priority::default(),
             attempts: 0,
             next_attempt_at: Some(at),
             begun_at: None,

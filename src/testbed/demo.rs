@@ -308,6 +308,7 @@ impl Demo {
             label: format!("Beslut i ärende 2026-{:04}", number + 1),
             text: None,
             confidential: true,
+            priority: crate::model::Priority::default(),
             in_reply_to: None,
         };
         let (service, router) = (Arc::clone(&sender.service), Arc::clone(&sender.router));

@@ -95,11 +95,33 @@ impl<'a> Pages<'a> {
 }
 
 fn table(messages: &[Value]) -> Table {
-    let mut table =
-        Table::new(&["ID", "", "STATUS", "FROM", "TO", "PARTNER", "ATTEMPTS", "NEXT ATTEMPT", "CREATED", "ERROR"]);
+    let mut table = Table::new(&[
+        "ID",
+        "",
+        "STATUS",
+        "FROM",
+        "TO",
+        "PARTNER",
+        "PRIORITY",
+        "ATTEMPTS",
+        "NEXT ATTEMPT",
+        "CREATED",
+        "ERROR",
+    ]);
     for message in messages {
         let error = message["error"]["title"].as_str().unwrap_or_default().to_owned();
-        let cells = ["id", "direction", "status", "from", "to", "partner", "attempts", "next_attempt_at", "created_at"];
+        let cells = [
+            "id",
+            "direction",
+            "status",
+            "from",
+            "to",
+            "partner",
+            "priority",
+            "attempts",
+            "next_attempt_at",
+            "created_at",
+        ];
         table.row(cells.map(|name| word(message, name)).into_iter().chain([error]));
     }
     table

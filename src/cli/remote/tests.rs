@@ -7,7 +7,7 @@ use super::queue::{QueueOptions, list, show};
 use super::send::{SendOptions, send};
 use super::{ApiAddress, Remote};
 use crate::cli::output::Output;
-use crate::model::{Fault, MessageId, Problem};
+use crate::model::{Fault, MessageId, Priority, Problem};
 use crate::net::AccessToken;
 use crate::net::server::{ServerLimits, serve};
 use axum::extract::{Multipart, Query};
@@ -93,7 +93,7 @@ async fn files_and_fields_arrive_as_a_form() {
     let file = folder.path().join("bilaga å.pdf");
     std::fs::write(&file, "%PDF").unwrap();
     let printed = Printed::default();
-    let options = SendOptions { confidential: true, ..draft(vec![file]) };
+    let options = SendOptions { confidential: true, priority: Priority::High, ..draft(vec![file]) };
     assert_eq!(send(&remote, &options, &printed.output(true)).await.unwrap(), 0);
     assert_eq!(printed.lines(), [json!({"id": ID, "envelope_id": "e", "status": "SUBMITTED"})]);
     let expected = [
@@ -101,6 +101,7 @@ async fn files_and_fields_arrive_as_a_form() {
         "to None None 0203:b.se",
         "label None None Ärende",
         "confidential None None true",
+        "priority None None high",
         "document Some(\"bilaga å.pdf\") Some(\"application/pdf\") %PDF",
     ];
     assert_eq!(*seen.lock().unwrap(), expected);
@@ -164,11 +165,12 @@ async fn a_problem_of_the_daemon_comes_through_whole() {
     let folder = tempfile::tempdir().unwrap();
     let envelope = folder.path().join("e.xml");
     std::fs::write(&envelope, "<XHE/>").unwrap();
-    let problem = submit(&remote, "0203:a.se", &envelope, &Printed::default().output(true)).await.unwrap_err();
+    let problem =
+        submit(&remote, "0203:a.se", &envelope, Priority::Low, &Printed::default().output(true)).await.unwrap_err();
     assert_eq!(problem, refusal);
-    let missing = submit(&remote, "0203:a.se", &folder.path().join("none.xml"), &Printed::default().output(true))
-        .await
-        .unwrap_err();
+    let none = folder.path().join("none.xml");
+    let missing =
+        submit(&remote, "0203:a.se", &none, Priority::Low, &Printed::default().output(true)).await.unwrap_err();
     assert_eq!((missing.exit_status(), missing.detail.contains("none.xml")), (2, true));
 }
 

@@ -87,6 +87,10 @@ texts! {
     from: "Från", "From";
     to: "Till", "To";
     attempts: "Försök", "Attempts";
+    priority: "Prioritet", "Priority";
+    priority_high: "Hög", "High";
+    priority_normal: "Normal", "Normal";
+    priority_low: "Låg", "Low";
     next_attempt: "Nästa försök", "Next attempt";
     fault: "Fel", "Fault";
     show: "Visa", "Show";
