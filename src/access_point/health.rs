@@ -25,33 +25,8 @@ pub struct Breaker {
 ///
 /// After some failures, or the first where it has not answered since the start, it is left alone (open) for a pause that grows. Then one message asks (half open): if that fails, the next
 /// pause begins; if it succeeds, two may go at once, then four, then as many as ever.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub struct Health {
-    /// Failed attempts since the last that succeeded.
-    pub failures: u32,
-    /// When it began to fail.
-    pub failing_since: Option<Timestamp>,
-    /// The last attempt that succeeded.
-    pub last_success_at: Option<Timestamp>,
-    /// The last that failed, and why.
-    pub last_failure: Option<(Timestamp, Problem)>,
-    /// Until when it is left alone, by the clock that is never set; past: one message asks.
-    pub open_until: Option<Timestamp>,
-    /// Pauses since the last success.
-    pauses: u32,
-    /// One message asks now: its failure is news, those of others under way before are not.
-    asking: bool,
-    /// How many may go at once, while it comes back.
-    at_once: Option<usize>,
-}
-
-/// One other access point, or the look-up of those not known yet, as it is now.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct PartnerState {
-    /// Its party id; `None`: messages whose access point has to be looked up first.
-    pub partner: Option<PartyId>,
-    /// Whether so many attempts failed that it is left alone, or asked by one message at a time.
-    pub suspect: bool,
     /// Failed attempts since the last that succeeded.
     pub failures: u32,
     /// When it began to fail.
@@ -62,8 +37,27 @@ pub struct PartnerState {
     pub last_failure_at: Option<Timestamp>,
     /// Why it failed.
     pub last_failure: Option<Problem>,
-    /// Until when it is left alone; past: one message asks.
+    /// Until when it is left alone, by the clock that is never set; past: one message asks.
     pub open_until: Option<Timestamp>,
+    /// Pauses since the last success.
+    #[serde(skip)]
+    pauses: u32,
+    /// One message asks now: its failure is news, those of others under way before are not.
+    #[serde(skip)]
+    asking: bool,
+    /// How many may go at once, while it comes back.
+    #[serde(skip)]
+    at_once: Option<usize>,
+}
+
+/// One other access point, or the look-up of those not known yet, as it is now.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PartnerState {
+    /// Its party id; `None`: messages whose access point has to be looked up first.
+    pub partner: Option<PartyId>,
+    /// What became of its attempts.
+    #[serde(flatten)]
+    pub health: Health,
     /// Messages under way.
     pub in_flight: usize,
     /// Messages that wait.
@@ -99,6 +93,7 @@ impl Health {
             let next = if comes_back { Some(2) } else { self.at_once.map(|most| most * 2) };
             *self = Self {
                 last_success_at: Some(at),
+                last_failure_at: self.last_failure_at,
                 last_failure: self.last_failure.take(),
                 at_once: next.filter(|most| *most < LANE_STEPS_AT_ONCE_MAX),
                 ..Self::default()
@@ -107,7 +102,7 @@ impl Health {
         };
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(at);
-        self.last_failure = Some((at, problem));
+        (self.last_failure_at, self.last_failure) = (Some(at), Some(problem));
         // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
         let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
         if self.failures >= enough && (self.asking || self.open_until.is_none()) {
@@ -208,9 +203,7 @@ impl Lanes {
     pub(super) fn suspects(&self) -> BTreeMap<Lane, Option<Problem>> {
         let lanes = self.lanes();
         let suspects = lanes.iter().filter(|(_, health)| health.is_suspect());
-        suspects
-            .map(|(lane, health)| (lane.clone(), health.last_failure.as_ref().map(|(_, problem)| problem.clone())))
-            .collect()
+        suspects.map(|(lane, health)| (lane.clone(), health.last_failure.clone())).collect()
     }
 
     fn states(&self, loads: Vec<LaneLoad>) -> Vec<PartnerState> {
@@ -231,17 +224,9 @@ impl Lanes {
 }
 
 fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
-    let suspect = health.is_suspect();
-    let (last_failure_at, last_failure) = health.last_failure.unzip();
     PartnerState {
         partner: if let Lane::Partner(party) = lane { Some(party) } else { None },
-        suspect,
-        failures: health.failures,
-        failing_since: health.failing_since,
-        last_success_at: health.last_success_at,
-        last_failure_at,
-        last_failure,
-        open_until: health.open_until,
+        health,
         in_flight: load.as_ref().map_or(0, |load| load.in_flight),
         waiting: load.as_ref().map_or(0, |load| load.waiting),
         due_since: load.and_then(|load| load.due_since),

@@ -72,9 +72,7 @@ impl Router {
         self.serving(participant)?;
         self.visits.note(participant, self.now());
         let participant = participant.clone();
-        let messages = self.read(move |store| store.waiting(&participant, after)).await?;
-        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
-        Ok((messages, next))
+        self.read(move |store| store.waiting(&participant, after)).await.map(paged)
     }
 
     /// Messages from `participant` that are not sent, for now or for good, oldest first, by pages as [`Self::waiting`]: what a
@@ -91,9 +89,7 @@ impl Router {
     ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
         let participant = participant.clone();
-        let messages = self.read(move |store| store.notices(&participant, after)).await?;
-        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
-        Ok((messages, next))
+        self.read(move |store| store.notices(&participant, after)).await.map(paged)
     }
 
     /// `participant` knows that its message was given up, as `actor` says: it is not told again. Confirming twice is no error.
@@ -282,6 +278,12 @@ impl Router {
         let theirs = message.direction == Direction::In && message.to == *participant;
         theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
     }
+}
+
+/// A page of messages, and what to give as `after` for the next one: a page that is not full is the last.
+fn paged(messages: Vec<Message>) -> (Vec<Message>, Option<MessageId>) {
+    let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
+    (messages, next)
 }
 
 /// Writes that its participant has a message, as `actor` says.

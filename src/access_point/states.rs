@@ -21,8 +21,8 @@ pub enum Condition {
 impl PartnerState {
     /// How it fares.
     pub fn condition(&self) -> Condition {
-        match self.failures {
-            _ if self.suspect => Condition::OneAtATime,
+        match self.health.failures {
+            _ if self.health.is_suspect() => Condition::OneAtATime,
             0 => Condition::Healthy,
             _ => Condition::Failing,
         }
@@ -30,7 +30,7 @@ impl PartnerState {
 
     /// Sorts those that need a person before others: by their condition, then by what waits for them.
     pub fn urgency(&self) -> impl Ord + use<> {
-        Reverse((self.condition(), self.waiting, self.last_failure_at))
+        Reverse((self.condition(), self.waiting, self.health.last_failure_at))
     }
 }
 

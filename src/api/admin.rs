@@ -6,7 +6,7 @@ use super::shapes::{Journey, PartnerLine, PartnersPage, QueueCount, QueueLine, Q
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, PartnerState, Warrant};
 use crate::accounts::Actor;
-use crate::limits::{LIST_EVENTS_MAX, LIST_PARTNERS_MAX};
+use crate::limits::{LIST_EVENTS_MAX, LIST_MESSAGES_MAX, LIST_PARTNERS_MAX};
 use crate::model::{
     Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, Status, SystemClock, Timestamp,
 };
@@ -17,8 +17,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Longest page of the queue.
-const PAGE_MAX: usize = 1000;
+/// How many a page has: as many as were asked for, but at least one and at most `most`.
+fn bounded(limit: Option<usize>, most: usize) -> usize {
+    limit.unwrap_or(most).clamp(1, most)
+}
 
 /// Conditions on the queue. All that are given hold.
 #[derive(Deserialize)]
@@ -53,7 +55,7 @@ impl QueueQuery {
             conversation_id: None,
             held: false,
             after: optional_id(self.after.as_deref())?,
-            limit: self.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
+            limit: bounded(self.limit, LIST_MESSAGES_MAX),
         })
     }
 }
@@ -171,7 +173,7 @@ pub(super) async fn all_partners(
     Strict(query): Strict<PartnersQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let after: Option<PartyId> = optional_id(query.after.as_deref())?;
-    let limit = query.limit.unwrap_or(LIST_PARTNERS_MAX).clamp(1, LIST_PARTNERS_MAX);
+    let limit = bounded(query.limit, LIST_PARTNERS_MAX);
     let mut partners = state.access_point.partners();
     partners.retain(|partner| partner.partner.is_none() || partner.partner > after);
     partners.sort_by_cached_key(|partner| (partner.partner.is_none(), partner.partner.clone()));
@@ -265,7 +267,7 @@ pub(super) async fn events(
         actor: query.actor,
         message: optional_id(query.message.as_deref())?,
         after: optional_id(query.after.as_deref())?,
-        limit: query.limit.unwrap_or(LIST_EVENTS_MAX).clamp(1, LIST_EVENTS_MAX),
+        limit: bounded(query.limit, LIST_EVENTS_MAX),
     });
     Ok(Json(page.await?).into_response())
 }
@@ -282,7 +284,7 @@ pub(super) async fn refusals(
     State(state): State<ApiState>,
     Strict(query): Strict<RefusalsQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let limit = bounded(query.limit, LIST_EVENTS_MAX);
     let refusals = state.access_point.refusals(limit).await?;
     Ok(Json(serde_json::json!({ "refusals": refusals })).into_response())
 }

@@ -259,13 +259,14 @@ pub struct Notices<'a> {
 #[derive(Debug, Serialize)]
 pub struct PartnerLine {
     condition: Condition,
+    suspect: bool,
     #[serde(flatten)]
     state: PartnerState,
 }
 
 impl From<PartnerState> for PartnerLine {
     fn from(state: PartnerState) -> Self {
-        Self { condition: state.condition(), state }
+        Self { condition: state.condition(), suspect: state.health.is_suspect(), state }
     }
 }
 

@@ -11,7 +11,7 @@ use super::overview::Around;
 use super::queue::Filter;
 use super::{Lang, access};
 use super::{accounts, certificates, events, journey, overview, partners, queue};
-use crate::access_point::{Action, ParticipantState, PartnerState};
+use crate::access_point::{Action, Breaker, Health, ParticipantState, PartnerState};
 use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
 use crate::model::{
@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::ops::health::Check;
 use askama::Template;
+use std::time::Duration;
 
 const NOW: &str = "2026-11-23T02:41:07Z";
 const ATTACK: &str = "<script>alert('1')</script>";
@@ -328,30 +329,27 @@ fn dead_letters_are_counted_by_cause_with_an_advice_and_tried_again_together() {
 }
 
 fn partner_states() -> Vec<PartnerState> {
+    let breaker =
+        Breaker { failures: 3, first_pause: Duration::from_secs(200), longest_pause: Duration::from_secs(200) };
+    let health = |failures| {
+        let mut health = Health::default();
+        health.note(Ok(()), (at(60), at(60)), &breaker, 0);
+        for minutes in [50].into_iter().chain(std::iter::repeat(1)).take(failures) {
+            health.note(Err(problem()), (at(minutes), at(minutes)), &breaker, 0);
+        }
+        health
+    };
     let healthy = PartnerState {
         partner: Some("AP0002-TESTBED".parse().unwrap()),
-        suspect: false,
-        failures: 0,
-        failing_since: None,
-        last_success_at: Some(at(2)),
-        last_failure_at: None,
-        last_failure: None,
-        open_until: None,
+        health: health(0),
         in_flight: 1,
         waiting: 2,
         due_since: None,
     };
-    let down = PartnerState {
-        partner: Some("AP0007-TESTBED".parse().unwrap()),
-        suspect: true,
-        failures: 9,
-        failing_since: Some(at(50)),
-        last_failure_at: Some(at(1)),
-        last_failure: Some(problem()),
-        waiting: 1,
-        ..healthy.clone()
-    };
-    vec![healthy, PartnerState { partner: None, failures: 1, ..down.clone() }, down]
+    let looked_up = PartnerState { partner: None, health: health(1), waiting: 1, ..healthy.clone() };
+    let down =
+        PartnerState { partner: Some("AP0007-TESTBED".parse().unwrap()), health: health(9), ..looked_up.clone() };
+    vec![healthy, looked_up, down]
 }
 
 fn participant_states() -> Vec<ParticipantState> {

@@ -15,7 +15,7 @@ pub mod query;
 pub mod status;
 pub mod time;
 
-pub use certificate::{CERTIFICATE_SOON, CertificateEnd};
+pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
 pub use faults::Cause;
