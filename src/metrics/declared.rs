@@ -169,6 +169,14 @@ declared! {
         "Open connections by listener: as4, api, console, metrics";
         "near 1024 at one door: somebody opens connections and keeps them; those that show nothing are closed first";
         "look at who connects; a firewall helps against a flood"
+    STRETCH Histogram "sluss_runtime_stretch_seconds" ["clock"]
+        "How long a thread that serves connections works between two rests, by the clock (`wall`) and by its processor time (`processor`); no task keeps others waiting for longer";
+        "`wall` alone: other programs or our own work beside it take the processors; both: more connections than the threads can serve, or a task that blocks, which is a fault";
+        "compare with the rate of process_cpu_seconds_total; report it where the processors have time left"
+    STRETCH_LONGEST Gauge "sluss_runtime_longest_stretch_seconds" ["clock"]
+        "The longest of sluss_runtime_stretch_seconds since the start of the process";
+        "as sluss_runtime_stretch_seconds";
+        "as sluss_runtime_stretch_seconds"
     PROCESS_CPU Counter "process_cpu_seconds_total" []
         "Processor time of this process";
         "a rate near the number of processors: it is the bottleneck";

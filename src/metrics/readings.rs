@@ -124,6 +124,8 @@ impl Metrics {
         all.put(&declared::EXCHANGE, live.exchange.clone());
         all.put(&declared::LOOKUP, live.lookup.clone());
         all.put(&declared::CONNECTIONS, live.connections.clone());
+        all.put(&declared::STRETCH, live.stretches.all.clone());
+        all.values(&declared::STRETCH_LONGEST, live.stretches.longest());
     }
 
     fn partners(&self, all: &mut Exposition, readings: &Readings) {

@@ -185,7 +185,8 @@ impl Answered {
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 ///
-/// An outcome that comes too late for a message at its end changes neither when work is due nor its problem.
+/// An outcome that comes too late for a message at its end does not change its problem, nor when work is due but for an AS4
+/// receipt that it lacks.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 pub struct Settlement {
     /// Which message.
