@@ -9,7 +9,7 @@ use crate::alert::{
 };
 use crate::config::{Alert, AlertMail, AlertWebhook, Config, mistake};
 use crate::limits::{ALERT_AGAIN_MAX, ALERT_LOOK_EVERY, ALERT_PARTNER_FAILURES, ALERTS_STANDING_MAX};
-use crate::model::{Clock, Counts, Direction, Event, Problem, Stage, Status, Timestamp, time};
+use crate::model::{CertificateEnd, Clock, Counts, Direction, Event, Problem, Stage, Status, Timestamp, time};
 use crate::net::tls;
 use crate::ops::health::State as Health;
 use std::collections::BTreeMap;
@@ -252,7 +252,7 @@ async fn conditions(watch: &Arc<Watch>, queue_age: Duration) -> Vec<Condition> {
             kind: Kind::Certificate,
             about: format!("{} {}", end.purpose, end.subject),
             found: format!("it {word} on {}", end.not_after),
-            remedy: "order the next certificate, put it in place, and reload (SIGHUP)".to_owned(),
+            remedy: CertificateEnd::REMEDY.to_owned(),
         })
     }));
     found.extend(watch.router.partners().iter().filter_map(partner));
@@ -281,17 +281,17 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
 }
 
 fn partner(state: &PartnerState) -> Option<Condition> {
-    let (party, since) = (state.partner.as_ref()?, state.failing_since?);
-    if state.failures < ALERT_PARTNER_FAILURES {
+    let (party, since) = (state.partner.as_ref()?, state.health.failing_since?);
+    if state.health.failures < ALERT_PARTNER_FAILURES {
         return None;
     }
-    let why = state.last_failure.as_ref().map_or("", |problem| problem.title.as_str());
+    let why = state.health.last_failure.as_ref().map_or("", |problem| problem.title.as_str());
     Some(Condition {
         kind: Kind::PartnerDown,
         about: party.to_string(),
         found: format!(
             "{} attempts failed since {}: {why}; {} messages wait",
-            state.failures,
+            state.health.failures,
             time::millis(since),
             state.waiting
         ),

@@ -85,12 +85,12 @@ struct Listeners {
 }
 
 impl App {
-    /// Builds everything that the configuration names. Nothing is accepted before [`App::run`].
+    /// Builds everything that the configuration names, and counts into `metrics`. Nothing is accepted before [`App::run`].
     ///
     /// # Errors
     ///
     /// Every mistake that can be told, with key, value and remedy.
-    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Vec<Problem>> {
+    pub async fn build(config: Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
         let alerts = Alerts::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
@@ -103,7 +103,6 @@ impl App {
         let store: Arc<dyn Store> = embedded.clone();
         let client = client(&config, &materials).map_err(one)?;
         let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
-        let metrics = Metrics::default();
         let discovery = Arc::new(discovery.measured(metrics.clone()));
         let router = Router::new(
             Arc::clone(&store),

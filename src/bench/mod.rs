@@ -5,7 +5,7 @@ pub mod as4;
 pub mod store;
 pub mod transfer;
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::metrics::thread_time;
 use serde::Serialize;
 use std::io;
 use std::time::Duration;
@@ -63,11 +63,6 @@ fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
     let made = work();
     *total += thread_time().saturating_sub(begin);
     made
-}
-
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// User and system time of a process so far.

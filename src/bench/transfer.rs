@@ -102,6 +102,21 @@ pub struct Process {
     pub peak_bytes: u64,
     /// Processor time for all messages, user and system.
     pub cpu_seconds: f64,
+    /// How long the threads that serve connections worked between two rests, from the start to the last message.
+    pub stretches: Stretches,
+}
+
+/// Stretches of work between two rests. No poll of a task is longer than the stretch it lies in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stretches {
+    /// How many there were.
+    pub number: u64,
+    /// How many of them took at most a millisecond of processor time.
+    pub within_a_millisecond: u64,
+    /// The longest, in processor time.
+    pub longest_cpu_seconds: f64,
+    /// The longest by the clock: a thread also waits for its processor, where there are more threads than processors.
+    pub longest_seconds: f64,
 }
 
 /// Measures.
@@ -126,6 +141,7 @@ pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
     sender.carried(plan.messages).await?;
     let seconds = begin.elapsed().as_secs_f64();
     let after = [sender.usage()?, receiver.usage()?];
+    let stretches = [sender.stretches().await?, receiver.stretches().await?];
     let messages_per_second = plan.messages as f64 / seconds;
     let half_load = match evenly {
         [] => None,
@@ -138,6 +154,7 @@ pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
         idle_bytes: before[at].peak_bytes,
         peak_bytes: after[at].peak_bytes,
         cpu_seconds: after[at].cpu_seconds - before[at].cpu_seconds,
+        stretches: stretches[at].clone(),
     };
     let (sender, receiver, setting) = (process(0), process(1), Setting::here());
     let cpu_seconds_per_message = (sender.cpu_seconds + receiver.cpu_seconds) / plan.messages as f64;
@@ -353,7 +370,18 @@ impl Daemon {
         Ok(queues.iter().filter(|queue| queue["status"] == status).filter_map(|queue| queue["messages"].as_u64()).sum())
     }
 
+    /// What its threads did so far, by its metrics.
+    async fn stretches(&self) -> Result<Stretches, Problem> {
+        let text = self.text(Method::GET, "/metrics", Body::empty()).await?;
+        read_stretches(&String::from_utf8_lossy(&text)).ok_or_else(|| failed("metrics", &"no stretches"))
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Body) -> Result<Value, Problem> {
+        let text = self.text(method, path, body).await?;
+        serde_json::from_slice(&text).map_err(|error| failed("daemon", &error))
+    }
+
+    async fn text(&self, method: Method, path: &str, body: Body) -> Result<Vec<u8>, Problem> {
         let url = format!("{}{path}", self.base);
         let headers = [
             (header::AUTHORIZATION, format!("Bearer {}", self.token.expose())),
@@ -369,7 +397,7 @@ impl Daemon {
                 serde_json::from_slice(&text).unwrap_or_else(|_| failed("daemon", &format!("HTTP status {status}")))
             );
         }
-        serde_json::from_slice(&text).map_err(|error| failed("daemon", &error))
+        Ok(text)
     }
 
     fn usage(&self) -> Result<Usage, Problem> {
@@ -388,6 +416,18 @@ impl Drop for Daemon {
     }
 }
 
+/// The stretches in a daemon's metrics.
+fn read_stretches(metrics: &str) -> Option<Stretches> {
+    let value = |series: &str| metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+    let number = |series: &str| value(series).map(|number| number as u64);
+    Some(Stretches {
+        number: number(r#"sluss_runtime_stretch_seconds_count{clock="processor"}"#)?,
+        within_a_millisecond: number(r#"sluss_runtime_stretch_seconds_bucket{clock="processor",le="0.001"}"#)?,
+        longest_cpu_seconds: value(r#"sluss_runtime_longest_stretch_seconds{clock="processor"}"#)?,
+        longest_seconds: value(r#"sluss_runtime_longest_stretch_seconds{clock="wall"}"#)?,
+    })
+}
+
 fn failed(what: &str, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(Fault::Temporary, "bench", "the benchmark broke off", format!("{what}: {error}"))
 }
@@ -404,3 +444,22 @@ const TRANSFER_MAX: Duration = Duration::from_secs(30 * 60);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const SENDER: &str = "AP0001-BENCH";
 const RECEIVER: &str = "AP0002-BENCH";
+
+#[cfg(test)]
+mod tests {
+    use super::read_stretches;
+    use crate::metrics::{Metrics, Readings};
+
+    #[test]
+    fn stretches_are_found_among_the_metrics_as_they_are_written() {
+        let metrics = Metrics::default();
+        for _ in 0..2 {
+            metrics.thread_works();
+            metrics.thread_rests();
+        }
+        let found = read_stretches(&metrics.text(&Readings::default())).unwrap();
+        assert_eq!(found.number, 2);
+        assert!(found.within_a_millisecond <= 2 && found.longest_cpu_seconds > 0.0, "{found:?}");
+        assert!(found.longest_seconds > 0.0, "{found:?}");
+    }
+}

@@ -48,7 +48,15 @@ pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, P
 }
 
 fn transferred(report: &transfer::Report) -> String {
-    let mut table = Table::new(&["", "idle MiB", "peak MiB", "over idle", "CPU ms a message"]);
+    let mut table = Table::new(&[
+        "",
+        "idle MiB",
+        "peak MiB",
+        "over idle",
+        "CPU ms a message",
+        "longest stretch, CPU ms",
+        "by the clock, ms",
+    ]);
     for (name, process) in [("sender", &report.sender), ("receiver", &report.receiver)] {
         table.row([
             name.to_owned(),
@@ -56,6 +64,8 @@ fn transferred(report: &transfer::Report) -> String {
             (process.peak_bytes >> 20).to_string(),
             ((process.peak_bytes - process.idle_bytes) >> 20).to_string(),
             format!("{:.2}", process.cpu_seconds * 1000.0 / report.messages as f64),
+            format!("{:.2}", process.stretches.longest_cpu_seconds * 1000.0),
+            format!("{:.2}", process.stretches.longest_seconds * 1000.0),
         ]);
     }
     let setting = &report.setting;

@@ -37,7 +37,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;

@@ -6,6 +6,7 @@ use sluss::as4::{self, Compression, OutgoingPart, PackedPiece, Party, Property, 
 use sluss::config::Config;
 use sluss::crypto::SystemRandom;
 use sluss::message_service::MessageService;
+use sluss::metrics::Metrics;
 use sluss::model::{
     As4MessageId, Clock, DocumentType, EnvelopeId, Event, Message, MessageId, ParticipantId, Problem, ProcessId, Query,
     SystemClock,
@@ -93,7 +94,7 @@ impl Site {
         let (before, rest) = text.split_once("[retry]").unwrap();
         let text = format!("{before}{impatient}{}", rest.split_once("[federation]").unwrap().1);
         std::fs::write(&file, change(text)).unwrap();
-        let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock).await.unwrap();
+        let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock, Metrics::default()).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
         let (stop, stopped) = watch::channel(false);
