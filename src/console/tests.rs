@@ -407,6 +407,21 @@ fn what_strangers_write_is_shown_and_never_run() {
 }
 
 #[test]
+fn pages_of_what_happens_follow_it_in_parts_that_have_names() {
+    let follow = ["overview", "queue", "dead-letters", "message", "partners", "participants", "events", "refusals"];
+    let mut found = 0;
+    for (name, html) in pages(Lang::Sv) {
+        let parts: Vec<&str> = html.lines().filter(|line| line.contains(" data-live")).collect();
+        assert!(parts.iter().all(|part| part.contains(" id=\"live-")), "{name}: {parts:?}");
+        if follow.contains(&name) {
+            assert!(html.contains("src=\"/live.js\"") && parts.len() > 1, "{name}: {parts:?}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, follow.len());
+}
+
+#[test]
 fn operators_pages_hold_nothing_of_any_content() {
     let operators = ["overview", "queue", "dead-letters", "partners", "participants", "events", "message", "refusals"];
     for (name, html) in pages(Lang::Sv).into_iter().filter(|(name, _)| operators.contains(name)) {
