@@ -89,6 +89,39 @@ async fn a_message_goes_in_at_one_door_and_comes_out_at_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_priority_is_said_with_the_message_and_shown_in_the_queue() {
+    let federation = running().await;
+    let one = &federation.sites[0];
+    for (said, shown) in [(Some("high"), "high"), (Some("low"), "low"), (Some(""), "normal"), (None, "normal")] {
+        let mut parts = message("x", b"x");
+        parts.extend(said.map(|said| ("priority", said.into(), None)));
+        let (kind, body) = form(parts);
+        let sent = one.api(Method::POST, "/messages", Some(&kind), body).await;
+        assert_eq!(sent.status, 202, "{}", sent.text());
+        let (_, found) = one.json(&format!("/queue/{}", sent.value()["id"].as_str().unwrap())).await;
+        assert_eq!(found["message"]["priority"], shown, "{found}");
+        let accepted = &found["journey"][0];
+        assert_eq!(accepted["facts"]["priority"].as_str().unwrap_or("normal"), shown, "{accepted}");
+    }
+    let (_, list) = one.json("/queue?direction=out&limit=4").await;
+    let listed: Vec<_> = list["messages"].as_array().unwrap().iter().map(|line| line["priority"].as_str()).collect();
+    assert!(listed.contains(&Some("high")) && listed.contains(&Some("low")), "{list}");
+
+    let mut parts = message("x", b"x");
+    parts.push(("priority", "urgent".into(), None));
+    let (kind, body) = form(parts);
+    let path = format!("/participants/{ALICE}/envelopes?priority=urgent");
+    for (path, kind, body) in
+        [("/messages", kind.as_str(), body), (&path, "application/xml", Body::empty().memory("<XHE/>"))]
+    {
+        let refused = one.api(Method::POST, path, Some(kind), body).await;
+        assert_eq!(refused.status, 400, "{path}");
+        assert!(refused.text().contains("expected high, normal or low"), "{path}: {}", refused.text());
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_door_opens_with_the_token_only() {
     let federation = running().await;
     let [one, two] = &federation.sites;

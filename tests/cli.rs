@@ -74,9 +74,12 @@ fn object(output: &Output) -> serde_json::Value {
 
 #[test]
 fn wrong_usage_is_one_error_object_where_json_was_asked_for() {
-    for args in
-        [&["send", "--json"][..], &["--json", "no-such-command"], &["envelope", "check", "--json", "--level", "x", "f"]]
-    {
+    for args in [
+        &["send", "--json"][..],
+        &["send", "--json", "--from", "0203:a.se", "--to", "0203:b.se", "--priority", "urgent", "f"],
+        &["--json", "no-such-command"],
+        &["envelope", "check", "--json", "--level", "x", "f"],
+    ] {
         let output = sluss(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         let error = object(&output)["error"].clone();

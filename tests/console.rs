@@ -48,6 +48,7 @@ async fn send(federation: &Federation, cookie: &str) -> String {
         ("label", LABEL.into(), None),
         ("text", "Rad ett\n\n<b>Rad två</b>".into(), None),
         ("confidential", "true".into(), None),
+        ("priority", "high".into(), None),
         ("document", String::new(), Some(("a.pdf", b"%PDF-1.7".to_vec()))),
     ]);
     let answer = site.page(Method::POST, &path, &[(header::COOKIE, cookie), (header::CONTENT_TYPE, &kind)], body).await;
@@ -63,6 +64,10 @@ async fn a_document_sent_from_a_page_is_read_on_a_page() {
     let place = send(&federation, &cookie).await;
     let sent = get(one, &cookie, &place).await.text();
     assert!(sent.contains("role=\"status\"") && sent.contains("&#60;script&#62;"), "{sent}");
+    for page in ["/queue?direction=out".to_owned(), format!("/messages/{}", place.rsplit('/').next().unwrap())] {
+        let page = get(one, &cookie, &page).await.text();
+        assert!(page.contains("Prioritet") && page.contains("Hög"), "{page}");
+    }
 
     let theirs = logged_in(two).await;
     let mut inbox = String::new();
@@ -201,6 +206,26 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     for part in ["AP0002-DEMO", "Misslyckade försök i rad", "<code>access-point-unreachable</code>", "sluss ping"] {
         assert!(partners.contains(part), "{part} in {partners}");
     }
+    // It has not answered since the start, so its breaker opened at once, and the message says so.
+    assert!(partners.contains("Brytaren"), "{partners}");
+    let journey = get(one, &cookie, &format!("/messages/{id}")).await.text();
+    for part in ["Väntar: ", "href=\"/partners\">AP0002-DEMO</a>", "Det här kan du göra: "] {
+        assert!(journey.contains(part), "{part} in {journey}");
+    }
+    let (_, shown) = one.json(&format!("/queue/{id}")).await;
+    assert_eq!(shown["awaited"]["partner"], "AP0002-DEMO", "{shown}");
+    let (kind, secret) = ("application/x-www-form-urlencoded", form_secret(&partners));
+    let trial = |reason: &str| format!("csrf={secret}&partner=AP0002-DEMO&reason={reason}");
+    let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
+    let without = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial(""))).await;
+    assert_eq!(without.status, 400, "{}", without.text());
+    let tried = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial("it+is+back"))).await;
+    assert_eq!(tried.status, 303, "{}", tried.text());
+    let (_, log) = one.json("/events?stage=partner-tried&partner=AP0002-DEMO").await;
+    assert_eq!(log["events"][0]["facts"]["reason"], "it is back", "{log}");
+    let unknown = Body::empty().memory(r#"{"reason":"a test"}"#);
+    let unknown = one.api(Method::POST, "/partners/AP0009-DEMO/try", Some("application/json"), unknown).await;
+    assert!(unknown.text().contains("breaker-closed"), "{}", unknown.text());
     let (_, status) = one.json("/status").await;
     let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
     assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");

@@ -58,6 +58,16 @@ fn a_document_arrives_whole_and_its_answer_comes_back() {
 }
 
 #[test]
+fn a_daemon_says_how_long_its_threads_work_without_a_rest() {
+    let metrics = world().api(NORTH, "GET", "/metrics").text();
+    for clock in ["wall", "processor"] {
+        let series = format!("sluss_runtime_stretch_seconds_count{{clock=\"{clock}\"}} ");
+        let number = metrics.lines().find_map(|line| line.strip_prefix(&series)?.parse::<u64>().ok());
+        assert!(number.is_some_and(|number| number > 0), "{metrics}");
+    }
+}
+
+#[test]
 fn the_event_log_is_listed_by_its_conditions_over_all_pages() {
     let world = world();
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
 //! How each lane fares: what operators see of partners, and how many messages a lane may have under way.
 
 use super::retry::{after, part};
-use super::{Router, SendError};
+use super::{Condition, Router, SendError};
 use crate::limits::LANE_STEPS_AT_ONCE_MAX;
-use crate::model::{Cause, Lane, PartyId, Problem, Timestamp};
+use crate::model::{Cause, Direction, Lane, Message, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -25,33 +25,8 @@ pub struct Breaker {
 ///
 /// After some failures, or the first where it has not answered since the start, it is left alone (open) for a pause that grows. Then one message asks (half open): if that fails, the next
 /// pause begins; if it succeeds, two may go at once, then four, then as many as ever.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub struct Health {
-    /// Failed attempts since the last that succeeded.
-    pub failures: u32,
-    /// When it began to fail.
-    pub failing_since: Option<Timestamp>,
-    /// The last attempt that succeeded.
-    pub last_success_at: Option<Timestamp>,
-    /// The last that failed, and why.
-    pub last_failure: Option<(Timestamp, Problem)>,
-    /// Until when it is left alone, by the clock that is never set; past: one message asks.
-    pub open_until: Option<Timestamp>,
-    /// Pauses since the last success.
-    pauses: u32,
-    /// One message asks now: its failure is news, those of others under way before are not.
-    asking: bool,
-    /// How many may go at once, while it comes back.
-    at_once: Option<usize>,
-}
-
-/// One other access point, or the look-up of those not known yet, as it is now.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct PartnerState {
-    /// Its party id; `None`: messages whose access point has to be looked up first.
-    pub partner: Option<PartyId>,
-    /// Whether so many attempts failed that it is left alone, or asked by one message at a time.
-    pub suspect: bool,
     /// Failed attempts since the last that succeeded.
     pub failures: u32,
     /// When it began to fail.
@@ -62,8 +37,29 @@ pub struct PartnerState {
     pub last_failure_at: Option<Timestamp>,
     /// Why it failed.
     pub last_failure: Option<Problem>,
-    /// Until when it is left alone; past: one message asks.
+    /// Until when it is left alone, by the clock that is never set; past: one message asks.
     pub open_until: Option<Timestamp>,
+    /// Pauses since the last success.
+    #[serde(skip)]
+    pauses: u32,
+    /// One message asks now: its failure is news, those of others under way before are not.
+    #[serde(skip)]
+    asking: bool,
+    /// How many may go at once, while it comes back.
+    #[serde(skip)]
+    at_once: Option<usize>,
+}
+
+/// One other access point, or the look-up of those not known yet, as it is now.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PartnerState {
+    /// Its party id; `None`: messages whose access point has to be looked up first.
+    pub partner: Option<PartyId>,
+    /// How it fares.
+    pub condition: Condition,
+    /// What became of its attempts.
+    #[serde(flatten)]
+    pub health: Health,
     /// Messages under way.
     pub in_flight: usize,
     /// Messages that wait.
@@ -99,6 +95,7 @@ impl Health {
             let next = if comes_back { Some(2) } else { self.at_once.map(|most| most * 2) };
             *self = Self {
                 last_success_at: Some(at),
+                last_failure_at: self.last_failure_at,
                 last_failure: self.last_failure.take(),
                 at_once: next.filter(|most| *most < LANE_STEPS_AT_ONCE_MAX),
                 ..Self::default()
@@ -107,7 +104,7 @@ impl Health {
         };
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(at);
-        self.last_failure = Some((at, problem));
+        (self.last_failure_at, self.last_failure) = (Some(at), Some(problem));
         // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
         let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
         if self.failures >= enough && (self.asking || self.open_until.is_none()) {
@@ -120,6 +117,16 @@ impl Health {
     /// Whether it failed so often that it is left alone, or asked by one message.
     pub fn is_suspect(&self) -> bool {
         self.open_until.is_some()
+    }
+
+    /// How it fares at `steady`.
+    pub fn condition(&self, steady: Timestamp) -> Condition {
+        match self.open_until {
+            Some(until) if until > steady => Condition::Open,
+            Some(_) => Condition::Probing,
+            None if self.failures > 0 => Condition::Failing,
+            None => Condition::Healthy,
+        }
     }
 
     /// Whether it has not answered since the start, or since it failed: who is asked may keep us waiting.
@@ -196,24 +203,26 @@ impl Lanes {
         health.open_until
     }
 
-    /// Somebody wants to know now whether a lane that is left alone is back: one message asks.
-    pub(super) fn ask(&self, partner: Option<&PartyId>, steady: Timestamp) {
-        let lane = Lane::out(partner);
-        if let Some(until) = self.lanes().get_mut(&lane).and_then(|health| health.open_until.as_mut()) {
-            *until = steady.min(*until);
-        }
+    /// Somebody wants to know now whether a lane that is left alone is back: one message asks. Says whether it was left alone.
+    pub(super) fn ask(&self, lane: &Lane, steady: Timestamp) -> bool {
+        let mut lanes = self.lanes();
+        let until = lanes.get_mut(lane).and_then(|health| health.open_until.as_mut());
+        until.map(|until| *until = steady.min(*until)).is_some()
     }
 
     /// The lanes that are left alone, or asked by one message, each with its last failure.
     pub(super) fn suspects(&self) -> BTreeMap<Lane, Option<Problem>> {
         let lanes = self.lanes();
         let suspects = lanes.iter().filter(|(_, health)| health.is_suspect());
-        suspects
-            .map(|(lane, health)| (lane.clone(), health.last_failure.as_ref().map(|(_, problem)| problem.clone())))
-            .collect()
+        suspects.map(|(lane, health)| (lane.clone(), health.last_failure.clone())).collect()
     }
 
-    fn states(&self, loads: Vec<LaneLoad>) -> Vec<PartnerState> {
+    fn state(&self, loads: Vec<LaneLoad>, lane: Lane, steady: Timestamp) -> PartnerState {
+        let health = self.lanes().get(&lane).cloned().unwrap_or_default();
+        state(loads.into_iter().find(|load| load.lane == lane), lane, health, steady)
+    }
+
+    fn states(&self, loads: Vec<LaneLoad>, steady: Timestamp) -> Vec<PartnerState> {
         let mut known = self.lanes().clone();
         let mut loads: BTreeMap<Lane, LaneLoad> = loads.into_iter().map(|load| (load.lane.clone(), load)).collect();
         for lane in loads.keys() {
@@ -226,22 +235,15 @@ impl Lanes {
             Lane::Lookup => loads.contains_key(lane) || health.is_suspect(),
         });
         let partners: Vec<(Lane, Health)> = partners.collect();
-        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
+        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health, steady)).collect()
     }
 }
 
-fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
-    let suspect = health.is_suspect();
-    let (last_failure_at, last_failure) = health.last_failure.unzip();
+fn state(load: Option<LaneLoad>, lane: Lane, health: Health, steady: Timestamp) -> PartnerState {
     PartnerState {
         partner: if let Lane::Partner(party) = lane { Some(party) } else { None },
-        suspect,
-        failures: health.failures,
-        failing_since: health.failing_since,
-        last_success_at: health.last_success_at,
-        last_failure_at,
-        last_failure,
-        open_until: health.open_until,
+        condition: health.condition(steady),
+        health,
         in_flight: load.as_ref().map_or(0, |load| load.in_flight),
         waiting: load.as_ref().map_or(0, |load| load.waiting),
         due_since: load.and_then(|load| load.due_since),
@@ -251,7 +253,18 @@ fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
 impl Router {
     /// Every other access point that had an attempt since the start, or for which something waits.
     pub fn partners(&self) -> Vec<PartnerState> {
-        self.lanes.states(self.store.lanes())
+        self.lanes.states(self.store.lanes(), self.steady())
+    }
+
+    /// The other access point, or the look-up, for which a message waits; none where it waits for no attempt, or inwards.
+    pub fn awaited(&self, message: &Message) -> Option<PartnerState> {
+        let lane = self.store.lane_of(message.id).filter(|_| message.direction == Direction::Out)?;
+        Some(self.in_lane(lane))
+    }
+
+    /// How a lane outwards fares.
+    pub(super) fn in_lane(&self, lane: Lane) -> PartnerState {
+        self.lanes.state(self.store.lanes(), lane, self.steady())
     }
 }
 

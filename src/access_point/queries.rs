@@ -7,7 +7,7 @@ use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::Journal;
 use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
-    Page, ParticipantId, Problem, Query, Stage, Status,
+    Page, ParticipantId, Priority, Problem, Query, Stage, Status,
 };
 use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -29,6 +29,7 @@ impl Router {
         participant: &ParticipantId,
         envelope: impl AsyncRead + Send + Unpin + 'static,
         expected_bytes: Option<u64>,
+        priority: Priority,
     ) -> Result<Message, Problem> {
         let begun = Instant::now();
         let router = Arc::clone(self);
@@ -49,6 +50,7 @@ impl Router {
                 content: None,
                 payload: None,
                 acknowledges: None,
+                priority,
             },
         )
         .await;
@@ -70,9 +72,7 @@ impl Router {
         self.serving(participant)?;
         self.visits.note(participant, self.now());
         let participant = participant.clone();
-        let messages = self.read(move |store| store.waiting(&participant, after)).await?;
-        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
-        Ok((messages, next))
+        self.read(move |store| store.waiting(&participant, after)).await.map(paged)
     }
 
     /// Messages from `participant` that are not sent, for now or for good, oldest first, by pages as [`Self::waiting`]: what a
@@ -89,9 +89,7 @@ impl Router {
     ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
         let participant = participant.clone();
-        let messages = self.read(move |store| store.notices(&participant, after)).await?;
-        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
-        Ok((messages, next))
+        self.read(move |store| store.notices(&participant, after)).await.map(paged)
     }
 
     /// `participant` knows that its message was given up, as `actor` says: it is not told again. Confirming twice is no error.
@@ -280,6 +278,12 @@ impl Router {
         let theirs = message.direction == Direction::In && message.to == *participant;
         theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
     }
+}
+
+/// A page of messages, and what to give as `after` for the next one: a page that is not full is the last.
+fn paged(messages: Vec<Message>) -> (Vec<Message>, Option<MessageId>) {
+    let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
+    (messages, next)
 }
 
 /// Writes that its participant has a message, as `actor` says.

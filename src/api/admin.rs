@@ -2,11 +2,11 @@
 
 use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
-use super::shapes::{Journey, PartnerLine, PartnersPage, QueueCount, QueueLine, QueuePage};
+use super::shapes::{Journey, PartnersPage, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, PartnerState, Warrant};
 use crate::accounts::Actor;
-use crate::limits::{LIST_EVENTS_MAX, LIST_PARTNERS_MAX};
+use crate::limits::{LIST_EVENTS_MAX, LIST_MESSAGES_MAX, LIST_PARTNERS_MAX};
 use crate::model::{
     Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, Status, SystemClock, Timestamp,
 };
@@ -17,8 +17,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Longest page of the queue.
-const PAGE_MAX: usize = 1000;
+/// How many a page has: as many as were asked for, but at least one and at most `most`.
+fn bounded(limit: Option<usize>, most: usize) -> usize {
+    limit.unwrap_or(most).clamp(1, most)
+}
 
 /// Conditions on the queue. All that are given hold.
 #[derive(Deserialize)]
@@ -53,7 +55,7 @@ impl QueueQuery {
             conversation_id: None,
             held: false,
             after: optional_id(self.after.as_deref())?,
-            limit: self.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX),
+            limit: bounded(self.limit, LIST_MESSAGES_MAX),
         })
     }
 }
@@ -84,7 +86,8 @@ pub(super) async fn journey(
 ) -> Result<Response, ProblemAnswer> {
     let message = state.access_point.message(id(&message)?).await?;
     let journey = state.access_point.journey(message.id).await?;
-    Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
+    let awaited = state.access_point.awaited(&message);
+    Ok(Json(Journey { message: (&message).into(), awaited, journey: &journey }).into_response())
 }
 
 /// Why an operator does it. Who it is, the token says.
@@ -151,10 +154,11 @@ pub(super) async fn status(
 }
 
 /// The other access points that need a person first, as many as one answer holds.
-fn partners(state: &ApiState) -> Vec<PartnerLine> {
+fn partners(state: &ApiState) -> Vec<PartnerState> {
     let mut partners = state.access_point.partners();
     partners.sort_by_cached_key(PartnerState::urgency);
-    partners.into_iter().take(LIST_PARTNERS_MAX).map(PartnerLine::from).collect()
+    partners.truncate(LIST_PARTNERS_MAX);
+    partners
 }
 
 /// Which page of the other access points.
@@ -171,13 +175,26 @@ pub(super) async fn all_partners(
     Strict(query): Strict<PartnersQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let after: Option<PartyId> = optional_id(query.after.as_deref())?;
-    let limit = query.limit.unwrap_or(LIST_PARTNERS_MAX).clamp(1, LIST_PARTNERS_MAX);
+    let limit = bounded(query.limit, LIST_PARTNERS_MAX);
     let mut partners = state.access_point.partners();
     partners.retain(|partner| partner.partner.is_none() || partner.partner > after);
     partners.sort_by_cached_key(|partner| (partner.partner.is_none(), partner.partner.clone()));
     let next = partners.get(limit - 1).filter(|_| partners.len() > limit).and_then(|last| last.partner.clone());
-    let partners = partners.into_iter().take(limit).map(PartnerLine::from).collect();
+    partners.truncate(limit);
     Ok(Json(PartnersPage { partners, next }).into_response())
+}
+
+/// `POST partners/{id}/try`: tries an access point at once that is left alone.
+pub(super) async fn try_partner(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Parted(partner): Parted<String>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    body: Body,
+) -> Result<Response, ProblemAnswer> {
+    let order: Order = order(body, r#"{"reason":"TEXT"}"#).await?;
+    let warrant = Warrant::new(actor.name(), &order.reason)?;
+    Ok(Json(state.access_point.try_partner(id(&partner)?, warrant).await?).into_response())
 }
 
 /// `GET participants`: what waits for each participant of ours, and when it last came.
@@ -265,7 +282,7 @@ pub(super) async fn events(
         actor: query.actor,
         message: optional_id(query.message.as_deref())?,
         after: optional_id(query.after.as_deref())?,
-        limit: query.limit.unwrap_or(LIST_EVENTS_MAX).clamp(1, LIST_EVENTS_MAX),
+        limit: bounded(query.limit, LIST_EVENTS_MAX),
     });
     Ok(Json(page.await?).into_response())
 }
@@ -282,7 +299,7 @@ pub(super) async fn refusals(
     State(state): State<ApiState>,
     Strict(query): Strict<RefusalsQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let limit = bounded(query.limit, LIST_EVENTS_MAX);
     let refusals = state.access_point.refusals(limit).await?;
     Ok(Json(serde_json::json!({ "refusals": refusals })).into_response())
 }

@@ -3,14 +3,15 @@
 use super::problem::{of_body, usage};
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use crate::message_service::{Draft, DraftFile, MessageService};
-use crate::model::Problem;
+use crate::model::{Priority, Problem};
 use crate::net::form::{FormError, FormReader, Part};
 use crate::net::inbound::BodyLimits;
 use axum::extract::Request;
 use std::collections::BTreeMap;
 
 /// The fields that are known.
-const FIELDS: [&str; 7] = ["from", "to", "functional_address", "label", "text", "confidential", "in_reply_to"];
+const FIELDS: [&str; 8] =
+    ["from", "to", "functional_address", "label", "text", "confidential", "priority", "in_reply_to"];
 
 /// What was read.
 pub(super) struct Form {
@@ -80,6 +81,7 @@ fn draft(mut fields: BTreeMap<String, String>) -> Result<Draft, Problem> {
             return Err(usage(format!("confidential: found {other:?}, expected true or false")));
         }
     };
+    let priority = priority(fields.remove("priority").as_deref())?;
     let mut given = |name: &str| fields.remove(name).filter(|value| !value.is_empty());
     Ok(Draft {
         from,
@@ -88,8 +90,14 @@ fn draft(mut fields: BTreeMap<String, String>) -> Result<Draft, Problem> {
         label: given("label").unwrap_or_default(),
         text: given("text"),
         confidential,
+        priority,
         in_reply_to: given("in_reply_to"),
     })
+}
+
+/// The priority that was said; that of most where none was.
+pub(super) fn priority(said: Option<&str>) -> Result<Priority, Problem> {
+    said.filter(|said| !said.is_empty()).map_or_else(|| Ok(Priority::default()), |said| said.parse().map_err(usage))
 }
 
 fn problem_of(fault: &FormError) -> Problem {

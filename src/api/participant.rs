@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::extract::{NoQuery, Parted, Strict, id, optional_id};
+use super::multipart::priority;
 use super::problem::{ProblemAnswer, of_body, too_large, usage};
 use super::shapes::{Notice, Notices, Sent, Waiting, WaitingLine};
 use crate::accounts::Actor;
@@ -15,17 +16,25 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
+/// How an envelope is to be sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmitQuery {
+    priority: Option<String>,
+}
+
 /// `POST participants/{id}/envelopes`: takes a sealed envelope for sending. 202: it is durable.
 pub(super) async fn submit(
     State(state): State<ApiState>,
     Extension(actor): Extension<Actor>,
     Parted(participant): Parted<String>,
-    Strict(NoQuery {}): Strict<NoQuery>,
+    Strict(query): Strict<SubmitQuery>,
     request: Request,
 ) -> Result<Response, ProblemAnswer> {
     let (head, body) = request.into_parts();
-    let checked = check(&actor, &participant, &head.headers);
-    let (participant, expected) = match checked {
+    let priority = priority(query.priority.as_deref());
+    let checked = priority.and_then(|priority| Ok((priority, check(&actor, &participant, &head.headers)?)));
+    let (priority, (participant, expected)) = match checked {
         Ok(checked) => checked,
         Err(problem) => {
             drain(body, API_DRAIN_BYTES_MAX).await;
@@ -33,7 +42,7 @@ pub(super) async fn submit(
         }
     };
     let (envelope, remains) = reader(body, BodyLimits::bytes(ENVELOPE_BYTES_MAX));
-    let submitted = state.access_point.submit(&participant, envelope, expected).await;
+    let submitted = state.access_point.submit(&participant, envelope, expected, priority).await;
     match submitted {
         Ok(message) => {
             let place = format!("/api/v1/queue/{}", message.id);

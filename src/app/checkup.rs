@@ -1,17 +1,14 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
-use super::alerts::Alerts;
+use super::alerts::Receivers;
 use super::materials::Materials;
 use crate::accounts::{Book, book_file};
 use crate::config::{Alert, Config, Retention};
-use crate::model::{Timestamp, time};
+use crate::model::{CertificateEnd, Timestamp, ends_soon, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Certificates that end sooner than this are warned of.
-const END_WARNING: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The program was not built before this; a clock that says so is wrong.
 pub(super) const CLOCK_LEAST: &str = "2026-11-01T00:00:00Z";
@@ -87,7 +84,7 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
 
 /// Whether each receiver of alerts could be told; nothing is sent.
 fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
-    match Alerts::new(config, materials.party().as_str()) {
+    match Receivers::new(config, materials.party().as_str()) {
         Ok(_) if config.alerts.is_empty() => Vec::new(),
         Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
         Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),
@@ -135,12 +132,10 @@ fn one(what: &str, certificate: &Certificate, chain: &[Certificate], trust: &Tru
         );
     }
     let end = certificate.not_after();
-    match now.saturating_add(END_WARNING) {
-        Ok(soon) if end < soon => {
-            warning(what, format!("{} ends on {end}; order the next one now", certificate.subject()))
-        }
-        _ => well(what, format!("{} until {end}", certificate.subject())),
+    if ends_soon(end, now) {
+        return warning(what, format!("{} ends on {end}; {}", certificate.subject(), CertificateEnd::REMEDY));
     }
+    well(what, format!("{} until {end}", certificate.subject()))
 }
 
 fn private_files(config: &Config) -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use crate::access_point::Router;
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
 use crate::metrics::{Metrics, PartnerReading, Readings, Room};
-use crate::model::{CERTIFICATE_SOON, CertificateEnd, Clock, Counts, Timestamp, time};
+use crate::model::{CertificateEnd, Clock, Counts, Timestamp, ends_soon, time};
 use crate::ops::health::{Check, Health};
 use std::fs;
 use std::io::{self, Write};
@@ -163,15 +163,14 @@ impl Watch {
     fn certificate(&self, now: Timestamp) -> Check {
         let identity = &self.router.settings().identity;
         let (begin, end) = (identity.certificate.not_before(), identity.certificate.not_after());
-        let remedy = "order the next certificate, put it in place, and reload (SIGHUP)";
         if now < begin || now > end {
             let found =
                 format!("{} is in force from {begin} to {end}, and it is {now}", identity.certificate.subject());
-            return Check::failed("certificate", found, remedy);
+            return Check::failed("certificate", found, CertificateEnd::REMEDY);
         }
-        let soon = now.saturating_add(CERTIFICATE_SOON).unwrap_or(Timestamp::MAX);
-        if end < soon {
-            return Check::degraded("certificate", format!("{} ends on {end}", identity.certificate.subject()), remedy);
+        if ends_soon(end, now) {
+            let found = format!("{} ends on {end}", identity.certificate.subject());
+            return Check::degraded("certificate", found, CertificateEnd::REMEDY);
         }
         Check::ok("certificate", format!("{} until {end}", identity.certificate.subject()))
     }
@@ -240,7 +239,7 @@ impl Watch {
         let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
         let certificates = self.certificates().to_vec();
         let partners = self.router.partners().into_iter().map(|partner| PartnerReading {
-            condition: partner.condition() as u8,
+            condition: partner.condition as u8,
             waiting: partner.waiting as u64,
             partner: partner.partner.map(|party| party.to_string()).unwrap_or_default(),
         });

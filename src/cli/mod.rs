@@ -21,6 +21,7 @@ mod testbed;
 mod text;
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::model::{Clock, Fault, Problem, SystemClock, Timestamp};
 use args::{Cli, Command};
 use clap::Parser;
@@ -59,7 +60,20 @@ fn misused(error: &clap::Error) -> u8 {
 
 /// Runs what waits for others, with threads and timers; what only looks at files needs neither, and stays small without.
 fn waits(work: impl Future<Output = Ended>) -> Ended {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    on(&mut tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+/// The same, and measures how long its threads work without a rest.
+fn watched(metrics: &Metrics, work: impl Future<Output = Ended>) -> Ended {
+    let [starts, wakes, rests, ends] = [(); 4].map(|()| metrics.clone());
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.on_thread_start(move || starts.thread_works()).on_thread_unpark(move || wakes.thread_works());
+    builder.on_thread_park(move || rests.thread_rests()).on_thread_stop(move || ends.thread_ends());
+    on(&mut builder, work)
+}
+
+fn on(builder: &mut tokio::runtime::Builder, work: impl Future<Output = Ended>) -> Ended {
+    let built = builder.enable_all().build();
     let runtime = built.map_err(|error| {
         vec![Problem::new(Fault::Temporary, "runtime", "the program could not start its threads", error.to_string())]
     })?;
@@ -70,7 +84,10 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
     let one = |problem| vec![problem];
     match cli.command {
         Command::Demo(options) => waits(demo::run(options, out)),
-        Command::Serve => waits(serve::serve(&config_path(cli.config), out)),
+        Command::Serve => {
+            let metrics = Metrics::default();
+            watched(&metrics.clone(), serve::serve(&config_path(cli.config), metrics, out))
+        }
         Command::Init(options) => serve::init(&options, out).map_err(one),
         Command::Check => waits(async { serve::check(&config_path(cli.config), out).await.map_err(one) }),
         Command::Alert { command: args::AlertCommand::Test } => waits(serve::try_alerts(&config_path(cli.config), out)),
@@ -126,4 +143,36 @@ fn usage(detail: &str) -> Problem {
 /// Standard output could not be written.
 fn unprinted(error: &std::io::Error) -> Problem {
     Problem::new(Fault::Temporary, "output", "the output could not be written", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Readings, thread_time};
+    use std::time::Duration;
+
+    #[test]
+    fn a_task_that_keeps_its_thread_is_seen_and_one_that_keeps_a_thread_for_blocking_is_not() {
+        let metrics = Metrics::default();
+        let busy = |milliseconds| {
+            move || {
+                let until = thread_time() + Duration::from_millis(milliseconds);
+                while thread_time() < until {}
+            }
+        };
+        let work = async {
+            tokio::spawn(async move { busy(40)() }).await.unwrap();
+            tokio::task::spawn_blocking(busy(400)).await.unwrap();
+            Ok(0)
+        };
+        watched(&metrics, work).unwrap();
+        let text = metrics.text(&Readings::default());
+        let value = |name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("{clock=\"processor\"} "));
+            line.unwrap_or_else(|| panic!("{name} in {text}")).parse().unwrap()
+        };
+        let longest = value("sluss_runtime_longest_stretch_seconds");
+        assert!((0.04..0.4).contains(&longest), "{longest}");
+        assert!(value("sluss_runtime_stretch_seconds_count") >= 1.0);
+    }
 }

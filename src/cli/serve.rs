@@ -6,6 +6,7 @@ use super::stop::{Stop, heard};
 use super::{Ended, unprinted, usage};
 use crate::app::{self, Addresses, App, Reloader};
 use crate::config::{Config, LogFormat, TESTBEDS_ONLY};
+use crate::metrics::Metrics;
 use crate::model::{Clock, Fault, PartyId, Problem, SteadyClock, SystemClock};
 use crate::ops;
 use crate::pki::request;
@@ -25,13 +26,13 @@ struct Ready<'a> {
 }
 
 /// Runs the daemon until SIGTERM or SIGINT; SIGHUP reads certificates and configuration again.
-pub(super) async fn serve(path: &Path, out: &mut Output) -> Ended {
+pub(super) async fn serve(path: &Path, metrics: Metrics, out: &mut Output) -> Ended {
     let config = Config::load(path)?;
     ops::log::init(match config.log_format {
         LogFormat::Text => ops::log::Format::Text,
         LogFormat::Json => ops::log::Format::Json,
     });
-    let app = App::build(config, Arc::new(SteadyClock::begin())).await?;
+    let app = App::build(config, Arc::new(SteadyClock::begin()), metrics).await?;
     let addresses = app.addresses().clone();
     let reloader = app.reloader();
     let (stop, stopped) = watch::channel(false);

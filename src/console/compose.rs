@@ -6,7 +6,7 @@ use super::mailbox::{mailbox, message_of};
 use super::problems::{INCOMPLETE, ProblemView};
 use crate::limits::{API_DRAIN_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use crate::message_service::{Draft, DraftFile, Mailbox, MessageService};
-use crate::model::{Direction, Fault, Message, Problem};
+use crate::model::{Direction, Fault, Message, Priority, Problem};
 use crate::net::form::{FormError, FormReader, Part};
 use crate::net::inbound::BodyLimits;
 use askama::Template;
@@ -23,6 +23,7 @@ struct Filled {
     label: String,
     text: String,
     confidential: bool,
+    priority: Priority,
     in_reply_to: String,
 }
 
@@ -161,6 +162,14 @@ fn stale(visit: &Visit) -> Failure {
     Failure::new(StatusCode::FORBIDDEN, visit.text().form_stale)
 }
 
+impl ComposePage {
+    /// What may be chosen: word, name, whether it is.
+    fn priorities(&self) -> [(&'static str, &'static str, bool); 3] {
+        Priority::ALL
+            .map(|priority| (priority.word(), self.frame.t.priority(priority), priority == self.filled.priority))
+    }
+}
+
 impl Filled {
     fn fill(&mut self, name: &str, value: String) {
         match name {
@@ -168,6 +177,7 @@ impl Filled {
             "address" => self.address = value.trim().into(),
             "label" => self.label = value.trim().into(),
             "text" => self.text = value,
+            "priority" => self.priority = value.parse().unwrap_or_default(),
             "confidential" => self.confidential = true,
             "in_reply_to" => self.in_reply_to = value,
             _ => {}
@@ -200,6 +210,7 @@ async fn submit(
         label: filled.label.clone(),
         text: given(&filled.text),
         confidential: filled.confidential,
+        priority: filled.priority,
         in_reply_to: given(&filled.in_reply_to),
     };
     let message = service.send(draft, files).await?;

@@ -5,7 +5,7 @@ mod words;
 pub use words::Texts;
 
 use crate::access_point::Action;
-use crate::model::{Stage, Status};
+use crate::model::{Priority, Stage, Status};
 use words::{EN, SV};
 
 /// A language of the pages.
@@ -16,6 +16,17 @@ pub enum Lang {
     Sv,
     /// English.
     En,
+}
+
+impl Texts {
+    /// What a priority is called.
+    pub fn priority(&self, priority: Priority) -> &'static str {
+        match priority {
+            Priority::High => self.priority_high,
+            Priority::Normal => self.priority_normal,
+            Priority::Low => self.priority_low,
+        }
+    }
 }
 
 impl Lang {
@@ -114,6 +125,7 @@ impl Lang {
             Stage::Cancelled => "Driften avbröt meddelandet. Det skickas inte.",
             Stage::Suspended => "Driften håller kvar meddelandet. Det skickas inte förrän det släpps.",
             Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
+            Stage::PartnerTried => "Driften lät en motpart prövas genast.",
             Stage::Warned => "Driften varnas.",
             Stage::Cleared => "Varningen är över.",
             Stage::LoggedIn => "Någon loggade in.",
@@ -165,6 +177,7 @@ impl Lang {
             Stage::Cancelled => ("Avbrutet", "Cancelled"),
             Stage::Suspended => ("Kvarhållet", "On hold"),
             Stage::Resumed => ("Släppt", "Released"),
+            Stage::PartnerTried => ("Motpart prövas", "Partner tried"),
             Stage::Warned => ("Varning", "Warning"),
             Stage::Cleared => ("Varning över", "Warning over"),
             Stage::LoggedIn => ("Inloggning", "Log-in"),

@@ -2,6 +2,7 @@
 
 use super::problems::{remedy, title};
 use super::text::Lang;
+use crate::access_point::{Condition, PartnerState};
 use crate::model::{Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -113,6 +114,28 @@ fn tone(status: Status) -> &'static str {
     }
 }
 
+/// How another access point fares: its breaker, how alarming that is, and until when it is open.
+#[derive(Clone, Debug)]
+pub(super) struct ConditionView {
+    pub(super) label: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) until: Option<Moment>,
+}
+
+impl ConditionView {
+    pub(super) fn new(partner: &PartnerState, wall: &Wall) -> Self {
+        let t = wall.lang.texts();
+        let (label, tone) = match partner.condition {
+            Condition::Healthy => (t.partner_healthy, "good"),
+            Condition::Failing => (t.partner_failing, "late"),
+            Condition::Probing => (t.partner_probing, "late"),
+            Condition::Open => (t.partner_open, "bad"),
+        };
+        let until = partner.health.open_until.filter(|_| partner.condition == Condition::Open);
+        Self { label, tone, until: until.map(|at| wall.moment(at)) }
+    }
+}
+
 /// A message in an operator's list. Nothing of its content.
 #[derive(Clone, Debug)]
 pub(super) struct MessageRow {
@@ -122,6 +145,9 @@ pub(super) struct MessageRow {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) partner: String,
+    pub(super) priority: &'static str,
+    /// Whether its sender said another priority than most have.
+    pub(super) prioritized: bool,
     pub(super) attempts: u32,
     pub(super) next_attempt: Option<Moment>,
     pub(super) created: Moment,
@@ -138,6 +164,8 @@ impl MessageRow {
             from: message.from.to_string(),
             to: message.to.to_string(),
             partner: message.partner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            priority: wall.lang.texts().priority(message.priority),
+            prioritized: !message.priority.is_default(),
             attempts: message.attempts,
             next_attempt: message.next_attempt_at.map(|at| wall.moment(at)),
             created: wall.moment(message.created_at),

@@ -213,6 +213,7 @@ mod tests {
             label: "Svar".into(),
             text: Some("Hej".into()),
             confidential: false,
+            priority: crate::model::Priority::default(),
             in_reply_to: None,
         }
     }

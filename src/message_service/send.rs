@@ -5,7 +5,7 @@ use super::{Keys, MessageService, Settings, blocking, file_problem};
 use crate::access_point::{AccessPoint, Spool, Submission, spool_problem, store_problem};
 use crate::crypto::SystemRandom;
 use crate::model::{
-    Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Problem, Timestamp, time,
+    Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Priority, Problem, Timestamp, time,
 };
 use crate::pki::Certificate;
 use crate::sdk::message::{self, BuildError, CheckedMessage, NewFile, NewMessage, Party};
@@ -36,6 +36,8 @@ pub struct Draft {
     pub text: Option<String>,
     /// Covered by secrecy.
     pub confidential: bool,
+    /// How soon it goes among others.
+    pub priority: Priority,
     /// The message that this answers or complements: our id of it, or its envelope's, which is its messageId.
     pub in_reply_to: Option<String>,
 }
@@ -110,6 +112,7 @@ impl MessageService {
                 content: Some(content(&new, payload.checked)),
                 payload: Some(payload.writer),
                 acknowledges: None,
+                priority: draft.priority,
             })
         })
         .await?;

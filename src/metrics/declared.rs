@@ -74,9 +74,9 @@ declared! {
         "a rate below that of sluss_messages_delivered_total{result=\"held\"} means that a participant does not come";
         "tell the participant whose envelopes wait: `sluss queue list --direction in`"
     PARTNER_CONDITION Gauge "sluss_partner_condition" ["partner"]
-        "How each other access point fares: 0 healthy, 1 its last attempts failed, 2 so many failed that one is made at a time; no name: what has to be looked up first";
-        "2 for long: the partner is down, and its messages wait; others are not delayed";
-        "the page Partners or `sluss status` shows since when and why; `sluss ping PARTICIPANT` tries it"
+        "How each other access point fares: 0 healthy, 1 its last attempts failed, 2 its breaker was open and one message asks whether it is back, 3 its breaker is open and nothing is sent to it; no name: what has to be looked up first";
+        "2 and 3 for long: the partner is down, and its messages wait; others are not delayed";
+        "the page Partners or `sluss status` shows since when, until when and why; `sluss partners try AP-ID` tries it at once"
     PARTNER_WAITING Gauge "sluss_partner_waiting_messages" ["partner"]
         "Messages that wait for an attempt to each other access point";
         "a growing number: it fails, or takes less than our participants send";
@@ -169,6 +169,14 @@ declared! {
         "Open connections by listener: as4, api, console, metrics";
         "near 1024 at one door: somebody opens connections and keeps them; those that show nothing are closed first";
         "look at who connects; a firewall helps against a flood"
+    STRETCH Histogram "sluss_runtime_stretch_seconds" ["clock"]
+        "How long a thread that serves connections works between two rests, by the clock (`wall`) and by its processor time (`processor`); no task keeps others waiting for longer";
+        "`wall` alone: other programs or our own work beside it take the processors; both: more connections than the threads can serve, or a task that blocks, which is a fault";
+        "compare with the rate of process_cpu_seconds_total; report it where the processors have time left"
+    STRETCH_LONGEST Gauge "sluss_runtime_longest_stretch_seconds" ["clock"]
+        "The longest of sluss_runtime_stretch_seconds since the start of the process";
+        "as sluss_runtime_stretch_seconds";
+        "as sluss_runtime_stretch_seconds"
     PROCESS_CPU Counter "process_cpu_seconds_total" []
         "Processor time of this process";
         "a rate near the number of processors: it is the bottleneck";

@@ -6,8 +6,10 @@
 mod declared;
 mod process;
 mod readings;
+mod stretches;
 
 pub use declared::{ALL, Declared, Kind, reference};
+pub use process::thread_time;
 pub use readings::{Journal, PartnerReading, Readings, Room};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};
@@ -55,6 +57,7 @@ struct Live {
     exchange: Family<Labels, Seconds>,
     lookup: Family<Labels, Seconds>,
     connections: Family<Labels, Gauge>,
+    stretches: stretches::Stretches,
     partners: Bounded<METRIC_PARTNERS_MAX>,
     causes: Bounded<METRIC_CAUSES_MAX>,
 }
@@ -307,6 +310,8 @@ mod tests {
         metrics.exchange(Direction::In, second);
         metrics.lookup(true, second);
         drop(metrics.connections("as4").hold());
+        metrics.thread_works();
+        metrics.thread_rests();
         let status = crate::model::Status::Submitted;
         let count = crate::model::Count { direction: Direction::Out, status, messages: 1, oldest: Some(now) };
         let counts = crate::model::Counts { by_status: vec![count], ..Default::default() };

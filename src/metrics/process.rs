@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 /// Figures of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,6 +39,12 @@ pub(super) fn read() -> io::Result<Process> {
         open_files_max: rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX),
         start_seconds: boot + field(22) / ticks,
     })
+}
+
+/// Processor time of this thread so far, user and system.
+pub fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "hundredths of seconds, for as long as a process lives")]

@@ -35,7 +35,7 @@ pub struct Readings {
 pub struct PartnerReading {
     /// Its party id; empty: what has to be looked up first.
     pub partner: String,
-    /// 0 healthy, 1 failing, 2 one attempt at a time.
+    /// 0 healthy, 1 failing, 2 asked by one message, 3 left alone.
     pub condition: u8,
     /// Messages that wait for it.
     pub waiting: u64,
@@ -124,6 +124,8 @@ impl Metrics {
         all.put(&declared::EXCHANGE, live.exchange.clone());
         all.put(&declared::LOOKUP, live.lookup.clone());
         all.put(&declared::CONNECTIONS, live.connections.clone());
+        all.put(&declared::STRETCH, live.stretches.all.clone());
+        all.values(&declared::STRETCH_LONGEST, live.stretches.longest());
     }
 
     fn partners(&self, all: &mut Exposition, readings: &Readings) {

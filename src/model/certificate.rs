@@ -4,7 +4,12 @@ use super::Timestamp;
 use std::time::Duration;
 
 /// A certificate that ends sooner needs a person.
-pub const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Whether a certificate with this end has ended, or ends so soon that somebody has to act.
+pub fn ends_soon(not_after: Timestamp, now: Timestamp) -> bool {
+    not_after < now.saturating_add(SOON).unwrap_or(Timestamp::MAX)
+}
 
 /// When a certificate ends.
 #[derive(Clone, Debug)]
@@ -18,8 +23,23 @@ pub struct CertificateEnd {
 }
 
 impl CertificateEnd {
-    /// Whether it has ended, or ends within [`CERTIFICATE_SOON`].
+    /// What helps.
+    pub const REMEDY: &str = "order the next certificate, put it in place, and reload (SIGHUP)";
+
+    /// As [`ends_soon`].
     pub fn is_soon(&self, now: Timestamp) -> bool {
-        self.not_after < now.saturating_add(CERTIFICATE_SOON).unwrap_or(Timestamp::MAX)
+        ends_soon(self.not_after, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_soon;
+
+    #[test]
+    fn what_ends_within_thirty_days_needs_a_person_and_so_does_what_has_ended() {
+        let now = "2026-11-23T22:00:00Z".parse().unwrap();
+        let ends = ["2026-11-23T21:00:00Z", "2026-12-23T21:59:59Z", "2026-12-23T22:00:00Z"];
+        assert_eq!(ends.map(|end| ends_soon(end.parse().unwrap(), now)), [true, true, false]);
     }
 }

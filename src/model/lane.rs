@@ -1,6 +1,6 @@
 //! In which order messages are taken up: lanes and the streams in them.
 
-use super::{Direction, Message, ParticipantId, PartyId};
+use super::{Direction, Message, ParticipantId, PartyId, Priority};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -24,8 +24,47 @@ pub struct Stream {
     inward: bool,
     from: ParticipantId,
     to: ParticipantId,
-    /// Goes before others of its lane: message receipts, and what an operator has tried again.
-    pub urgent: bool,
+    /// Which goes before which others of its lane.
+    pub rank: Rank,
+}
+
+/// Which messages of a lane go first. Nobody waits for ever: see [`Rank::patience`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// Message receipts, and what an operator has tried again.
+    Urgent,
+    /// Of high priority.
+    High,
+    /// Of normal priority.
+    Normal,
+    /// Of low priority.
+    Low,
+}
+
+impl Rank {
+    /// All, the first first.
+    pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+
+    /// How many of higher ranks go before one of this that is due: then it has a turn.
+    pub fn patience(self) -> u32 {
+        match self {
+            Self::Urgent => 0,
+            Self::High | Self::Normal => 4,
+            Self::Low => 16,
+        }
+    }
+}
+
+impl From<&Message> for Rank {
+    fn from(message: &Message) -> Self {
+        match message.priority {
+            _ if message.acknowledges.is_some() || message.renewed_at.is_some() => Self::Urgent,
+            Priority::High => Self::High,
+            Priority::Normal => Self::Normal,
+            Priority::Low => Self::Low,
+        }
+    }
 }
 
 impl Stream {
@@ -52,7 +91,7 @@ impl From<&Message> for Stream {
             inward,
             from: message.from.clone(),
             to: message.to.clone(),
-            urgent: message.acknowledges.is_some() || message.renewed_at.is_some(),
+            rank: message.into(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
 use super::{
-    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Problem,
-    ProcessId, Status, Timestamp,
+    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Priority,
+    Problem, ProcessId, Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -111,6 +111,9 @@ pub struct Message {
     pub partner: Option<PartyId>,
     /// Out: the packed AS4 message, sent byte for byte on every attempt.
     pub packed: Option<Packing>,
+    /// How soon it goes among others.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
     /// Attempts made.
     pub attempts: u32,
     /// When a worker may take it up (again); `None`: no work is due.
@@ -275,6 +278,7 @@ impl Message {
             conversation_id: None,
             partner: None,
             packed: None,
+            priority: Priority::default(),
             attempts: 0,
             next_attempt_at: Some(at),
             begun_at: None,
@@ -322,6 +326,25 @@ impl Message {
             Status::MessageExchangeError | Status::SendFailure => self.taken_at.is_none(),
             _ => false,
         }
+    }
+
+    /// Out: whether its recipient has answered, and the AS4 receipt of its transfer can still be had: the same bytes bring it again.
+    pub fn lacks_as4_receipt(&self) -> bool {
+        matches!(self.status, Status::Accepted | Status::Rejected) && self.can_be_receipted()
+    }
+
+    /// Out: what its recipient's answer changes in the work on it. The message receipt proves that it arrived; the AS4 receipt is
+    /// evidence of its own (AP-3.4.1.t02), so where it is missing it is asked for at once, by the clock that is never set.
+    pub fn work_after_answer(&self, steady: Timestamp) -> Vec<Change> {
+        if self.can_be_receipted() {
+            vec![Change::Due(Some(steady))]
+        } else {
+            vec![Change::Due(None), Change::Packed(None)]
+        }
+    }
+
+    fn can_be_receipted(&self) -> bool {
+        self.as4_receipt.is_none() && self.packed.is_some()
     }
 
     /// Whether an operator keeps it back: it is not at its end, and no attempt is due.

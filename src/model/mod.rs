@@ -9,23 +9,25 @@ pub mod id;
 pub mod lane;
 pub mod log;
 pub mod message;
+pub mod priority;
 pub mod problem;
 pub mod query;
 pub mod status;
 pub mod time;
 
-pub use certificate::{CERTIFICATE_SOON, CertificateEnd};
+pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
 pub use event::{Event, Stage};
 pub use faults::Cause;
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
-pub use lane::{Lane, Stream};
+pub use lane::{Lane, Rank, Stream};
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,
 };
+pub use priority::Priority;
 pub use problem::{Fault, Problem};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};

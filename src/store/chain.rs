@@ -127,10 +127,8 @@ pub fn follow(
     let torn = scanned.torn.filter(|_| !in_use).map(|torn| (torn.bytes, torn.place));
     let damage = scanned.damage.into_iter().map(|damage| (journal::cause(&damage), damage));
     let mut damage: Vec<(Cause, Damage)> = damage.collect();
-    if let Some(missing) = scanned.dropped.as_ref().filter(|missing| !missing.is_accounted_by(noted.as_ref()))
-        && let StoreError::Damaged { what, place } = missing.unaccounted(&segments, noted.as_ref())
-    {
-        damage.insert(0, (Cause::CutOut, (what, place)));
+    if let Some(missing) = scanned.dropped.as_ref().and_then(|missing| missing.damage(&segments, noted.as_ref())) {
+        damage.insert(0, (Cause::CutOut, missing));
     }
     let last = scanned.last.map(|last| (last.seq, last.chain));
     Ok(Followed { in_use, dropped: scanned.dropped, last, torn, damage })

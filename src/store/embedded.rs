@@ -303,6 +303,14 @@ impl Store for EmbeddedStore {
         self.queue().loads()
     }
 
+    fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        self.queue().lane_of(id)
+    }
+
+    fn first_of(&self, lane: &Lane) -> Option<MessageId> {
+        self.queue().first_of(lane)
+    }
+
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.running()?;
         Ok(self.queue().next_due())

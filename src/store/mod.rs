@@ -188,7 +188,8 @@ impl Answered {
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 ///
-/// An outcome that comes too late for a message at its end changes neither when work is due nor its problem.
+/// An outcome that comes too late for a message at its end does not change its problem, nor when work is due but for an AS4
+/// receipt that it lacks.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 pub struct Settlement {
     /// Which message.
@@ -302,7 +303,8 @@ pub trait Store: Send + Sync {
         Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
     }
     /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
-    /// claimed. Lanes take turns, and within a lane streams; a stream gives what has been due longest.
+    /// claimed. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
+    /// what has been due longest.
     fn claim_admitted(
         &self,
         now: Timestamp,
@@ -323,6 +325,10 @@ pub trait Store: Send + Sync {
     fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
+    /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
+    fn lane_of(&self, id: MessageId) -> Option<Lane>;
+    /// The message of a lane that is due first, of those that nobody has claimed.
+    fn first_of(&self, lane: &Lane) -> Option<MessageId>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.

@@ -2,11 +2,12 @@
 //!
 //! Messages stand in streams (from one participant to another), streams in lanes (one for each other access point, one for
 //! recipients whose access point is not known yet, one for each participant of ours inwards). Lanes take turns, and streams
-//! within a lane: who has much waiting, or cannot be reached, delays nobody else. Every step costs O(log n).
+//! within a lane, those of a higher rank more of them: who has much waiting, or cannot be reached, delays nobody else. Every step
+//! costs O(log n).
 
 use super::turns::Turns;
 use super::{Admission, LaneLoad};
-use crate::model::{Lane, MessageId, ParticipantId, PartyId, Stream, Timestamp};
+use crate::model::{Lane, MessageId, ParticipantId, PartyId, Rank, Stream, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -190,6 +191,19 @@ impl Queue {
         self.lanes.iter().map(load).collect()
     }
 
+    /// The lane of a message with work to do.
+    pub(super) fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
+    }
+
+    /// The message of a lane that is due first, of those that nobody has claimed.
+    pub(super) fn first_of(&self, lane: &Lane) -> Option<MessageId> {
+        let streams = self.streams.iter().filter(|(stream, _)| stream.lane(&self.routes) == *lane);
+        let free = |id: &MessageId| self.entries.get(id).is_some_and(|entry| entry.lease.is_none());
+        let first = streams.filter_map(|(_, set)| set.iter().find(|(_, id)| free(id)));
+        first.min().map(|(_, id)| *id)
+    }
+
     /// Nobody may claim `id` while its settlement is on its way to the disk.
     pub(super) fn settling(&mut self, id: MessageId) {
         self.busy.insert(id);
@@ -203,15 +217,11 @@ impl Queue {
         }
     }
 
-    fn lane_of(&self, id: MessageId) -> Option<Lane> {
-        self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
-    }
-
     fn moved(&mut self, stream: &Arc<Stream>, change: impl FnOnce(&mut State), due: Option<Timestamp>) {
         let lane = stream.lane(&self.routes);
         let state = self.lanes.entry(lane.clone()).or_default();
         change(state);
-        state.turns.set(stream, stream.urgent, due);
+        state.turns.set(stream, stream.rank, due);
         state.not_before = None;
         self.refresh(&lane);
     }
@@ -278,8 +288,8 @@ impl Queue {
         if first.is_none() {
             self.streams.remove(stream);
         }
-        state.turns.set(stream, stream.urgent, first);
-        if stream.urgent && at.is_some() {
+        state.turns.set(stream, stream.rank, first);
+        if stream.rank == Rank::Urgent && at.is_some() {
             // What an operator has tried does not wait for what was said before.
             state.not_before = None;
         }
@@ -290,7 +300,7 @@ impl Queue {
     fn refresh(&mut self, lane: &Lane) {
         let Some(state) = self.lanes.get(lane) else { return };
         let due = state.turns.due().map(|due| state.not_before.map_or(due, |pause| pause.max(due)));
-        self.turns.set(lane, false, due.filter(|due| *due < Timestamp::MAX));
+        self.turns.set(lane, Rank::Normal, due.filter(|due| *due < Timestamp::MAX));
         if state.waiting == 0 && state.in_flight == 0 {
             self.lanes.remove(lane);
         }

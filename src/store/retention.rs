@@ -157,8 +157,8 @@ impl EmbeddedStore {
 pub(super) fn resume(disk: &dyn Disk, folder: &Path, hash: ChainHash, index: &Index) -> Result<(), StoreError> {
     let (dropped, found) = (index.dropped()?, journal::beginning(disk, folder)?);
     let gone = dropped.as_ref().map_or(0, |dropped| dropped.segment);
-    if let Some(found) = found.filter(|found| !found.is_accounted_by(dropped.as_ref())) {
-        return Err(found.unaccounted(folder, dropped.as_ref()));
+    if let Some((what, place)) = found.and_then(|found| found.damage(folder, dropped.as_ref())) {
+        return Err(StoreError::Damaged { what, place });
     }
     for number in journal::segments(disk, folder)?.into_iter().filter(|number| *number <= gone) {
         Segment::read(disk, folder, hash, number)?.remove(disk, folder, index)?;

@@ -110,11 +110,8 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
     let mut contents = Contents::default();
     let scanned = journal::scan(&disk, &journal, hash, None, &mut |at, payload| contents.take(&journal, at, payload))?;
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
-    if let Some(missing) = scanned.dropped.filter(|missing| !missing.is_accounted_by(contents.dropped.as_ref()))
-        && let StoreError::Damaged { what, place } = missing.unaccounted(&journal, contents.dropped.as_ref())
-    {
-        findings.push(damaged((what, place)));
-    }
+    let missing = scanned.dropped.and_then(|missing| missing.damage(&journal, contents.dropped.as_ref()));
+    findings.extend(missing.map(damaged));
     let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {

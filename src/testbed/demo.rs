@@ -17,6 +17,7 @@ use crate::app::{Addresses, App};
 use crate::config::{Config, Sizes};
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::message_service::{Draft, DraftFile, MessageService};
+use crate::metrics::Metrics;
 use crate::model::{
     Clock, Direction, DocumentType, Event, Fault, Message, MessageId, ParticipantId, Problem, Query, Status,
     SystemClock, Timestamp,
@@ -307,6 +308,7 @@ impl Demo {
             label: format!("Beslut i ärende 2026-{:04}", number + 1),
             text: None,
             confidential: true,
+            priority: crate::model::Priority::default(),
             in_reply_to: None,
         };
         let (service, router) = (Arc::clone(&sender.service), Arc::clone(&sender.router));
@@ -405,7 +407,7 @@ async fn site(
         (home.join("sluss.toml"), &configuration(&participant, ports, services)),
     ];
     files.iter().try_for_each(|(path, content)| write(path, content)).map_err(one)?;
-    let app = App::build(Config::load(&home.join("sluss.toml"))?, Arc::clone(clock)).await?;
+    let app = App::build(Config::load(&home.join("sluss.toml"))?, Arc::clone(clock), Metrics::default()).await?;
     register(federation, organisation, &participant, &app.addresses().as4).map_err(|error| one(error.problem()))?;
     let service = app
         .message_service()

@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod breaker;
 mod site;
 mod space;
 
@@ -16,7 +17,7 @@ use site::{DORA, OURS, PEER, Sent, Site, fact, id};
 use sluss::access_point::{Action, Partner, Recorder, Settings, Warrant};
 use sluss::inspect::as4;
 use sluss::message_service::Draft;
-use sluss::model::{Clock, DocumentType, Fault, Piece, Stage, Status, SystemClock};
+use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock};
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -427,6 +428,7 @@ fn draft(site: &Site, to: &str) -> Draft {
         label: "Ärende 12".into(),
         text: Some("Hej".into()),
         confidential: false,
+        priority: Priority::default(),
         in_reply_to: None,
     }
 }

@@ -6,13 +6,19 @@ use crate::lists::{
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
+use crate::turns::{
+    a_higher_priority_goes_first_and_a_lower_one_is_not_left_behind,
+    a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
+    messages_wait_in_the_lane_of_the_access_point_that_is_found,
+    priorities_of_one_partner_or_participant_delay_no_other, who_has_much_waiting_delays_nobody_else,
+};
 use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
-    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Lane, Message, MessageId, Outcome, Problem, Stage,
-    Status, Timestamp,
+    As4ReceiptSummary, Change, Content, Direction, Event, Fault, Message, MessageId, Outcome, Problem, Stage, Status,
+    Timestamp,
 };
 use sluss::store::keys::Engine;
-use sluss::store::{Admission, Committed, Settlement, Store, StoreError, Transaction};
+use sluss::store::{Committed, Settlement, Store, StoreError, Transaction};
 use std::io::Write;
 use std::time::Duration;
 
@@ -65,6 +71,8 @@ on_every_store!(
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
     the_same_message_is_inserted_once,
     who_has_much_waiting_delays_nobody_else,
+    a_higher_priority_goes_first_and_a_lower_one_is_not_left_behind,
+    priorities_of_one_partner_or_participant_delay_no_other,
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
     an_unknown_message_cannot_be_settled,
@@ -76,7 +84,7 @@ pub(crate) fn done(outcome: Result<Committed, StoreError>) {
     assert!(matches!(outcome, Ok(Committed::Done)), "{outcome:?}");
 }
 
-fn take(store: &dyn Store, lease_seconds: u64) -> Option<Message> {
+pub(crate) fn take(store: &dyn Store, lease_seconds: u64) -> Option<Message> {
     store.claim(Timestamp::now(), Duration::from_secs(lease_seconds)).unwrap()
 }
 
@@ -496,79 +504,4 @@ fn an_unknown_message_cannot_be_settled(open: Open<'_>) {
     let sent = message();
     let outcome = open().commit(settle(settlement(&sent, Some(Outcome::Defer))));
     assert!(matches!(outcome, Err(StoreError::Unknown(id)) if id == sent.id), "{outcome:?}");
-}
-
-/// `count` messages of one participant to one access point.
-fn of(from: &str, partner: Option<&str>, count: usize) -> Vec<Message> {
-    let one = || Message {
-        from: format!("0203:{from}.example.se").parse().unwrap(),
-        partner: partner.map(|party| party.parse().unwrap()),
-        ..message()
-    };
-    (0..count).map(|_| one()).collect()
-}
-
-fn put(store: &dyn Store, messages: Vec<Message>) {
-    done(store.commit(Transaction { inserts: messages, ..Transaction::default() }));
-}
-
-fn who_has_much_waiting_delays_nobody_else(open: Open<'_>) {
-    let store = open();
-    put(&*store, of("busy", Some("AP0001-BUSY"), 200));
-    put(&*store, of("calm", Some("AP0001-BUSY"), 1));
-    put(&*store, of("other", Some("AP0002-CALM"), 1));
-    let taken: Vec<Message> = (0..4).map_while(|_| take(&*store, 60)).collect();
-    for name in ["0203:calm.example.se", "0203:other.example.se"] {
-        assert!(taken.iter().any(|message| message.from.as_str() == name), "{name} waits behind 200 others");
-    }
-}
-
-fn a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may(open: Open<'_>) {
-    let store = open();
-    put(&*store, of("one", Some("AP0001-DEAD"), 5));
-    put(&*store, of("two", Some("AP0002-LIVE"), 3));
-    let now = Timestamp::now();
-    let dead = |lane: &Lane| lane.to_string() == "AP0001-DEAD";
-    let claim = |at: Timestamp, pause: Option<Timestamp>| {
-        let mut admit = |lane: &Lane, in_flight: usize| match pause {
-            Some(until) if dead(lane) => Admission::Later(until),
-            None if dead(lane) && in_flight > 0 => Admission::Full,
-            _ => Admission::Attempt,
-        };
-        store.claim_admitted(at, Duration::from_secs(600), &mut admit).unwrap().map(|(message, _)| message)
-    };
-    let later = now + Duration::from_secs(30);
-    let first: Vec<Message> = std::iter::from_fn(|| claim(now, Some(later))).collect();
-    assert_eq!(first.len(), 3, "only the other lane goes on");
-    assert!(first.iter().all(|message| message.partner.as_ref().unwrap().as_str() == "AP0002-LIVE"));
-    let probe = claim(later, None).expect("the pause is over");
-    assert!(claim(later, None).is_none(), "one at a time");
-    let load = store.lanes().into_iter().find(|load| dead(&load.lane)).unwrap();
-    assert_eq!((load.waiting, load.in_flight), (4, 1));
-    store.unclaim(probe.id, probe.lease_until.unwrap());
-    assert!(claim(later, None).is_some(), "what was given back may be taken again");
-}
-
-fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: Open<'_>) {
-    let store = open();
-    put(&*store, of("one", None, 3));
-    let claimed = take(&*store, 60).unwrap();
-    let lanes = || {
-        let mut lanes: Vec<_> =
-            store.lanes().into_iter().map(|load| (load.lane.to_string(), load.waiting, load.in_flight)).collect();
-        lanes.sort();
-        lanes
-    };
-    assert_eq!(lanes(), [("look-up".to_owned(), 2, 1)]);
-    store.route(&claimed.to, Some(&"AP0002-LIVE".parse().unwrap()));
-    assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 1)]);
-    done(store.commit(settle(settlement(&claimed, Some(Outcome::GiveUp)))));
-    done(store.commit(settle(Settlement {
-        claim: None,
-        changes: vec![Change::Due(None)],
-        ..settlement(&claimed, None)
-    })));
-    assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 0)]);
-    store.route(&claimed.to, None);
-    assert_eq!(lanes(), [("look-up".to_owned(), 2, 0)]);
 }

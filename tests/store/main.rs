@@ -14,6 +14,7 @@ mod crash;
 mod damage;
 mod lists;
 mod retention;
+mod turns;
 mod upkeep;
 
 use sluss::model::{

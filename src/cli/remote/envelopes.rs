@@ -5,7 +5,7 @@ use super::send::open;
 use super::{Remote, encoded, items, local_file, unprinted, word};
 use crate::cli::files::Aside;
 use crate::cli::output::{Output, Table};
-use crate::model::{MessageId, Problem};
+use crate::model::{MessageId, Priority, Problem};
 use crate::net::Body;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// A [`Problem`] when it was not taken.
-pub async fn submit(remote: &Remote, participant: &str, envelope: &Path, output: &Output) -> Result<u8, Problem> {
+pub async fn submit(
+    remote: &Remote,
+    participant: &str,
+    envelope: &Path,
+    priority: Priority,
+    output: &Output,
+) -> Result<u8, Problem> {
     let body = Body::empty().file(open(envelope)?).map_err(|fault| local_file(&fault))?;
-    let path = format!("/participants/{}/envelopes", encoded(participant));
+    let path = format!("/participants/{}/envelopes?priority={priority}", encoded(participant));
     let sent = remote.post(&path, "application/xml", body).await?;
     output.record(&sent, || format!("{}  {}", word(&sent, "id"), word(&sent, "status"))).map_err(unprinted)?;
     Ok(0)

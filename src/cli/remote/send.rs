@@ -3,7 +3,7 @@
 use super::{Remote, unprinted, word};
 use crate::cli::files::media_type;
 use crate::cli::output::Output;
-use crate::model::{Fault, Problem};
+use crate::model::{Fault, Priority, Problem};
 use crate::net::Body;
 use serde_json::Value;
 use std::fs::File;
@@ -29,6 +29,8 @@ pub struct SendOptions {
     pub text: Option<String>,
     /// Covered by secrecy.
     pub confidential: bool,
+    /// How soon it goes among others.
+    pub priority: Priority,
     /// The message that this answers.
     pub in_reply_to: Option<String>,
     /// How long the final status is waited for; not at all without.
@@ -124,6 +126,7 @@ fn form(options: &SendOptions, boundary: &str) -> Result<Body, Problem> {
         ("label", options.label.as_deref()),
         ("text", options.text.as_deref()),
         ("confidential", options.confidential.then_some("true")),
+        ("priority", Some(options.priority.word())),
         ("in_reply_to", options.in_reply_to.as_deref()),
     ];
     let mut body = Body::empty();

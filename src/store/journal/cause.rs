@@ -1,12 +1,12 @@
 //! Why a record does not hold: what somebody, or a disk, did to it.
 
-use super::frame::{Frame, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::{Damage, path};
+use super::Damage;
+use super::frame::{Frame, HeaderFault, SegmentHeader};
+use super::recovery::head;
 use crate::store::StoreError;
 use crate::store::disk::Disk;
 use serde::Serialize;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// What was done to the journal.
@@ -57,8 +57,5 @@ pub fn cause((_, place): &Damage) -> Cause {
 
 /// The chain hash before the first record of a segment.
 pub(in crate::store) fn before(disk: &dyn Disk, folder: &Path, segment: u32) -> Result<[u8; 32], StoreError> {
-    let mut head = [0; SEGMENT_HEADER_BYTES];
-    let read = disk.reader(&path(folder, segment)).and_then(|mut file| io::Read::read_exact(&mut file, &mut head));
-    read.map_err(|error| StoreError::io(format!("read segment {segment}"), error))?;
-    Ok(SegmentHeader::decode(&head).map(|header| header.chain).unwrap_or_default())
+    Ok(head(disk, folder, segment)?.map(|header| header.chain).unwrap_or_default())
 }

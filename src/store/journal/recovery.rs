@@ -47,13 +47,12 @@ impl Beginning {
         Self { segment: position.segment, records: position.seq, chain: hex(&position.chain) }
     }
 
-    /// Whether it was noted that this is gone. Less may be missing than what was noted, since files go after the note.
-    pub(in crate::store) fn is_accounted_by(&self, noted: Option<&Self>) -> bool {
-        noted.is_some_and(|noted| self.segment < noted.segment || self == noted)
-    }
-
-    /// That `self` is missing was not noted, or something else was.
-    pub(in crate::store) fn unaccounted(&self, folder: &Path, noted: Option<&Self>) -> StoreError {
+    /// What is wrong where exactly this is missing; nothing where it was noted that it is gone. Less may be missing than what
+    /// was noted, since files go after the note.
+    pub(in crate::store) fn damage(&self, folder: &Path, noted: Option<&Self>) -> Option<Damage> {
+        if noted.is_some_and(|noted| self.segment < noted.segment || self == noted) {
+            return None;
+        }
         let expected = noted.map_or_else(
             || "record 1".to_owned(),
             |noted| {
@@ -62,10 +61,19 @@ impl Beginning {
         );
         let found =
             format!("the journal begins with record {} and chain hash {} before it", self.records + 1, self.chain);
-        StoreError::Damaged {
-            what: format!("a segment is missing: {found}, expected {expected}"),
-            place: place(folder, self.segment, 0, self.records),
+        let what = format!("a segment is missing: {found}, expected {expected}");
+        Some((what, place(folder, self.segment, 0, self.records)))
+    }
+}
+
+/// The header of a segment; none where its bytes are no header of this format.
+pub(super) fn head(disk: &dyn Disk, folder: &Path, number: u32) -> Result<Option<SegmentHeader>, StoreError> {
+    let mut head = [0; SEGMENT_HEADER_BYTES];
+    match disk.reader(&path(folder, number)).and_then(|mut file| io::Read::read_exact(&mut file, &mut head)) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(StoreError::io(format!("read segment {number}"), error))
         }
+        _ => Ok(SegmentHeader::decode(&head).ok()),
     }
 }
 
@@ -77,11 +85,7 @@ impl Beginning {
 pub fn beginning(disk: &dyn Disk, folder: &Path) -> Result<Option<Beginning>, StoreError> {
     let first = numbers(disk, folder)?.first().copied().filter(|first| *first > 1);
     let Some(first) = first else { return Ok(None) };
-    let failed = |source| StoreError::io(format!("read segment {first}"), source);
-    let mut head = [0; SEGMENT_HEADER_BYTES];
-    let file = disk.open(&path(folder, first)).map_err(failed)?;
-    file.read_up_to(&mut head, 0).map_err(failed)?;
-    let header = SegmentHeader::decode(&head).map_err(|_| StoreError::Damaged {
+    let header = head(disk, folder, first)?.ok_or_else(|| StoreError::Damaged {
         what: "its header is unreadable".into(),
         place: place(folder, first, 0, 0),
     })?;
@@ -307,12 +311,8 @@ impl<'a> Reader<'a> {
 
     /// Goes on with a later segment, whatever was before it.
     fn skip(&mut self, disk: &dyn Disk, number: u32) {
-        let head = disk.reader(&path(self.folder, number)).and_then(|mut file| {
-            let mut head = [0; SEGMENT_HEADER_BYTES];
-            io::Read::read_exact(&mut file, &mut head).map(|()| head)
-        });
         // One that cannot be read, or not be told, is damage that its own turn will name.
-        if let Some(header) = head.ok().and_then(|head| SegmentHeader::decode(&head).ok()) {
+        if let Ok(Some(header)) = head(disk, self.folder, number) {
             self.last = Last { seq: header.first - 1, chain: header.chain };
         }
     }
