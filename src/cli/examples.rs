@@ -27,6 +27,14 @@ pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";
 
+pub(super) const BENCH_TIMING: &str = "Examples:
+  sluss bench timing --json
+  sluss bench timing --messages 10000
+
+Each class is wrong in one thing. Their times are held against those of the first class by Welch's t: beyond 4.5 they
+differ. The second class is the first again, and shows what chance does. What everybody can see without the key (marked
+public) may take another time.";
+
 pub(super) const BENCH_STORE: &str = "Examples:
   sluss bench store --json
   sluss bench store --messages 1000000 --dir store";
