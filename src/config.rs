@@ -11,7 +11,7 @@ mod retention;
 mod retry;
 mod units;
 
-pub use alert::{Alert, AlertMail, AlertWebhook};
+pub use alert::{Alert, AlertMail, AlertWebhook, is_here};
 pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod kills;
+mod qualification;
 mod support;
 
 use serde_json::Value;

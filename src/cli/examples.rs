@@ -45,7 +45,10 @@ pub(super) const CONFORMANCE_LIST: &str = "Example:
 pub(super) const CONFORMANCE_RUN: &str = "Example:
   sluss conformance run --suite xml
 
-Each case says what must be accepted, or refused for which reason; another reason fails it.";
+Each case says what must be accepted, or refused for which reason; another reason fails it.
+
+With --against, the cases TF-01 to TF-10 of Digg's platform approval are sent to another access point, with the keys
+given. What comes back is judged; what remains to be looked at over there is said, with the ids that were sent.";
 
 pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml

@@ -176,8 +176,8 @@ impl AlertWebhook {
     }
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
+/// Whether the host of a URL is this machine.
+pub fn is_here(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
