@@ -434,8 +434,8 @@ fn tried(message: &Message, error: &SendError, now: Timestamp) -> Tried {
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
 pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result<(), Problem> {
-    if message.status.is_final() {
-        // The message receipt overtook the AS4 receipt, and the attempt that waited for it failed.
+    if message.status.is_final() && !message.lacks_as4_receipt() {
+        // The message receipt came while the AS4 receipt was written.
         return blocking(move || done(&router, &message)).await;
     }
     message.attempts += 1;
@@ -456,7 +456,8 @@ pub(super) fn conclude(
     let (outcome, next) = outcome(message, &result, router.steady(), &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(retry.end(message.tried_since()).max(next)));
-    let event = event(message, outcome, &result, now).known("next_attempt_at", next);
+    let answered_meanwhile = outcome == Outcome::GiveUp && is_answered(router, message)?;
+    let event = event(message, outcome, &result, now, answered_meanwhile).known("next_attempt_at", next);
     let mut events = vec![event.known("partner_left_alone_until", alone_until.filter(|_| next.is_some()))];
     let mut evidence = Evidence::default();
     let mut changes = vec![
@@ -466,7 +467,10 @@ pub(super) fn conclude(
     ];
     if let Ok(receipt) = result {
         evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
-        changes.extend([Change::As4Receipt(receipt), Change::Packed(None)]);
+        changes.push(Change::As4Receipt(receipt));
+    }
+    if matches!(outcome, Outcome::Receipted | Outcome::Delivered) || answered_meanwhile {
+        changes.push(Change::Packed(None));
     }
     let mut settlements =
         vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
@@ -475,6 +479,12 @@ pub(super) fn conclude(
     }
     let transaction = Transaction { settlements, events, evidence, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
+}
+
+/// Whether the recipient has answered: then only the AS4 receipt is given up.
+fn is_answered(router: &Router, message: &Message) -> Result<bool, Problem> {
+    let found = router.store.message(message.id).map_err(|error| store_problem(&error))?;
+    Ok(found.is_some_and(|message| message.lacks_as4_receipt()))
 }
 
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried.
@@ -491,8 +501,12 @@ pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
     let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
     for (lane, message) in overdue.map_err(|error| store_problem(&error))? {
         let problem = suspects.get(&lane).cloned().flatten().or_else(|| message.error.clone());
-        let detail = "given up: its partner did not answer for as long as it was to be tried";
-        let event = Event::of(router.now(), &message, Stage::GivenUp, detail).fact("attempts", message.attempts);
+        let (stage, detail) = if message.lacks_as4_receipt() {
+            (Stage::AttemptFailed, RECEIPT_GIVEN_UP)
+        } else {
+            (Stage::GivenUp, "given up: its partner did not answer for as long as it was to be tried")
+        };
+        let event = Event::of(router.now(), &message, stage, detail).fact("attempts", message.attempts);
         let settlement = Settlement {
             id: message.id,
             claim: message.lease_until,
@@ -500,10 +514,7 @@ pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
             outcome: Some(Outcome::GiveUp),
             changes: vec![Change::Due(None), Change::Error(problem.clone())],
         };
-        let event = match problem {
-            Some(problem) => event.problem(problem),
-            None => event,
-        };
+        let event = problem.into_iter().fold(event.fact("as4_receipt", "missing"), Event::problem);
         let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
         router.commit(transaction).map_err(|error| store_problem(&error))?;
     }
@@ -550,9 +561,19 @@ fn answered(router: &Router, message: &Message, events: &mut Vec<Event>) -> Resu
     }))
 }
 
+/// What is said of a message whose recipient has answered, and whose AS4 receipt is not asked for any more.
+const RECEIPT_GIVEN_UP: &str = "its AS4 receipt is given up; the message receipt proves that it arrived";
+
 /// The row of the event log (AP-3.4.1.t01 to t07).
-fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary, SendError>, now: Timestamp) -> Event {
+fn event(
+    message: &Message,
+    outcome: Outcome,
+    result: &Result<As4ReceiptSummary, SendError>,
+    now: Timestamp,
+    answered: bool,
+) -> Event {
     let (stage, detail) = match outcome {
+        Outcome::GiveUp if answered => (Stage::AttemptFailed, RECEIPT_GIVEN_UP),
         Outcome::GiveUp => (Stage::GivenUp, "given up"),
         Outcome::Defer => (Stage::AttemptFailed, "the attempt failed and is made again"),
         _ if result.is_err() => (
@@ -568,6 +589,9 @@ fn event(message: &Message, outcome: Outcome, result: &Result<As4ReceiptSummary,
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)
             .fact("references_matched", receipt.references_matched),
-        Err(error) => event.problem(error.problem()),
+        Err(error) => {
+            let missing = (outcome != Outcome::Defer).then_some("missing");
+            event.known("as4_receipt", missing).problem(error.problem())
+        }
     }
 }

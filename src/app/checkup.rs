@@ -1,6 +1,6 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
-use super::alerts::Alerts;
+use super::alerts::Receivers;
 use super::materials::Materials;
 use crate::accounts::{Book, book_file};
 use crate::config::{Alert, Config, Retention};
@@ -84,7 +84,7 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
 
 /// Whether each receiver of alerts could be told; nothing is sent.
 fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
-    match Alerts::new(config, materials.party().as_str()) {
+    match Receivers::new(config, materials.party().as_str()) {
         Ok(_) if config.alerts.is_empty() => Vec::new(),
         Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
         Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),

@@ -30,7 +30,7 @@ use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::keys::Engine;
-use alerts::Alerts;
+use alerts::{Alerts, Receivers};
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
@@ -92,7 +92,7 @@ impl App {
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
-        let alerts = Alerts::new(&config, materials.party().as_str())?;
+        let alerts = Alerts::new(Receivers::new(&config, materials.party().as_str())?);
         let one = |problem| vec![problem];
         let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
@@ -185,6 +185,7 @@ impl App {
             service: self.service.clone(),
             access: Arc::clone(&self.access),
             watch: Arc::clone(&self.outlook.watch),
+            alerts: self.alerts.clone(),
             tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
         }
     }
@@ -240,12 +241,13 @@ impl App {
     }
 }
 
-/// Reads certificates, accounts and configuration again (SIGHUP): keys, anchors and participants.
+/// Reads certificates, accounts and configuration again (SIGHUP): keys, anchors, participants and who is told of what.
 pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     access: Arc<Access>,
     watch: Arc<Watch>,
+    alerts: Alerts,
     tls: Vec<Arc<ServerTls>>,
 }
 
@@ -257,12 +259,14 @@ impl Reloader {
     /// The mistakes; what was in force then stays.
     pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
         let materials = Materials::read(config)?;
+        let receivers = Receivers::new(config, materials.party().as_str())?;
         self.access.reload().map_err(|problem| vec![problem])?;
         for tls in &self.tls {
             tls.reload().map_err(|error| {
                 vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
+        self.alerts.reconfigure(receivers);
         self.watch.reconfigure(materials.ends());
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {

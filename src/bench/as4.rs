@@ -274,6 +274,28 @@ struct Bare {
     unwrap: Duration,
 }
 
+impl Bare {
+    /// What an exchange cannot do without: its message and its AS4 receipt signed and verified, one session key encrypted and
+    /// decrypted.
+    fn of_exchange(&self) -> Duration {
+        2 * self.sign + 2 * self.verify + self.wrap + self.unwrap
+    }
+}
+
+/// Processor time of the RSA operations of one exchange alone, the mean of `times`.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub(super) fn rsa_of_exchange(bits: usize, times: u32) -> Result<Duration, BenchError> {
+    let (pair, mut alone) = (Pair::new(bits)?, Bare::default());
+    bare(&pair, &mut Bare::default())?;
+    for _ in 0..times {
+        bare(&pair, &mut alone)?;
+    }
+    Ok(alone.of_exchange() / times.max(1))
+}
+
 fn small(bits: usize, messages: usize) -> Result<Small, BenchError> {
     let pair = Pair::new(bits)?;
     let mut content = vec![0; SMALL_BYTES];
@@ -291,7 +313,7 @@ fn small(bits: usize, messages: usize) -> Result<Small, BenchError> {
         }
     }
     let done = messages.div_ceil(TURN) * TURN;
-    let limit = 2 * alone.sign + 2 * alone.verify + alone.wrap + alone.unwrap;
+    let limit = alone.of_exchange();
     let whole = stages.pack + stages.open + stages.check;
     let rate = |time: Duration| done as f64 / time.as_secs_f64();
     Ok(Small {

@@ -94,7 +94,8 @@ fn transferred(report: &transfer::Report) -> String {
     }
     let setting = &report.setting;
     format!(
-        "sluss {}, {}, {} cores\n{} envelopes of {} bytes, {} at once: {:.1} s, {:.1} messages/s\n\n{}",
+        "sluss {}, {}, {} cores\n{} envelopes of {} bytes, {} at once: {:.1} s, {:.1} messages/s; {} of the {:.0} that RSA alone \
+         allows\n{:.2} ms of processor time a message, both sides together, {} of it in RSA\n{}\n{}",
         setting.version,
         setting.cpu,
         setting.cores,
@@ -103,7 +104,23 @@ fn transferred(report: &transfer::Report) -> String {
         report.concurrent,
         report.seconds,
         report.messages_per_second,
+        percent(report.share_of_rsa_limit),
+        report.rsa_limit_per_second,
+        report.cpu_seconds_per_message * 1000.0,
+        percent(report.rsa_share_of_cpu),
+        report.half_load.as_ref().map(at_half_load).unwrap_or_default(),
         table.text()
+    )
+}
+
+fn at_half_load(latency: &transfer::Latency) -> String {
+    format!(
+        "{:.0} messages/s at even intervals: half have their AS4 receipt within {:.1} ms, 99 of 100 within {:.1} ms, all {} within {:.1} ms\n",
+        latency.messages_per_second,
+        latency.half_within_ms,
+        latency.most_within_ms,
+        latency.messages,
+        latency.all_within_ms
     )
 }
 

@@ -152,6 +152,14 @@ pub(super) const QUEUE_SHOW: &str = "Example, with an id from the first column o
   sluss queue show 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const PARTNERS_LIST: &str = "Example:
+  sluss partners list \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const PARTNERS_TRY: &str = "Example, with a partner that `sluss partners list` shows as open:
+  sluss partners try AP0002-TESTBED --reason back \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const QUEUE_RETRY: &str = "Examples, with an id from the first column of `sluss queue list`:
   sluss queue retry 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --reason 'the partner is back' \\

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// One receiver of alerts: by mail, or a program by HTTPS.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Alert {
     /// What it is told of. Default: everything.
@@ -43,7 +43,7 @@ fn queue_age() -> u64 {
 }
 
 /// A mail server, and who writes to whom.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AlertMail {
     /// Host name of the server, as its certificate has it.
@@ -70,7 +70,7 @@ pub struct AlertMail {
 }
 
 /// A program that is called.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AlertWebhook {
     /// URL: https, or http on a loopback address.

@@ -41,6 +41,8 @@ struct Desk {
     settings: Arc<Settings>,
     keys: Keys,
     now: Timestamp,
+    /// The same on the clock that is never set.
+    steady: Timestamp,
 }
 
 impl MessageService {
@@ -63,6 +65,7 @@ impl MessageService {
             settings,
             keys,
             now: self.clock.now(),
+            steady: self.clock.steady(),
         };
         let published = match self.discovery.signing_certificates(&received.from).await {
             Ok(certificates) => certificates,
@@ -457,11 +460,8 @@ impl Desk {
             (Outcome::Reject, Vec::new())
         };
         if !kept {
-            changes.extend([
-                Change::MessageReceipt(receipt.outcome.word().into()),
-                Change::Due(None),
-                Change::Packed(None),
-            ]);
+            changes.push(Change::MessageReceipt(receipt.outcome.word().into()));
+            changes.extend(sent.work_after_answer(self.steady));
         }
         let rejection = (receipt.outcome != Word::Accepted && !kept).then(|| told(receipt));
         let event = rejection.iter().cloned().fold(event, Event::problem);

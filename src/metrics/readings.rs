@@ -35,7 +35,7 @@ pub struct Readings {
 pub struct PartnerReading {
     /// Its party id; empty: what has to be looked up first.
     pub partner: String,
-    /// 0 healthy, 1 failing, 2 one attempt at a time.
+    /// 0 healthy, 1 failing, 2 asked by one message, 3 left alone.
     pub condition: u8,
     /// Messages that wait for it.
     pub waiting: u64,

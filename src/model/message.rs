@@ -328,6 +328,25 @@ impl Message {
         }
     }
 
+    /// Out: whether its recipient has answered, and the AS4 receipt of its transfer can still be had: the same bytes bring it again.
+    pub fn lacks_as4_receipt(&self) -> bool {
+        matches!(self.status, Status::Accepted | Status::Rejected) && self.can_be_receipted()
+    }
+
+    /// Out: what its recipient's answer changes in the work on it. The message receipt proves that it arrived; the AS4 receipt is
+    /// evidence of its own (AP-3.4.1.t02), so where it is missing it is asked for at once, by the clock that is never set.
+    pub fn work_after_answer(&self, steady: Timestamp) -> Vec<Change> {
+        if self.can_be_receipted() {
+            vec![Change::Due(Some(steady))]
+        } else {
+            vec![Change::Due(None), Change::Packed(None)]
+        }
+    }
+
+    fn can_be_receipted(&self) -> bool {
+        self.as4_receipt.is_none() && self.packed.is_some()
+    }
+
     /// Whether an operator keeps it back: it is not at its end, and no attempt is due.
     pub fn is_held(&self) -> bool {
         self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()

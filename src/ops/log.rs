@@ -102,6 +102,7 @@ pub fn word(stage: Stage) -> &'static str {
         Stage::Cancelled => "cancelled",
         Stage::Suspended => "suspended",
         Stage::Resumed => "resumed",
+        Stage::PartnerTried => "partner-tried",
         Stage::Warned => "warned",
         Stage::Cleared => "cleared",
         Stage::LoggedIn => "logged-in",

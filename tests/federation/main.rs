@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod breaker;
 mod site;
 mod space;
 

@@ -37,6 +37,8 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     pub(crate) vanished: u64,
     pub(crate) operated: u64,
+    /// Delivered, and known to be without AS4 receipt.
+    pub(crate) unreceipted: u64,
 }
 
 impl Tally {
@@ -56,6 +58,7 @@ impl Tally {
             (&mut self.answered, other.answered),
             (&mut self.vanished, other.vanished),
             (&mut self.operated, other.operated),
+            (&mut self.unreceipted, other.unreceipted),
         ] {
             *one += more;
         }
@@ -338,7 +341,7 @@ impl World {
                 self.hand_over(&message);
                 continue;
             }
-            if message.status.is_final() {
+            if message.status.is_final() && !message.lacks_as4_receipt() {
                 let done = rehearse::done(&process.router, &message);
                 self.say(format!("{} was answered before: {done:?}", message.id));
                 continue;

@@ -39,8 +39,9 @@ impl World {
                 && receipt.acknowledges.as_ref() == Some(&message.envelope_id)
                 && receipt.status == Status::MessageExchangeError
         };
+        let over = message.status.is_final() && message.next_attempt_at.is_none();
         let waits = matches!(message.status, Status::Retrieved | Status::WaitingForReceipt);
-        message.status.is_final() || waits && message.next_attempt_at.is_none() && all.iter().any(dead)
+        over || waits && message.next_attempt_at.is_none() && all.iter().any(dead)
     }
 }
 
@@ -77,8 +78,8 @@ fn confirmed(process: &Process, received: &Message, names: &EnvelopeId) -> Resul
     let query = Query { direction: Some(Direction::Out), envelope_id: Some(names.clone()), ..Query::default() };
     let sent = process.store.list(&query)?;
     let [sent] = sent.as_slice() else { panic!("a message receipt for {names}, which is {} messages", sent.len()) };
-    let changes =
-        vec![Change::Error(None), Change::MessageReceipt("ACCEPTED".into()), Change::Due(None), Change::Packed(None)];
+    let mut changes = vec![Change::Error(None), Change::MessageReceipt("ACCEPTED".into())];
+    changes.extend(sent.work_after_answer(process.clock.steady()));
     let settled = Settlement { id: sent.id, claim: None, release: false, outcome: Some(Outcome::Confirm), changes };
     let events = vec![event, Event::of(process.clock.now(), sent, Stage::Answered, "accepted")];
     Ok(Handled { hold: None, settlement, inserts: Vec::new(), settlements: vec![settled], events })

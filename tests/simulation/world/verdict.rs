@@ -2,7 +2,7 @@
 
 use super::{Checked, PARTY, RECEIVER, SENDER, World};
 use crate::node::{FOLDER, Process, chain};
-use sluss::model::{Carriage, Direction, Message, Query, Status};
+use sluss::model::{Carriage, Direction, Event, Message, Query, Status};
 use sluss::store::{DuplicateKey, Store, StoreError, journal};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -105,6 +105,7 @@ impl World {
                 return Err(format!("{} was opened {opened} times and has {receipts} message receipts", message.id));
             }
             self.tally.answered += u64::from(message.status == Status::Accepted);
+            self.tally.unreceipted += u64::from(self.lacks_receipt(message)?);
             match message.status {
                 Status::Accepted | Status::WaitingForReceipt if arrived == 1 && receipts == 1 => {
                     self.tally.delivered += 1
@@ -140,6 +141,34 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What was delivered has the AS4 receipt that its receiver gave, or its journey says that it is missing; what is over has
+    /// nothing packed that nobody will send. Gives whether it is missing.
+    fn lacks_receipt(&self, message: &Message) -> Result<bool, String> {
+        let delivered = [Status::Accepted, Status::WaitingForReceipt, Status::Acknowledged].contains(&message.status);
+        if !delivered {
+            return Ok(false);
+        }
+        let id = message.as4_message_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let given = self.receipts.get(&id).map(|(_, receipt)| receipt.as_str());
+        let had = message.as4_receipt.as_ref().map(|receipt| receipt.soap.as_str());
+        if had.is_some_and(|had| given != Some(had)) {
+            return Err(format!("{} has the AS4 receipt {had:?}, and {given:?} was given", message.id));
+        }
+        let events = self.up(SENDER).map(|process| process.store.events(message.id).unwrap_or_default());
+        let missing = |event: &Event| event.facts.get("as4_receipt").is_some_and(|said| said == "missing");
+        if had.is_none() && !events.iter().flatten().any(missing) {
+            return Err(format!(
+                "{} is {} without AS4 receipt, and nothing says so",
+                message.id,
+                message.status.word()
+            ));
+        }
+        if message.packed.is_some() {
+            return Err(format!("{} is {} and still packed", message.id, message.status.word()));
+        }
+        Ok(had.is_none())
     }
 
     /// The chain holds, nothing is orphaned, the index says what the journal says.
