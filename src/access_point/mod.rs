@@ -279,7 +279,7 @@ impl AccessPoint for Arc<Router> {
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {
         let router = Self::clone(self);
-        Box::pin(async move { blocking(move || outbound::accept(&router, submission)).await })
+        Box::pin(async move { router.take_up(submission, Instant::now()).await })
     }
 }
 
