@@ -269,6 +269,8 @@ pub enum Admission {
     Later(Timestamp),
     /// Nothing before one of its messages under way has ended.
     Full,
+    /// Nothing before there is room. It stands in a line of those that wait for that, and who stands there longest goes first.
+    NoRoom,
 }
 
 /// What waits in one lane.
