@@ -13,7 +13,7 @@ use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 
@@ -253,6 +253,15 @@ impl Router {
     pub fn figures(&self) -> Result<(Journal, u64), Problem> {
         let free = self.store.blobs().free_bytes().map_err(|error| store_problem(&error))?;
         Ok((self.store.journal(), free))
+    }
+
+    /// How long a small write to the store's disk and its sync take. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the disk does not take it.
+    pub fn probe(&self) -> Result<Duration, Problem> {
+        self.store.probe().map_err(|error| store_problem(&error))
     }
 
     /// Why the store takes nothing until the next start, where that is so.
