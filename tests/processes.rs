@@ -11,6 +11,7 @@
 mod accounts;
 mod kills;
 mod support;
+mod traces;
 
 use serde_json::Value;
 use std::fs;

@@ -7,6 +7,7 @@ mod alerts;
 mod checkup;
 mod materials;
 mod retention;
+mod telemetry;
 pub mod upkeep;
 mod watch;
 
@@ -45,6 +46,7 @@ use watch::Watch;
 
 pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
+pub use telemetry::Exporter;
 
 /// Where the doors of a running process are.
 #[derive(Clone, Debug, serde::Serialize)]

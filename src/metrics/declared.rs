@@ -109,6 +109,10 @@ declared! {
         "Calls of mail servers and webhooks with alerts: `told` or `failed`";
         "`failed`: an operator is not told by mail or webhook; it is tried again until it arrives";
         "`sluss alert test`; the log says what the receiver answered"
+    SPANS Counter "sluss_trace_spans_total" ["result"]
+        "Spans of traces: `exported`, `failed` (the collector did not take them) or `dropped` (too many at once)";
+        "`failed` or `dropped`: traces have holes; messages do not wait for them";
+        "see that the collector at telemetry.endpoint answers"
     ATTEMPT Histogram "sluss_attempt_seconds" ["direction"]
         "One attempt, from claim to settlement: outwards look-up, packing, exchange; inwards check and hand-over";
         "slow partners, a slow SMP, or a slow disk";
