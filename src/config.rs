@@ -12,7 +12,7 @@ mod retry;
 mod telemetry;
 mod units;
 
-pub use alert::{Alert, AlertMail, AlertWebhook};
+pub use alert::{Alert, AlertMail, AlertWebhook, is_here};
 pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;

@@ -185,6 +185,9 @@ pub const ANCHOR_LOOK_EVERY: Duration = Duration::from_secs(15);
 /// A group of waiting writers is closed for its sync when it has grown to so many bytes.
 pub const JOURNAL_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
+/// Records of the journal that are brought into an index at once when it is built or catches up, in bytes.
+pub const REPLAY_BYTES: usize = 8 * 1024 * 1024;
+
 /// Most transactions that wait for the store's writer; further callers block.
 pub const STORE_QUEUE_MAX: usize = 1024;
 

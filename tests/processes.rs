@@ -10,6 +10,7 @@
 
 mod accounts;
 mod kills;
+mod qualification;
 mod support;
 mod traces;
 

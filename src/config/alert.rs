@@ -180,8 +180,8 @@ pub(super) fn check_url(url: &str, anchors: &[PathBuf], (key, name): (&str, &str
     }
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
+/// Whether the host of a URL is this machine.
+pub fn is_here(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and has an index, of a library's [`keys`], that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+mod answer;
 pub mod backup;
 pub mod bench;
 pub mod blob;
@@ -14,9 +15,11 @@ mod index;
 pub mod journal;
 pub mod keys;
 mod log;
+mod parts;
 mod query;
 mod queue;
 mod record;
+mod replay;
 pub mod retention;
 mod state;
 mod turns;
