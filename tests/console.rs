@@ -206,6 +206,26 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     for part in ["AP0002-DEMO", "Misslyckade försök i rad", "<code>access-point-unreachable</code>", "sluss ping"] {
         assert!(partners.contains(part), "{part} in {partners}");
     }
+    // It has not answered since the start, so its breaker opened at once, and the message says so.
+    assert!(partners.contains("Brytaren"), "{partners}");
+    let journey = get(one, &cookie, &format!("/messages/{id}")).await.text();
+    for part in ["Väntar: ", "href=\"/partners\">AP0002-DEMO</a>", "Det här kan du göra: "] {
+        assert!(journey.contains(part), "{part} in {journey}");
+    }
+    let (_, shown) = one.json(&format!("/queue/{id}")).await;
+    assert_eq!(shown["awaited"]["partner"], "AP0002-DEMO", "{shown}");
+    let (kind, secret) = ("application/x-www-form-urlencoded", form_secret(&partners));
+    let trial = |reason: &str| format!("csrf={secret}&partner=AP0002-DEMO&reason={reason}");
+    let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
+    let without = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial(""))).await;
+    assert_eq!(without.status, 400, "{}", without.text());
+    let tried = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial("it+is+back"))).await;
+    assert_eq!(tried.status, 303, "{}", tried.text());
+    let (_, log) = one.json("/events?stage=partner-tried&partner=AP0002-DEMO").await;
+    assert_eq!(log["events"][0]["facts"]["reason"], "it is back", "{log}");
+    let unknown = Body::empty().memory(r#"{"reason":"a test"}"#);
+    let unknown = one.api(Method::POST, "/partners/AP0009-DEMO/try", Some("application/json"), unknown).await;
+    assert!(unknown.text().contains("breaker-closed"), "{}", unknown.text());
     let (_, status) = one.json("/status").await;
     let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
     assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");

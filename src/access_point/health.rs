@@ -1,9 +1,9 @@
 //! How each lane fares: what operators see of partners, and how many messages a lane may have under way.
 
 use super::retry::{after, part};
-use super::{Router, SendError};
+use super::{Condition, Router, SendError};
 use crate::limits::LANE_STEPS_AT_ONCE_MAX;
-use crate::model::{Cause, Lane, PartyId, Problem, Timestamp};
+use crate::model::{Cause, Direction, Lane, Message, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -55,6 +55,8 @@ pub struct Health {
 pub struct PartnerState {
     /// Its party id; `None`: messages whose access point has to be looked up first.
     pub partner: Option<PartyId>,
+    /// How it fares.
+    pub condition: Condition,
     /// What became of its attempts.
     #[serde(flatten)]
     pub health: Health,
@@ -115,6 +117,16 @@ impl Health {
     /// Whether it failed so often that it is left alone, or asked by one message.
     pub fn is_suspect(&self) -> bool {
         self.open_until.is_some()
+    }
+
+    /// How it fares at `steady`.
+    pub fn condition(&self, steady: Timestamp) -> Condition {
+        match self.open_until {
+            Some(until) if until > steady => Condition::Open,
+            Some(_) => Condition::Probing,
+            None if self.failures > 0 => Condition::Failing,
+            None => Condition::Healthy,
+        }
     }
 
     /// Whether it has not answered since the start, or since it failed: who is asked may keep us waiting.
@@ -191,12 +203,11 @@ impl Lanes {
         health.open_until
     }
 
-    /// Somebody wants to know now whether a lane that is left alone is back: one message asks.
-    pub(super) fn ask(&self, partner: Option<&PartyId>, steady: Timestamp) {
-        let lane = Lane::out(partner);
-        if let Some(until) = self.lanes().get_mut(&lane).and_then(|health| health.open_until.as_mut()) {
-            *until = steady.min(*until);
-        }
+    /// Somebody wants to know now whether a lane that is left alone is back: one message asks. Says whether it was left alone.
+    pub(super) fn ask(&self, lane: &Lane, steady: Timestamp) -> bool {
+        let mut lanes = self.lanes();
+        let until = lanes.get_mut(lane).and_then(|health| health.open_until.as_mut());
+        until.map(|until| *until = steady.min(*until)).is_some()
     }
 
     /// The lanes that are left alone, or asked by one message, each with its last failure.
@@ -206,7 +217,12 @@ impl Lanes {
         suspects.map(|(lane, health)| (lane.clone(), health.last_failure.clone())).collect()
     }
 
-    fn states(&self, loads: Vec<LaneLoad>) -> Vec<PartnerState> {
+    fn state(&self, loads: Vec<LaneLoad>, lane: Lane, steady: Timestamp) -> PartnerState {
+        let health = self.lanes().get(&lane).cloned().unwrap_or_default();
+        state(loads.into_iter().find(|load| load.lane == lane), lane, health, steady)
+    }
+
+    fn states(&self, loads: Vec<LaneLoad>, steady: Timestamp) -> Vec<PartnerState> {
         let mut known = self.lanes().clone();
         let mut loads: BTreeMap<Lane, LaneLoad> = loads.into_iter().map(|load| (load.lane.clone(), load)).collect();
         for lane in loads.keys() {
@@ -219,13 +235,14 @@ impl Lanes {
             Lane::Lookup => loads.contains_key(lane) || health.is_suspect(),
         });
         let partners: Vec<(Lane, Health)> = partners.collect();
-        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health)).collect()
+        partners.into_iter().map(|(lane, health)| state(loads.remove(&lane), lane, health, steady)).collect()
     }
 }
 
-fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
+fn state(load: Option<LaneLoad>, lane: Lane, health: Health, steady: Timestamp) -> PartnerState {
     PartnerState {
         partner: if let Lane::Partner(party) = lane { Some(party) } else { None },
+        condition: health.condition(steady),
         health,
         in_flight: load.as_ref().map_or(0, |load| load.in_flight),
         waiting: load.as_ref().map_or(0, |load| load.waiting),
@@ -236,7 +253,18 @@ fn state(load: Option<LaneLoad>, lane: Lane, health: Health) -> PartnerState {
 impl Router {
     /// Every other access point that had an attempt since the start, or for which something waits.
     pub fn partners(&self) -> Vec<PartnerState> {
-        self.lanes.states(self.store.lanes())
+        self.lanes.states(self.store.lanes(), self.steady())
+    }
+
+    /// The other access point, or the look-up, for which a message waits; none where it waits for no attempt, or inwards.
+    pub fn awaited(&self, message: &Message) -> Option<PartnerState> {
+        let lane = self.store.lane_of(message.id).filter(|_| message.direction == Direction::Out)?;
+        Some(self.in_lane(lane))
+    }
+
+    /// How a lane outwards fares.
+    pub(super) fn in_lane(&self, lane: Lane) -> PartnerState {
+        self.lanes.state(self.store.lanes(), lane, self.steady())
     }
 }
 

@@ -1,8 +1,10 @@
 //! What operators do to messages that wait to be sent: retry, cancel, hold, release. Each has a reason, and is an event.
 
-use super::{Router, blocking, store_problem};
+use super::{PartnerState, Router, blocking, store_problem};
 use crate::limits::REASON_CHARS_MAX;
-use crate::model::{Change, Event, Fault, Message, MessageId, Outcome, Problem, Stage, Status, Timestamp};
+use crate::model::{
+    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Stage, Status, Timestamp,
+};
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
 
@@ -123,6 +125,17 @@ impl Router {
         });
     }
 
+    /// Tries another access point at once that is left alone (its breaker is open): the message that is due first asks, or the next
+    /// one that comes. Durable, with an event, when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Refused where it is not left alone; temporary while an attempt is under way.
+    pub async fn try_partner(self: &Arc<Self>, party: PartyId, warrant: Warrant) -> Result<PartnerState, Problem> {
+        let router = Arc::clone(self);
+        blocking(move || try_partner(&router, party, &warrant)).await
+    }
+
     /// Does `action` to a message: durable, with its event, when this returns.
     ///
     /// # Errors
@@ -132,6 +145,27 @@ impl Router {
         let router = Arc::clone(self);
         blocking(move || act(&router, id, action, &warrant)).await
     }
+}
+
+/// As [`Router::try_partner`], in the caller's thread.
+fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
+    let lane = Lane::Partner(party);
+    if !router.lanes.ask(&lane, router.steady()) {
+        let detail = format!(
+            "found no open breaker of {lane}: what waits for it goes when it is due; `sluss partners list` shows how partners fare"
+        );
+        return Err(Problem::new(Fault::Refused, "breaker-closed", "this partner is not left alone", detail));
+    }
+    let event = Event::new(router.now(), None, Stage::PartnerTried, "an operator has this access point tried at once")
+        .fact("partner", &lane)
+        .fact("actor", &warrant.actor)
+        .fact("reason", &warrant.reason);
+    let transaction = Transaction { events: vec![event], ..Transaction::default() };
+    router.commit(transaction).map_err(|error| store_problem(&error))?;
+    if let Some(first) = router.store.first_of(&lane) {
+        act(router, first, Action::Retry, warrant)?;
+    }
+    Ok(router.in_lane(lane))
 }
 
 /// As [`Router::act`], in the caller's thread.
@@ -150,7 +184,8 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
         Event::of(router.now(), &message, stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     if action == Action::Retry {
-        router.lanes.ask(message.partner.as_ref(), router.steady());
+        let lane = router.store.lane_of(id).unwrap_or_else(|| Lane::out(message.partner.as_ref()));
+        router.lanes.ask(&lane, router.steady());
     }
     match router.commit(transaction) {
         Ok(_) => read().map_err(|error| store_problem(&error)),

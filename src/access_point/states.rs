@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How another access point fares.
+/// How another access point fares: whether its breaker is closed (the first two), and what is sent to it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
@@ -14,23 +14,23 @@ pub enum Condition {
     Healthy,
     /// Its last attempts failed; it is tried as before.
     Failing,
-    /// So many failed that one is made at a time, until one succeeds.
-    OneAtATime,
+    /// So many failed that it was left alone; now one message asks whether it is back.
+    Probing,
+    /// So many failed that it is left alone for a while: nothing is sent to it.
+    Open,
+}
+
+impl Condition {
+    /// Whether its breaker is closed: messages go to it as they are due.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Healthy | Self::Failing)
+    }
 }
 
 impl PartnerState {
-    /// How it fares.
-    pub fn condition(&self) -> Condition {
-        match self.health.failures {
-            _ if self.health.is_suspect() => Condition::OneAtATime,
-            0 => Condition::Healthy,
-            _ => Condition::Failing,
-        }
-    }
-
     /// Sorts those that need a person before others: by their condition, then by what waits for them.
     pub fn urgency(&self) -> impl Ord + use<> {
-        Reverse((self.condition(), self.waiting, self.health.last_failure_at))
+        Reverse((self.condition, self.waiting, self.health.last_failure_at))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
-use super::shapes::{Journey, PartnerLine, PartnersPage, QueueCount, QueueLine, QueuePage};
+use super::shapes::{Journey, PartnersPage, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, PartnerState, Warrant};
 use crate::accounts::Actor;
@@ -86,7 +86,8 @@ pub(super) async fn journey(
 ) -> Result<Response, ProblemAnswer> {
     let message = state.access_point.message(id(&message)?).await?;
     let journey = state.access_point.journey(message.id).await?;
-    Ok(Json(Journey { message: (&message).into(), journey: &journey }).into_response())
+    let awaited = state.access_point.awaited(&message);
+    Ok(Json(Journey { message: (&message).into(), awaited, journey: &journey }).into_response())
 }
 
 /// Why an operator does it. Who it is, the token says.
@@ -153,10 +154,11 @@ pub(super) async fn status(
 }
 
 /// The other access points that need a person first, as many as one answer holds.
-fn partners(state: &ApiState) -> Vec<PartnerLine> {
+fn partners(state: &ApiState) -> Vec<PartnerState> {
     let mut partners = state.access_point.partners();
     partners.sort_by_cached_key(PartnerState::urgency);
-    partners.into_iter().take(LIST_PARTNERS_MAX).map(PartnerLine::from).collect()
+    partners.truncate(LIST_PARTNERS_MAX);
+    partners
 }
 
 /// Which page of the other access points.
@@ -178,8 +180,21 @@ pub(super) async fn all_partners(
     partners.retain(|partner| partner.partner.is_none() || partner.partner > after);
     partners.sort_by_cached_key(|partner| (partner.partner.is_none(), partner.partner.clone()));
     let next = partners.get(limit - 1).filter(|_| partners.len() > limit).and_then(|last| last.partner.clone());
-    let partners = partners.into_iter().take(limit).map(PartnerLine::from).collect();
+    partners.truncate(limit);
     Ok(Json(PartnersPage { partners, next }).into_response())
+}
+
+/// `POST partners/{id}/try`: tries an access point at once that is left alone.
+pub(super) async fn try_partner(
+    State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
+    Parted(partner): Parted<String>,
+    Strict(NoQuery {}): Strict<NoQuery>,
+    body: Body,
+) -> Result<Response, ProblemAnswer> {
+    let order: Order = order(body, r#"{"reason":"TEXT"}"#).await?;
+    let warrant = Warrant::new(actor.name(), &order.reason)?;
+    Ok(Json(state.access_point.try_partner(id(&partner)?, warrant).await?).into_response())
 }
 
 /// `GET participants`: what waits for each participant of ours, and when it last came.

@@ -95,6 +95,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/events", get(admin::events))
         .route("/refusals", get(admin::refusals))
         .route("/partners", get(admin::all_partners))
+        .route("/partners/{id}/try", post(admin::try_partner))
         .route("/status", get(admin::status))
         .route("/lookup", get(admin::lookup))
         .route("/ping", post(admin::ping))

@@ -1,6 +1,6 @@
 //! The JSON of the API: the words of the command line's contract.
 
-use crate::access_point::{Condition, PartnerState};
+use crate::access_point::PartnerState;
 use crate::model::{As4MessageId, EnvelopeId, MessageId, ParticipantId, PartyId};
 use crate::model::{Content, Count, Direction, Document, Event, Message, Priority, Problem, Timestamp};
 use serde::Serialize;
@@ -84,6 +84,8 @@ pub struct QueuePage<'a> {
 pub struct Journey<'a> {
     /// The message.
     pub message: MessageDetail<'a>,
+    /// How the other access point fares for which it waits; none where it waits for none.
+    pub awaited: Option<PartnerState>,
     /// Its events, oldest first.
     pub journey: &'a [Event],
 }
@@ -255,26 +257,11 @@ pub struct Notices<'a> {
     pub next: Option<MessageId>,
 }
 
-/// Another access point, as it fares.
-#[derive(Debug, Serialize)]
-pub struct PartnerLine {
-    condition: Condition,
-    suspect: bool,
-    #[serde(flatten)]
-    state: PartnerState,
-}
-
-impl From<PartnerState> for PartnerLine {
-    fn from(state: PartnerState) -> Self {
-        Self { condition: state.condition(), suspect: state.health.is_suspect(), state }
-    }
-}
-
 /// A page of the other access points.
 #[derive(Debug, Serialize)]
 pub struct PartnersPage {
     /// By name; what has to be looked up first is the last, with no name.
-    pub partners: Vec<PartnerLine>,
+    pub partners: Vec<PartnerState>,
     /// What to give as `after` for the next page; none on the last one.
     pub next: Option<PartyId>,
 }

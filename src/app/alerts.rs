@@ -14,25 +14,32 @@ use crate::net::tls;
 use crate::ops::health::State as Health;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// One receiver, with what it wants to know.
 struct Receiver {
     channel: Channel,
-    kinds: Vec<Kind>,
-    times: Times,
-    queue_age: Duration,
+    settings: Alert,
+    memory: Arc<Memory>,
+}
+
+/// What a receiver was told and is to be told. It outlives a reading of the configuration that leaves the receiver as it was.
+struct Memory {
+    desk: Mutex<Desk>,
     happened: Happened,
+}
+
+/// Those of one configuration.
+pub(super) struct Receivers {
+    sender: Sender,
+    all: Vec<Receiver>,
 }
 
 /// Everybody who is told.
 #[derive(Clone)]
-pub(super) struct Alerts {
-    sender: Sender,
-    receivers: Arc<[Receiver]>,
-}
+pub(super) struct Alerts(Arc<watch::Sender<Arc<Receivers>>>);
 
 /// What became of a trial.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -53,7 +60,7 @@ pub struct Tried {
 ///
 /// The mistakes of the configuration.
 pub async fn try_alerts(config: &Config, clock: &dyn Clock) -> Result<Vec<Tried>, Vec<Problem>> {
-    let alerts = Alerts::new(config, &super::materials::Materials::read(config)?.party().to_string())?;
+    let receivers = Receivers::new(config, super::materials::Materials::read(config)?.party().as_str())?;
     let trial = Bulletin {
         kind: Kind::Process,
         about: "trial".to_owned(),
@@ -63,9 +70,9 @@ pub async fn try_alerts(config: &Config, clock: &dyn Clock) -> Result<Vec<Tried>
         remedy: "nothing".to_owned(),
     };
     let mut tried = Vec::new();
-    for receiver in alerts.receivers.iter() {
+    for receiver in &receivers.all {
         let channel = &receiver.channel;
-        let told = channel.tell(&alerts.sender, std::slice::from_ref(&trial)).await;
+        let told = channel.tell(&receivers.sender, std::slice::from_ref(&trial)).await;
         let detail = told.as_ref().err().map_or_else(|| "taken".to_owned(), ToString::to_string);
         let (channel, target) = (channel.word(), channel.target().to_owned());
         tried.push(Tried { channel, target, ok: told.is_ok(), detail });
@@ -73,31 +80,63 @@ pub async fn try_alerts(config: &Config, clock: &dyn Clock) -> Result<Vec<Tried>
     Ok(tried)
 }
 
-impl Alerts {
+impl Receivers {
     /// Reads what the receivers need; `party`: who we are.
     pub(super) fn new(config: &Config, party: &str) -> Result<Self, Vec<Problem>> {
         let sender = Sender { access_point: party.to_owned(), environment: config.federation.environment.clone() };
-        let (mut receivers, mut mistakes) = (Vec::new(), Vec::new());
+        let (mut all, mut mistakes) = (Vec::new(), Vec::new());
         for (index, alert) in config.alerts.iter().enumerate() {
             match receiver(alert, &format!("alert[{index}]")) {
-                Ok(receiver) => receivers.push(receiver),
+                Ok(receiver) => all.push(receiver),
                 Err(problem) => mistakes.push(problem),
             }
         }
-        if mistakes.is_empty() { Ok(Self { sender, receivers: receivers.into() }) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self { sender, all }) } else { Err(mistakes) }
+    }
+
+    /// As those before remember it, where their settings are the same.
+    fn remembering(mut self, before: &Self) -> Self {
+        for receiver in &mut self.all {
+            if let Some(same) = before.all.iter().find(|one| one.settings == receiver.settings) {
+                receiver.memory = Arc::clone(&same.memory);
+            }
+        }
+        self
+    }
+}
+
+impl Alerts {
+    /// These are told.
+    pub(super) fn new(receivers: Receivers) -> Self {
+        Self(Arc::new(watch::Sender::new(Arc::new(receivers))))
+    }
+
+    /// From now on these are told. Those that stay as they were are told nothing twice.
+    pub(super) fn reconfigure(&self, receivers: Receivers) {
+        self.0.send_modify(|current| *current = Arc::new(receivers.remembering(current)));
     }
 
     /// Notes what an event says; never waits.
     pub(super) fn event(&self, event: &Event) {
         if matches!(event.stage, Stage::GivenUp | Stage::Discarded) {
-            self.receivers.iter().for_each(|receiver| receiver.happened.note(event));
+            self.0.borrow().all.iter().for_each(|receiver| receiver.memory.happened.note(event));
         }
     }
 
     /// Tells until the end is asked for.
-    pub(super) async fn run(self, watch: Arc<Watch>, stop: watch::Receiver<bool>) {
-        let told = self.receivers.iter().map(|receiver| receiver.run(&self.sender, &watch, stop.clone()));
-        futures_util::future::join_all(told).await;
+    pub(super) async fn run(self, watch: Arc<Watch>, mut stop: watch::Receiver<bool>) {
+        let mut current = self.0.subscribe();
+        loop {
+            let Receivers { sender, all } = &*Arc::clone(&current.borrow_and_update());
+            let told = all.iter().map(|receiver| receiver.run(sender, &watch, stop.clone(), current.clone()));
+            futures_util::future::join_all(told).await;
+            // With nobody to tell, until there is somebody.
+            tokio::select! {
+                _ = current.changed() => {}
+                // An error means that the sender is gone, which is the end as well.
+                _ = stop.wait_for(|end| *end) => return,
+            }
+        }
     }
 }
 
@@ -111,8 +150,8 @@ fn receiver(alert: &Alert, key: &str) -> Result<Receiver, Problem> {
         reminder: Duration::from_secs(alert.reminder_seconds),
         settle: Duration::from_secs(alert.settle_seconds),
     };
-    let queue_age = Duration::from_secs(alert.queue_age_seconds);
-    Ok(Receiver { channel, kinds: alert.kinds.clone(), times, queue_age, happened: Happened::default() })
+    let memory = Memory { desk: Mutex::new(Desk::new(times)), happened: Happened::default() };
+    Ok(Receiver { channel, settings: alert.clone(), memory: Arc::new(memory) })
 }
 
 fn mail(settings: &AlertMail, key: &str) -> Result<Channel, Problem> {
@@ -142,7 +181,8 @@ fn unusable(key: &str, error: &AlertError) -> Problem {
     mistake(key, error, "mend it, then see with `sluss alert test` whether it arrives")
 }
 
-fn roots(key: &str, files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Problem> {
+/// The certificates of these files; `key`: the table that names them.
+pub(super) fn roots(key: &str, files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Problem> {
     let mut all = Vec::new();
     for file in files {
         let remedy = "give a PEM file with the certificate of the issuer of the server's certificate";
@@ -163,21 +203,33 @@ fn secret(key: &str, file: &Path) -> Result<String, Problem> {
 }
 
 impl Receiver {
-    async fn run(&self, sender: &Sender, watch: &Arc<Watch>, mut stop: watch::Receiver<bool>) {
-        let mut desk = Desk::new(self.times);
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.memory.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells until the end is asked for, or others are to be told.
+    async fn run(
+        &self,
+        sender: &Sender,
+        watch: &Arc<Watch>,
+        mut stop: watch::Receiver<bool>,
+        mut current: watch::Receiver<Arc<Receivers>>,
+    ) {
+        let (kinds, queue_age) = (&self.settings.kinds, Duration::from_secs(self.settings.queue_age_seconds));
         let mut pause = ALERT_LOOK_EVERY;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 // An error means that the sender is gone, which is the end as well.
                 _ = stop.wait_for(|end| *end) => return,
+                _ = current.changed() => return,
             }
             // By the clock that does not jump: what is told is about how long something lasts.
             let now = watch.clock.steady();
-            let mut found = conditions(watch, self.queue_age).await;
-            found.extend(self.happened.take());
-            found.retain(|condition| self.kinds.is_empty() || self.kinds.contains(&condition.kind));
-            let news = desk.news(found, now);
+            let mut found = conditions(watch, queue_age).await;
+            found.extend(self.memory.happened.take());
+            found.retain(|condition| kinds.is_empty() || kinds.contains(&condition.kind));
+            let news = self.desk().news(found, now);
             if news.is_empty() {
                 pause = ALERT_LOOK_EVERY;
                 continue;
@@ -186,7 +238,7 @@ impl Receiver {
             watch.metrics.alert(self.channel.word(), told.is_ok());
             pause = match told {
                 Ok(()) => {
-                    desk.told(&news, now);
+                    self.desk().told(&news, now);
                     ALERT_LOOK_EVERY
                 }
                 Err(error) => {

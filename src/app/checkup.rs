@@ -1,9 +1,11 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
-use super::alerts::Alerts;
+use super::alerts::Receivers;
 use super::materials::Materials;
+use super::telemetry::Exporter;
 use crate::accounts::{Book, book_file};
 use crate::config::{Alert, Config, Retention};
+use crate::metrics::Metrics;
 use crate::model::{CertificateEnd, Timestamp, ends_soon, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
@@ -51,6 +53,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
         Ok(materials) => {
             found.extend(certificates(&materials, now));
             found.extend(alerts(&config, &materials));
+            found.extend(telemetry(&config));
         }
         Err(mistakes) => {
             found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
@@ -84,11 +87,20 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
 
 /// Whether each receiver of alerts could be told; nothing is sent.
 fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
-    match Alerts::new(config, materials.party().as_str()) {
+    match Receivers::new(config, materials.party().as_str()) {
         Ok(_) if config.alerts.is_empty() => Vec::new(),
         Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
         Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),
     }
+}
+
+/// Whether traces could be exported; nothing is sent.
+fn telemetry(config: &Config) -> Option<Check> {
+    let telemetry = config.telemetry.as_ref()?;
+    Some(match Exporter::new(telemetry, "", Metrics::default()) {
+        Ok(_) => well("telemetry", format!("spans of messages go to {}", telemetry.endpoint)),
+        Err(mistake) => wrong("telemetry", mistake.detail),
+    })
 }
 
 fn clock(now: Timestamp) -> Check {

@@ -7,6 +7,7 @@ mod alerts;
 mod checkup;
 mod materials;
 mod retention;
+mod telemetry;
 pub mod upkeep;
 mod watch;
 
@@ -29,7 +30,7 @@ use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
-use alerts::Alerts;
+use alerts::{Alerts, Receivers};
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
@@ -44,6 +45,7 @@ use watch::Watch;
 
 pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
+pub use telemetry::Exporter;
 
 /// Where the doors of a running process are.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -106,7 +108,7 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
-        let alerts = Alerts::new(&config, materials.party().as_str())?;
+        let alerts = Alerts::new(Receivers::new(&config, materials.party().as_str())?);
         let one = |problem| vec![problem];
         let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
@@ -198,6 +200,7 @@ impl App {
             service: self.service.clone(),
             access: Arc::clone(&self.access),
             watch: Arc::clone(&self.outlook.watch),
+            alerts: self.alerts.clone(),
             tls: self.tls.iter().chain(&self.console_tls).cloned().collect(),
         }
     }
@@ -253,12 +256,13 @@ impl App {
     }
 }
 
-/// Reads certificates, accounts and configuration again (SIGHUP): keys, anchors and participants.
+/// Reads certificates, accounts and configuration again (SIGHUP): keys, anchors, participants and who is told of what.
 pub struct Reloader {
     router: Arc<Router>,
     service: Option<Arc<MessageService>>,
     access: Arc<Access>,
     watch: Arc<Watch>,
+    alerts: Alerts,
     tls: Vec<Arc<ServerTls>>,
 }
 
@@ -270,12 +274,14 @@ impl Reloader {
     /// The mistakes; what was in force then stays.
     pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
         let materials = Materials::read(config)?;
+        let receivers = Receivers::new(config, materials.party().as_str())?;
         self.access.reload().map_err(|problem| vec![problem])?;
         for tls in &self.tls {
             tls.reload().map_err(|error| {
                 vec![Problem::new(Fault::Usage, "configuration", "a listener's TLS cannot be used", error.to_string())]
             })?;
         }
+        self.alerts.reconfigure(receivers);
         self.watch.reconfigure(materials.ends());
         self.router.reconfigure(materials.access_point(config));
         if let Some(service) = &self.service {

@@ -238,7 +238,7 @@ impl Watch {
         let checks = self.health().checks.iter().map(|check| (check.check, check.state as u8)).collect();
         let certificates = self.certificates().to_vec();
         let partners = self.router.partners().into_iter().map(|partner| PartnerReading {
-            condition: partner.condition() as u8,
+            condition: partner.condition as u8,
             waiting: partner.waiting as u64,
             partner: partner.partner.map(|party| party.to_string()).unwrap_or_default(),
         });

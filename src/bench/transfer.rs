@@ -3,7 +3,7 @@
 
 use super::Setting;
 use crate::inspect::{envelope, message};
-use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock};
+use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock, Timestamp};
 use crate::net::{AccessToken, Body, Client, ClientSettings, NetError, Outgoing};
 use crate::testbed::{self, Running};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -45,10 +45,52 @@ pub struct Report {
     pub seconds: f64,
     /// `messages / seconds`, both sides together.
     pub messages_per_second: f64,
+    /// What the RSA operations of AS4 alone would allow on all processors, in messages a second, measured before and after.
+    pub rsa_limit_per_second: f64,
+    /// `messages_per_second / rsa_limit_per_second`.
+    pub share_of_rsa_limit: f64,
+    /// Processor time of both access points for one message, in seconds.
+    pub cpu_seconds_per_message: f64,
+    /// The part of that which the RSA operations of AS4 alone would take.
+    pub rsa_share_of_cpu: f64,
+    /// How long messages take at half the rate; none for fewer than [`LATENCIES_LEAST`] messages.
+    pub half_load: Option<Latency>,
     /// The sending access point.
     pub sender: Process,
     /// The receiving access point.
     pub receiver: Process,
+}
+
+/// How long messages take that are handed in at even intervals.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// How many.
+    pub messages: usize,
+    /// Handed in each second.
+    pub messages_per_second: f64,
+    /// From when it was due to be handed in to its AS4 receipt, kept: half of them, in milliseconds.
+    pub half_within_ms: f64,
+    /// 99 of 100, in milliseconds.
+    pub most_within_ms: f64,
+    /// All, in milliseconds.
+    pub all_within_ms: f64,
+}
+
+impl Latency {
+    fn of(mut millis: Vec<f64>, messages_per_second: f64) -> Self {
+        millis.sort_by(f64::total_cmp);
+        let within = |hundredths: usize| {
+            let at = (millis.len() * hundredths).div_ceil(100).saturating_sub(1);
+            millis.get(at).copied().unwrap_or_default()
+        };
+        Self {
+            messages: millis.len(),
+            messages_per_second,
+            half_within_ms: within(50),
+            most_within_ms: within(99),
+            all_within_ms: within(100),
+        }
+    }
 }
 
 /// What one daemon needed.
@@ -86,40 +128,76 @@ pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
     let folder =
         tempfile::Builder::new().prefix("sluss-bench").tempdir_in(&plan.folder).map_err(|e| failed("folder", &e))?;
     let (federation, services) = Federation::start(folder.path()).await?;
-    let envelopes = federation.seal(plan)?;
+    let later = if plan.messages < LATENCIES_LEAST { 0 } else { plan.messages / 2 };
+    let envelopes = federation.seal(plan.document_bytes, plan.messages + later)?;
+    let (at_once, evenly) = envelopes.split_at(plan.messages);
     let envelope_bytes = std::fs::metadata(&envelopes[0]).map_err(|e| failed("envelope", &e))?.len();
+    let mut rsa = rsa_of_exchange()?;
     let (sender, receiver) = (federation.serve(SENDER)?, federation.serve(RECEIVER)?);
     let before = [sender.usage()?, receiver.usage()?];
     let begin = Instant::now();
-    let handed_in = stream::iter(&envelopes).map(|file| sender.submit(file)).buffer_unordered(plan.concurrent);
-    handed_in.try_collect::<Vec<Value>>().await?;
-    while sender.count("ACKNOWLEDGED").await? < plan.messages as u64 {
-        if begin.elapsed() > TRANSFER_MAX {
-            return Err(failed("transfer", &format!("not all {} messages were carried", plan.messages)));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let handed_in = stream::iter(at_once).map(|file| sender.submit(file)).buffer_unordered(plan.concurrent);
+    handed_in.try_collect::<Vec<String>>().await?;
+    sender.carried(plan.messages).await?;
     let seconds = begin.elapsed().as_secs_f64();
     let after = [sender.usage()?, receiver.usage()?];
     let stretches = [sender.stretches().await?, receiver.stretches().await?];
+    let messages_per_second = plan.messages as f64 / seconds;
+    let half_load = match evenly {
+        [] => None,
+        _ => Some(latency(&sender, evenly, plan.messages, messages_per_second / 2.0).await?),
+    };
     drop((sender, receiver));
     services.stop().await;
+    rsa = f64::midpoint(rsa, rsa_of_exchange()?);
     let process = |at: usize| Process {
         idle_bytes: before[at].peak_bytes,
         peak_bytes: after[at].peak_bytes,
         cpu_seconds: after[at].cpu_seconds - before[at].cpu_seconds,
         stretches: stretches[at].clone(),
     };
+    let (sender, receiver, setting) = (process(0), process(1), Setting::here());
+    let cpu_seconds_per_message = (sender.cpu_seconds + receiver.cpu_seconds) / plan.messages as f64;
+    let rsa_limit_per_second = setting.cores as f64 / rsa;
     Ok(Report {
-        setting: Setting::here(),
+        setting,
         messages: plan.messages,
         concurrent: plan.concurrent,
         envelope_bytes,
         seconds,
-        messages_per_second: plan.messages as f64 / seconds,
-        sender: process(0),
-        receiver: process(1),
+        messages_per_second,
+        rsa_limit_per_second,
+        share_of_rsa_limit: messages_per_second / rsa_limit_per_second,
+        cpu_seconds_per_message,
+        rsa_share_of_cpu: rsa / cpu_seconds_per_message,
+        half_load,
+        sender,
+        receiver,
     })
+}
+
+/// Processor time of the RSA operations of one exchange, in seconds.
+fn rsa_of_exchange() -> Result<f64, Problem> {
+    let time = super::as4::rsa_of_exchange(RSA_BITS, RSA_TIMES).map_err(|error| failed("RSA", &error))?;
+    Ok(time.as_secs_f64())
+}
+
+/// Hands in `envelopes` at even intervals, whatever becomes of the others, after `carried` that went before, and measures how
+/// long each takes to its AS4 receipt.
+async fn latency(sender: &Daemon, envelopes: &[PathBuf], carried: usize, per_second: f64) -> Result<Latency, Problem> {
+    let (begin, clock) = (tokio::time::Instant::now(), SystemClock);
+    let (begin_at, interval) = (clock.now(), Duration::from_secs_f64(1.0 / per_second));
+    let handed_in = envelopes.iter().zip(0_u32..).map(|(file, number)| async move {
+        tokio::time::sleep_until(begin + interval * number).await;
+        Ok((sender.submit(file).await?, begin_at + interval * number))
+    });
+    let handed_in = stream::iter(handed_in).buffer_unordered(envelopes.len()).try_collect::<Vec<_>>().await?;
+    sender.carried(carried + envelopes.len()).await?;
+    let mut millis = Vec::with_capacity(handed_in.len());
+    for (message, due_at) in handed_in {
+        millis.push(sender.receipted_at(&message).await?.duration_since(due_at).as_millis_f64());
+    }
+    Ok(Latency::of(millis, per_second))
 }
 
 /// Two access points and a participant at each, all services of a testbed running in this process.
@@ -166,14 +244,14 @@ impl Federation {
     }
 
     /// The envelopes that are handed in, each its own.
-    fn seal(&self, plan: &Plan) -> Result<Vec<PathBuf>, Problem> {
+    fn seal(&self, document_bytes: u64, messages: usize) -> Result<Vec<PathBuf>, Problem> {
         let (document, built) = (self.folder.join("document.bin"), self.folder.join("message.xml"));
         let written = File::create(&document)
-            .and_then(|mut file| std::io::copy(&mut super::as4::noise(plan.document_bytes), &mut file));
+            .and_then(|mut file| std::io::copy(&mut super::as4::noise(document_bytes), &mut file));
         written.map_err(|error| failed("document", &error))?;
         let create = |path: &Path| File::create(path).map_err(|error| failed("envelope", &error));
         let mut envelopes = Vec::new();
-        for number in 0..plan.messages {
+        for number in 0..messages {
             message::build(&self.message(&document), create(&built)?)?;
             let path = self.folder.join(format!("envelope-{number}.xml"));
             let mut out = envelope::seal(&self.envelope(&built), create(&path)?)?;
@@ -255,12 +333,34 @@ struct Usage {
 }
 
 impl Daemon {
-    /// Hands in an envelope.
-    async fn submit(&self, file: &Path) -> Result<Value, Problem> {
+    /// Hands in an envelope; gives the id of its message.
+    async fn submit(&self, file: &Path) -> Result<String, Problem> {
         let body =
             File::open(file).and_then(|file| Body::empty().file(file)).map_err(|error| failed("envelope", &error))?;
         let path = format!("/participants/{}/envelopes", self.participant);
-        self.ask(Method::POST, &path, body).await
+        let answer = self.ask(Method::POST, &path, body).await?;
+        answer["id"].as_str().map(str::to_owned).ok_or_else(|| failed("daemon", &format!("no id in {answer}")))
+    }
+
+    /// Waits until so many messages have their AS4 receipts.
+    async fn carried(&self, messages: usize) -> Result<(), Problem> {
+        let begin = Instant::now();
+        while self.count("ACKNOWLEDGED").await? < messages as u64 {
+            if begin.elapsed() > TRANSFER_MAX {
+                return Err(failed("transfer", &format!("not all {messages} messages were carried")));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// When the AS4 receipt of a message was kept.
+    async fn receipted_at(&self, message: &str) -> Result<Timestamp, Problem> {
+        let journey = self.ask(Method::GET, &format!("/queue/{message}"), Body::empty()).await?;
+        let events = journey["journey"].as_array().map_or(&[][..], Vec::as_slice);
+        let at = events.iter().find(|event| event["stage"] == "receipted").and_then(|event| event["at"].as_str());
+        let at = at.ok_or_else(|| failed("daemon", &format!("message {message} has no AS4 receipt in its journey")))?;
+        at.parse().map_err(|error| failed("time", &error))
     }
 
     /// How many messages are in this status.
@@ -301,13 +401,11 @@ impl Daemon {
     }
 
     fn usage(&self) -> Result<Usage, Problem> {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
-        let (status, stat) =
-            read("status").and_then(|status| Ok((status, read("stat")?))).map_err(|e| failed("process", &e))?;
-        let ticks = cpu_ticks(&stat).ok_or_else(|| failed("process", &stat))?;
+        let of_process = |error| failed("process", &error);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(of_process)?;
         Ok(Usage {
             peak_bytes: super::high_water_mark(&status).ok_or_else(|| failed("process", &status))?,
-            cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            cpu_seconds: super::processor_time(self.child.id()).map_err(of_process)?.as_secs_f64(),
         })
     }
 }
@@ -316,13 +414,6 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
-}
-
-/// User and system time of a process in clock ticks, from `/proc/PID/stat`: the 14th and 15th field, the second in brackets.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 /// The stretches in a daemon's metrics.
@@ -341,6 +432,12 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(Fault::Temporary, "bench", "the benchmark broke off", format!("{what}: {error}"))
 }
 
+/// Fewer messages say nothing of how long messages take.
+pub const LATENCIES_LEAST: usize = 100;
+/// Key length of the testbed's access points.
+const RSA_BITS: usize = 3072;
+/// How often the RSA operations of an exchange are measured, before and after each.
+const RSA_TIMES: u32 = 100;
 /// Longest time for all messages.
 const TRANSFER_MAX: Duration = Duration::from_secs(30 * 60);
 /// Largest answer of the API that is read, in bytes.
@@ -350,14 +447,8 @@ const RECEIVER: &str = "AP0002-BENCH";
 
 #[cfg(test)]
 mod tests {
-    use super::{cpu_ticks, read_stretches};
+    use super::read_stretches;
     use crate::metrics::{Metrics, Readings};
-
-    #[test]
-    fn the_times_of_a_process_are_found_behind_a_name_with_brackets() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 12 30 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_ticks(stat), Some(42));
-    }
 
     #[test]
     fn stretches_are_found_among_the_metrics_as_they_are_written() {

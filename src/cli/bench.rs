@@ -5,7 +5,7 @@ use super::offline::size;
 use super::output::{Output, Table};
 use super::unprinted;
 use crate::bench::as4::{self, BenchError, Report};
-use crate::bench::{store, transfer};
+use crate::bench::{store, timing, transfer};
 use crate::model::{Fault, Problem};
 
 pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem> {
@@ -33,6 +33,11 @@ pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, P
             out.record(&report, || text(&report)).map_err(|error| unprinted(&error))?;
             Ok(0)
         }
+        BenchCommand::Timing { messages } => {
+            let report = timing::measure(messages as usize).map_err(|error| failed(&error))?;
+            out.record(&report, || compared(&report)).map_err(|error| unprinted(&error))?;
+            Ok(0)
+        }
         BenchCommand::Transfer { size: document, messages, concurrent, dir } => {
             let plan = transfer::Plan {
                 document_bytes: size(&document)?,
@@ -45,6 +50,25 @@ pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, P
             Ok(0)
         }
     }
+}
+
+fn compared(report: &timing::Report) -> String {
+    let mut text = format!("sluss {}, {}; processor time\n", report.setting.version, report.setting.cpu);
+    for series in &report.series {
+        let mut table = Table::new(&["wrong", "median µs", "t", "answer", ""]);
+        for class in &series.classes {
+            table.row([
+                class.wrong.to_owned(),
+                format!("{:.1}", class.median_microseconds),
+                format!("{:.1}", class.t),
+                if class.same_answer { "same" } else { "DIFFERS" }.to_owned(),
+                if class.public { "public" } else { "" }.to_owned(),
+            ]);
+        }
+        let heading = format!("{}, RSA-{}, {} of each class", series.what, series.rsa_bits, series.messages);
+        text.push_str(&format!("\n{heading}\n{}", table.text()));
+    }
+    text
 }
 
 fn transferred(report: &transfer::Report) -> String {
@@ -70,7 +94,8 @@ fn transferred(report: &transfer::Report) -> String {
     }
     let setting = &report.setting;
     format!(
-        "sluss {}, {}, {} cores\n{} envelopes of {} bytes, {} at once: {:.1} s, {:.1} messages/s\n\n{}",
+        "sluss {}, {}, {} cores\n{} envelopes of {} bytes, {} at once: {:.1} s, {:.1} messages/s; {} of the {:.0} that RSA alone \
+         allows\n{:.2} ms of processor time a message, both sides together, {} of it in RSA\n{}\n{}",
         setting.version,
         setting.cpu,
         setting.cores,
@@ -79,7 +104,23 @@ fn transferred(report: &transfer::Report) -> String {
         report.concurrent,
         report.seconds,
         report.messages_per_second,
+        percent(report.share_of_rsa_limit),
+        report.rsa_limit_per_second,
+        report.cpu_seconds_per_message * 1000.0,
+        percent(report.rsa_share_of_cpu),
+        report.half_load.as_ref().map(at_half_load).unwrap_or_default(),
         table.text()
+    )
+}
+
+fn at_half_load(latency: &transfer::Latency) -> String {
+    format!(
+        "{:.0} messages/s at even intervals: half have their AS4 receipt within {:.1} ms, 99 of 100 within {:.1} ms, all {} within {:.1} ms\n",
+        latency.messages_per_second,
+        latency.half_within_ms,
+        latency.most_within_ms,
+        latency.messages,
+        latency.all_within_ms
     )
 }
 

@@ -27,6 +27,14 @@ pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";
 
+pub(super) const BENCH_TIMING: &str = "Examples:
+  sluss bench timing --json
+  sluss bench timing --messages 10000
+
+Each class is wrong in one thing. Their times are held against those of the first class by Welch's t: beyond 4.5 they
+differ. The second class is the first again, and shows what chance does. What everybody can see without the key (marked
+public) may take another time.";
+
 pub(super) const BENCH_STORE: &str = "Examples:
   sluss bench store --json
   sluss bench store --messages 1000000 --dir store";
@@ -37,7 +45,10 @@ pub(super) const CONFORMANCE_LIST: &str = "Example:
 pub(super) const CONFORMANCE_RUN: &str = "Example:
   sluss conformance run --suite xml
 
-Each case says what must be accepted, or refused for which reason; another reason fails it.";
+Each case says what must be accepted, or refused for which reason; another reason fails it.
+
+With --against, the cases TF-01 to TF-10 of Digg's platform approval are sent to another access point, with the keys
+given. What comes back is judged; what remains to be looked at over there is said, with the ids that were sent.";
 
 pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
@@ -139,6 +150,14 @@ pub(super) const XML_VERIFY: &str = "Example, with the envelope of `sluss envelo
 
 pub(super) const QUEUE_SHOW: &str = "Example, with an id from the first column of `sluss queue list`:
   sluss queue show 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const PARTNERS_LIST: &str = "Example:
+  sluss partners list \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
+pub(super) const PARTNERS_TRY: &str = "Example, with a partner that `sluss partners list` shows as open:
+  sluss partners try AP0002-TESTBED --reason back \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const QUEUE_RETRY: &str = "Examples, with an id from the first column of `sluss queue list`:

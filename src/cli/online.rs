@@ -3,6 +3,7 @@
 use super::output::Output;
 use super::remote::inbox::{InboxOptions, inbox};
 use super::remote::lookup::{LookupOptions, lookup, ping};
+use super::remote::partners;
 use super::remote::queue::{self, QueueOptions};
 use super::remote::send::{SendOptions, send};
 use super::remote::status::status;
@@ -101,6 +102,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
+    /// Other access points: how they fare, and their breakers.
+    Partners {
+        #[command(subcommand)]
+        command: PartnersCommand,
+    },
     /// Depths, ages, certificates, disk, versions.
     #[command(after_help = "Example:\n  sluss status --config testbed/access-points/AP0001-TESTBED/sluss.toml")]
     Status,
@@ -157,7 +163,7 @@ pub(super) struct InboxArgs {
 pub(super) enum QueueCommand {
     /// Messages, newest first.
     #[command(
-        after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out"
+        after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out --limit 20"
     )]
     List {
         /// Which way.
@@ -165,6 +171,12 @@ pub(super) enum QueueCommand {
         direction: Option<String>,
         #[command(flatten)]
         conditions: Conditions,
+        /// Only so many, the newest. Default: all.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+        /// Only those that come after this one, the last of the list before.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
     },
     /// The whole journey of one message.
     #[command(after_help = super::examples::QUEUE_SHOW)]
@@ -184,6 +196,23 @@ pub(super) enum QueueCommand {
     /// Let messages that are held go on.
     #[command(after_help = super::examples::QUEUE_RELEASE)]
     Release(OrderArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PartnersCommand {
+    /// How each fares since the start: its breaker, failures, what waits.
+    #[command(after_help = super::examples::PARTNERS_LIST)]
+    List,
+    /// Try one at once whose breaker is open: the message that is due first asks.
+    #[command(after_help = super::examples::PARTNERS_TRY)]
+    Try {
+        /// Which.
+        #[arg(value_name = "AP-ID")]
+        partner: String,
+        /// Why; it is kept with the event.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 /// Which messages; all that are given hold.
@@ -213,7 +242,7 @@ impl Conditions {
     fn read(self, direction: Option<String>) -> Result<QueueOptions, Problem> {
         let older_than = self.older_than.as_deref().map(duration).transpose()?;
         let Self { status, participant, partner, cause, .. } = self;
-        Ok(QueueOptions { direction, status, participant, partner, older_than, cause })
+        Ok(QueueOptions { direction, status, participant, partner, older_than, cause, ..QueueOptions::default() })
     }
 }
 
@@ -291,14 +320,21 @@ pub(super) async fn run(
         Command::Ping { participant, document_type } => {
             ping(&remote, &participant, document_type.as_deref(), out).await
         }
-        Command::Queue { command: QueueCommand::List { direction, conditions } } => {
-            queue::list(&remote, &conditions.read(direction)?, out).await
+        Command::Queue { command: QueueCommand::List { direction, conditions, limit, after } } => {
+            let after = after.as_deref().map(message_id).transpose()?;
+            let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let options = QueueOptions { after, limit, ..conditions.read(direction)? };
+            queue::list(&remote, &options, out).await
         }
         Command::Queue { command: QueueCommand::Retry(args) } => act(&remote, "retry", args, out).await,
         Command::Queue { command: QueueCommand::Cancel(args) } => act(&remote, "cancel", args, out).await,
         Command::Queue { command: QueueCommand::Hold(args) } => act(&remote, "hold", args, out).await,
         Command::Queue { command: QueueCommand::Release(args) } => act(&remote, "release", args, out).await,
         Command::Queue { command: QueueCommand::Show { id } } => queue::show(&remote, message_id(&id)?, out).await,
+        Command::Partners { command: PartnersCommand::List } => partners::list(&remote, out).await,
+        Command::Partners { command: PartnersCommand::Try { partner, reason } } => {
+            partners::try_now(&remote, &partner, &reason, out).await
+        }
         Command::Status => status(&remote, out).await,
     }
 }

@@ -8,6 +8,7 @@ pub mod envelopes;
 pub mod inbox;
 pub mod link;
 pub mod lookup;
+pub mod partners;
 pub mod queue;
 pub mod send;
 pub mod status;

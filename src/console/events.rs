@@ -58,6 +58,7 @@ fn tone(event: &Event) -> &'static str {
         | S::Held
         | S::Retried
         | S::Resumed
+        | S::PartnerTried
         | S::LoggedIn
         | S::LoggedOut
         | S::Purged => "busy",

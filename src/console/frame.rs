@@ -191,7 +191,10 @@ impl Frame {
     pub(super) fn is_live(&self) -> bool {
         self.is_logged_in()
             && self.visit.may(Permission::See)
-            && matches!(self.section, "overview" | "queue" | "partners" | "participants")
+            && matches!(
+                self.section,
+                "overview" | "queue" | "dead-letters" | "partners" | "participants" | "events" | "refusals"
+            )
     }
     /// ` aria-current` for the link of this section.
     pub(super) fn current(&self, section: &str) -> &'static str {

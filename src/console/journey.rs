@@ -4,15 +4,39 @@ use super::ConsoleState;
 use super::events::EventView;
 use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
-use super::problems::ProblemView;
-use super::view::{MessageRow, Wall, size};
-use crate::access_point::{Action, Warrant};
+use super::problems::{ProblemView, title};
+use super::view::{ConditionView, MessageRow, Moment, Wall, size};
+use crate::access_point::{Action, Condition, PartnerState, Warrant};
 use crate::accounts::Permission;
 use crate::model::{Carriage, Event, Message};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+
+/// Why a message waits beyond its own next attempt: the breaker of its partner.
+struct Wait {
+    said: &'static str,
+    partner: String,
+    until: Option<Moment>,
+    why: Option<String>,
+}
+
+impl Wait {
+    /// None where it is attempted as soon as it is due, or just now.
+    fn new(message: &Message, awaited: &PartnerState, visit: &Visit, wall: &Wall) -> Option<Self> {
+        if awaited.condition.is_closed() || message.lease_until.is_some() {
+            return None;
+        }
+        let t = visit.text();
+        Some(Self {
+            said: if awaited.condition == Condition::Open { t.waits_open } else { t.waits_probing },
+            partner: awaited.partner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            until: ConditionView::new(awaited, wall).until,
+            why: awaited.health.last_failure.as_ref().map(|problem| title(problem, visit.lang())),
+        })
+    }
+}
 
 #[derive(Template)]
 #[template(path = "message.html", config = ".config/askama.toml")]
@@ -24,6 +48,7 @@ pub(super) struct MessagePage {
     message_receipt: Option<String>,
     problem: Option<ProblemView>,
     held: bool,
+    wait: Option<Wait>,
     actions: Vec<(&'static str, &'static str)>,
     events: Vec<EventView>,
     now: String,
@@ -39,10 +64,16 @@ async fn message_page(state: &ConsoleState, visit: &Visit, id: &str) -> Result<R
     let id = id.parse().map_err(|_| not_found(visit))?;
     let message = state.access_point.message(id).await?;
     let journey = state.access_point.journey(id).await?;
-    Ok(page(&render_message(&message, &journey, visit)))
+    let awaited = state.access_point.awaited(&message);
+    Ok(page(&render_message(&message, awaited.as_ref(), &journey, visit)))
 }
 
-pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit) -> MessagePage {
+pub(super) fn render_message(
+    message: &Message,
+    awaited: Option<&PartnerState>,
+    journey: &[Event],
+    visit: &Visit,
+) -> MessagePage {
     let wall = Wall::utc(visit.now, visit.lang());
     let t = visit.text();
     let facts = [
@@ -66,6 +97,7 @@ pub(super) fn render_message(message: &Message, journey: &[Event], visit: &Visit
         message_receipt: message.message_receipt.clone(),
         problem: message.error.as_ref().map(|problem| ProblemView::new(problem, visit.lang())),
         held: message.is_held(),
+        wait: awaited.and_then(|awaited| Wait::new(message, awaited, visit, &wall)),
         actions: Action::ALL
             .into_iter()
             .filter(|action| visit.may(Permission::Operate) && action.is_open_to(message))

@@ -86,7 +86,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/live", get(live::live))
         .route("/live.js", get(live::script))
         .route("/messages/{id}", get(journey::message).post(journey::act))
-        .route("/partners", get(partners::partners))
+        .route("/partners", get(partners::partners).post(partners::try_partner))
         .route("/participants", get(partners::participants))
         .route("/accounts", get(accounts::accounts))
         .route("/certificates", get(certificates::certificates))

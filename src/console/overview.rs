@@ -4,9 +4,9 @@ use super::ConsoleState;
 use super::events::EventView;
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::queue::{GROUPS, Group};
-use super::view::{Moment, StatusView, Wall, size};
-use crate::access_point::{Condition, PartnerState};
-use crate::model::{Axis, CertificateEnd, Counts, Depth, Direction, Event, Timestamp};
+use super::view::{ConditionView, Moment, StatusView, Wall, size};
+use crate::access_point::PartnerState;
+use crate::model::{Axis, CertificateEnd, Counts, Depth, Direction, Event, PartyId, Timestamp};
 use crate::ops::health::{Check, State};
 use askama::Template;
 use axum::extract;
@@ -38,6 +38,8 @@ struct DepthRow {
     messages: u64,
     oldest: Option<Moment>,
     href: String,
+    /// Of a partner whose breaker is not closed.
+    breaker: Option<ConditionView>,
 }
 
 /// Something that needs a person first.
@@ -55,8 +57,8 @@ pub(super) struct Around {
     pub(super) depths: [Vec<Depth>; 2],
     /// The latest refusals.
     pub(super) refusals: Vec<Event>,
-    /// Other access points that get one attempt at a time.
-    pub(super) partners_down: u64,
+    /// Other access points whose breaker is not closed.
+    pub(super) partners_down: Vec<PartnerState>,
     /// Certificates that end soon.
     pub(super) certificates_soon: u64,
     /// The checks of the whole.
@@ -89,19 +91,20 @@ pub(super) async fn overview(extract::State(state): extract::State<ConsoleState>
 
 async fn overview_page(state: &ConsoleState, visit: &Visit) -> Result<Response, Failure> {
     let counts = state.access_point.counts().await?;
-    let down = |partner: &PartnerState| partner.condition() > Condition::Failing;
+    let mut partners_down = state.access_point.partners();
+    partners_down.retain(|partner| !partner.condition.is_closed());
     let soon = |certificate: &&CertificateEnd| certificate.is_soon(visit.now);
     let around = Around {
         depths: [state.access_point.depths(Axis::Partner).await?, state.access_point.depths(Axis::Participant).await?],
         refusals: state.access_point.refusals(REFUSALS_LATEST).await?,
-        partners_down: state.access_point.partners().iter().filter(|partner| down(partner)).count() as u64,
+        partners_down,
         certificates_soon: state.outlook.certificates().iter().filter(soon).count() as u64,
         checks: state.outlook.health().checks,
     };
     Ok(page(&render_overview(&counts, around, visit)))
 }
 
-fn depth_rows(mut depths: Vec<Depth>, of: &str, wall: &Wall) -> Vec<DepthRow> {
+fn depth_rows(mut depths: Vec<Depth>, of: &str, down: &[PartnerState], wall: &Wall) -> Vec<DepthRow> {
     depths.sort_by_key(|depth| std::cmp::Reverse(depth.messages));
     depths.truncate(DEPTHS_MAX);
     let row = |depth: Depth| {
@@ -109,8 +112,11 @@ fn depth_rows(mut depths: Vec<Depth>, of: &str, wall: &Wall) -> Vec<DepthRow> {
         let status = if outbound { "to-send" } else { "waiting-in" };
         let name = percent_encoding::utf8_percent_encode(&depth.name, percent_encoding::NON_ALPHANUMERIC);
         let direction = if outbound { "out" } else { "in" };
+        let breaker =
+            down.iter().find(|partner| outbound && partner.partner.as_ref().map_or("", PartyId::as_str) == depth.name);
         DepthRow {
             outbound,
+            breaker: breaker.map(|partner| ConditionView::new(partner, wall)),
             href: format!("/queue?status={status}&direction={direction}&{of}={name}"),
             messages: depth.messages,
             oldest: depth.oldest.map(|at| wall.moment(at)),
@@ -134,8 +140,8 @@ pub(super) fn render_overview(counts: &Counts, around: Around, visit: &Visit) ->
         figures,
         counts: rows.collect(),
         held: counts.held,
-        partners: depth_rows(around.depths[0].clone(), "partner", &wall),
-        participants: depth_rows(around.depths[1].clone(), "participant", &wall),
+        partners: depth_rows(around.depths[0].clone(), "partner", &around.partners_down, &wall),
+        participants: depth_rows(around.depths[1].clone(), "participant", &[], &wall),
         refusals: around.refusals.iter().map(|event| EventView::new(event, &wall, visit)).collect(),
         free: size(counts.free_bytes),
         records: counts.journal_records,
@@ -150,7 +156,7 @@ fn cares(figures: &[Figure], around: &Around, visit: &Visit) -> Vec<Care> {
     let failed = figures.iter().filter(|figure| figure.tone == "bad").map(|figure| figure.count).sum();
     let counted = [
         (t.needs_care, failed, "/dead-letters"),
-        (t.care_partners, around.partners_down, "/partners"),
+        (t.care_partners, around.partners_down.len() as u64, "/partners"),
         (t.care_certificates, around.certificates_soon, "/certificates"),
     ];
     let counted = counted.into_iter().filter(|(_, count, _)| *count > 0);

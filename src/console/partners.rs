@@ -1,22 +1,24 @@
 //! How other access points fare, and what waits for our participants.
 
 use super::ConsoleState;
-use super::frame::{Failure, Frame, Visit, or_failure, page};
+use super::form::OwnForm;
+use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::{remedy, title};
-use super::view::{Moment, Wall};
-use crate::access_point::{Condition, ParticipantState, PartnerState};
+use super::view::{ConditionView, Moment, Wall};
+use crate::access_point::{Condition, ParticipantState, PartnerState, Warrant};
+use crate::accounts::Permission;
 use crate::limits::STATES_SHOWN_MAX;
 use crate::model::{Carriage, Problem};
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
 /// Another access point as a row.
 struct PartnerRow {
     name: String,
-    condition: &'static str,
-    tone: &'static str,
+    condition: ConditionView,
     failures: u32,
     since: Option<Moment>,
     waiting: usize,
@@ -39,6 +41,8 @@ struct FailureOf {
 #[template(path = "partners.html", config = ".config/askama.toml")]
 pub(super) struct PartnersPage {
     rows: Vec<PartnerRow>,
+    /// Those that are left alone, where the visitor may have them tried.
+    open: Vec<String>,
     failing: usize,
     hidden: usize,
     now: String,
@@ -50,11 +54,37 @@ pub(super) async fn partners(State(state): State<ConsoleState>, visit: Visit) ->
     page(&render_partners(state.access_point.partners(), &visit))
 }
 
+/// The form by which a partner is tried at once.
+#[derive(Deserialize)]
+pub(super) struct Trial {
+    partner: String,
+    reason: String,
+}
+
+/// `POST /partners`: tries one at once that is left alone.
+pub(super) async fn try_partner(
+    State(state): State<ConsoleState>,
+    visit: Visit,
+    OwnForm(trial): OwnForm<Trial>,
+) -> Response {
+    or_failure(&visit, tried(&state, &visit, &trial).await)
+}
+
+async fn tried(state: &ConsoleState, visit: &Visit, trial: &Trial) -> Result<Response, Failure> {
+    let partner = trial.partner.parse().map_err(|_| not_found(visit))?;
+    let warrant = Warrant::new(visit.actor_name(), &trial.reason)?;
+    state.access_point.try_partner(partner, warrant).await?;
+    Ok(Redirect::to("/partners").into_response())
+}
+
 pub(super) fn render_partners(mut partners: Vec<PartnerState>, visit: &Visit) -> PartnersPage {
     partners.sort_by_cached_key(PartnerState::urgency);
     let wall = Wall::utc(visit.now, visit.lang());
+    let open = partners.iter().filter(|partner| partner.condition == Condition::Open);
+    let open = open.filter_map(|partner| partner.partner.as_ref().map(ToString::to_string));
     PartnersPage {
-        failing: partners.iter().filter(|partner| partner.condition() > Condition::Healthy).count(),
+        open: if visit.may(Permission::Operate) { open.collect() } else { Vec::new() },
+        failing: partners.iter().filter(|partner| partner.condition > Condition::Healthy).count(),
         hidden: partners.len().saturating_sub(STATES_SHOWN_MAX),
         rows: partners.into_iter().take(STATES_SHOWN_MAX).map(|partner| row(partner, visit, &wall)).collect(),
         now: wall.now(),
@@ -64,22 +94,16 @@ pub(super) fn render_partners(mut partners: Vec<PartnerState>, visit: &Visit) ->
 
 fn row(partner: PartnerState, visit: &Visit, wall: &Wall) -> PartnerRow {
     let (t, moment) = (visit.text(), |at| wall.moment(at));
-    let (condition, tone) = match partner.condition() {
-        Condition::Healthy => (t.partner_healthy, "good"),
-        Condition::Failing => (t.partner_failing, "late"),
-        Condition::OneAtATime => (t.partner_one_at_a_time, "bad"),
-    };
     let failure = |(at, problem): (_, Problem)| FailureOf {
         at: wall.moment(at),
         title: title(&problem, visit.lang()),
         cause: problem.cause().to_owned(),
         remedy: remedy(Some(&problem), t),
     };
-    let name = partner.partner.map(|party| party.to_string()).unwrap_or_default();
+    let name = partner.partner.as_ref().map(ToString::to_string).unwrap_or_default();
     let encoded = utf8_percent_encode(&name, NON_ALPHANUMERIC).to_string();
     PartnerRow {
-        condition,
-        tone,
+        condition: ConditionView::new(&partner, wall),
         failures: partner.health.failures,
         since: partner.health.failing_since.map(moment),
         waiting: partner.waiting,

@@ -84,7 +84,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 74] = [
+const KINDS: [(&str, &str, &str); 75] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -265,6 +265,7 @@ const KINDS: [(&str, &str, &str); 74] = [
     ("reason", "Varje åtgärd behöver ett skäl", "Skriv en rad om varför, högst 500 tecken."),
     ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),
     ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
+    ("breaker-closed", "Motpartens brytare är inte öppen", "Inget att göra: det som väntar skickas när det är dags."),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
     ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),

@@ -1,6 +1,8 @@
 //! Pages rendered with made-up messages: what strangers write stays text, what is secret stays out.
 //! With `SLUSS_PAGES=DIR` the pages are written there, to be looked at.
 
+mod partners;
+
 use super::bulk::{self, BulkPage};
 use super::compose;
 use super::dead::{self, DeadPage, Found};
@@ -10,8 +12,8 @@ use super::mailbox;
 use super::overview::Around;
 use super::queue::Filter;
 use super::{Lang, access};
-use super::{accounts, certificates, events, journey, overview, partners, queue};
-use crate::access_point::{Action, Breaker, Health, ParticipantState, PartnerState};
+use super::{accounts, certificates, events, journey, overview, queue};
+use crate::access_point::Action;
 use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
 use crate::model::{
@@ -20,7 +22,6 @@ use crate::model::{
 };
 use crate::ops::health::Check;
 use askama::Template;
-use std::time::Duration;
 
 const NOW: &str = "2026-11-23T02:41:07Z";
 const ATTACK: &str = "<script>alert('1')</script>";
@@ -157,7 +158,7 @@ fn depths() -> Vec<Depth> {
 
 fn around(partners: Vec<Depth>, refusals: Vec<Event>) -> Around {
     let checks = vec![Check::ok("disk", "well")];
-    Around { depths: [partners, Vec::new()], refusals, partners_down: 0, certificates_soon: 0, checks }
+    Around { depths: [partners, Vec::new()], refusals, partners_down: Vec::new(), certificates_soon: 0, checks }
 }
 
 #[test]
@@ -169,10 +170,11 @@ fn what_needs_a_person_first_counts_partners_certificates_and_space_as_well() {
         Check::failed("certificate", "it has ended", "renew it"),
         Check::failed("worker", "not seen", "start again"),
     ];
-    let bad = Around { partners_down: 2, certificates_soon: 3, checks, ..around(Vec::new(), Vec::new()) };
+    let bad =
+        Around { partners_down: partners::down(), certificates_soon: 3, checks, ..around(Vec::new(), Vec::new()) };
     let html = render(bad, Lang::En);
     for part in [
-        "<a href=\"/partners\">Partners with one attempt at a time: <strong>2</strong></a>",
+        "<a href=\"/partners\">Partners with an open breaker: <strong>2</strong></a>",
         "<a href=\"/certificates\">Certificates that end soon or have ended: <strong>3</strong></a>",
         "Disk space is running low: <span lang=\"en\">space: 7 bytes are free</span>",
         "The health check is not well: <span lang=\"en\">worker: not seen</span>",
@@ -328,75 +330,6 @@ fn dead_letters_are_counted_by_cause_with_an_advice_and_tried_again_together() {
     assert!(html.contains("Advice: Try the look-up with sluss lookup.") && !html.contains("name=\"action\""), "{html}");
 }
 
-fn partner_states() -> Vec<PartnerState> {
-    let breaker =
-        Breaker { failures: 3, first_pause: Duration::from_secs(200), longest_pause: Duration::from_secs(200) };
-    let health = |failures| {
-        let mut health = Health::default();
-        health.note(Ok(()), (at(60), at(60)), &breaker, 0);
-        for minutes in [50].into_iter().chain(std::iter::repeat(1)).take(failures) {
-            health.note(Err(problem()), (at(minutes), at(minutes)), &breaker, 0);
-        }
-        health
-    };
-    let healthy = PartnerState {
-        partner: Some("AP0002-TESTBED".parse().unwrap()),
-        health: health(0),
-        in_flight: 1,
-        waiting: 2,
-        due_since: None,
-    };
-    let looked_up = PartnerState { partner: None, health: health(1), waiting: 1, ..healthy.clone() };
-    let down =
-        PartnerState { partner: Some("AP0007-TESTBED".parse().unwrap()), health: health(9), ..looked_up.clone() };
-    vec![healthy, looked_up, down]
-}
-
-fn participant_states() -> Vec<ParticipantState> {
-    let idle = ParticipantState {
-        participant: "0203:alvesta.example.se".parse().unwrap(),
-        carriage: Carriage::Own,
-        to_send: 0,
-        to_send_since: None,
-        to_take: 0,
-        to_take_since: None,
-        last_fetch_at: None,
-    };
-    let away = ParticipantState {
-        participant: "0203:storstad.example.se".parse().unwrap(),
-        carriage: Carriage::Carried,
-        to_take: 7,
-        to_take_since: Some(at(60 * 50)),
-        last_fetch_at: Some(at(60 * 51)),
-        ..idle.clone()
-    };
-    vec![idle, away]
-}
-
-#[test]
-fn a_partner_that_fails_comes_first_with_since_when_and_why() {
-    let html = partners::render_partners(partner_states(), &visit(Lang::En)).render().unwrap();
-    for part in [
-        "Partners that fail: <strong>2</strong>",
-        "Failed attempts in a row: 9, began 50 min ago",
-        "the SMP did not answer <code>smp-unreachable</code>",
-        "Advice: Try the look-up with sluss lookup.",
-        "/queue?status=to-send&#38;direction=out&#38;partner=AP0007%2DTESTBED",
-    ] {
-        assert!(html.contains(part), "{part} in {html}");
-    }
-    assert!(html.find("AP0007-TESTBED") < html.find("AP0002-TESTBED"), "{html}");
-}
-
-#[test]
-fn a_participant_that_does_not_come_is_shown_with_the_age_of_what_waits() {
-    let html = partners::render_participants(participant_states(), &visit(Lang::Sv)).render().unwrap();
-    for part in ["för 2 d sedan", ">7</a>", "direction=in&#38;participant=0203%3Astorstad"] {
-        assert!(html.contains(part), "{part} in {html}");
-    }
-    assert!(html.find("storstad") < html.find("alvesta"), "{html}");
-}
-
 fn mailbox_of_alvesta() -> Mailbox {
     let participant = "0203:alvesta.example.se";
     Mailbox {
@@ -443,9 +376,9 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("accounts", accounts::render_accounts(&book(), &visit).render()),
         ("certificates", certificates::render_certificates(&ends(), &visit).render()),
         ("events", log::render_log(LogFilter::default(), "", &logged(), None, &visit).render()),
-        ("partners", partners::render_partners(partner_states(), &visit).render()),
-        ("participants", partners::render_participants(participant_states(), &visit).render()),
-        ("message", journey::render_message(&all[1], &journey_of_two(), &visit).render()),
+        ("partners", super::partners::render_partners(partners::states(), &visit).render()),
+        ("participants", super::partners::render_participants(partners::participant_states(), &visit).render()),
+        ("message", journey::render_message(&all[1], None, &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
         ("inbox", mailbox::render_list(mailbox_of_alvesta(), true, &inbound, &visit).render()),
@@ -471,6 +404,21 @@ fn what_strangers_write_is_shown_and_never_run() {
     }
     let (_, mail) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "mail").unwrap();
     assert!(mail.contains("&#60;script&#62;alert(&#39;1&#39;)&#60;/script&#62;"), "{mail}");
+}
+
+#[test]
+fn pages_of_what_happens_follow_it_in_parts_that_have_names() {
+    let follow = ["overview", "queue", "dead-letters", "message", "partners", "participants", "events", "refusals"];
+    let mut found = 0;
+    for (name, html) in pages(Lang::Sv) {
+        let parts: Vec<&str> = html.lines().filter(|line| line.contains(" data-live")).collect();
+        assert!(parts.iter().all(|part| part.contains(" id=\"live-")), "{name}: {parts:?}");
+        if follow.contains(&name) {
+            assert!(html.contains("src=\"/live.js\"") && parts.len() > 1, "{name}: {parts:?}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, follow.len());
 }
 
 #[test]
@@ -502,7 +450,7 @@ fn a_journey_shows_every_event_with_its_rule_and_facts() {
 #[test]
 fn a_message_page_offers_what_may_be_done_to_it_and_asks_why() {
     let all = messages();
-    let page = |message: &Message| journey::render_message(message, &[], &visit(Lang::En)).render().unwrap();
+    let page = |message: &Message| journey::render_message(message, None, &[], &visit(Lang::En)).render().unwrap();
     let held = Message { next_attempt_at: None, ..all[1].clone() };
     let offered: [(&Message, &[&str]); 4] = [
         (&all[1], &["retry", "cancel", "hold"]),

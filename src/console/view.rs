@@ -2,6 +2,7 @@
 
 use super::problems::{remedy, title};
 use super::text::Lang;
+use crate::access_point::{Condition, PartnerState};
 use crate::model::{Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -110,6 +111,28 @@ fn tone(status: Status) -> &'static str {
         Status::Rejected | Status::MessageExchangeError | Status::SendFailure | Status::Deleted | Status::Error => {
             "bad"
         }
+    }
+}
+
+/// How another access point fares: its breaker, how alarming that is, and until when it is open.
+#[derive(Clone, Debug)]
+pub(super) struct ConditionView {
+    pub(super) label: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) until: Option<Moment>,
+}
+
+impl ConditionView {
+    pub(super) fn new(partner: &PartnerState, wall: &Wall) -> Self {
+        let t = wall.lang.texts();
+        let (label, tone) = match partner.condition {
+            Condition::Healthy => (t.partner_healthy, "good"),
+            Condition::Failing => (t.partner_failing, "late"),
+            Condition::Probing => (t.partner_probing, "late"),
+            Condition::Open => (t.partner_open, "bad"),
+        };
+        let until = partner.health.open_until.filter(|_| partner.condition == Condition::Open);
+        Self { label, tone, until: until.map(|at| wall.moment(at)) }
     }
 }
 

@@ -74,9 +74,9 @@ declared! {
         "a rate below that of sluss_messages_delivered_total{result=\"held\"} means that a participant does not come";
         "tell the participant whose envelopes wait: `sluss queue list --direction in`"
     PARTNER_CONDITION Gauge "sluss_partner_condition" ["partner"]
-        "How each other access point fares: 0 healthy, 1 its last attempts failed, 2 so many failed that one is made at a time; no name: what has to be looked up first";
-        "2 for long: the partner is down, and its messages wait; others are not delayed";
-        "the page Partners or `sluss status` shows since when and why; `sluss ping PARTICIPANT` tries it"
+        "How each other access point fares: 0 healthy, 1 its last attempts failed, 2 its breaker was open and one message asks whether it is back, 3 its breaker is open and nothing is sent to it; no name: what has to be looked up first";
+        "2 and 3 for long: the partner is down, and its messages wait; others are not delayed";
+        "the page Partners or `sluss status` shows since when, until when and why; `sluss partners try AP-ID` tries it at once"
     PARTNER_WAITING Gauge "sluss_partner_waiting_messages" ["partner"]
         "Messages that wait for an attempt to each other access point";
         "a growing number: it fails, or takes less than our participants send";
@@ -109,6 +109,10 @@ declared! {
         "Calls of mail servers and webhooks with alerts: `told` or `failed`";
         "`failed`: an operator is not told by mail or webhook; it is tried again until it arrives";
         "`sluss alert test`; the log says what the receiver answered"
+    SPANS Counter "sluss_trace_spans_total" ["result"]
+        "Spans of traces: `exported`, `failed` (the collector did not take them) or `dropped` (too many at once)";
+        "`failed` or `dropped`: traces have holes; messages do not wait for them";
+        "see that the collector at telemetry.endpoint answers"
     ATTEMPT Histogram "sluss_attempt_seconds" ["direction"]
         "One attempt, from claim to settlement: outwards look-up, packing, exchange; inwards check and hand-over";
         "slow partners, a slow SMP, or a slow disk";

@@ -52,6 +52,7 @@ struct Live {
     refused: Family<Labels, Counter>,
     turned_away: Family<Labels, Counter>,
     alerts: Family<Labels, Counter>,
+    spans: Family<Labels, Counter>,
     attempt: Family<Labels, Seconds>,
     accept: Family<Labels, Seconds>,
     exchange: Family<Labels, Seconds>,
@@ -130,6 +131,11 @@ impl Metrics {
         let result = if told { "told" } else { "failed" };
         let labels = vec![("channel", channel.to_owned()), ("result", result.to_owned())];
         self.0.alerts.get_or_create(&labels).inc();
+    }
+
+    /// Spans of traces were `exported`, `failed` to be, or were `dropped`.
+    pub fn spans(&self, result: &'static str, number: u64) {
+        self.0.spans.get_or_create(&vec![("result", result.to_owned())]).inc_by(number);
     }
 
     /// An attempt took so long.
@@ -322,6 +328,7 @@ mod tests {
         metrics.refused("EBMS:0004", true);
         metrics.turned_away(Away::Space);
         metrics.alert("mail", true);
+        metrics.spans("exported", 1);
         metrics.attempt(Direction::Out, second);
         metrics.accept(Door::As4, second);
         metrics.exchange(Direction::In, second);

@@ -35,7 +35,7 @@ pub struct Readings {
 pub struct PartnerReading {
     /// Its party id; empty: what has to be looked up first.
     pub partner: String,
-    /// 0 healthy, 1 failing, 2 one attempt at a time.
+    /// 0 healthy, 1 failing, 2 asked by one message, 3 left alone.
     pub condition: u8,
     /// Messages that wait for it.
     pub waiting: u64,
@@ -119,6 +119,7 @@ impl Metrics {
         all.put(&declared::REFUSED, live.refused.clone());
         all.put(&declared::TURNED_AWAY, live.turned_away.clone());
         all.put(&declared::ALERTS, live.alerts.clone());
+        all.put(&declared::SPANS, live.spans.clone());
         all.put(&declared::ATTEMPT, live.attempt.clone());
         all.put(&declared::ACCEPT, live.accept.clone());
         all.put(&declared::EXCHANGE, live.exchange.clone());

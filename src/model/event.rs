@@ -50,6 +50,8 @@ pub enum Stage {
     Suspended,
     /// C2: an operator let it go on.
     Resumed,
+    /// The whole: an operator has another access point tried at once that was left alone.
+    PartnerTried,
     /// The whole: something an operator must know began.
     Warned,
     /// The whole: it is over.
@@ -68,7 +70,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order of the enum.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Sealed,
         Self::Accepted,
         Self::Routed,
@@ -90,6 +92,7 @@ impl Stage {
         Self::Cancelled,
         Self::Suspended,
         Self::Resumed,
+        Self::PartnerTried,
         Self::Warned,
         Self::Cleared,
         Self::Purged,

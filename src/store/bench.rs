@@ -37,8 +37,12 @@ pub struct Measured {
     pub bytes_per_commit: u64,
     /// The same bytes appended to a bare file and synced one by one, a second.
     pub bare_appends_per_second: f64,
+    /// The same bytes appended by as many threads, each to a file of its own and synced one by one, a second: all together.
+    pub bare_threads_per_second: f64,
     /// The same bytes appended in groups of as many as there are writers, one sync for each group: transactions a second.
     pub bare_grouped_per_second: f64,
+    /// Durable transactions beside those threads.
+    pub share_of_threads: f64,
     /// Durable transactions beside the bare groups.
     pub share_of_grouped: f64,
 }
@@ -87,20 +91,23 @@ fn measure_in(
     let sample = serde_json::to_vec(&sample(&**clock).map_err(unsound)?).map_err(unsound)?;
     let failed = |source| StoreError::io("append to a bare file", source);
     let bare = append_for(&folder.join("bare"), &sample, time).map_err(failed)?;
+    let threads = append_with(&folder.join("threads"), writers, &sample, time).map_err(failed)?;
     let groups = append_for(&folder.join("groups"), &sample.repeat(writers), time).map_err(failed)?;
-    let grouped = groups * writers as f64;
+    let (grouped, commits_per_second) = (groups * writers as f64, commits as f64 / seconds);
     Ok(Measured {
         writers,
         commits,
         seconds,
-        commits_per_second: commits as f64 / seconds,
+        commits_per_second,
         syncs: store.syncs(),
         half_within_ms: within(&took, 50),
         most_within_ms: within(&took, 99),
         bytes_per_commit: sample.len() as u64,
         bare_appends_per_second: bare,
+        bare_threads_per_second: threads,
         bare_grouped_per_second: grouped,
-        share_of_grouped: commits as f64 / seconds / grouped,
+        share_of_threads: commits_per_second / threads,
+        share_of_grouped: commits_per_second / grouped,
     })
 }
 
@@ -113,6 +120,16 @@ fn commit_for(store: &EmbeddedStore, time: Duration, clock: &dyn Clock) -> Resul
         took.push(start.elapsed());
     }
     Ok(took)
+}
+
+/// What so many threads append in all, a second.
+fn append_with(folder: &Path, threads: usize, bytes: &[u8], time: Duration) -> io::Result<f64> {
+    fs::create_dir(folder)?;
+    std::thread::scope(|scope| {
+        let append = |n: usize| scope.spawn(move || append_for(&folder.join(n.to_string()), bytes, time));
+        let running: Vec<_> = (0..threads).map(append).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or(Ok(0.0))).sum()
+    })
 }
 
 fn append_for(path: &Path, bytes: &[u8], time: Duration) -> io::Result<f64> {

@@ -3,7 +3,7 @@
 use crate::model::{As4ReceiptSummary, Change, Message, MessageId, Packing};
 use crate::store::disk::SystemDisk;
 use crate::store::journal::{self, Beginning, Cause, ChainHash, Damage};
-use crate::store::record::{Record, unreadable};
+use crate::store::record::{Noted, Record, Written, unreadable};
 use crate::store::verify::is_open;
 use crate::store::{Answered, StoreError};
 use std::path::Path;
@@ -47,7 +47,7 @@ impl Link<'_> {
         if memchr::memmem::find(self.state, b"\"dropped\":").is_none() {
             return Ok(None);
         }
-        let record = Record::decode(&[self.log, self.state].concat());
+        let record = Record::<Noted>::decode(&[self.log, self.state].concat());
         record.map(|record| record.state.dropped).map_err(|error| unreadable("record of the journal", error))
     }
 
@@ -57,15 +57,16 @@ impl Link<'_> {
     ///
     /// When the record is not what this version writes.
     pub fn shown(&self, id: MessageId) -> Result<Option<Shown>, StoreError> {
-        let Record { log, state } = Record::decode(&[self.log, self.state].concat())
+        let Record { log, state } = Record::<Noted>::decode(&[self.log, self.state].concat())
             .map_err(|error| unreadable("record of the journal", error))?;
-        if log.events.iter().all(|event| event.value.message != Some(id)) {
+        if log.events.iter().all(|event| event.message != Some(id)) {
             return Ok(None);
         }
-        let answered = state.answered.map(|(_, answered)| answered.value).filter(|given| given.message == Some(id));
+        let answered =
+            state.answered.map(|(_, answered)| answered.into_value()).filter(|given| given.message == Some(id));
         let mut shown = Shown {
             certificates: log.certificates,
-            inserted: state.inserts.into_iter().map(|message| message.value).find(|message| message.id == id),
+            inserted: state.inserts.into_iter().map(Written::into_value).find(|message| message.id == id),
             packed: None,
             as4_receipt: None,
             received: state.received.filter(|_| answered.is_some()),

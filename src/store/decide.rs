@@ -1,10 +1,12 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{Change, Clock, Message, MessageId, Outcome, Timestamp};
+use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Timestamp};
 use crate::store::index::{Index, Stage};
+use crate::store::journal::{Beginning, Spot};
+use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
-use crate::store::record::{Prepared, Record, Settled, Written};
+use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
 use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +15,15 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     index: &'a Index,
-    answered: HashMap<DuplicateKey, Answered>,
-    /// Changed messages as they will be; none where they will not be any more.
-    pub(super) messages: HashMap<MessageId, Option<Message>>,
+    answered: HashMap<DuplicateKey, Written<Answered>>,
+    messages: HashMap<MessageId, Version>,
+    dropped: Option<Beginning>,
+    /// Events by record.
+    events: Vec<(Spot, Vec<Noted>)>,
+    /// Payloads to which a message no longer refers.
+    pub(super) given_up: Vec<BlobId>,
     /// Messages whose claim ends.
     pub(super) released: HashSet<MessageId>,
-    /// The changes of the index.
-    pub(super) stage: Stage,
 }
 
 /// What was decided about a transaction.
@@ -38,9 +42,10 @@ pub(super) struct Draft {
     released: HashSet<MessageId>,
 }
 
+/// A message before and after; none where it is not there.
 #[derive(Debug)]
 struct Version {
-    old: Option<Message>,
+    old: Option<Written<Message>>,
     new: Option<Written<Message>>,
 }
 
@@ -51,8 +56,10 @@ impl<'a> Group<'a> {
             index,
             answered: HashMap::new(),
             messages: HashMap::new(),
+            dropped: None,
+            events: Vec::new(),
+            given_up: Vec::new(),
             released: HashSet::new(),
-            stage: Stage::default(),
         }
     }
 
@@ -72,8 +79,9 @@ impl<'a> Group<'a> {
         }
         let mut draft = Draft::default();
         for message in transaction.inserts {
-            if self.current(&draft, message.value.id)?.is_some() {
-                return Err(StoreError::Exists(message.value.id));
+            let id = message.value().id;
+            if self.current(&draft, id)?.is_some() {
+                return Err(StoreError::Exists(id));
             }
             draft.put(None, message.clone());
             record.state.inserts.push(message);
@@ -95,29 +103,62 @@ impl<'a> Group<'a> {
         Ok(Decision::Write(Box::new((record, draft))))
     }
 
-    /// Takes a decided transaction, written as record `seq`, into the group.
-    pub(super) fn join(&mut self, seq: u64, record: Record, draft: Draft) -> Result<(), StoreError> {
+    /// Takes a decided transaction, written in this spot, into the group.
+    pub(super) fn join(&mut self, spot: Spot, record: Record, draft: Draft) {
+        let noted = |event: &Written<_>| Noted::of(event.value());
+        self.events.push((spot, record.log.events.iter().map(noted).collect()));
+        self.take(draft, record.state);
+    }
+
+    fn take(&mut self, draft: Draft, state: State) {
         for (id, version) in draft.messages {
-            self.stage.message(version.old.as_ref(), version.new.as_ref())?;
-            self.messages.insert(id, version.new.map(|new| new.value));
+            if let Some(old) = &version.old {
+                let remain = version.new.as_ref().map(|new| new.value().payloads()).unwrap_or_default();
+                self.given_up.extend(old.value().payloads().difference(&remain));
+            }
+            match self.messages.get_mut(&id) {
+                Some(known) => known.new = version.new,
+                None => drop(self.messages.insert(id, version)),
+            }
         }
         self.released.extend(draft.released);
-        for (key, answered) in record.state.answers.into_iter().chain(record.state.answered) {
-            self.stage.answered(&key, &answered);
-            self.answered.insert(key, answered.value);
+        self.answered.extend(state.answers.into_iter().chain(state.answered));
+        self.dropped = state.dropped.or(self.dropped.take());
+    }
+
+    /// The group begins in this spot of the journal, and spots were told from there.
+    pub(super) fn begins(&mut self, begin: Spot) {
+        self.events.iter_mut().for_each(|(spot, _)| *spot = spot.from(begin));
+    }
+
+    /// The changes of the index.
+    pub(super) fn stage(&self) -> Result<Stage, StoreError> {
+        let messages: Vec<&Version> = self.messages.values().collect();
+        let mut stage = Stage::default();
+        let staged = in_parts(&messages, |part| {
+            let mut stage = Stage::default();
+            let staged = part.iter().try_for_each(|one| stage.message(one.old.as_ref(), one.new.as_ref()));
+            staged.map(|()| stage)
+        });
+        for part in staged {
+            stage.append(part?);
         }
-        if let Some(dropped) = &record.state.dropped {
-            self.stage.dropped(dropped)?;
+        self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        if let Some(dropped) = &self.dropped {
+            stage.dropped(dropped)?;
         }
-        for (n, event) in (0..).zip(&record.log.events) {
-            self.stage.event(seq, n, event);
-        }
-        Ok(())
+        self.events.iter().for_each(|(spot, events)| stage.events(*spot, events));
+        Ok(stage)
+    }
+
+    /// Changed messages as they are now.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values().filter_map(|version| version.new.as_ref()).map(Written::value)
     }
 
     /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
     /// before, so every message that is named is known.
-    pub(super) fn replay(&mut self, seq: u64, mut record: Record, whole: bool) -> Result<(), StoreError> {
+    pub(super) fn replay(&mut self, spot: Spot, mut record: Record<Noted>, whole: bool) -> Result<(), StoreError> {
         let mut draft = Draft::default();
         for message in std::mem::take(&mut record.state.inserts) {
             draft.put(None, message);
@@ -125,8 +166,8 @@ impl<'a> Group<'a> {
         for settled in std::mem::take(&mut record.state.settled) {
             match self.current(&draft, settled.id)? {
                 Some(old) => {
-                    let new = Written::new(settled.on(old.clone(), record.log.at))?;
-                    draft.put(Some(old), new);
+                    let new = settled.on(old.value().clone(), record.log.at);
+                    draft.put(Some(old), Written::later(new));
                 }
                 None if whole => return Err(StoreError::Unknown(settled.id)),
                 // Its state comes whole in a later record, or it is not kept any more.
@@ -134,7 +175,7 @@ impl<'a> Group<'a> {
             }
         }
         for carried in std::mem::take(&mut record.state.carried) {
-            let old = self.current(&draft, carried.value.id)?;
+            let old = self.current(&draft, carried.value().id)?;
             draft.put(old, carried);
         }
         for id in &record.state.forgotten {
@@ -142,7 +183,9 @@ impl<'a> Group<'a> {
                 draft.forget(old);
             }
         }
-        self.join(seq, record, draft)
+        self.events.push((spot, record.log.events));
+        self.take(draft, record.state);
+        Ok(())
     }
 
     fn settle(
@@ -153,7 +196,8 @@ impl<'a> Group<'a> {
         (now, steady): (Timestamp, Timestamp),
     ) -> Result<Settled, StoreError> {
         let id = settlement.id;
-        let current = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
+        let written = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
+        let current = written.value();
         if let Some(claim) = settlement.claim {
             if self.released.contains(&id) || queue.lease(id) != Some(claim) {
                 return Err(StoreError::ClaimLost(id));
@@ -181,17 +225,18 @@ impl<'a> Group<'a> {
             });
         }
         let settled = Settled { id, status, changes };
-        draft.put(Some(current.clone()), Written::new(settled.clone().on(current, now))?);
+        let new = settled.clone().on(current.clone(), now);
+        draft.put(Some(written), Written::later(new));
         Ok(settled)
     }
 
     /// What has to stay is written as it is in the order of all transactions, so that no change is lost between.
     fn keep_up(&self, draft: &mut Draft, record: &mut Record, upkeep: Upkeep) -> Result<(), StoreError> {
         for id in upkeep.carry {
-            record.state.carried.extend(self.current(draft, id)?.map(Written::new).transpose()?);
+            record.state.carried.extend(self.current(draft, id)?);
         }
         for id in upkeep.forget {
-            if let Some(message) = self.current(draft, id)?.filter(|message| message.status.is_final()) {
+            if let Some(message) = self.current(draft, id)?.filter(|message| message.value().status.is_final()) {
                 draft.forget(message);
                 record.state.forgotten.push(id);
             }
@@ -204,29 +249,29 @@ impl<'a> Group<'a> {
     }
 
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
-        self.answered.get(key).cloned().map_or_else(|| self.index.answered(key), |first| Ok(Some(first)))
+        self.answered.get(key).map_or_else(|| self.index.answered(key), |first| Ok(Some(first.value().clone())))
     }
 
-    fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Message>, StoreError> {
-        match draft.messages.get(&id) {
-            Some(version) => Ok(version.new.as_ref().map(|new| new.value.clone())),
-            None => self.messages.get(&id).cloned().map_or_else(|| self.index.message(id), Ok),
+    fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Written<Message>>, StoreError> {
+        match draft.messages.get(&id).or_else(|| self.messages.get(&id)) {
+            Some(version) => Ok(version.new.clone()),
+            None => Ok(self.index.message(id)?.map(Written::later)),
         }
     }
 }
 
 impl Draft {
-    fn put(&mut self, old: Option<Message>, new: Written<Message>) {
-        match self.messages.get_mut(&new.value.id) {
+    fn put(&mut self, old: Option<Written<Message>>, new: Written<Message>) {
+        match self.messages.get_mut(&new.value().id) {
             Some(version) => version.new = Some(new),
-            None => drop(self.messages.insert(new.value.id, Version { old, new: Some(new) })),
+            None => drop(self.messages.insert(new.value().id, Version { old, new: Some(new) })),
         }
     }
 
-    fn forget(&mut self, old: Message) {
-        match self.messages.get_mut(&old.id) {
+    fn forget(&mut self, old: Written<Message>) {
+        match self.messages.get_mut(&old.value().id) {
             Some(version) => version.new = None,
-            None => drop(self.messages.insert(old.id, Version { old: Some(old), new: None })),
+            None => drop(self.messages.insert(old.value().id, Version { old: Some(old), new: None })),
         }
     }
 }

@@ -3,20 +3,21 @@
 //! Folders below the data folder: `journal/`, `index/` (may be deleted while nothing runs),
 //! `blobs/`; files: `lock`, `index.state`.
 
-use crate::limits::{CLAIM_OVERDUE_MAX, JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
+use crate::limits::{CLAIM_OVERDUE_MAX, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
     PartyId, Query, Timestamp,
 };
+use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
-use crate::store::decide::Group;
 use crate::store::disk::Medium;
-use crate::store::index::{Index, Stage};
-use crate::store::journal::{self, ChainHash, Found, Journal, Position, Syncs};
+use crate::store::index::Index;
+use crate::store::journal::{self, ChainHash, Found, Journal, Position, Records, Syncs};
 use crate::store::queue::Queue;
-use crate::store::record::{Prepared, Record, unreadable};
+use crate::store::record::Prepared;
+use crate::store::replay::Replay;
 use crate::store::retention::{Purged, Retention};
 use crate::store::state::{Closing, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
@@ -26,9 +27,9 @@ use crate::store::{
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What was found and done on opening, for the log.
@@ -135,7 +136,7 @@ impl EmbeddedStore {
     pub(super) fn start(shared: Shared, journal: Journal) -> Result<Self, StoreError> {
         Self::with(shared, journal, |writer| {
             let (commands, received) = sync_channel(STORE_QUEUE_MAX);
-            let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
+            let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run(&received));
             let thread = thread.map_err(|source| StoreError::io("start the store's thread", source))?;
             Ok(Writing::Beside(Some((commands, thread))))
         })
@@ -203,13 +204,13 @@ impl EmbeddedStore {
             }
             Writing::Beside(running) => {
                 let send = |transaction| {
-                    let (answer, outcome) = sync_channel(1);
+                    let (answer, outcome) = answer();
                     let (commands, _) = running.as_ref()?;
                     commands.send(Command { transaction: Prepared::new(transaction), answer }).ok()?;
                     Some(outcome)
                 };
                 let outcomes: Vec<_> = transactions.into_iter().map(send).collect();
-                let receive = |outcome: Option<Receiver<_>>| outcome.and_then(|outcome| outcome.recv().ok());
+                let receive = |outcome: Option<Awaited<_>>| outcome.and_then(Awaited::wait);
                 outcomes.into_iter().map(|one| receive(one).unwrap_or_else(|| Err(self.ended()))).collect()
             }
         }
@@ -301,6 +302,14 @@ impl Store for EmbeddedStore {
 
     fn lanes(&self) -> Vec<LaneLoad> {
         self.queue().loads()
+    }
+
+    fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        self.queue().lane_of(id)
+    }
+
+    fn first_of(&self, lane: &Lane) -> Option<MessageId> {
+        self.queue().first_of(lane)
     }
 
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -470,9 +479,10 @@ fn open_index(
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
     let missing = !disk.has_index(&index_folder);
     let found = trusted.and_then(|()| {
-        let index = Index::open(disk, &index_folder).map_err(|error| error.to_string())?;
+        let index = open().map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
         match position {
             None if index.is_empty() => Ok((index, None)),
@@ -488,23 +498,23 @@ fn open_index(
             opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
             set_aside(disk, &index_folder, "lost")?;
             opening.lost = position.seq;
-            (Index::open(disk, &index_folder)?, None)
+            (open()?, None)
         }
         Err(why) => {
             opening.rebuilt = Some(why).filter(|_| disk.has_index(&index_folder));
             set_aside(disk, &index_folder, "aside")?;
-            (Index::open(disk, &index_folder)?, None)
+            (open()?, None)
         }
     };
     let journal = {
         // What an index in the making does not know may have been dropped.
         let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
-        let mut replay = Replay { index: &index, group: None, last: None, bytes: 0, whole, tell };
-        let (journal, found) =
-            Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut |position, payload| {
-                replay.record(position, payload)
-            })?;
-        replay.publish()?;
+        let (journal, found) = thread::scope(|scope| {
+            let mut replay = Replay::new(scope, &index, whole, tell);
+            let mut each = |position: &Position, payload: &[u8]| replay.record(position, payload);
+            let opened = Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut each)?;
+            replay.end().map(|()| opened)
+        })?;
         opening.journal = found;
         journal
     };
@@ -513,38 +523,4 @@ fn open_index(
         opening.rebuilt.get_or_insert_with(|| "it was missing".into());
     }
     Ok((index, journal, opening))
-}
-
-/// Brings journal records into the index, many at a time.
-struct Replay<'a> {
-    index: &'a Index,
-    group: Option<Group<'a>>,
-    last: Option<Position>,
-    bytes: usize,
-    /// Whether every message that a record names is known.
-    whole: bool,
-    tell: Tell<'a>,
-}
-
-impl Replay<'_> {
-    fn record(&mut self, position: &Position, payload: &[u8]) -> Result<(), StoreError> {
-        let record = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
-        let group = self.group.get_or_insert_with(|| Group::new(self.index));
-        group.replay(position.seq, record, self.whole)?;
-        self.last = Some(position.clone());
-        self.bytes += payload.len();
-        if self.bytes < JOURNAL_GROUP_BYTES { Ok(()) } else { self.publish() }
-    }
-
-    fn publish(&mut self) -> Result<(), StoreError> {
-        self.bytes = 0;
-        let stage: Option<Stage> = self.group.take().map(|group| group.stage);
-        match stage.zip(self.last.take()) {
-            Some((stage, position)) => {
-                (self.tell)(&position);
-                self.index.publish(stage, &position)
-            }
-            None => Ok(()),
-        }
-    }
 }

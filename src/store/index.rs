@@ -12,8 +12,8 @@
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
 //! | `k` AS4 message id, party | what was answered |
-//! | `v` id record number; `r` record number | the event |
-//! | `g` time record number | the message of that event, none for one without |
+//! | `v` id record number; `r` record number | where the journal has that record |
+//! | `g` time record number | the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
 //! | `d` created id, of a message that has ended and has payloads | – |
 //! | `y` | what was dropped of the journal |
@@ -24,13 +24,13 @@ use crate::model::{
     Axis, BlobId, Direction, Event, LogPlace, Logged, Message, MessageId, Outcome, Status, Stream, Timestamp,
 };
 use crate::store::disk::Disk;
-use crate::store::journal::{Beginning, Position};
-use crate::store::keys::{Batch, Keys};
-use crate::store::record::{Written, unreadable};
+use crate::store::journal::{Beginning, Position, Records, Spot};
+use crate::store::keys::{Batch, Keys, Octets};
+use crate::store::record::{self, Noted, Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -55,6 +55,7 @@ pub(super) type Place = [u8; 24];
 #[derive(Debug)]
 pub(super) struct Index {
     keys: Box<dyn Keys>,
+    records: Records,
     tally: Mutex<Tally>,
 }
 
@@ -63,8 +64,6 @@ pub(super) struct Index {
 pub(super) struct Stage {
     batch: Batch,
     tally: BTreeMap<Vec<u8>, i64>,
-    /// Payloads that a message no longer refers to.
-    pub(super) dropped: Vec<BlobId>,
 }
 
 /// When work on a message is due, and where it waits for its turn.
@@ -81,12 +80,12 @@ struct Head {
 }
 
 impl Index {
-    /// Opens or creates the index.
+    /// Opens or creates the index of these records.
     ///
     /// # Errors
     ///
     /// Whatever is wrong with it: it is then to be moved aside.
-    pub(super) fn open(disk: &dyn Disk, folder: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(disk: &dyn Disk, folder: &Path, records: Records) -> Result<Self, StoreError> {
         let keys = disk.index(folder)?;
         let mut tally = Tally::new();
         for entry in keys.below(b"n") {
@@ -95,7 +94,7 @@ impl Index {
                 tally.insert(key[1..].to_vec(), u64::from_be_bytes(count));
             }
         }
-        Ok(Self { keys, tally: Mutex::new(tally) })
+        Ok(Self { keys, records, tally: Mutex::new(tally) })
     }
 
     /// The journal record up to which the index goes. `None`: it is new, or of another format.
@@ -110,7 +109,17 @@ impl Index {
     }
 
     /// Makes the changes visible, all at once.
-    pub(super) fn publish(&self, mut stage: Stage, position: &Position) -> Result<(), StoreError> {
+    pub(super) fn publish(&self, stage: Stage, position: &Position) -> Result<(), StoreError> {
+        self.keys.apply(self.batch(stage, position)?)
+    }
+
+    /// As [`Self::publish`], for very many changes.
+    pub(super) fn load(&self, stage: Stage, position: &Position) -> Result<(), StoreError> {
+        self.keys.load(self.batch(stage, position)?)
+    }
+
+    /// All changes, with those of the tally and of the position.
+    fn batch(&self, mut stage: Stage, position: &Position) -> Result<Batch, StoreError> {
         let head = Head { format: FORMAT, position: position.clone() };
         stage.batch.insert(*b"z", json(&head, "position")?);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +134,7 @@ impl Index {
                 stage.batch.insert(stored, count.to_be_bytes());
             }
         }
-        self.keys.apply(stage.batch)
+        Ok(stage.batch)
     }
 
     /// One message.
@@ -145,15 +154,14 @@ impl Index {
 
     /// The events of a message, oldest first.
     pub(super) fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
-        self.keys.below(&key(b'v', &[id.0.as_bytes()])).map(|entry| parse(&entry?.1, "event")).collect()
+        let found = self.keys.below(&key(b'v', &[id.0.as_bytes()]));
+        found.filter_map(|entry| self.logged(entry).transpose()).map(|logged| Ok(logged?.event)).collect()
     }
 
     /// The events of a message, newest first.
     pub(super) fn log_of(&self, id: MessageId) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
-        self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev().map(|entry| {
-            let (key, value) = entry?;
-            logged(&key, &value)
-        })
+        let found = self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev();
+        found.filter_map(|entry| self.logged(entry).transpose())
     }
 
     /// The events before a place, from `since` on, newest first.
@@ -164,21 +172,23 @@ impl Index {
     ) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
         let start = since.map_or_else(|| b"g".to_vec(), |at| key(b'g', &[&time_key(at)]));
         let end = before.map_or_else(|| b"h".to_vec(), log_key).max(start.clone());
-        self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev().map(|entry| {
-            let (place, id) = entry?;
-            let number = place.last_chunk::<12>().copied().unwrap_or_default();
-            let kind = if id.is_empty() { b'r' } else { b'v' };
-            let key = key(kind, &[&id, &number]);
-            let value = self.keys.value(&key)?.ok_or_else(|| {
-                StoreError::io("the index", std::io::Error::other("it names an event that it does not have"))
-            })?;
-            logged(&key, &value)
-        })
+        let found = self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev();
+        found.filter_map(|entry| self.logged(entry).transpose())
+    }
+
+    /// The event of a key that ends with the number of its record and its place in that; none where its segment went meanwhile.
+    fn logged(&self, found: Result<(Octets, Octets), StoreError>) -> Result<Option<Logged>, StoreError> {
+        let (key, value) = found?;
+        let ((record, n), (offset, segment)) = (numbers_at_end(&key), numbers_at_end(&value));
+        let Some(payload) = self.records.payload(Spot { segment, offset, seq: record })? else { return Ok(None) };
+        let event = record::events(&payload)?.into_iter().nth(usize::try_from(n).unwrap_or(usize::MAX));
+        Ok(event.map(|event| Logged { record, place: LogPlace { at: event.at, record, event: n }, event }))
     }
 
     /// The latest events without message, newest first.
     pub(super) fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.keys.below(b"r").rev().take(limit).map(|entry| parse(&entry?.1, "event")).collect()
+        let found = self.keys.below(b"r").rev().filter_map(|entry| self.logged(entry).transpose());
+        found.take(limit).map(|logged| Ok(logged?.event)).collect()
     }
 
     /// What was dropped of the journal.
@@ -199,12 +209,12 @@ impl Index {
     }
 
     /// Takes the events of a record out, whose segment goes.
-    pub(super) fn remove_events(&self, records: &[(u64, Vec<Event>)]) -> Result<(), StoreError> {
+    pub(super) fn remove_events(&self, records: &[(u64, Vec<Noted>)]) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         for (seq, events) in records {
             for (n, event) in (0..).zip(events) {
                 batch.remove(log_key(LogPlace { at: event.at, record: *seq, event: n }));
-                batch.remove(event_key(*seq, n, event));
+                batch.remove(event_key(*seq, n, event.message));
             }
         }
         self.keys.apply(batch)
@@ -266,23 +276,21 @@ impl Stage {
     /// Puts `new` in the place of `old`.
     pub(super) fn message(
         &mut self,
-        old: Option<&Message>,
+        old: Option<&Written<Message>>,
         written: Option<&Written<Message>>,
     ) -> Result<(), StoreError> {
-        let new = written.map(|written| &written.value);
+        let (old, new) = (old.map(Written::value), written.map(Written::value));
         let (before, after) = (old.map(references).unwrap_or_default(), new.map(references).unwrap_or_default());
-        for gone in before.difference(&after) {
-            self.batch.remove(gone.as_slice());
+        for gone in before.iter().filter(|key| !after.contains(key)) {
+            self.batch.remove(gone.clone());
         }
-        for more in after.difference(&before) {
+        for more in after.into_iter().filter(|key| !before.contains(key)) {
             match more.first() {
-                Some(b's' | b'l' | b'w' | b'h' | b'd') => self.batch.add(more.as_slice(), []),
-                _ => self.batch.insert(more.as_slice(), []),
+                Some(b's' | b'l' | b'w' | b'h' | b'd') => self.batch.add(more, Octets::default()),
+                _ => self.batch.insert(more, Octets::default()),
             }
         }
         self.due(old, new)?;
-        let remain = new.map(Message::payloads).unwrap_or_default();
-        self.dropped.extend(old.map(Message::payloads).unwrap_or_default().difference(&remain));
         for gone in old.map(counted).unwrap_or_default() {
             *self.tally.entry(gone).or_default() -= 1;
         }
@@ -290,7 +298,7 @@ impl Stage {
             *self.tally.entry(more).or_default() += 1;
         }
         match (old, written) {
-            (_, Some(new)) => self.batch.insert(key(b'm', &[new.value.id.0.as_bytes()]), new.json()),
+            (_, Some(new)) => self.batch.insert(key(b'm', &[new.value().id.0.as_bytes()]), &*new.json()?),
             (Some(old), None) => self.batch.remove(key(b'm', &[old.id.0.as_bytes()])),
             (None, None) => {}
         }
@@ -315,8 +323,13 @@ impl Stage {
     }
 
     /// Puts what was answered.
-    pub(super) fn answered(&mut self, duplicate: &DuplicateKey, answered: &Written<Answered>) {
-        self.batch.insert(duplicate_key(duplicate), answered.json());
+    pub(super) fn answered(
+        &mut self,
+        duplicate: &DuplicateKey,
+        answered: &Written<Answered>,
+    ) -> Result<(), StoreError> {
+        self.batch.insert(duplicate_key(duplicate), &*answered.json()?);
+        Ok(())
     }
 
     /// Puts what was dropped of the journal.
@@ -325,12 +338,21 @@ impl Stage {
         Ok(())
     }
 
-    /// Puts an event, the `n`th of record `seq`.
-    pub(super) fn event(&mut self, seq: u64, n: u32, written: &Written<Event>) {
-        let event = &written.value;
-        let id = event.message.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
-        self.batch.insert(log_key(LogPlace { at: event.at, record: seq, event: n }), id);
-        self.batch.insert(event_key(seq, n, event), written.json());
+    /// Puts the events of a record.
+    pub(super) fn events(&mut self, spot: Spot, events: &[Noted]) {
+        let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
+        for (n, event) in (0..).zip(events) {
+            self.batch.insert(log_key(LogPlace { at: event.at, record: spot.seq, event: n }), value.clone());
+            self.batch.insert(event_key(spot.seq, n, event.message), value.clone());
+        }
+    }
+
+    /// Adds the changes of another one, of other messages, and puts them in order.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.batch.changes.append(&mut other.batch.changes);
+        for (counted, more) in other.tally {
+            *self.tally.entry(counted).or_default() += more;
+        }
     }
 }
 
@@ -428,36 +450,47 @@ fn counted(message: &Message) -> Vec<Vec<u8>> {
     keys
 }
 
-/// Every key without value that leads to a message.
-fn references(message: &Message) -> BTreeSet<Vec<u8>> {
+/// Every key without value that leads to a message, each once.
+fn references(message: &Message) -> Vec<Octets> {
     let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
-    let by = |kind, text: &str| [text_prefix(kind, text).as_slice(), &created].concat();
-    let mut keys = BTreeSet::from([
-        key(b'c', &[&created]),
-        key(b's', &[&tally_key(message.direction, message.status), &created]),
-        by(b'e', &message.envelope_id.folded()),
-        by(b'p', &message.from.folded()),
-        by(b'p', &message.to.folded()),
-    ]);
+    let (from, to) = (message.from.folded(), message.to.folded());
+    let (mut keys, mut buffer) = (Vec::with_capacity(16), Vec::with_capacity(128));
+    let mut put = |parts: &[&[u8]]| {
+        buffer.clear();
+        parts.iter().for_each(|part| buffer.extend_from_slice(part));
+        let key = Octets::from(buffer.as_slice());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    };
+    let by = |kind: u8, text: &str, put: &mut dyn FnMut(&[&[u8]])| put(&[&[kind], text.as_bytes(), &[0], &created]);
+    put(&[b"c", &created]);
+    put(&[b"s", &tally_key(message.direction, message.status), &created]);
+    by(b'e', &message.envelope_id.folded(), &mut put);
+    by(b'p', &from, &mut put);
+    by(b'p', &to, &mut put);
     if message.is_waiting() {
-        keys.insert(by(b'w', &message.to.folded()));
+        by(b'w', &to, &mut put);
     }
     if message.has_notice() {
-        keys.insert(by(b'f', &message.from.folded()));
+        by(b'f', &from, &mut put);
     }
     if message.is_held() {
-        keys.insert(key(HELD[0], &[&created]));
+        put(&[HELD, &created]);
     }
-    if message.status.is_final() && !message.payloads().is_empty() {
-        keys.insert(key(ENDED_WITH_PAYLOADS[0], &[&created]));
+    let payloads = message.payloads();
+    if message.status.is_final() && !payloads.is_empty() {
+        put(&[ENDED_WITH_PAYLOADS, &created]);
     }
-    keys.extend(message.partner.as_ref().map(|partner| by(b'o', partner.as_str())));
-    keys.extend(message.as4_message_id.as_ref().map(|as4| by(b'a', as4.as_str())));
-    keys.extend(message.conversations().map(|conversation| by(b'x', conversation)));
-    lanes(message, &mut |lane| {
-        keys.insert([lane.prefix().as_slice(), &created].concat());
-    });
-    keys.extend(message.payloads().iter().map(|blob| key(b'b', &[blob.0.as_bytes(), id])));
+    if let Some(partner) = &message.partner {
+        by(b'o', partner.as_str(), &mut put);
+    }
+    if let Some(as4) = &message.as4_message_id {
+        by(b'a', as4.as_str(), &mut put);
+    }
+    message.conversations().for_each(|conversation| by(b'x', conversation, &mut put));
+    lanes(message, &mut |lane| put(&[&lane.prefix(), &created]));
+    payloads.iter().for_each(|blob| put(&[b"b", blob.0.as_bytes(), id]));
     keys
 }
 
@@ -469,9 +502,9 @@ fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
     [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
 }
 
-fn event_key(seq: u64, n: u32, event: &Event) -> Vec<u8> {
+fn event_key(seq: u64, n: u32, message: Option<MessageId>) -> Vec<u8> {
     let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
-    match event.message {
+    match message {
         Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
         None => key(b'r', &[&seq, &n]),
     }
@@ -481,13 +514,12 @@ fn log_key(place: LogPlace) -> Vec<u8> {
     key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
 }
 
-/// An event with its place, from a key that ends with the number of its record and its place in that.
-fn logged(key: &[u8], value: &[u8]) -> Result<Logged, StoreError> {
-    let event: Event = parse(value, "event")?;
-    let place = key.last_chunk::<12>().copied().unwrap_or_default();
-    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    let (record, n) = (number(&place[..8]), u32::try_from(number(&place[8..])).unwrap_or(u32::MAX));
-    Ok(Logged { record, place: LogPlace { at: event.at, record, event: n }, event })
+/// The two numbers with which the keys and values of events end.
+fn numbers_at_end(bytes: &[u8]) -> (u64, u32) {
+    let last = bytes.last_chunk::<12>().copied().unwrap_or_default();
+    let (first, second) =
+        (last.first_chunk().copied().unwrap_or_default(), last.last_chunk().copied().unwrap_or_default());
+    (u64::from_be_bytes(first), u32::from_be_bytes(second))
 }
 
 /// Nanoseconds since 1970, so that the order of bytes is the order of time. Times beyond the years

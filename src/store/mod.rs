@@ -3,6 +3,7 @@
 //! [`embedded`] keeps every change in an append-only [`journal`] and has an index, of a library's [`keys`], that can
 //! be rebuilt from it; [`blob`] keeps the payloads as files beside it.
 
+mod answer;
 pub mod backup;
 pub mod bench;
 pub mod blob;
@@ -14,9 +15,11 @@ mod index;
 pub mod journal;
 pub mod keys;
 mod log;
+mod parts;
 mod query;
 mod queue;
 mod record;
+mod replay;
 pub mod retention;
 mod state;
 mod turns;
@@ -324,6 +327,10 @@ pub trait Store: Send + Sync {
     fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
+    /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
+    fn lane_of(&self, id: MessageId) -> Option<Lane>;
+    /// The message of a lane that is due first, of those that nobody has claimed.
+    fn first_of(&self, lane: &Lane) -> Option<MessageId>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
     fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
     /// One message.

@@ -223,6 +223,19 @@ impl Queue {
         self.lanes.iter().map(load).collect()
     }
 
+    /// The lane of a message with work to do.
+    pub(super) fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
+    }
+
+    /// The message of a lane that is due first, of those that nobody has claimed.
+    pub(super) fn first_of(&self, lane: &Lane) -> Option<MessageId> {
+        let streams = self.streams.iter().filter(|(stream, _)| stream.lane(&self.routes) == *lane);
+        let free = |id: &MessageId| self.entries.get(id).is_some_and(|entry| entry.lease.is_none());
+        let first = streams.filter_map(|(_, set)| set.iter().find(|(_, id)| free(id)));
+        first.min().map(|(_, id)| *id)
+    }
+
     /// Nobody may claim `id` while its settlement is on its way to the disk.
     pub(super) fn settling(&mut self, id: MessageId) {
         self.busy.insert(id);
@@ -234,10 +247,6 @@ impl Queue {
         for id in std::mem::take(&mut self.busy) {
             self.change(id, |_| {});
         }
-    }
-
-    fn lane_of(&self, id: MessageId) -> Option<Lane> {
-        self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
     }
 
     fn moved(&mut self, stream: &Arc<Stream>, change: impl FnOnce(&mut State), due: Option<Timestamp>) {

@@ -10,28 +10,49 @@ use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Tra
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
+
+/// What most transactions take.
+const LINES_BYTES: usize = 2048;
 
 /// One transaction as decided.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct Record<E = Written<Event>> {
     /// What is shown to others.
-    pub(super) log: Log,
+    pub(super) log: Log<E>,
     /// What is not.
     pub(super) state: State,
 }
 
 /// The log line.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Log {
+pub(super) struct Log<E = Written<Event>> {
     /// When it was decided.
     pub(super) at: Timestamp,
-    /// Events, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<Written<Event>>,
+    /// Events, in order, or what is needed of them.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub(super) events: Vec<E>,
     /// The certificates that they name by their digest, in PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) certificates: Vec<String>,
+}
+
+/// Of an event, what the index has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Noted {
+    /// When.
+    pub(super) at: Timestamp,
+    /// The message it is about.
+    pub(super) message: Option<MessageId>,
+}
+
+impl Noted {
+    /// What is needed of this one.
+    pub(super) fn of(event: &Event) -> Self {
+        Self { at: event.at, message: event.message }
+    }
 }
 
 /// The state line.
@@ -76,33 +97,59 @@ pub(super) struct Settled {
     pub(super) changes: Vec<Change>,
 }
 
-/// A value with its JSON, which is made once, by who has the time, and copied from there on: into the journal and into the index.
-#[derive(Clone, Debug)]
-pub(super) struct Written<T> {
-    /// The value.
-    pub(super) value: T,
-    json: Box<RawValue>,
-}
+/// A value, cheap to clone, with its JSON where that is there already: it is made once, by who has the time, and copied from
+/// there on, into the journal and into the index.
+#[derive(Debug)]
+pub(super) struct Written<T>(Arc<(T, Option<Box<RawValue>>)>);
 
 impl<T: Serialize> Written<T> {
     /// Makes the JSON.
     pub(super) fn new(value: T) -> Result<Self, StoreError> {
         let json =
             serde_json::value::to_raw_value(&value).map_err(|error| unreadable("part of a transaction", error))?;
-        Ok(Self { value, json })
+        Ok(Self(Arc::new((value, Some(json)))))
+    }
+
+    /// The JSON, made now where it is not there.
+    pub(super) fn json(&self) -> Result<Cow<'_, [u8]>, StoreError> {
+        match &self.0.1 {
+            Some(json) => Ok(Cow::Borrowed(json.get().as_bytes())),
+            None => serde_json::to_vec(&self.0.0).map(Cow::Owned).map_err(|error| unreadable("value", error)),
+        }
     }
 }
 
 impl<T> Written<T> {
-    /// The JSON.
-    pub(super) fn json(&self) -> &[u8] {
-        self.json.get().as_bytes()
+    /// Without JSON yet.
+    pub(super) fn later(value: T) -> Self {
+        Self(Arc::new((value, None)))
+    }
+
+    /// The value.
+    pub(super) fn value(&self) -> &T {
+        &self.0.0
     }
 }
 
-impl<T> Serialize for Written<T> {
+impl<T: Clone> Written<T> {
+    /// The value, by itself.
+    pub(super) fn into_value(self) -> T {
+        Arc::try_unwrap(self.0).map_or_else(|shared| shared.0.clone(), |(value, _)| value)
+    }
+}
+
+impl<T> Clone for Written<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Serialize> Serialize for Written<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.json.serialize(serializer)
+        match &self.0.1 {
+            Some(json) => json.serialize(serializer),
+            None => self.0.0.serialize(serializer),
+        }
     }
 }
 
@@ -110,7 +157,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Written<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         let value = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
-        Ok(Self { value, json })
+        Ok(Self(Arc::new((value, Some(json)))))
     }
 }
 
@@ -159,19 +206,27 @@ impl Record {
 
     /// Its two lines.
     pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        let mut lines = Vec::new();
+        let mut lines = Vec::with_capacity(LINES_BYTES);
         let written = serde_json::to_writer(&mut lines, &self.log).and_then(|()| {
             lines.push(b'\n');
             serde_json::to_writer(&mut lines, &self.state)
         });
         written.map(|()| lines).map_err(|error| unreadable("transaction", error))
     }
+}
 
+impl<E: DeserializeOwned> Record<E> {
     /// Reads its two lines.
     pub(super) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
         let (log, state) = lines(payload);
         Ok(Self { log: serde_json::from_slice(log)?, state: serde_json::from_slice(state)? })
     }
+}
+
+/// The events of a record.
+pub(super) fn events(payload: &[u8]) -> Result<Vec<Event>, StoreError> {
+    let log: Result<Log<Event>, _> = serde_json::from_slice(lines(payload).0);
+    log.map(|log| log.events).map_err(|error| unreadable("event", error))
 }
 
 impl Settled {

@@ -15,7 +15,7 @@ use crate::store::disk::Disk;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
-use crate::store::record::{Record, unreadable};
+use crate::store::record::{Noted, Record, unreadable};
 use crate::store::{Answered, DuplicateKey, Settlement, Store, StoreError, Transaction, Upkeep};
 use std::path::Path;
 
@@ -179,22 +179,22 @@ struct Segment {
     /// Answers, and when they were given, where that is told here.
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
     /// Events, by record.
-    events: Vec<(u64, Vec<Event>)>,
+    events: Vec<(u64, Vec<Noted>)>,
 }
 
 impl Segment {
     fn read(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32) -> Result<Self, StoreError> {
         let mut segment = Self { number, ..Self::default() };
         journal::segment(disk, folder, hash, number, &mut |position, payload| {
-            let Record { log, state } = Record::decode(payload).map_err(|error| unreadable("transaction", error))?;
+            let Record { log, state } =
+                Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))?;
             segment.newest = Some(log.at);
             segment.beginning = Beginning::up_to(position);
-            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value.id));
-            let given = state.answered.into_iter().map(|(key, answered)| (key, answered.value, Some(log.at)));
-            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.value, None));
+            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value().id));
+            let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
+            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
-            let events = log.events.into_iter().map(|event| event.value);
-            segment.events.push((position.seq, events.collect()));
+            segment.events.push((position.seq, log.events));
             Ok(())
         })?;
         Ok(segment)

@@ -4,7 +4,7 @@
 use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
 use crate::store::disk::{Disk, SystemDisk};
 use crate::store::journal::{self, Beginning, ChainHash, Position, hex};
-use crate::store::record::{Record, State, Written};
+use crate::store::record::{Noted, Record, State, Written};
 use crate::store::{Place, StoreError};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -176,7 +176,7 @@ fn damaged((what, place): journal::Damage) -> Finding {
 impl Contents {
     fn take(&mut self, journal: &Path, at: &Position, payload: &[u8]) -> Result<(), StoreError> {
         let State { inserts, settled, carried, forgotten, dropped, .. } =
-            Record::decode(payload).map(|record| record.state).map_err(|error| StoreError::Damaged {
+            Record::<Noted>::decode(payload).map(|record| record.state).map_err(|error| StoreError::Damaged {
                 what: format!("the record holds what this version does not read: {error}"),
                 place: Place {
                     segment: journal.join(format!("{:08}.log", at.segment)).display().to_string(),
@@ -186,7 +186,7 @@ impl Contents {
             })?;
         for message in &inserts {
             self.messages += 1;
-            self.named.insert(message.value.id, Named::of(&message.value));
+            self.named.insert(message.value().id, Named::of(message.value()));
         }
         self.dropped = dropped.or_else(|| self.dropped.take());
         for settled in settled {
@@ -196,7 +196,7 @@ impl Contents {
                 self.named.remove(&settled.id);
             }
         }
-        for Written { value: message, .. } in &carried {
+        for message in carried.iter().map(Written::value) {
             self.carried.insert(message.id);
             self.named.insert(message.id, Named::of(message));
         }

@@ -2,17 +2,18 @@
 //! with one sync, shows them to readers, and only then answers.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{BlobId, Clock, Stream};
+use crate::model::{BlobId, Clock};
+use crate::store::answer::Answer;
 use crate::store::blob::Blobs;
 use crate::store::decide::{Decision, Group};
 use crate::store::index::Index;
-use crate::store::journal::{Journal, Position, SyncError};
+use crate::store::journal::{Journal, SyncError, Synced};
 use crate::store::queue::Queue;
 use crate::store::record::Prepared;
 use crate::store::state::Closing;
 use crate::store::{Committed, StoreError};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What the writer and the readers share.
@@ -52,7 +53,7 @@ impl Shared {
 /// A transaction, and who waits for its end.
 pub(super) struct Command {
     pub(super) transaction: Result<Prepared, StoreError>,
-    pub(super) answer: SyncSender<Result<Committed, StoreError>>,
+    pub(super) answer: Answer<Result<Committed, StoreError>>,
 }
 
 /// The state of the thread.
@@ -74,8 +75,7 @@ impl Writer {
                 command.transaction
             }));
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // Who no longer waits need not be told.
-                drop(answer.send(outcome));
+                answer.give(outcome);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Writer {
             None => self.journal.sync(),
         };
         let outcome = match written {
-            Ok(Some(position)) => publish(&shared, group, &position).map_err(SyncError::Failed),
+            Ok(Some(synced)) => publish(&shared, group, &synced).map_err(SyncError::Failed),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -126,28 +126,22 @@ fn accept(
     if record.is_empty() {
         return Ok(Committed::Done);
     }
-    let seq = journal.append(&record.encode()?)?;
-    if let Err(error) = group.join(seq, record, draft) {
-        // The record is in the group and its effects are not: only a new start can tell them again.
-        return Err(stop(shared, &error));
-    }
+    let spot = journal.append(&record.encode()?)?;
+    group.join(spot, record, draft);
     Ok(Committed::Done)
 }
 
 /// Shows a durable group to readers and workers, and removes the payloads that nothing refers to any more.
-fn publish(shared: &Shared, group: Group<'_>, position: &Position) -> Result<(), StoreError> {
-    let Group { messages, released, mut stage, .. } = group;
-    let dropped = std::mem::take(&mut stage.dropped);
-    shared.index.publish(stage, position)?;
+fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(), StoreError> {
+    group.begins(synced.begin);
+    shared.index.publish(group.stage()?, &synced.last)?;
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-    released.into_iter().for_each(|id| queue.release(id));
-    for (id, message) in messages {
-        if let Some(message) = message {
-            queue.schedule(id, Stream::from(&message), Some(message.tried_since()), message.next_attempt_at);
-        }
+    group.released.iter().for_each(|id| queue.release(*id));
+    for message in group.changed() {
+        queue.schedule(message.id, message.into(), Some(message.tried_since()), message.next_attempt_at);
     }
     drop(queue);
-    shared.remove_unnamed(dropped);
+    shared.remove_unnamed(group.given_up);
     Ok(())
 }
 

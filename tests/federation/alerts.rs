@@ -230,3 +230,30 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
     assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_changes_with_the_configuration_and_who_stays_is_told_nothing_twice() {
+    let ((first, told_first), (second, told_second)) = (receiver(0), receiver(0));
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = |address| {
+        format!(
+            "\n[[alert]]\nsettle_seconds = 600\nkinds = [\"partner-down\"]\n[alert.webhook]\n\
+             url = \"http://{address}/alerts\"\nsecret_file = \"{secret}\"\n"
+        )
+    };
+    let retry = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]";
+    let site = Site::start_with(|text| text.replacen("[breaker]", retry, 1) + &webhook(first)).await;
+    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    assert_eq!(called(&told_first, "partner-down").1["state"], "begins");
+
+    site.reload(|text| text + &webhook(second)).unwrap();
+    assert_eq!(called(&told_second, "partner-down").1["state"], "begins");
+    // Both have looked again by now: the second has told, and a look of the first comes as often.
+    let third = site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    site.wait(third.id, |message| message.attempts > 1).await;
+    assert!(told_first.try_recv().is_err(), "the first was told before");
+
+    let mistakes = site.reload(|text| text.replace(&secret, "/nowhere")).unwrap_err();
+    assert!(mistakes.iter().any(|mistake| mistake.detail.contains("alert[0]")), "{mistakes:?}");
+}

@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod breaker;
 mod health;
 #[path = "../support/paced.rs"]
 mod paced;

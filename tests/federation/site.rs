@@ -2,7 +2,7 @@
 
 use super::paced::paced;
 use sluss::access_point::Router;
-use sluss::app::App;
+use sluss::app::{App, Reloader};
 use sluss::as4::{self, Compression, OutgoingPart, PackedPiece, Party, Property, UserMessage, pmode};
 use sluss::config::Config;
 use sluss::crypto::SystemRandom;
@@ -45,6 +45,8 @@ pub(crate) struct Site {
     address: String,
     api: String,
     client: Client,
+    file: PathBuf,
+    reloader: Reloader,
     _stop: watch::Sender<bool>,
     _running: Running,
     _folder: tempfile::TempDir,
@@ -104,6 +106,7 @@ impl Site {
         let app = App::build_on(medium, config, clock, Metrics::default()).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
+        let reloader = app.reloader();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(app.run(stopped));
         let bobs = identity(&bobs);
@@ -122,10 +125,18 @@ impl Site {
             address,
             api,
             client: Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap(),
+            file,
+            reloader,
             _stop: stop,
             _running: running,
             _folder: folder,
         }
+    }
+
+    /// Puts another configuration in force, as SIGHUP does.
+    pub(crate) fn reload(&self, change: impl FnOnce(String) -> String) -> Result<(), Vec<Problem>> {
+        std::fs::write(&self.file, change(std::fs::read_to_string(&self.file).unwrap())).unwrap();
+        self.reloader.reload(&Config::load(&self.file)?)
     }
 
     /// A message of Bob to Alice, as it should be.

@@ -11,6 +11,7 @@
 )]
 
 mod asx;
+mod cost;
 mod gate;
 mod phase4;
 
@@ -76,6 +77,11 @@ impl Running {
         // Whoever prints must not wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url: ready.split(' ').nth(1).unwrap().to_owned() }
+    }
+
+    /// Processor time that it has used, in seconds.
+    fn cpu_seconds(&self) -> f64 {
+        sluss::bench::processor_time(self.child.id()).unwrap().as_secs_f64()
     }
 }
 

@@ -26,15 +26,15 @@ const RECEIVERS: [&str; 3] = ["r2048", "r3072", "r4096"];
 const LARGE: usize = 100_000_000;
 
 /// phase4 with a PKI of its own.
-struct Phase4 {
-    script: PathBuf,
+pub(super) struct Phase4 {
+    pub(super) script: PathBuf,
     extent: Extent,
     keys: PathBuf,
 }
 
 impl Phase4 {
     /// Built, and with keys, once for all tests; none where it cannot run here.
-    fn here() -> Option<&'static Self> {
+    pub(super) fn here() -> Option<&'static Self> {
         static HERE: OnceLock<Option<Phase4>> = OnceLock::new();
         HERE.get_or_init(Self::prepare).as_ref()
     }
@@ -59,7 +59,7 @@ impl Phase4 {
         Some(Self { script, extent, keys })
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.keys.join(name).display().to_string()
     }
 
@@ -71,7 +71,7 @@ impl Phase4 {
         trust(&self.keys.join("trust.pem"))
     }
 
-    fn serve(&self, name: &str, options: &[&str]) -> Running {
+    pub(super) fn serve(&self, name: &str, options: &[&str]) -> Running {
         let (keystore, truststore) = (self.file(&format!("{name}.p12")), self.file("trust.p12"));
         let mut args = vec!["serve", "--port", "0", "--bc", "--keystore", &keystore, "--truststore", &truststore];
         args.extend_from_slice(options);

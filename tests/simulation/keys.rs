@@ -37,11 +37,11 @@ pub(crate) struct Open {
 fn change(map: &mut Map, batch: &Batch) {
     for (key, change) in &batch.changes {
         match change {
-            Change::Put(value) => drop(map.insert(key.clone(), value.as_slice().into())),
+            Change::Put(value) => drop(map.insert(key.to_vec(), value.clone())),
             Change::Add(value) => {
-                assert!(map.insert(key.clone(), value.as_slice().into()).is_none(), "{key:?} was there already");
+                assert!(map.insert(key.to_vec(), value.clone()).is_none(), "{key:?} was there already");
             }
-            Change::Remove => drop(map.remove(key)),
+            Change::Remove => drop(map.remove(&**key)),
         }
     }
 }

@@ -1,17 +1,18 @@
 //! Broken disks: a journal with a torn tail or a damaged middle, an index that is gone, cut short,
 //! garbled, behind or ahead.
 
-use crate::{duplicate, insert, message, open, open_with, settle, try_open, with_envelope};
-use sluss::limits::JOURNAL_SEGMENT_BYTES;
-use sluss::model::{Change, Event, Message, Outcome, Query, Stage, Timestamp};
+use crate::{duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
+use sluss::limits::{JOURNAL_SEGMENT_BYTES, REPLAY_BYTES};
+use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp};
 use sluss::store::disk::Medium;
-use sluss::store::journal::Journal;
+use sluss::store::journal::{Journal, Position};
 use sluss::store::keys::Engine;
-use sluss::store::{Settlement, Store, StoreError, Transaction};
+use sluss::store::{EmbeddedStore, Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that can be asked of a store, as one text.
 fn everything(store: &dyn Store) -> String {
@@ -118,7 +119,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
 /// The last record of the journal, and whether a tail was cut.
 fn reread(folder: &Path) -> (u64, bool) {
     let folder = folder.join("journal");
-    let (_, found) = Journal::open(&Medium::system(), &folder, crate::hash, None, &mut |_, _| Ok(())).unwrap();
+    let (_, found) = Journal::open(&Medium::system(), &folder, hash, None, &mut |_, _| Ok(())).unwrap();
     (found.last, found.torn.is_some())
 }
 
@@ -292,6 +293,82 @@ fn turn(file: &Path, at: usize) {
 fn of_version(index: &Path) -> PathBuf {
     let is_version = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with('v');
     files(index).into_iter().find(is_version).unwrap()
+}
+
+#[test]
+fn an_index_is_built_again_in_pieces_with_the_same_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    // Each piece has something that a later one changes: three of these messages are in one.
+    let large = "x".repeat(REPLAY_BYTES / 3);
+    let mut before: Vec<Message> = Vec::new();
+    for n in 0..12 {
+        let one = message();
+        let events = vec![Event::new(Timestamp::now(), Some(one.id), Stage::Accepted, format!("{n} {large}"))];
+        store.commit(Transaction { answered: Some(duplicate(n)), events, ..insert(&one) }).unwrap();
+        for (last, id) in before.iter().rev().take(5).map(|one| one.id).enumerate() {
+            let outcome = (last == 4).then_some(Outcome::Receipted);
+            let changes = vec![Change::Attempts(n), Change::Due(if last == 4 { None } else { Some(Timestamp::now()) })];
+            store.commit(settle(Settlement { id, claim: None, release: true, outcome, changes })).unwrap();
+        }
+        before.push(one);
+    }
+    let expected = everything(&store);
+    drop(store);
+    let mut told = Vec::new();
+    let clock = Arc::new(SystemClock);
+    let tell = &mut |position: &Position| told.push(position.seq);
+    let (store, _) = EmbeddedStore::open_telling(&Medium::system(), folder.path(), hash, clock, true, tell).unwrap();
+    assert_eq!(everything(&store), expected);
+    assert!(told.len() >= 4 && told.is_sorted(), "{told:?}");
+}
+
+/// The segment that was begun behind record 1: the one before went on, and a power cut brought it back.
+#[test]
+fn a_segment_whose_creation_was_taken_back_is_none_unless_it_holds_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    fill(&store);
+    let expected = everything(&store);
+    drop(store);
+    let segment = fs::read(first_segment(folder.path())).unwrap();
+    let mut header = segment[..64].to_vec();
+    header[12..20].copy_from_slice(&2_u64.to_le_bytes());
+    // The chain hash with record 1.
+    header[20..52].copy_from_slice(&segment[64 + 24..64 + 56]);
+    let crc = crc32fast::hash(&header[..52]);
+    header[52..56].copy_from_slice(&crc.to_le_bytes());
+    let next = folder.path().join("journal/00000002.log");
+    for anew in [false, true] {
+        fs::write(&next, &header).unwrap();
+        OpenOptions::new().write(true).open(&next).unwrap().set_len(JOURNAL_SEGMENT_BYTES).unwrap();
+        if anew {
+            fs::remove_dir_all(folder.path().join("index")).unwrap();
+        }
+        let (store, _) = open(folder.path());
+        assert_eq!((everything(&store), next.exists()), (expected.clone(), false), "{anew}");
+    }
+    let length = u32::from_le_bytes(segment[64..68].try_into().unwrap()) as usize + 56;
+    fs::write(&next, [&header, &segment[64 + length..64 + 2 * length]].concat()).unwrap();
+    let refused = try_open(folder.path()).unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Damaged { place, .. } if place.segment.contains("00000002.log")),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_event_whose_record_is_damaged_is_not_shown_as_if_it_were_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let all = fill(&store);
+    let segment = first_segment(folder.path());
+    let file = OpenOptions::new().write(true).open(&segment).unwrap();
+    let at = fs::read(&segment).unwrap().windows(10).position(|word| word == b"accepted 0").unwrap();
+    file.write_all_at(b"A", at as u64).unwrap();
+    let refused = store.events(all[0].id).unwrap_err();
+    assert!(matches!(&refused, StoreError::Damaged { place, .. } if place.record == 1), "{refused}");
+    assert_eq!(store.events(all[1].id).unwrap().len(), 1);
 }
 
 #[test]

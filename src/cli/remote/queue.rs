@@ -2,6 +2,7 @@
 
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
+use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::{Fault, MessageId, Problem};
 use crate::net::Body;
 use serde_json::Value;
@@ -23,9 +24,13 @@ pub struct QueueOptions {
     pub older_than: Option<Duration>,
     /// The kind of the last problem.
     pub cause: Option<String>,
+    /// Only those that come after this message.
+    pub after: Option<MessageId>,
+    /// At most so many.
+    pub limit: Option<usize>,
 }
 
-/// Lists messages, newest first, all pages of them.
+/// Lists messages, newest first: all pages of them, or as many as are asked for.
 ///
 /// # Errors
 ///
@@ -65,12 +70,15 @@ struct Pages<'a> {
     options: &'a QueueOptions,
     /// The last one of the page before.
     after: Option<String>,
+    /// How many are still asked for, where there is a limit.
+    left: Option<usize>,
     over: bool,
 }
 
 impl<'a> Pages<'a> {
     fn of(options: &'a QueueOptions) -> Self {
-        Self { options, after: None, over: false }
+        let after = options.after.map(|id| id.to_string());
+        Self { options, after, left: options.limit, over: false }
     }
 
     async fn next(&mut self, remote: &Remote) -> Result<Option<Vec<Value>>, Problem> {
@@ -86,11 +94,14 @@ impl<'a> Pages<'a> {
             ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
             ("cause", options.cause.clone()),
             ("after", self.after.take()),
+            ("limit", self.left.map(|left| left.min(LIST_MESSAGES_MAX).to_string())),
         ];
         let page = remote.get("/queue", &query).await?;
         self.after = page["next"].as_str().map(str::to_owned);
-        self.over = self.after.is_none();
-        Ok(Some(items(&page, "messages").to_vec()))
+        let messages = items(&page, "messages").to_vec();
+        self.left = self.left.map(|left| left.saturating_sub(messages.len()));
+        self.over = self.after.is_none() || self.left == Some(0);
+        Ok(Some(messages))
     }
 }
 
@@ -185,6 +196,7 @@ fn text(found: &Value) -> String {
         }
     }
     problem(&mut text, &found["message"]["error"], "");
+    waits(&mut text, found);
     text.push('\n');
     for event in items(found, "journey") {
         let _ = writeln!(text, "{}  {:<14}  {}", word(event, "at"), word(event, "stage"), word(event, "detail"));
@@ -194,6 +206,24 @@ fn text(found: &Value) -> String {
         problem(&mut text, &event["problem"], "    ");
     }
     text.trim_end().to_owned()
+}
+
+/// Why the message waits beyond its own next attempt, and what can be done.
+fn waits(text: &mut String, found: &Value) {
+    let awaited = &found["awaited"];
+    let partner = awaited["partner"].as_str().unwrap_or("recipients that have to be looked up");
+    let breaker = match awaited["condition"].as_str() {
+        Some("open") => format!("is open until {}", word(awaited, "open_until")),
+        Some("probing") => "is probing: one message asks whether it is back".to_owned(),
+        _ => return,
+    };
+    let _ = writeln!(text, "waits: the breaker of {partner} {breaker}");
+    let why = word(&awaited["last_failure"], "title");
+    let _ = writeln!(text, "  {} attempts failed, the last: {why}", word(awaited, "failures"));
+    let tried =
+        awaited["partner"].as_str().map(|partner| format!(" or `sluss partners try {partner}`")).unwrap_or_default();
+    let id = word(&found["message"], "id");
+    let _ = writeln!(text, "  it goes by itself when the partner answers; at once: `sluss queue retry {id}`{tried}");
 }
 
 /// A problem in lines: what, why, which rule.

@@ -45,10 +45,12 @@ fn queues(rows: &[Value]) -> Table {
     table
 }
 
-fn partners(rows: &[Value]) -> Table {
+/// Other access points, with their breakers.
+pub(super) fn partners(rows: &[Value]) -> Table {
     let mut table = Table::new(&[
         "PARTNER",
         "CONDITION",
+        "OPEN UNTIL",
         "FAILURES",
         "WAITING",
         "UNDER WAY",
@@ -58,7 +60,8 @@ fn partners(rows: &[Value]) -> Table {
     ]);
     for row in rows {
         let name = row["partner"].as_str().unwrap_or("(to be looked up)").to_owned();
-        let names = ["condition", "failures", "waiting", "in_flight", "last_success_at", "last_failure_at"];
+        let names =
+            ["condition", "open_until", "failures", "waiting", "in_flight", "last_success_at", "last_failure_at"];
         let kind = word(&row["last_failure"], "type");
         let why = kind.strip_prefix("urn:sluss:problem:").unwrap_or(&kind).to_owned();
         table.row([name].into_iter().chain(names.map(|name| word(row, name))).chain([why]));
@@ -83,7 +86,7 @@ mod tests {
         let status = json!({
             "queues": [{ "direction": "out", "status": "WAITING_FOR_RETRY", "messages": 7, "oldest": "2026-11-24T10:00:00Z" }],
             "partners": [
-                { "partner": "AP0007", "condition": "one-at-a-time", "failures": 9, "waiting": 7, "in_flight": 0,
+                { "partner": "AP0007", "condition": "open", "open_until": "2026-11-24T10:02:00Z", "failures": 9, "waiting": 7, "in_flight": 0,
                   "last_failure_at": "2026-11-24T10:01:00Z", "last_failure": { "type": "urn:sluss:problem:as4:RefusedByPeer" } },
                 { "partner": null, "condition": "healthy", "failures": 0, "waiting": 1, "in_flight": 1 },
             ],
@@ -91,9 +94,13 @@ mod tests {
             "version": "1",
         });
         let text = text(&status);
-        for part in
-            ["out        WAITING_FOR_RETRY  7", "AP0007", "one-at-a-time", "as4:RefusedByPeer", "(to be looked up)"]
-        {
+        for part in [
+            "out        WAITING_FOR_RETRY  7",
+            "AP0007",
+            "open       2026-11-24T10:02:00Z",
+            "as4:RefusedByPeer",
+            "(to be looked up)",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(text.contains("0203:a.se") && text.ends_with("version: 1"), "{text}");

@@ -3,6 +3,7 @@
 use super::envelopes::{submit, take};
 use super::inbox::{InboxOptions, inbox};
 use super::lookup::{LookupOptions, lookup};
+use super::partners;
 use super::queue::{QueueOptions, list, show};
 use super::send::{SendOptions, send};
 use super::{ApiAddress, Remote};
@@ -281,9 +282,54 @@ async fn all_pages_of_the_queue_are_listed() {
 }
 
 #[tokio::test]
+async fn a_list_of_the_queue_ends_where_it_was_asked_to_and_goes_on_after_a_message() {
+    let asked: Arc<Mutex<Vec<BTreeMap<String, String>>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let queue = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        let count: usize = query["limit"].parse().unwrap();
+        seen.lock().unwrap().push(query);
+        let messages: Vec<Value> = (0..count.min(2)).map(|_| json!({"id": ID})).collect();
+        Json(json!({"messages": messages, "next": ID}))
+    };
+    let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
+    let options = QueueOptions { limit: Some(3), after: Some(ID.parse().unwrap()), ..QueueOptions::default() };
+    let printed = Printed::default();
+    list(&remote, &options, &printed.output(true)).await.unwrap();
+    assert_eq!(printed.lines().len(), 3);
+    let asked = asked.lock().unwrap();
+    let pages: Vec<(&str, &str)> = asked.iter().map(|query| (&*query["limit"], &*query["after"])).collect();
+    assert_eq!(pages, [("3", ID), ("1", ID)]);
+}
+
+#[tokio::test]
+async fn partners_are_listed_by_pages_and_tried_for_a_reason() {
+    let partner = |name: &str| json!({"partner": name, "condition": "open", "open_until": "2026-11-24T10:02:00Z"});
+    let pages = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        Json(match query.get("after") {
+            None => json!({"partners": [partner("AP1")], "next": "AP1"}),
+            Some(_) => json!({"partners": [partner("AP2")], "next": null}),
+        })
+    };
+    let tried = |body: String| async move {
+        assert_eq!(body, r#"{"reason":"it is back"}"#);
+        Json(json!({"partner": "AP2", "condition": "probing"}))
+    };
+    let api = Router::new().route("/partners", get(pages)).route("/partners/AP2/try", post(tried));
+    let (remote, _end) = played(api).await;
+    let printed = Printed::default();
+    partners::list(&remote, &printed.output(false)).await.unwrap();
+    partners::try_now(&remote, "AP2", "it is back", &printed.output(false)).await.unwrap();
+    for part in ["AP1      open       2026-11-24T10:02:00Z", "AP2      open", "AP2  probing"] {
+        assert!(printed.text().contains(part), "{part} in {}", printed.text());
+    }
+}
+
+#[tokio::test]
 async fn a_journey_and_a_trace_are_told_in_words() {
     let problem = Problem::new(Fault::Refused, "smp", "no metadata", "found 404, expected 200").rule("SMP-2.1");
-    let found = json!({"message": {"id": ID, "status": "SEND_ENQUEUED"}, "journey": [
+    let found = json!({"message": {"id": ID, "status": "SEND_ENQUEUED"},
+        "awaited": {"partner": "AP2", "condition": "open", "open_until": "2026-11-24T10:02:00Z", "failures": 3,
+            "last_failure": {"title": "nobody there"}}, "journey": [
         {"at": "2026-11-23T10:00:00.000Z", "stage": "attempt-failed", "detail": "the SMP has no metadata", "facts": {"partner": "AP2"}, "problem": problem}]});
     let trace = json!({"participant": "0203:b.se", "document_type": "d", "steps": [
         {"step": "dns", "name": "x.example", "records": ["NAPTR"]}, {"step": "check", "what": "binding", "ok": false}], "error": problem});
@@ -293,9 +339,15 @@ async fn a_journey_and_a_trace_are_told_in_words() {
     let (remote, _end) = played(api).await;
     let printed = Printed::default();
     show(&remote, ID.parse::<MessageId>().unwrap(), &printed.output(false)).await.unwrap();
-    for part in
-        ["attempt-failed  the SMP has no metadata", "    partner: AP2", "rule SMP-2.1", "found 404, expected 200"]
-    {
+    for part in [
+        "attempt-failed  the SMP has no metadata",
+        "    partner: AP2",
+        "rule SMP-2.1",
+        "found 404, expected 200",
+        "waits: the breaker of AP2 is open until 2026-11-24T10:02:00Z",
+        "3 attempts failed, the last: nobody there",
+        "`sluss partners try AP2`",
+    ] {
         assert!(printed.text().contains(part), "{part} in {}", printed.text());
     }
     let printed = Printed::default();

@@ -160,7 +160,17 @@ texts! {
     partners_failing: "Motparter som misslyckas", "Partners that fail";
     partner_healthy: "Frisk", "Healthy";
     partner_failing: "Misslyckas", "Failing";
-    partner_one_at_a_time: "Ett försök i taget", "One attempt at a time";
+    partner_probing: "Brytaren prövas: ett meddelande i taget", "Breaker probing: one message asks";
+    partner_open: "Brytaren öppen: inget skickas", "Breaker open: nothing is sent";
+    until_when: "till", "until";
+    try_partner: "Pröva genast", "Try at once";
+    try_partner_text: "Brytaren är öppen när försök efter försök har misslyckats: motparten lämnas i fred en stund, sedan prövar ett meddelande. Är motparten tillbaka kan den prövas genast.",
+        "The breaker is open after attempt upon attempt failed: the partner is left alone for a while, then one message asks. A partner that is back can be tried at once.";
+    waits_open: "Väntar: brytaren är öppen för motparten", "Waits: the breaker is open for the partner";
+    waits_probing: "Väntar: ett annat meddelande prövar motparten", "Waits: another message asks whether it is back: the partner";
+    can_do: "Det här kan du göra", "What you can do";
+    waits_can: "Det skickas av sig självt när motparten svarar. För att pröva genast: skicka om det här, eller pröva motparten på sidan Motparter. Svarar den inte: kontakta dess driftansvariga.",
+        "It is sent by itself when the partner answers. To try at once: try this message again here, or the partner on the page Partners. If it does not answer: contact its operator.";
     condition: "Tillstånd", "Condition";
     waiting: "Väntar", "Waiting";
     in_flight: "Pågår", "Under way";
@@ -232,7 +242,7 @@ texts! {
 
     // What needs a person first
     needs_person: "Behöver någon först", "Needs a person first";
-    care_partners: "Motparter med ett försök i taget", "Partners with one attempt at a time";
+    care_partners: "Motparter med öppen brytare", "Partners with an open breaker";
     care_certificates: "Certifikat som snart går ut eller har gått ut", "Certificates that end soon or have ended";
     care_space: "Diskutrymmet håller på att ta slut", "Disk space is running low";
     care_health: "Hälsokontrollen är inte bra", "The health check is not well";

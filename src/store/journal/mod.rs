@@ -3,6 +3,7 @@
 
 mod cause;
 mod frame;
+mod records;
 mod recovery;
 
 use crate::limits::JOURNAL_RECORD_BYTES_MAX;
@@ -21,7 +22,9 @@ pub(in crate::store) use cause::before;
 pub use cause::{Cause, cause};
 pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
-pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, holds, remove, scan, segment, segments};
+pub(in crate::store) use records::Records;
+pub(in crate::store) use records::holds;
+pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, remove, scan, segment, segments};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -36,7 +39,39 @@ pub struct Position {
     pub chain: [u8; 32],
 }
 
+/// Where a record is, for who reads it back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Spot {
+    /// Number of the segment.
+    pub segment: u32,
+    /// Offset of the record in it, in bytes; while its group waits for its sync, in that.
+    pub offset: u64,
+    /// Sequence number.
+    pub seq: u64,
+}
+
+impl Spot {
+    /// Told from the start of its group, which is at `begin`.
+    pub(super) fn from(self, begin: Self) -> Self {
+        Self { segment: begin.segment, offset: begin.offset + self.offset, ..self }
+    }
+}
+
+/// A group that is durable.
+#[derive(Debug)]
+pub(super) struct Synced {
+    /// Its first record.
+    pub(super) begin: Spot,
+    /// Its last record.
+    pub(super) last: Position,
+}
+
 impl Position {
+    /// Where the record is.
+    pub(super) fn spot(&self) -> Spot {
+        Spot { segment: self.segment, offset: self.offset, seq: self.seq }
+    }
+
     /// Where the record ends, whose payload has `length` bytes.
     pub(super) fn end(&self, length: u32) -> u64 {
         self.offset + RECORD_HEADER_BYTES as u64 + u64::from(length)
@@ -109,12 +144,12 @@ impl Journal {
         recovery::open(medium, folder, hash, from, each)
     }
 
-    /// Adds a record to the group; it is durable after [`Self::sync`].
+    /// Adds a record to the group, and says where in that; it is durable after [`Self::sync`].
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] when it is larger than any record may be.
-    pub fn append(&mut self, payload: &[u8]) -> Result<u64, StoreError> {
+    pub fn append(&mut self, payload: &[u8]) -> Result<Spot, StoreError> {
         if payload.is_empty() || payload.len() > JOURNAL_RECORD_BYTES_MAX {
             let found = format!("a transaction of {} bytes, expected 1 to {JOURNAL_RECORD_BYTES_MAX}", payload.len());
             return Err(StoreError::io(found, io::ErrorKind::InvalidInput.into()));
@@ -125,7 +160,7 @@ impl Journal {
         let frame = Frame { seq: last.seq, group: self.last.seq + 1, chain: last.chain, payload };
         frame.encode(&mut self.group.bytes);
         self.group.last = last;
-        Ok(last.seq)
+        Ok(Spot { segment: 0, offset: self.group.last_at as u64, seq: last.seq })
     }
 
     /// Bytes of the waiting group.
@@ -133,9 +168,8 @@ impl Journal {
         self.group.bytes.len()
     }
 
-    /// Makes the group durable with one fdatasync, and says where its last record is; `None` for an
-    /// empty group.
-    pub(super) fn sync(&mut self) -> Result<Option<Position>, SyncError> {
+    /// Makes the group durable with one fdatasync, and says where it is; `None` for an empty group.
+    pub(super) fn sync(&mut self) -> Result<Option<Synced>, SyncError> {
         let group = std::mem::take(&mut self.group);
         if group.bytes.is_empty() {
             return Ok(None);
@@ -149,15 +183,18 @@ impl Journal {
                 source,
             })
         })?;
-        let position = Position {
-            segment: self.segment,
-            offset: self.end + group.last_at as u64,
-            seq: group.last.seq,
-            chain: group.last.chain,
+        let synced = Synced {
+            begin: Spot { segment: self.segment, offset: self.end, seq: self.last.seq + 1 },
+            last: Position {
+                segment: self.segment,
+                offset: self.end + group.last_at as u64,
+                seq: group.last.seq,
+                chain: group.last.chain,
+            },
         };
         self.end += group.bytes.len() as u64;
         self.last = group.last;
-        Ok(Some(position))
+        Ok(Some(synced))
     }
 
     /// Records written so far, over the whole life of the journal.

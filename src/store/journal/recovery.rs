@@ -2,10 +2,7 @@
 //! is named by its place. A group of records is written only after the group before it was synced,
 //! so a record of a later group behind a broken one proves that the broken one was once whole.
 
-use super::frame::{
-    ChainHash, Frame, HeaderFault, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, hex, later_group,
-    next_chain,
-};
+use super::frame::{ChainHash, Frame, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, hex, later_group, next_chain};
 use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
 use crate::store::disk::{Disk, DiskFile, Medium};
 use crate::store::{Place, StoreError};
@@ -31,28 +28,6 @@ pub struct Torn {
     pub place: String,
     /// Bytes cut.
     pub bytes: u64,
-}
-
-/// Whether the journal has exactly this record at this place.
-pub fn holds(disk: &dyn Disk, folder: &Path, position: &Position) -> Result<bool, StoreError> {
-    let file = match disk.open(&path(folder, position.segment)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(StoreError::io(format!("open segment {}", position.segment), error)),
-    };
-    let failed = |error| StoreError::io("read a segment", error);
-    let mut length = [0; 4];
-    if file.read_up_to(&mut length, position.offset).map_err(failed)? < length.len() {
-        return Ok(false);
-    }
-    let size = file.len().map_err(|error| StoreError::io("size of a segment", error))?;
-    let bytes = u64::from(u32::from_le_bytes(length)) + RECORD_HEADER_BYTES as u64;
-    if position.offset + bytes > size {
-        return Ok(false);
-    }
-    let mut record = vec![0; usize::try_from(bytes).unwrap_or(0)];
-    file.read_up_to(&mut record, position.offset).map_err(failed)?;
-    Ok(Frame::decode(&record).is_some_and(|frame| frame.seq == position.seq && frame.chain == position.chain))
 }
 
 /// The beginning of a journal that is not there any more.

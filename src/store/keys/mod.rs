@@ -32,34 +32,48 @@ pub enum Engine {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// The changes.
-    pub changes: Vec<(Vec<u8>, Change)>,
+    pub changes: Vec<(Octets, Change)>,
 }
 
 /// What becomes of a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Change {
     /// It has this value.
-    Put(Vec<u8>),
+    Put(Octets),
     /// It was not there, and is there, with this value: for keys that will soon be gone again.
-    Add(Vec<u8>),
+    Add(Octets),
     /// It goes.
     Remove,
 }
 
 impl Batch {
     /// Puts a value in the place of what the key has.
-    pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+    pub fn insert(&mut self, key: impl Into<Octets>, value: impl Into<Octets>) {
         self.changes.push((key.into(), Change::Put(value.into())));
     }
 
     /// Adds a key that is not there, and will not be for long.
-    pub fn add(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+    pub fn add(&mut self, key: impl Into<Octets>, value: impl Into<Octets>) {
         self.changes.push((key.into(), Change::Add(value.into())));
     }
 
     /// Removes a key.
-    pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
+    pub fn remove(&mut self, key: impl Into<Octets>) {
         self.changes.push((key.into(), Change::Remove));
+    }
+
+    /// The last change of each key, in the order of the keys.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.changes.dedup_by(|later, last| {
+            let again = later.0 == last.0;
+            if again {
+                std::mem::swap(later, last);
+            }
+            again
+        });
+        self
     }
 }
 
@@ -70,6 +84,10 @@ pub trait Keys: Debug + Send + Sync {
     fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError>;
     /// Makes all changes, of which nobody sees a part.
     fn apply(&self, batch: Batch) -> Result<(), StoreError>;
+    /// As [`Self::apply`], for so many changes that it pays to write them out by themselves.
+    fn load(&self, batch: Batch) -> Result<(), StoreError> {
+        self.apply(batch)
+    }
     /// The keys between two bounds.
     fn range(&self, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Found<'_>;
     /// Whether nothing was ever put into it.

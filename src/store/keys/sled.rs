@@ -35,8 +35,8 @@ impl Keys for Sled {
         let mut changes = sled::Batch::default();
         for (key, change) in batch.changes {
             match change {
-                Change::Put(value) | Change::Add(value) => changes.insert(key, value),
-                Change::Remove => changes.remove(key),
+                Change::Put(value) | Change::Add(value) => changes.insert(&*key, &*value),
+                Change::Remove => changes.remove(&*key),
             }
         }
         self.0.apply_batch(changes).map_err(failed)
