@@ -128,7 +128,9 @@ impl ReceiptError {
     /// What helps, on whose side.
     fn remedy(&self) -> &'static str {
         match self {
-            Self::Missing | Self::UserMessage => "the peer's access point must answer the request itself, with a signed AS4 receipt",
+            Self::Missing | Self::UserMessage => {
+                "the peer's access point must answer the request itself, with a signed AS4 receipt"
+            }
             Self::Fault(_) => "the log of the peer's access point says why it could not take the message",
             Self::Unreadable(_) => {
                 "the address in SMP must be that of the peer's access point, and what stands before it must pass its answers on unchanged"
