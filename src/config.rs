@@ -9,13 +9,15 @@ mod partner;
 mod reading;
 mod retention;
 mod retry;
+mod telemetry;
 mod units;
 
-pub use alert::{Alert, AlertMail, AlertWebhook};
+pub use alert::{Alert, AlertMail, AlertWebhook, is_here};
 pub use audit::Audit;
 pub use partner::Partner;
 pub use retention::Retention;
 pub use retry::{Breaker, Retry, Strategy};
+pub use telemetry::Telemetry;
 pub use units::bytes;
 
 use crate::limits;
@@ -92,7 +94,10 @@ pub struct Config {
     /// Access points that may do what others may not.
     #[serde(default, rename = "partner")]
     pub partners: Vec<Partner>,
-    /// Who is told of what an operator must know, until the next start.
+    /// Who collects traces, until the next start; nobody by default.
+    #[serde(default)]
+    pub telemetry: Option<Telemetry>,
+    /// Who is told of what an operator must know.
     #[serde(default, rename = "alert")]
     pub alerts: Vec<Alert>,
 }
@@ -383,6 +388,7 @@ impl Config {
             tls.key_file = folder.join(&tls.key_file);
         }
         self.alerts.iter_mut().for_each(|alert| alert.resolve(folder));
+        self.telemetry.iter_mut().for_each(|telemetry| telemetry.resolve(folder));
         for participant in &mut self.participants {
             for path in [&mut participant.key_file, &mut participant.certificate_file].into_iter().flatten() {
                 *path = folder.join(&*path);
@@ -402,6 +408,7 @@ impl Config {
             partner.check(index, &self.partners[..index], &mut found);
         }
         self.alerts.iter().enumerate().for_each(|(index, alert)| alert.check(index, &mut found));
+        self.telemetry.iter().for_each(|telemetry| telemetry.check(&mut found));
         self.check_sizes(&mut found);
         self.audit.check(&self.data_dir, &mut found);
         self.retry.check("retry", &mut found);

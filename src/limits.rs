@@ -387,5 +387,17 @@ pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
 /// How long a mail server or webhook may take.
 pub const ALERT_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Journeys that wait to be exported as traces; what comes beyond is dropped and counted.
+pub const TRACES_WAITING_MAX: usize = 2048;
+
+/// Spans of one export; some more where a journey has them.
+pub const TRACE_BATCH_SPANS: usize = 512;
+
+/// What was traced is exported after so long at most.
+pub const TRACE_EVERY: Duration = Duration::from_secs(2);
+
+/// A collector of traces has so long for one export.
+pub const TRACE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// A partner of which so many attempts in a row failed is told of.
 pub const ALERT_PARTNER_FAILURES: u32 = 3;

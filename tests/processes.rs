@@ -10,7 +10,9 @@
 
 mod accounts;
 mod kills;
+mod qualification;
 mod support;
+mod traces;
 
 use serde_json::Value;
 use std::fs;

@@ -151,8 +151,12 @@ fn a_wrong_key_says_no_more_than_that_decryption_failed() {
     let scene = scene();
     let sealed = seal(&scene, PAYLOAD);
     let signed = xhe::verify(|| Ok(&sealed[..])).unwrap();
-    let refused = xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.sender), std::io::sink());
+    let mut written = Vec::new();
+    let refused = xhe::open(&signed, &sealed[..], std::slice::from_ref(&scene.sender), &mut written);
     assert!(matches!(refused, Err(xhe::OpenError::Decryption)), "{refused:?}");
+    // Without a key the content is decrypted as with one, or the time would tell that there was none.
+    assert!(written.len() >= PAYLOAD.len() - 16, "{} octets", written.len());
+    assert!(!written.windows(8).any(|octets| octets == &PAYLOAD[..8]));
 }
 
 #[test]

@@ -15,14 +15,14 @@ use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
-use crate::metrics::Away;
+use crate::metrics::{Away, Door};
 use crate::model::{
     As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
     ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
-use crate::ops::log;
+use crate::ops::{log, trace};
 use crate::pki::Certificate;
 use crate::store::{Answered, Committed, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -73,7 +73,7 @@ pub struct Response {
 /// behind; the error is signed for a sender who is known. A failure of our own is HTTP 503: the sender tries again.
 pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
     let begun = Instant::now();
-    let response = answered_to(router, request).instrument(log::journey()).await;
+    let response = answered_to(router, request).instrument(log::journey(log::Work::Receive)).await;
     router.metrics.exchange(Direction::In, begun.elapsed());
     response
 }
@@ -111,9 +111,11 @@ async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
 }
 
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
+    let (begun, metrics) = (Instant::now(), router.metrics.clone());
     let Request { content_type, announced, mut body, standing } = request;
     let _places = arrived(router, &content_type, announced, &mut body).await?;
-    let look = looked(router, content_type, Recorded { inner: body.into_reader(), record }).await;
+    let body = Recorded { inner: body.into_reader(), record };
+    let look = trace::stage("verify", looked(router, content_type, body)).await;
     match &look {
         Ok(_) => standing.proven()?,
         // Refused with room or without it; with it, the sender comes to the end of what it is sending.
@@ -131,6 +133,7 @@ async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>
     tokio::task::spawn_blocking(move || span.in_scope(work))
         .await
         .unwrap_or_else(|error| Err(Failure::broken_off(error)))
+        .inspect(|_| metrics.accept(Door::As4, begun.elapsed()))
 }
 
 /// Who signed the message, whether it is for us, and whether it came before: all that can be said before its parts.
@@ -272,9 +275,9 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
         let allowed: Vec<String> = attributed.allowed().iter().map(ToString::to_string).collect();
         tracing::warn!(partner = %key.from, allowed = allowed.join(" "), "accepted beyond the profile, as configured");
     }
-    let opened = attributed
-        .open(std::slice::from_ref(&settings.identity), &mut parts)
-        .map_err(|refusal| unspooled(parts.failed(), refusal))?;
+    let ours = std::slice::from_ref(&settings.identity);
+    let opened = trace::stage_of("decrypt", || attributed.open(ours, &mut parts));
+    let opened = opened.map_err(|refusal| unspooled(parts.failed(), refusal))?;
     let now = router.now();
     let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
     let answer = receipt::build(&opened.message.message_id, &opened.reference_elements, &settings.identity, &id, now);
@@ -423,13 +426,13 @@ async fn step(
     hand_over: Option<Arc<dyn HandOver>>,
     mut message: Message,
 ) -> Result<Delivered, Undelivered> {
-    let header = checked(router, &message).await?;
+    let header = trace::stage("check", checked(router, &message)).await?;
     agrees(&message, &header, &router.settings().federation).map_err(Undelivered::Nonconforming)?;
     message.envelope_id = header.id.clone();
-    match hand_over.filter(|_| message.carriage == Carriage::Own) {
-        Some(service) => Ok(Delivered::Handled(service.receive(&message).await.map_err(Undelivered::Temporary)?)),
-        None => Ok(Delivered::Held(header.id)),
-    }
+    let own = hand_over.filter(|_| message.carriage == Carriage::Own);
+    let Some(service) = own else { return Ok(Delivered::Held(header.id)) };
+    let handled = trace::stage("open", service.receive(&message)).await;
+    handled.map(Delivered::Handled).map_err(Undelivered::Temporary)
 }
 
 /// The header of an envelope that conforms (XHE-2.5.a, b).

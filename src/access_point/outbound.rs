@@ -18,7 +18,7 @@ use crate::model::{
     Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Priority, Problem, Query, Stage, Status, Timestamp,
 };
 use crate::net::Body;
-use crate::ops::log;
+use crate::ops::{log, trace};
 use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -54,7 +54,7 @@ pub struct Submission {
 ///
 /// Those of [`prepare`]. Nothing is kept then.
 pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message, Problem> {
-    let span = log::journey();
+    let span = log::journey(log::Work::Submit);
     span.in_scope(|| {
         let message = prepare(router, submission)?;
         log::name(&span, &message);
@@ -211,26 +211,20 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 /// bytes (AS4 reception awareness). What the result means is decided in [`outcome`] alone.
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
-        let route = router.discovery.route(&message.to, &message.document_type, &message.process).await?;
+        let route = router.discovery.route(&message.to, &message.document_type, &message.process);
+        let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
         router.store.route(&message.to, Some(&route.party));
-        *message = packed(router, message.clone(), route).await?;
+        *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
         readdress(router, message).await;
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
     let begun = Instant::now();
-    let answer = router
-        .client
-        .post(
-            &packing.url,
-            &packing.content_type,
-            body,
-            crate::limits::AS4_ANSWER_BYTES_MAX,
-            crate::limits::AS4_EXCHANGE_MAX,
-        )
-        .await;
+    let (url, kind, most) = (&packing.url, &packing.content_type, crate::limits::AS4_ANSWER_BYTES_MAX);
+    let posted = router.client.post(url, kind, body, most, crate::limits::AS4_EXCHANGE_MAX);
+    let answer = trace::stage("as4 send", posted).await;
     router.metrics.exchange(Direction::Out, begun.elapsed());
     let answer = answer?;
     let certificate = Certificate::from_pem(packing.certificate.as_bytes())
@@ -242,8 +236,11 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         let kind = answer.content_type.as_deref();
         receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &allowed)
     };
-    let checked = tokio::task::spawn_blocking(check).await;
-    let receipt = checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))??;
+    let checked = async {
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))?.map_err(SendError::from)
+    };
+    let receipt = trace::stage("receipt", checked).await?;
     router.remember(&certificate);
     Ok(As4ReceiptSummary {
         signed_by: certificate.subject().to_owned(),

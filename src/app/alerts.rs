@@ -181,7 +181,8 @@ fn unusable(key: &str, error: &AlertError) -> Problem {
     mistake(key, error, "mend it, then see with `sluss alert test` whether it arrives")
 }
 
-fn roots(key: &str, files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Problem> {
+/// The certificates of these files; `key`: the table that names them.
+pub(super) fn roots(key: &str, files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Problem> {
     let mut all = Vec::new();
     for file in files {
         let remedy = "give a PEM file with the certificate of the issuer of the server's certificate";

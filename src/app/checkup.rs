@@ -2,8 +2,10 @@
 
 use super::alerts::Receivers;
 use super::materials::Materials;
+use super::telemetry::Exporter;
 use crate::accounts::{Book, book_file};
 use crate::config::{Alert, Config, Retention};
+use crate::metrics::Metrics;
 use crate::model::{CertificateEnd, Timestamp, ends_soon, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
@@ -51,6 +53,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
         Ok(materials) => {
             found.extend(certificates(&materials, now));
             found.extend(alerts(&config, &materials));
+            found.extend(telemetry(&config));
         }
         Err(mistakes) => {
             found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
@@ -89,6 +92,15 @@ fn alerts(config: &Config, materials: &Materials) -> Vec<Check> {
         Ok(_) => vec![well("alert", "see with `sluss alert test` whether they arrive")],
         Err(mistakes) => mistakes.iter().map(|problem| wrong("alert", problem.detail.clone())).collect(),
     }
+}
+
+/// Whether traces could be exported; nothing is sent.
+fn telemetry(config: &Config) -> Option<Check> {
+    let telemetry = config.telemetry.as_ref()?;
+    Some(match Exporter::new(telemetry, "", Metrics::default()) {
+        Ok(_) => well("telemetry", format!("spans of messages go to {}", telemetry.endpoint)),
+        Err(mistake) => wrong("telemetry", mistake.detail),
+    })
 }
 
 fn clock(now: Timestamp) -> Check {

@@ -9,6 +9,7 @@ use crate::crypto::{CryptoError, Digest, GcmWriter, HashFunction, Oaep, Opener, 
 use crate::model::{As4MessageId, Clock, DocumentType, IdError, ProcessId, SystemClock, Timestamp};
 use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, TrustError, Trusted};
 use crate::testbed::ca::{self, CaError, Leaf, Profile, Purpose};
+use crate::xhe::{SealError, VerifyError};
 use crate::xml::algorithm::Allowed;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Key lengths that are measured: Digg's, and the shortest that peers may have.
-const RSA_BITS: [usize; 2] = [3072, 2048];
+pub(super) const RSA_BITS: [usize; 2] = [3072, 2048];
 
 /// Content of a small message, in bytes.
 const SMALL_BYTES: usize = 1_000;
@@ -39,6 +40,18 @@ pub enum BenchError {
     /// A key or certificate is not usable.
     #[error("{0}")]
     Key(String),
+    /// Not sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Not verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// What was packed or sealed has another layout than this benchmark knows.
+    #[error("{0}")]
+    Layout(&'static str),
+    /// What had to be refused was not.
+    #[error("accepted: {0}")]
+    Accepted(&'static str),
     /// Not packed.
     #[error(transparent)]
     Pack(#[from] PackError),
@@ -156,16 +169,16 @@ pub fn measure(plan: &Plan) -> Result<Report, BenchError> {
 }
 
 /// Two access points under one authority.
-struct Pair {
-    sender: Identity,
-    receiver: Identity,
+pub(super) struct Pair {
+    pub(super) sender: Identity,
+    pub(super) receiver: Identity,
     to: Trusted,
     trust: Trust,
-    at: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 impl Pair {
-    fn new(bits: usize) -> Result<Self, BenchError> {
+    pub(super) fn new(bits: usize) -> Result<Self, BenchError> {
         let (at, authority) = (SystemClock.now(), ca::demo::issuer("ap")?);
         let profile = Profile { environment: "BENCH".into(), crl_base: None, ocsp: None, days: 1 };
         let identity = |name: &str| -> Result<Identity, BenchError> {
@@ -199,7 +212,7 @@ impl Pair {
         UserMessage::of_sdk(corners, ProcessId::default(), &DocumentType::sdk_message())
     }
 
-    fn pack(
+    pub(super) fn pack(
         &self,
         compression: Compression,
         content: &mut dyn Read,
@@ -219,10 +232,16 @@ impl Pair {
         Ok((id, packed))
     }
 
-    fn open(&self, content_type: &str, body: impl Read, spool: &mut dyn Spool) -> Result<Opened, BenchError> {
-        let attributed = as4::read(content_type, body)?.verify(&[], &self.trust, self.at, &Allowed::new())?;
+    pub(super) fn open(
+        &self,
+        content_type: &str,
+        body: impl Read,
+        spool: &mut dyn Spool,
+        allowed: &Allowed,
+    ) -> Result<Opened, Refusal> {
+        let attributed = as4::read(content_type, body)?.verify(&[], &self.trust, self.at, allowed)?;
         pmode::addressed_to(attributed.message(), &self.receiver.certificate)?;
-        Ok(attributed.open(std::slice::from_ref(&self.receiver), spool)?)
+        attributed.open(std::slice::from_ref(&self.receiver), spool)
     }
 }
 
@@ -319,7 +338,7 @@ fn exchange(pair: &Pair, content: &[u8], stages: &mut Stages) -> Result<(), Benc
     let mut cipher = Vec::new();
     let (id, packed) = timed(&mut stages.pack, || pair.pack(Compression::Stored, &mut &content[..], &mut cipher))?;
     let answer = timed(&mut stages.open, || -> Result<_, BenchError> {
-        let opened = pair.open(&packed.content_type, body(&packed, &cipher[..]), &mut Forgetting)?;
+        let opened = pair.open(&packed.content_type, body(&packed, &cipher[..]), &mut Forgetting, &Allowed::new())?;
         let receipt_id = As4MessageId::new(uuid::Uuid::new_v4(), &RECEIVER.parse()?);
         let references = &opened.reference_elements;
         Ok(receipt::build(&opened.message.message_id, references, &pair.receiver, &receipt_id, pair.at)?)
@@ -356,7 +375,7 @@ fn large(pair: &Pair, bytes: u64, folder: &Path) -> Result<Large, BenchError> {
     for (time, spool) in &mut spools {
         cipher.rewind()?;
         let reader = BufReader::with_capacity(CHUNK_BYTES, &cipher);
-        timed(time, || pair.open(&packed.content_type, body(&packed, reader), &mut **spool))?;
+        timed(time, || pair.open(&packed.content_type, body(&packed, reader), &mut **spool, &Allowed::new()))?;
     }
     let after = alone(bytes / 2)?;
     let rate = |time: Duration| bytes as f64 / time.as_secs_f64();
@@ -445,7 +464,7 @@ impl Read for Noise {
 }
 
 /// A spool that forgets.
-struct Forgetting;
+pub(super) struct Forgetting;
 
 impl Spool for Forgetting {
     fn create(&mut self, _index: usize) -> io::Result<Box<dyn Write + '_>> {

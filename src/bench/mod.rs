@@ -3,6 +3,7 @@
 
 pub mod as4;
 pub mod store;
+pub mod timing;
 pub mod transfer;
 
 use crate::metrics::thread_time;

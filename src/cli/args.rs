@@ -185,6 +185,13 @@ pub(super) enum BenchCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Whether the refusal of a wrong session key or wrong content tells, by words or time, what was wrong.
+    #[command(after_help = examples::BENCH_TIMING)]
+    Timing {
+        /// Messages of each class.
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        messages: u32,
+    },
     /// Sealed envelopes between two daemons on this machine: messages a second, processor time, memory.
     #[command(
         after_help = "Examples:\n  sluss bench transfer --messages 1000 --concurrent 8 --json\n  sluss bench transfer --size 56MB --messages 1\n\nA document of 56 MB makes an envelope of 100 MB."

@@ -5,7 +5,7 @@ use super::offline::size;
 use super::output::{Output, Table};
 use super::unprinted;
 use crate::bench::as4::{self, BenchError, Report};
-use crate::bench::{store, transfer};
+use crate::bench::{store, timing, transfer};
 use crate::model::{Fault, Problem};
 
 pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, Problem> {
@@ -33,6 +33,11 @@ pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, P
             out.record(&report, || text(&report)).map_err(|error| unprinted(&error))?;
             Ok(0)
         }
+        BenchCommand::Timing { messages } => {
+            let report = timing::measure(messages as usize).map_err(|error| failed(&error))?;
+            out.record(&report, || compared(&report)).map_err(|error| unprinted(&error))?;
+            Ok(0)
+        }
         BenchCommand::Transfer { size: document, messages, concurrent, dir } => {
             let plan = transfer::Plan {
                 document_bytes: size(&document)?,
@@ -45,6 +50,25 @@ pub(super) async fn run(command: BenchCommand, out: &mut Output) -> Result<u8, P
             Ok(0)
         }
     }
+}
+
+fn compared(report: &timing::Report) -> String {
+    let mut text = format!("sluss {}, {}; processor time\n", report.setting.version, report.setting.cpu);
+    for series in &report.series {
+        let mut table = Table::new(&["wrong", "median µs", "t", "answer", ""]);
+        for class in &series.classes {
+            table.row([
+                class.wrong.to_owned(),
+                format!("{:.1}", class.median_microseconds),
+                format!("{:.1}", class.t),
+                if class.same_answer { "same" } else { "DIFFERS" }.to_owned(),
+                if class.public { "public" } else { "" }.to_owned(),
+            ]);
+        }
+        let heading = format!("{}, RSA-{}, {} of each class", series.what, series.rsa_bits, series.messages);
+        text.push_str(&format!("\n{heading}\n{}", table.text()));
+    }
+    text
 }
 
 fn transferred(report: &transfer::Report) -> String {

@@ -27,6 +27,14 @@ pub(super) const BENCH_AS4: &str = "Examples:
   sluss bench as4 --json
   sluss bench as4 --size 100MB --size 1GB";
 
+pub(super) const BENCH_TIMING: &str = "Examples:
+  sluss bench timing --json
+  sluss bench timing --messages 10000
+
+Each class is wrong in one thing. Their times are held against those of the first class by Welch's t: beyond 4.5 they
+differ. The second class is the first again, and shows what chance does. What everybody can see without the key (marked
+public) may take another time.";
+
 pub(super) const BENCH_STORE: &str = "Examples:
   sluss bench store --json
   sluss bench store --messages 1000000 --dir store";
@@ -37,7 +45,10 @@ pub(super) const CONFORMANCE_LIST: &str = "Example:
 pub(super) const CONFORMANCE_RUN: &str = "Example:
   sluss conformance run --suite xml
 
-Each case says what must be accepted, or refused for which reason; another reason fails it.";
+Each case says what must be accepted, or refused for which reason; another reason fails it.
+
+With --against, the cases TF-01 to TF-10 of Digg's platform approval are sent to another access point, with the keys
+given. What comes back is judged; what remains to be looked at over there is said, with the ids that were sent.";
 
 pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml

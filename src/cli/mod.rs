@@ -98,7 +98,7 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Receipt { command } => offline::receipt(command, out).map_err(one),
         Command::Smp { command } => offline::smp(command, out).map_err(one),
         Command::Xml { command } => offline::xml(command, out).map_err(one),
-        Command::Conformance { command } => conformance::run(&command, out).map_err(one),
+        Command::Conformance { command } => conformance::run(&command, out),
         Command::Metrics(options) => metrics::run(&options, out).map_err(one),
         Command::Bench { command } => waits(async { bench::run(command, out).await.map_err(one) }),
         Command::Store { command } => waits(store::run(command, cli.config, cli.token_file.as_deref(), out)),

@@ -232,11 +232,11 @@ fn whole(path: &Path) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-fn certificate(path: &Path) -> Result<Certificate, Problem> {
+pub(super) fn certificate(path: &Path) -> Result<Certificate, Problem> {
     Certificate::from_pem(&whole(path)?).map_err(|error| usage(&format!("{}: {error}", path.display())))
 }
 
-fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
+pub(super) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
     let mut all = Vec::new();
     for path in paths {
         let bytes = whole(path)?;
@@ -247,11 +247,11 @@ fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Problem> {
     Ok(all)
 }
 
-fn identity(key: &Path, certificate: &Path) -> Result<Identity, Problem> {
+pub(super) fn identity(key: &Path, certificate: &Path) -> Result<Identity, Problem> {
     Identity::from_files(key, certificate).map_err(|error| usage(&error.to_string()))
 }
 
-fn participant(text: &str) -> Result<ParticipantId, Problem> {
+pub(super) fn participant(text: &str) -> Result<ParticipantId, Problem> {
     text.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))
 }
 

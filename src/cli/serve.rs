@@ -4,8 +4,9 @@ use super::args::InitOptions;
 use super::output::{Output, Table};
 use super::stop::{Stop, heard};
 use super::{Ended, unprinted, usage};
-use crate::app::{self, Addresses, App, Reloader};
+use crate::app::{self, Addresses, App, Exporter, Reloader};
 use crate::config::{Config, LogFormat, TESTBEDS_ONLY};
+use crate::limits::TRACES_WAITING_MAX;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Fault, PartyId, Problem, SteadyClock, SystemClock};
 use crate::ops;
@@ -28,14 +29,23 @@ struct Ready<'a> {
 /// Runs the daemon until SIGTERM or SIGINT; SIGHUP reads certificates and configuration again.
 pub(super) async fn serve(path: &Path, metrics: Metrics, out: &mut Output) -> Ended {
     let config = Config::load(path)?;
-    ops::log::init(match config.log_format {
+    let telemetry = config.telemetry.clone();
+    let (tracing, spans) = telemetry.is_some().then(|| ops::trace::traces(TRACES_WAITING_MAX)).unzip();
+    let format = match config.log_format {
         LogFormat::Text => ops::log::Format::Text,
         LogFormat::Json => ops::log::Format::Json,
-    });
+    };
+    ops::log::init(format, tracing);
+    let counted = metrics.clone();
     let app = App::build(config, Arc::new(SteadyClock::begin()), metrics).await?;
     let addresses = app.addresses().clone();
     let reloader = app.reloader();
     let (stop, stopped) = watch::channel(false);
+    let party = app.access_point().settings().party.clone();
+    let exporter = telemetry.map(|telemetry| Exporter::new(&telemetry, party.as_str(), counted)).transpose();
+    let exporter = exporter.map_err(|mistake| vec![mistake])?;
+    let (end, ended) = watch::channel(false);
+    let exporting = exporter.zip(spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans, ended)));
     let running = tokio::spawn(app.run(stopped));
     let ready = Ready { ready: true, addresses: &addresses };
     out.record(&ready, || {
@@ -50,6 +60,11 @@ pub(super) async fn serve(path: &Path, metrics: Metrics, out: &mut Output) -> En
     running
         .await
         .map_err(|error| vec![Problem::new(Fault::Temporary, "stop", "the stop was not clean", error.to_string())])?;
+    // What the last steps told goes as well.
+    let _ = end.send(true);
+    if let Some(exporting) = exporting {
+        let _ = exporting.await;
+    }
     Ok(0)
 }
 

@@ -153,31 +153,35 @@ impl AlertMail {
 
 impl AlertWebhook {
     fn check(&self, key: &str, found: &mut Vec<Problem>) {
-        let url: Option<http::Uri> = self.url.parse().ok();
-        let (scheme, host) =
-            url.as_ref().map(|url| (url.scheme_str(), url.host().unwrap_or_default())).unwrap_or_default();
-        match scheme {
-            Some("https") if self.anchor_files.is_empty() => {
-                found.push(mistake(
-                    &format!("{key}.anchor_files"),
-                    "[]",
-                    "no server would be believed; name the certificate of the issuer of the server's certificate",
-                ));
-            }
-            Some("https") => {}
-            Some("http") if is_here(host) => {}
-            // The path of such a URL is often a secret, so it is not said.
-            _ => found.push(mistake(
-                &format!("{key}.url"),
-                format!("{}://{host}/…", scheme.unwrap_or("?")),
-                "use an https URL, or http to a loopback address",
-            )),
-        }
+        check_url(&self.url, &self.anchor_files, (key, "url"), found);
     }
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
+/// Whether a URL is https with somebody to believe, or on this machine; it stands under `name` in the table `key`.
+pub(super) fn check_url(url: &str, anchors: &[PathBuf], (key, name): (&str, &str), found: &mut Vec<Problem>) {
+    let url: Option<http::Uri> = url.parse().ok();
+    let (scheme, host) = url.as_ref().map(|url| (url.scheme_str(), url.host().unwrap_or_default())).unwrap_or_default();
+    match scheme {
+        Some("https") if anchors.is_empty() => {
+            found.push(mistake(
+                &format!("{key}.anchor_files"),
+                "[]",
+                "no server would be believed; name the certificate of the issuer of the server's certificate",
+            ));
+        }
+        Some("https") => {}
+        Some("http") if is_here(host) => {}
+        // The path of such a URL is often a secret, so it is not said.
+        _ => found.push(mistake(
+            &format!("{key}.{name}"),
+            format!("{}://{host}/…", scheme.unwrap_or("?")),
+            "use an https URL, or http to a loopback address",
+        )),
+    }
+}
+
+/// Whether the host of a URL is this machine.
+pub fn is_here(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -7,6 +7,7 @@ pub mod as4;
 mod case;
 mod discovery;
 mod documents;
+pub mod qualification;
 mod xml;
 
 pub use case::{Case, carried, folder};

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 
 pub use cbc::CbcWriter;
 pub use gcm::GcmWriter;
-pub use oaep::Oaep;
+pub use oaep::{Flaw, Oaep};
 pub use password::{hash_password, password_matches, unmatchable_password};
 pub use rsa::{PrivateKey, PublicKey};
 

@@ -22,11 +22,28 @@ pub struct Oaep {
     pub mgf: HashFunction,
 }
 
-/// Encrypts `secret` to the key of modulus `n` and exponent `e` (big-endian).
-pub(super) fn encrypt(oaep: Oaep, n: &[u8], e: &[u8], secret: &[u8]) -> Result<Vec<u8>, CryptoError> {
+/// A rule of the encoding that a wrapped key breaks, to show that a decryptor does not tell which.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flaw {
+    /// The first octet is not zero: what Manger's attack asks for.
+    FirstOctet,
+    /// The digest of the label is another.
+    Label,
+    /// No octet 01 ends the padding.
+    Separator,
+}
+
+/// Encrypts `secret` to the key of modulus `n` and exponent `e` (big-endian), encoded as it should be or with a flaw.
+pub(super) fn encrypt(
+    oaep: Oaep,
+    n: &[u8],
+    e: &[u8],
+    secret: &[u8],
+    flaw: Option<Flaw>,
+) -> Result<Vec<u8>, CryptoError> {
     let mut seed = Zeroizing::new(vec![0; oaep.digest.length()]);
     SystemRandom.fill(&mut seed);
-    let encoded = encode(oaep, n.len(), &seed, secret)?;
+    let encoded = encode(oaep, n.len(), &seed, secret, flaw)?;
     let params = params(n)?;
     let message = number(&encoded, &params)?;
     let exponent = BoxedUint::from_be_slice_vartime(e);
@@ -86,7 +103,13 @@ fn bytes(number: &BoxedMontyForm, length: usize) -> Zeroizing<Vec<u8>> {
 }
 
 /// EME-OAEP encoding (RFC 8017, 7.1.1, step 2), with the empty label.
-fn encode(oaep: Oaep, length: usize, seed: &[u8], secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+fn encode(
+    oaep: Oaep,
+    length: usize,
+    seed: &[u8],
+    secret: &[u8],
+    flaw: Option<Flaw>,
+) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let hash = oaep.digest.length();
     let pad = length
         .checked_sub(2 * hash + 2 + secret.len())
@@ -97,8 +120,14 @@ fn encode(oaep: Oaep, length: usize, seed: &[u8], secret: &[u8]) -> Result<Zeroi
     block[..hash].copy_from_slice(&Digest::of(oaep.digest, b""));
     block[hash + pad] = 1;
     block[hash + pad + 1..].copy_from_slice(secret);
+    match flaw {
+        Some(Flaw::Label) => block[0] ^= 1,
+        Some(Flaw::Separator) => block[hash + pad] = 2,
+        Some(Flaw::FirstOctet) | None => {}
+    }
     mask(oaep.mgf, masked_seed, block);
     mask(oaep.mgf, block, masked_seed);
+    encoded[0] = u8::from(flaw == Some(Flaw::FirstOctet));
     Ok(encoded)
 }
 

@@ -1,7 +1,7 @@
 //! RSA keys: reading them, PKCS#1 v1.5 signatures, OAEP key transport.
 
 use super::der::{self, Reader};
-use super::{CryptoError, HashFunction, Oaep, oaep, pem};
+use super::{CryptoError, Flaw, HashFunction, Oaep, oaep, pem};
 use aws_lc_rs::rsa::{
     KeyPair, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512, OaepAlgorithm,
     OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
@@ -92,7 +92,7 @@ impl PublicKey {
     /// [`CryptoError::Unsupported`] when the secret does not fit the key.
     pub fn wrap(&self, oaep: Oaep, secret: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let Some(algorithm) = library_oaep(oaep).filter(|_| self.bits() >= LIBRARY_BITS_LEAST) else {
-            return oaep::encrypt(oaep, &self.0.modulus, &self.0.exponent, secret);
+            return oaep::encrypt(oaep, &self.0.modulus, &self.0.exponent, secret, None);
         };
         let refused = |_| CryptoError::Key("the RSA key was refused");
         let key = PublicEncryptingKey::from_der(&self.spki()).map_err(refused)?;
@@ -104,6 +104,15 @@ impl PublicKey {
             .len();
         wrapped.truncate(length);
         Ok(wrapped)
+    }
+
+    /// Encrypts a session key as [`PublicKey::wrap`] does, but for one rule: nobody can unwrap it.
+    ///
+    /// # Errors
+    ///
+    /// As [`PublicKey::wrap`].
+    pub fn wrap_flawed(&self, oaep: Oaep, secret: &[u8], flaw: Flaw) -> Result<Vec<u8>, CryptoError> {
+        oaep::encrypt(oaep, &self.0.modulus, &self.0.exponent, secret, Some(flaw))
     }
 
     /// As SubjectPublicKeyInfo in DER.

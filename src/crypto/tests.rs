@@ -291,6 +291,23 @@ fn oaep_agrees_with_openssl_in_every_pair_of_hash_functions() {
 }
 
 #[test]
+fn a_wrapped_key_with_any_flaw_is_refused_alike_and_one_without_is_not() {
+    let Some((key, _folder)) = openssl_key(2048) else {
+        return;
+    };
+    let public = key.public_key();
+    // The first pair is the library's, the second ours.
+    for oaep in [Oaep { digest: SHA256, mgf: SHA256 }, Oaep { digest: SHA256, mgf: SHA1 }] {
+        for flaw in [Flaw::FirstOctet, Flaw::Label, Flaw::Separator] {
+            let wrapped = public.wrap_flawed(oaep, &content(16), flaw).unwrap();
+            let refused = key.unwrap(oaep, &wrapped);
+            assert!(matches!(refused, Err(CryptoError::Decryption)), "{oaep:?} {flaw:?}: {refused:?}");
+        }
+        assert_eq!(*key.unwrap(oaep, &public.wrap(oaep, &content(16)).unwrap()).unwrap(), content(16));
+    }
+}
+
+#[test]
 fn signatures_agree_with_openssl() {
     let Some((key, folder)) = openssl_key(2048) else {
         return;

@@ -7,6 +7,8 @@ use crate::crypto::SystemRandom;
 use crate::model::{
     Carriage, Content, DocumentType, EnvelopeId, Fault, Message, ParticipantId, Priority, Problem, Timestamp, time,
 };
+use crate::ops::log::{self, Work};
+use crate::ops::trace;
 use crate::pki::Certificate;
 use crate::sdk::message::{self, BuildError, CheckedMessage, NewFile, NewMessage, Party};
 use crate::store::{BlobWriter, Store};
@@ -16,6 +18,7 @@ use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
+use tracing::Instrument;
 
 /// Longest subject, in characters (MSG-4.3.2.t05).
 const LABEL_CHARS_MAX: usize = 256;
@@ -91,17 +94,22 @@ impl MessageService {
     /// Refused with the rule when the draft does not make a valid message, answers one that is not known, or its recipient
     /// cannot be found; temporary when SMP is unreachable or the store cannot keep it. Nothing is kept then.
     pub async fn send(&self, draft: Draft, files: Vec<DraftFile>) -> Result<Message, Problem> {
+        let span = log::journey(Work::Send);
+        let message = self.sealed_and_submitted(draft, files).instrument(span.clone()).await?;
+        log::name(&span, &message);
+        Ok(message)
+    }
+
+    async fn sealed_and_submitted(&self, draft: Draft, files: Vec<DraftFile>) -> Result<Message, Problem> {
         let settings = self.settings();
         let keys = settings.keys(&draft.from)?.clone();
         check_draft(&draft, &files)?;
         let new = self.header(&settings, &draft, &keys).await?;
-        let certificate = self
-            .discovery
-            .sealing_certificate(&draft.to, &DocumentType::sdk_message())
-            .await
-            .map_err(|error| error.problem())?;
+        let document_type = DocumentType::sdk_message();
+        let certificate = self.discovery.sealing_certificate(&draft.to, &document_type);
+        let certificate = trace::stage("discover", certificate).await.map_err(|error| error.problem())?;
         let (store, access_point) = (Arc::clone(&self.store), Arc::clone(&self.access_point));
-        let submission = blocking(move || {
+        let sealed = blocking(move || {
             access_point.accepts()?;
             let payload = build(&*store, &new, draft.text.as_slice(), files, settings.message_bytes_max)?;
             let envelope = seal(&*access_point, &settings, &new, &payload, &keys, &certificate)?;
@@ -114,8 +122,8 @@ impl MessageService {
                 acknowledges: None,
                 priority: draft.priority,
             })
-        })
-        .await?;
+        });
+        let submission = trace::stage("seal", sealed).await?;
         self.access_point.submit(submission).await
     }
 

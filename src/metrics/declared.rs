@@ -109,12 +109,16 @@ declared! {
         "Calls of mail servers and webhooks with alerts: `told` or `failed`";
         "`failed`: an operator is not told by mail or webhook; it is tried again until it arrives";
         "`sluss alert test`; the log says what the receiver answered"
+    SPANS Counter "sluss_trace_spans_total" ["result"]
+        "Spans of traces: `exported`, `failed` (the collector did not take them) or `dropped` (too many at once)";
+        "`failed` or `dropped`: traces have holes; messages do not wait for them";
+        "see that the collector at telemetry.endpoint answers"
     ATTEMPT Histogram "sluss_attempt_seconds" ["direction"]
         "One attempt, from claim to settlement: outwards look-up, packing, exchange; inwards check and hand-over";
         "slow partners, a slow SMP, or a slow disk";
         "compare with sluss_as4_exchange_seconds, sluss_lookup_seconds and sluss_journal_sync_seconds"
-    ACCEPT Histogram "sluss_accept_seconds" []
-        "Taking an envelope for sending, from its first byte to its durability";
+    ACCEPT Histogram "sluss_accept_seconds" ["door"]
+        "Taking what is new until it is durable, by door: `as4` (a message of another access point, from the head of its request), `envelope` (of a participant, from its first byte), `message` (of our message service, from its sealed envelope)";
         "the disk or the processor is busy, or senders' lines are slow";
         "compare with sluss_journal_sync_seconds and process_cpu_seconds_total"
     EXCHANGE Histogram "sluss_as4_exchange_seconds" ["direction"]

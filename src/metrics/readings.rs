@@ -119,6 +119,7 @@ impl Metrics {
         all.put(&declared::REFUSED, live.refused.clone());
         all.put(&declared::TURNED_AWAY, live.turned_away.clone());
         all.put(&declared::ALERTS, live.alerts.clone());
+        all.put(&declared::SPANS, live.spans.clone());
         all.put(&declared::ATTEMPT, live.attempt.clone());
         all.put(&declared::ACCEPT, live.accept.clone());
         all.put(&declared::EXCHANGE, live.exchange.clone());

@@ -1,12 +1,16 @@
 //! Log lines on standard error. Nobody formats one: the stages of the journey record an [`Event`],
 //! and its line derives from it.
 
-use crate::model::{Event, Message, Stage};
+use super::trace::{self, Tracing};
+use crate::model::{Direction, Event, Message, Stage};
 use serde::Deserialize;
 use std::io::IsTerminal;
 use tracing::Span;
 use tracing::field::{Empty, display};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
@@ -19,34 +23,68 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log on standard error; the level is that of the environment variable `RUST_LOG`, or
-/// `info`. A second call changes nothing.
-pub fn init(format: Format) {
+/// Starts the log on standard error, and the traces where they are collected; the level is that of the environment variable
+/// `RUST_LOG`, or `info`. A second call changes nothing.
+pub fn init(format: Format, traces: Option<Tracing>) {
     // They are only an index here, and their notes would frighten.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=off,lsm_tree=off"));
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != trace::TARGET));
     // Colours are for terminals: in a file they are noise.
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
+    let lines = match format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    let traces = traces.map(Tracing::layer);
     // It fails only where a log was started before, as by another test of the same process.
-    drop(match format {
-        Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
-    });
+    drop(tracing_subscriber::registry().with(lines.with_filter(filter)).with(traces).try_init());
+}
+
+/// Of the spans of journeys.
+pub(super) const TARGET: &str = module_path!();
+
+/// What is done for a message at one time.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// C1: a document is sealed.
+    Send,
+    /// C2: an envelope is taken for sending.
+    Submit,
+    /// C2: one attempt to hand it to the receiving access point.
+    Attempt,
+    /// C3: an AS4 message is taken.
+    Receive,
+    /// C3 and C4: its envelope is checked and handed over.
+    Deliver,
 }
 
 /// Where everything is logged that happens to one message: every line in it has the ids that are known by then. `message_id` is
 /// ours; `as4_message_id` is the same in the log of the other access point.
-pub fn journey() -> Span {
+pub fn journey(work: Work) -> Span {
     // Of the highest level, so that no filter takes the ids away from a line that it lets through.
-    tracing::error_span!("message", message_id = Empty, as4_message_id = Empty)
+    macro_rules! span {
+        ($name:literal) => {
+            tracing::error_span!($name, message_id = Empty, as4_message_id = Empty)
+        };
+    }
+    match work {
+        Work::Send => span!("send"),
+        Work::Submit => span!("submit"),
+        Work::Attempt => span!("attempt"),
+        Work::Receive => span!("receive"),
+        Work::Deliver => span!("deliver"),
+    }
 }
 
-/// The same, of a message that is known.
+/// The same, of a message that waits for its next step.
 pub fn journey_of(message: &Message) -> Span {
-    let span = journey();
+    let span = journey(match message.direction {
+        Direction::Out => Work::Attempt,
+        Direction::In => Work::Deliver,
+    });
     name(&span, message);
     span
 }
@@ -57,6 +95,7 @@ pub fn name(span: &Span, message: &Message) {
     if let Some(id) = &message.as4_message_id {
         span.record("as4_message_id", display(id));
     }
+    trace::name(span, message);
 }
 
 /// One line for an event: `error` for what was given up or failed, `warn` for what was refused or

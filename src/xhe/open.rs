@@ -211,12 +211,14 @@ fn content_method(start: &Start) -> Result<(), OpenError> {
     algorithm::content(uri, Profile::Xhe, &Allowed::new()).map(|_| ()).map_err(|e| OpenError::Structure(e.to_string()))
 }
 
-/// The content key; `None` where no key of ours fits, which shows only after the whole content was read.
-fn content_key<R: Read>(
-    reader: &mut Reader<R>,
-    start: Start,
-    keys: &[Identity],
-) -> Result<Option<Zeroizing<Vec<u8>>>, OpenError> {
+/// The content key, or what stands in for it where no key of ours fits: then everything goes the same way, takes the same
+/// time, and ends in the same refusal as damaged content.
+struct ContentKey {
+    key: Zeroizing<Vec<u8>>,
+    sound: bool,
+}
+
+fn content_key<R: Read>(reader: &mut Reader<R>, start: Start, keys: &[Identity]) -> Result<ContentKey, OpenError> {
     let tree = reader.subtree(start)?;
     let mut wrapped = tree.root().all(XENC, "EncryptedKey");
     let (Some(node), None) = (wrapped.next(), wrapped.next()) else {
@@ -232,18 +234,17 @@ fn content_key<R: Read>(
         chosen = keys.iter().collect();
     }
     let secret = chosen.iter().find_map(|identity| identity.key.unwrap(wrapped.oaep, &wrapped.value).ok());
-    Ok(secret.filter(|secret| secret.len() == 32))
+    let secret = secret.filter(|secret| secret.len() == CONTENT_KEY_BYTES);
+    let sound = secret.is_some();
+    Ok(ContentKey { key: secret.unwrap_or_else(|| Zeroizing::new(vec![0; CONTENT_KEY_BYTES])), sound })
 }
 
 /// Reads CipherData to its end tag and writes the plaintext of its CipherValue.
-fn cipher_data<R: Read, W: Write>(
-    reader: &mut Reader<R>,
-    key: Option<Zeroizing<Vec<u8>>>,
-    out: &mut W,
-) -> Result<(), OpenError> {
+fn cipher_data<R: Read, W: Write>(reader: &mut Reader<R>, key: ContentKey, out: &mut W) -> Result<(), OpenError> {
     let mut cipher = Cipher {
         decoder: Decoder::default(),
-        opener: key.and_then(|key| Opener::cbc(&key).ok()),
+        opener: Opener::cbc(&key.key).map_err(|_| OpenError::Decryption)?,
+        sound: key.sound,
         plain: Zeroizing::new(Vec::new()),
     };
     let mut values = 0;
@@ -267,10 +268,11 @@ fn cipher_data<R: Read, W: Write>(
     cipher.finish(out)
 }
 
-/// Ciphertext in Base64 on its way to plaintext. Goes on to the end without a key, too: time tells nothing then.
+/// Ciphertext in Base64 on its way to plaintext. Goes on to the end whatever is wrong: time tells nothing then.
 struct Cipher {
     decoder: Decoder,
-    opener: Option<Opener>,
+    opener: Opener,
+    sound: bool,
     plain: Zeroizing<Vec<u8>>,
 }
 
@@ -281,15 +283,8 @@ impl Cipher {
                 Event::Text(piece) => {
                     let octets = self.decoder.push(&piece);
                     self.plain.clear();
-                    let sound = match &mut self.opener {
-                        Some(opener) => opener.update(octets, &mut self.plain).is_ok(),
-                        None => false,
-                    };
-                    if sound {
-                        out.write_all(&self.plain)?;
-                    } else {
-                        self.opener = None;
-                    }
+                    self.sound &= self.opener.update(octets, &mut self.plain).is_ok();
+                    out.write_all(&self.plain)?;
                 }
                 Event::End => return Ok(()),
                 Event::Comment(_) | Event::Instruction { .. } => {}
@@ -301,12 +296,17 @@ impl Cipher {
     }
 
     fn finish<W: Write>(mut self, out: &mut W) -> Result<(), OpenError> {
-        let opener = self.opener.take().filter(|_| self.decoder.is_complete()).ok_or(OpenError::Decryption)?;
         self.plain.clear();
-        opener.finish(&mut self.plain).map_err(|_| OpenError::Decryption)?;
+        self.sound &= self.opener.finish(&mut self.plain).is_ok() && self.decoder.is_complete();
+        if !self.sound {
+            return Err(OpenError::Decryption);
+        }
         Ok(out.write_all(&self.plain)?)
     }
 }
+
+/// Length of the content key (XHE-3.4.4.t03: AES-256).
+const CONTENT_KEY_BYTES: usize = 32;
 
 /// Digests what is read through it.
 struct Octets<R> {
