@@ -506,7 +506,7 @@ impl<R: Read> Reader<R> {
             return Ok(());
         }
         Err(XmlError::Forbidden {
-            what: format!("the declared encoding {} in octets of {found:?}", declared.unwrap_or_default()),
+            what: format!("the declared encoding {} in octets of {found}", declared.unwrap_or_default()),
         })
     }
 }

@@ -19,6 +19,15 @@ pub(super) enum Encoding {
     Utf16Le,
 }
 
+impl std::fmt::Display for Encoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16Be | Self::Utf16Le => "UTF-16",
+        })
+    }
+}
+
 /// Characters from octets. Line ends are LF already (XML 1.0, 2.11), and only characters of XML come
 /// through, so nobody above needs to think of either.
 ///
