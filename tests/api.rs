@@ -263,6 +263,9 @@ async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() 
         "sluss_messages_accepted_total 1",
         "sluss_messages_sent_total{partner=\"AP0002-DEMO\"} 1",
         "sluss_as4_exchange_seconds_count{direction=\"out\"} 1",
+        "sluss_accept_seconds_count{door=\"message\"} 1",
+        // The message receipt.
+        "sluss_accept_seconds_count{door=\"as4\"} 1",
         "sluss_queue_messages{direction=\"out\",status=\"ACCEPTED\"} 1.0",
         "sluss_health_check{check=\"store\"} 0.0",
         "sluss_accepting 1",

@@ -15,7 +15,7 @@ use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
 use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
-use crate::metrics::Away;
+use crate::metrics::{Away, Door};
 use crate::model::{
     As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
     ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
@@ -111,6 +111,7 @@ async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
 }
 
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
+    let (begun, metrics) = (Instant::now(), router.metrics.clone());
     let Request { content_type, announced, mut body, standing } = request;
     let _places = arrived(router, &content_type, announced, &mut body).await?;
     let body = Recorded { inner: body.into_reader(), record };
@@ -132,6 +133,7 @@ async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>
     tokio::task::spawn_blocking(move || span.in_scope(work))
         .await
         .unwrap_or_else(|error| Err(Failure::broken_off(error)))
+        .inspect(|_| metrics.accept(Door::As4, begun.elapsed()))
 }
 
 /// Who signed the message, whether it is for us, and whether it came before: all that can be said before its parts.

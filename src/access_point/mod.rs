@@ -154,7 +154,7 @@ pub struct Router {
     due: Notify,
     metrics: Metrics,
     room: Room,
-    pulse: Mutex<Instant>,
+    pulse: Mutex<Timestamp>,
     listener: Listener,
 }
 
@@ -171,6 +171,7 @@ impl Router {
         settings: Settings,
     ) -> Self {
         store.blobs().bound_under_way(settings.spool_bytes_max);
+        let pulse = Mutex::new(clock.steady());
         Self {
             store,
             discovery,
@@ -184,7 +185,7 @@ impl Router {
             due: Notify::new(),
             metrics: Metrics::default(),
             room: Room::default(),
-            pulse: Mutex::new(Instant::now()),
+            pulse,
             listener: Box::new(|_| ()),
         }
     }
@@ -203,12 +204,13 @@ impl Router {
 
     /// The worker is at work.
     fn beat(&self) {
-        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = self.steady();
     }
 
     /// How long ago the worker was last seen.
     pub fn pulse_age(&self) -> Duration {
-        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        let seen = *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        Duration::try_from(self.steady().duration_since(seen)).unwrap_or_default()
     }
 
     /// The settings in force.
@@ -279,7 +281,7 @@ impl AccessPoint for Arc<Router> {
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {
         let router = Self::clone(self);
-        Box::pin(async move { blocking(move || outbound::accept(&router, submission)).await })
+        Box::pin(async move { router.take_up(submission, Instant::now()).await })
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the doors ask of the access point: submit, take, list, look.
 
 use super::spool::spool_problem;
-use super::{AccessPoint, Router, Submission, blocking, store_problem};
+use super::{AccessPoint, Router, Submission, blocking, outbound, store_problem};
 use crate::limits::EVENTS_BESIDE_MAX;
 use crate::limits::LIST_MESSAGES_MAX;
-use crate::metrics::Journal;
+use crate::metrics::{Door, Journal};
 use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
     Page, ParticipantId, Priority, Problem, Query, Stage, Status,
@@ -13,7 +13,7 @@ use crate::store::{Settlement, Store, StoreError, Transaction};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 
@@ -41,21 +41,25 @@ impl Router {
             Ok(spool)
         })
         .await?;
-        let submitted = AccessPoint::submit(
-            self,
-            Submission {
-                participant: participant.clone(),
-                envelope: spool,
-                carriage: Carriage::Carried,
-                content: None,
-                payload: None,
-                acknowledges: None,
-                priority,
-            },
-        )
-        .await;
-        self.metrics.accept(begun.elapsed());
-        submitted
+        let submission = Submission {
+            participant: participant.clone(),
+            envelope: spool,
+            carriage: Carriage::Carried,
+            content: None,
+            payload: None,
+            acknowledges: None,
+            priority,
+        };
+        self.take_up(submission, begun).await
+    }
+
+    /// Takes a sealed envelope whose taking began then: durable when this returns.
+    pub(super) async fn take_up(self: &Arc<Self>, submission: Submission, begun: Instant) -> Result<Message, Problem> {
+        let door = if submission.carriage == Carriage::Carried { Door::Envelope } else { Door::Message };
+        let router = Arc::clone(self);
+        let message = blocking(move || outbound::accept(&router, submission)).await?;
+        self.metrics.accept(door, begun.elapsed());
+        Ok(message)
     }
 
     /// Envelopes that wait for `participant` to take them, oldest first: a page of those that come after `after`,
@@ -249,6 +253,15 @@ impl Router {
     pub fn figures(&self) -> Result<(Journal, u64), Problem> {
         let free = self.store.blobs().free_bytes().map_err(|error| store_problem(&error))?;
         Ok((self.store.journal(), free))
+    }
+
+    /// How long a small write to the store's disk and its sync take. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the disk does not take it.
+    pub fn probe(&self) -> Result<Duration, Problem> {
+        self.store.probe().map_err(|error| store_problem(&error))
     }
 
     /// Why the store takes nothing until the next start, where that is so.

@@ -3,7 +3,6 @@
 //! A crash at any point: the claim is gone with the process, the message is still due, and the next
 //! start takes it up with the same id and the same bytes.
 
-use super::retry::after;
 use super::{HandOver, Router, blocking, inbound, outbound, store_problem};
 use crate::limits;
 use crate::model::{Direction, Lane, Message, Problem, Timestamp};
@@ -80,7 +79,7 @@ pub(super) fn claim(router: &Router, room: usize) -> Result<Option<Claimed>, Pro
     let mut admit = |lane: &Lane, in_flight| {
         asks = router.lanes.is_unproven(lane);
         if asks && !room && in_flight == 0 {
-            return Admission::Later(after(steady, limits::STEP_SLOW));
+            return Admission::NoRoom;
         }
         router.lanes.admit(lane, in_flight, steady)
     };

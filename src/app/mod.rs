@@ -30,7 +30,6 @@ use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::keys::Engine;
 use alerts::{Alerts, Receivers};
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
@@ -93,6 +92,21 @@ impl App {
     ///
     /// Every mistake that can be told, with key, value and remedy.
     pub async fn build(config: Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, Vec<Problem>> {
+        let medium = Medium::with(config.store.index);
+        Self::build_on(medium, config, clock, metrics).await
+    }
+
+    /// As [`Self::build`], with a store on any medium.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::build`].
+    pub async fn build_on(
+        medium: Medium,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
         let alerts = Alerts::new(Receivers::new(&config, materials.party().as_str())?);
         let one = |problem| vec![problem];
@@ -100,8 +114,7 @@ impl App {
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
-        let embedded =
-            open_store(config.data_dir.clone(), config.store.index, Arc::clone(&clock)).await.map_err(one)?;
+        let embedded = open_store(medium, config.data_dir.clone(), Arc::clone(&clock)).await.map_err(one)?;
         let store: Arc<dyn Store> = embedded.clone();
         let client = client(&config, &materials).map_err(one)?;
         let discovery = Discovery::new(materials.discovery(&config), client.clone(), Arc::clone(&clock));
@@ -377,16 +390,9 @@ fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
     })
 }
 
-async fn open_store(data_dir: PathBuf, index: Engine, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
+async fn open_store(medium: Medium, data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
     let open = move || {
-        EmbeddedStore::open_telling(
-            &Medium::with(index),
-            &data_dir,
-            upkeep::chain_hash,
-            clock,
-            false,
-            &mut upkeep::now_and_then(),
-        )
+        EmbeddedStore::open_telling(&medium, &data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then())
     };
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {

@@ -10,8 +10,6 @@ use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
 use crate::metrics::{Metrics, PartnerReading, Readings, Room};
 use crate::model::{CertificateEnd, Clock, Counts, Timestamp, ends_soon, time};
 use crate::ops::health::{Check, Health};
-use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +26,8 @@ pub(super) struct Watch {
     certificates: Mutex<Arc<[CertificateEnd]>>,
     pub(super) metrics: Metrics,
     pub(super) clock: Arc<dyn Clock>,
-    begun: (Instant, Timestamp),
+    /// The wall clock, and the clock that is never set, at the start.
+    begun: (Timestamp, Timestamp),
     latest: Mutex<Option<(Instant, Health)>>,
 }
 
@@ -42,7 +41,7 @@ impl Watch {
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
         let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
-        let begun = (Instant::now(), clock.now());
+        let begun = (clock.now(), clock.steady());
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
         let certificates = Mutex::new(certificates.into());
         Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, latest })
@@ -120,23 +119,22 @@ impl Watch {
     }
 
     fn disk(&self) -> Check {
-        let begun = Instant::now();
-        match probe(&self.data_dir) {
-            Err(error) => Check::failed(
+        match self.router.probe() {
+            Err(problem) => Check::failed(
                 "disk",
-                format!("a small file cannot be written below {}: {error}", self.data_dir.display()),
+                format!("a small file cannot be written below {}: {}", self.data_dir.display(), problem.detail),
                 "see whether the disk is full, read-only or failing (dmesg), and mend it",
             ),
-            Ok(()) if begun.elapsed() > DISK_SLOW => Check::degraded(
+            Ok(took) if took > DISK_SLOW => Check::degraded(
                 "disk",
                 format!(
-                    "a small write and its sync took {} ms, expected {}",
-                    begun.elapsed().as_millis(),
+                    "it is slow: a small write and its sync took {} ms, expected {}",
+                    took.as_millis(),
                     DISK_SLOW.as_millis()
                 ),
                 "see who else uses the disk, or give data_dir a faster one",
             ),
-            Ok(()) => Check::ok("disk", format!("a small write and its sync took {} ms", begun.elapsed().as_millis())),
+            Ok(took) => Check::ok("disk", format!("a small write and its sync took {} ms", took.as_millis())),
         }
     }
 
@@ -211,11 +209,12 @@ impl Watch {
                 remedy,
             );
         }
-        let (begun, at) = self.begun;
-        let ran = i128::from(begun.elapsed().as_secs());
-        let step = i128::from(now.as_second() - at.as_second()) - ran;
-        if step.unsigned_abs() > u128::from(CLOCK_STEP_MAX.as_secs()) {
-            return Check::degraded("clock", format!("it was set by {step} s since the start"), remedy);
+        let (wall, steady) = self.begun;
+        let (shown, ran) = (now.duration_since(wall), self.clock.steady().duration_since(steady));
+        let step = (shown - ran).as_secs();
+        if step.unsigned_abs() > CLOCK_STEP_MAX.as_secs() {
+            let found = format!("it was set by {step} s since the start, or the machine slept for so long");
+            return Check::degraded("clock", found, remedy);
         }
         Check::ok("clock", time::millis(now))
     }
@@ -251,15 +250,6 @@ impl Watch {
     pub(super) async fn text(self: &Arc<Self>) -> String {
         self.metrics.text(&self.readings().await)
     }
-}
-
-/// Writes and syncs a small file, and removes it.
-fn probe(folder: &Path) -> io::Result<()> {
-    let path = folder.join("probe");
-    let mut file = fs::File::create(&path)?;
-    file.write_all(&[0; 4096])?;
-    file.sync_all()?;
-    fs::remove_file(path)
 }
 
 /// Size of a folder's file system, in bytes; zero where it is not told.

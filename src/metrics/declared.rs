@@ -117,8 +117,8 @@ declared! {
         "One attempt, from claim to settlement: outwards look-up, packing, exchange; inwards check and hand-over";
         "slow partners, a slow SMP, or a slow disk";
         "compare with sluss_as4_exchange_seconds, sluss_lookup_seconds and sluss_journal_sync_seconds"
-    ACCEPT Histogram "sluss_accept_seconds" []
-        "Taking an envelope for sending, from its first byte to its durability";
+    ACCEPT Histogram "sluss_accept_seconds" ["door"]
+        "Taking what is new until it is durable, by door: `as4` (a message of another access point, from the head of its request), `envelope` (of a participant, from its first byte), `message` (of our message service, from its sealed envelope)";
         "the disk or the processor is busy, or senders' lines are slow";
         "compare with sluss_journal_sync_seconds and process_cpu_seconds_total"
     EXCHANGE Histogram "sluss_as4_exchange_seconds" ["direction"]

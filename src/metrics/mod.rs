@@ -54,13 +54,24 @@ struct Live {
     alerts: Family<Labels, Counter>,
     spans: Family<Labels, Counter>,
     attempt: Family<Labels, Seconds>,
-    accept: Seconds,
+    accept: Family<Labels, Seconds>,
     exchange: Family<Labels, Seconds>,
     lookup: Family<Labels, Seconds>,
     connections: Family<Labels, Gauge>,
     stretches: stretches::Stretches,
     partners: Bounded<METRIC_PARTNERS_MAX>,
     causes: Bounded<METRIC_CAUSES_MAX>,
+}
+
+/// Where something new comes in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Door {
+    /// From another access point.
+    As4,
+    /// Sealed, from a participant whose message service is elsewhere.
+    Envelope,
+    /// From our own message service.
+    Message,
 }
 
 /// Why a request was answered with 503.
@@ -132,9 +143,14 @@ impl Metrics {
         self.0.attempt.get_or_create(&towards(direction)).observe(took);
     }
 
-    /// Taking an envelope for sending took so long.
-    pub fn accept(&self, took: Duration) {
-        self.0.accept.observe(took);
+    /// Taking something new took so long, until it was durable.
+    pub fn accept(&self, door: Door, took: Duration) {
+        let door = match door {
+            Door::As4 => "as4",
+            Door::Envelope => "envelope",
+            Door::Message => "message",
+        };
+        self.0.accept.get_or_create(&vec![("door", door.to_owned())]).observe(took);
     }
 
     /// An AS4 exchange took so long.
@@ -314,6 +330,7 @@ mod tests {
         metrics.alert("mail", true);
         metrics.spans("exported", 1);
         metrics.attempt(Direction::Out, second);
+        metrics.accept(Door::As4, second);
         metrics.exchange(Direction::In, second);
         metrics.lookup(true, second);
         drop(metrics.connections("as4").hold());

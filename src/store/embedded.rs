@@ -24,12 +24,13 @@ use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What was found and done on opening, for the log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -372,6 +373,22 @@ impl Store for EmbeddedStore {
         let names = medium.disk.names(folder).unwrap_or_default();
         let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
         metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+    }
+
+    fn probe(&self) -> Result<Duration, StoreError> {
+        let (disk, path, begun) = (&self.segments.0.disk, self.folder.join("probe"), Instant::now());
+        let written = || {
+            match disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let file = disk.create(&path)?;
+            file.write_all_at(&[0; 4096], 0)?;
+            file.sync_all()?;
+            let took = begun.elapsed();
+            disk.remove(&path).map(|()| took)
+        };
+        written().map_err(|source| StoreError::io(format!("write {}", path.display()), source))
     }
 
     fn stopped(&self) -> Option<String> {

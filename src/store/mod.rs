@@ -272,6 +272,8 @@ pub enum Admission {
     Later(Timestamp),
     /// Nothing before one of its messages under way has ended.
     Full,
+    /// Nothing before there is room. It stands in a line of those that wait for that, and who stands there longest goes first.
+    NoRoom,
 }
 
 /// What waits in one lane.
@@ -375,6 +377,8 @@ pub trait Store: Send + Sync {
     fn counts(&self) -> Result<Counts, StoreError>;
     /// The journal's files, and how long its syncs take.
     fn journal(&self) -> Journal;
+    /// Writes a small file beside everything else, syncs it, removes it, and says how long the first two took.
+    fn probe(&self) -> Result<Duration, StoreError>;
     /// Why nothing is accepted until the next start, where a write failed.
     fn stopped(&self) -> Option<String>;
     /// The payload files.

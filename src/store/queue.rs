@@ -8,7 +8,7 @@
 use super::turns::Turns;
 use super::{Admission, LaneLoad};
 use crate::model::{Lane, MessageId, ParticipantId, PartyId, Rank, Stream, Timestamp};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Messages with work to do.
@@ -18,6 +18,9 @@ pub(super) struct Queue {
     streams: HashMap<Arc<Stream>, BTreeSet<(Timestamp, MessageId)>>,
     lanes: HashMap<Lane, State>,
     turns: Turns<Lane>,
+    /// Lanes for which there was no room, in the order in which they came.
+    line: BTreeMap<u64, Lane>,
+    lined_up: u64,
     /// Where unpacked messages to these recipients go.
     routes: HashMap<ParticipantId, PartyId>,
     /// Ends of leases that count as in flight.
@@ -44,6 +47,8 @@ struct State {
     in_flight: usize,
     /// Nothing before; [`Timestamp::MAX`]: not before one in flight has ended.
     not_before: Option<Timestamp>,
+    /// Its place in the line of those that wait for room.
+    in_line: Option<u64>,
 }
 
 impl Queue {
@@ -95,26 +100,53 @@ impl Queue {
             self.leases.remove(&(until, id));
             self.landed(id);
         }
-        while let Some(lane) = self.turns.next(now) {
-            let state = self.lanes.get_mut(&lane)?;
-            let Some(stream) = state.turns.next(now) else {
-                self.refresh(&lane);
-                continue;
-            };
-            let admission = admit(&lane, state.in_flight);
-            match admission {
-                Admission::Attempt => {
-                    state.turns.take_turn(&stream);
-                    self.turns.take_turn(&lane);
-                    let (_, id) = *self.streams.get(&stream)?.first()?;
-                    return Some((id, admission));
-                }
-                Admission::Later(at) => state.not_before = Some(at.max(now + std::time::Duration::from_millis(1))),
-                Admission::Full => state.not_before = Some(Timestamp::MAX),
+        while let Some((place, lane)) = self.line.first_key_value().map(|(place, lane)| (*place, lane.clone())) {
+            let found = self.next_of(&lane, now, admit);
+            if found.is_some_and(|(_, admission)| admission == Admission::NoRoom) {
+                break;
             }
-            self.refresh(&lane);
+            self.line.remove(&place);
+            if found.is_some_and(|(_, admission)| admission == Admission::Attempt) {
+                return found;
+            }
+        }
+        while let Some(lane) = self.turns.next(now) {
+            let found = self.next_of(&lane, now, admit);
+            if found.is_some_and(|(_, admission)| admission == Admission::Attempt) {
+                return found;
+            }
         }
         None
+    }
+
+    /// The message of a lane whose turn it is, and whether it may go; none where nothing is due. A lane without room stays in line.
+    fn next_of(
+        &mut self,
+        lane: &Lane,
+        now: Timestamp,
+        admit: &mut dyn FnMut(&Lane, usize) -> Admission,
+    ) -> Option<(MessageId, Admission)> {
+        let state = self.lanes.get_mut(lane)?;
+        let (in_line, stream) = (state.in_line.take(), state.turns.next(now));
+        let first = stream.as_ref().and_then(|stream| self.streams.get(stream)?.first());
+        let found = first.map(|(_, id)| (*id, admit(lane, state.in_flight)));
+        match found.map(|(_, admission)| admission) {
+            Some(Admission::Attempt) => {
+                stream.iter().for_each(|stream| state.turns.take_turn(stream));
+                self.turns.take_turn(lane);
+            }
+            Some(Admission::Later(at)) => state.not_before = Some(at.max(now + std::time::Duration::from_millis(1))),
+            Some(Admission::Full) => state.not_before = Some(Timestamp::MAX),
+            Some(Admission::NoRoom) => {
+                self.lined_up += 1;
+                let place = in_line.unwrap_or(self.lined_up);
+                state.in_line = Some(place);
+                self.line.insert(place, lane.clone());
+            }
+            None => {}
+        }
+        self.refresh(lane);
+        found
     }
 
     /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them.
@@ -300,9 +332,12 @@ impl Queue {
     fn refresh(&mut self, lane: &Lane) {
         let Some(state) = self.lanes.get(lane) else { return };
         let due = state.turns.due().map(|due| state.not_before.map_or(due, |pause| pause.max(due)));
-        self.turns.set(lane, Rank::Normal, due.filter(|due| *due < Timestamp::MAX));
+        // Who stands in line has its turn there.
+        let due = due.filter(|due| *due < Timestamp::MAX && state.in_line.is_none());
+        self.turns.set(lane, Rank::Normal, due);
         if state.waiting == 0 && state.in_flight == 0 {
-            self.lanes.remove(lane);
+            let gone = self.lanes.remove(lane);
+            gone.and_then(|state| state.in_line).map(|place| self.line.remove(&place));
         }
     }
 }

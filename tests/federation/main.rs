@@ -10,7 +10,12 @@
 
 mod alerts;
 mod breaker;
+mod health;
+#[path = "../support/paced.rs"]
+mod paced;
 mod site;
+#[path = "../support/slow.rs"]
+mod slow_disk;
 mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};

@@ -1,5 +1,6 @@
 //! One Sluss access point in a federation of its own, and a hand-made peer that sends it what it likes.
 
+use super::paced::paced;
 use sluss::access_point::Router;
 use sluss::app::{App, Reloader};
 use sluss::as4::{self, Compression, OutgoingPart, PackedPiece, Party, Property, UserMessage, pmode};
@@ -14,6 +15,8 @@ use sluss::model::{
 use sluss::net::body::Body;
 use sluss::net::client::{Client, ClientSettings, Fetched};
 use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, Trusted};
+use sluss::store::disk::Medium;
+use sluss::testbed::fault::Kind;
 use sluss::testbed::{self, Running};
 use sluss::{sdk, xhe};
 use std::path::{Path, PathBuf};
@@ -75,6 +78,11 @@ impl Site {
 
     /// With another configuration.
     pub(crate) async fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::start_on(Medium::system(), Arc::new(SystemClock), change).await
+    }
+
+    /// On another disk and by another clock as well.
+    pub(crate) async fn start_on(medium: Medium, clock: Arc<dyn Clock>, change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         let now = SystemClock.now();
@@ -85,7 +93,6 @@ impl Site {
         let (alice, bob) = (id("0203:alice.example.se"), id("0203:bob.example.se"));
         let alices = testbed::participant(dir, &alice, OURS, &[], &[], now).unwrap();
         let bobs = testbed::participant(dir, &bob, PEER, &[], &[], now).unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // At our access point as well, under an address of her own.
         testbed::participant(dir, &id(DORA), OURS, &[], &["sdk:x:dora".into()], now).unwrap();
         let running = testbed::serve(dir, Arc::clone(&clock)).await.unwrap();
@@ -93,10 +100,10 @@ impl Site {
         // The peer that is not there is asked again soon.
         let impatient = "[breaker]\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[federation]";
         let text = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = text.split_once("[retry]").unwrap();
-        let text = format!("{before}{impatient}{}", rest.split_once("[federation]").unwrap().1);
+        let text = paced(&text, impatient);
         std::fs::write(&file, change(text)).unwrap();
-        let app = App::build(Config::load(&ours.join("sluss.toml")).unwrap(), clock, Metrics::default()).await.unwrap();
+        let config = Config::load(&ours.join("sluss.toml")).unwrap();
+        let app = App::build_on(medium, config, clock, Metrics::default()).await.unwrap();
         let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
         let reloader = app.reloader();
@@ -243,6 +250,11 @@ impl Site {
         let answer = self.client.request(sluss::net::Outgoing { method, url, headers: &headers, body, timeout }).await;
         let answer = answer.unwrap();
         (answer.status, answer.header(&http::header::RETRY_AFTER))
+    }
+
+    /// Makes a fault of DNS or SMP, or clears it.
+    pub(crate) fn fault(&self, kind: Kind, clear: bool) {
+        testbed::fault(self._folder.path(), kind, None, clear, SystemClock.now()).unwrap();
     }
 
     /// The status of `/health/ready`, and what it says.

@@ -1,6 +1,6 @@
 //! Clients of a daemon that comes and goes: they ask again where they got no answer and may do so.
 
-use super::chance::Chance;
+use crate::support::chance::Chance;
 use crate::support::{PATIENCE, http, world};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ impl Client {
                 1 => self.send(),
                 _ => self.take(),
             }
-            std::thread::sleep(Duration::from_millis(self.chance.below(120)));
+            std::thread::sleep(self.chance.millis(120));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is damaged between two runs: the index in any way, the journal only behind its last record.
 
-use super::chance::Chance;
+use crate::support::chance::Chance;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ impl Damage {
     /// One in every second case.
     pub(super) fn by(chance: &mut Chance) -> Option<Self> {
         let all = [Self::Deleted, Self::Truncated, Self::Garbled, Self::Torn];
-        chance.percent(50).then(|| all[chance.index(all.len())])
+        chance.percent(50).then(|| all[chance.below(all.len())])
     }
 
     /// Does it, and says what was done.
@@ -33,7 +33,7 @@ impl Damage {
                 "its index is deleted".into()
             }
             Self::Truncated => {
-                let sixteenths = chance.below(16);
+                let sixteenths = chance.below(16) as u64;
                 for file in files(&index) {
                     let file = OpenOptions::new().write(true).open(file).unwrap();
                     file.set_len(file.metadata().unwrap().len() * sixteenths / 16).unwrap();
@@ -79,7 +79,7 @@ fn tear(journal: &Path, chance: &mut Chance) -> String {
     let torn = match begun.filter(|_| chance.percent(50)) {
         Some(begun) => begun.to_vec(),
         None => {
-            let count = 1 + chance.index(3000);
+            let count = 1 + chance.below(3000);
             chance.bytes(count)
         }
     };

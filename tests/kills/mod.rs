@@ -4,14 +4,13 @@
 //! `KILLS=n` kills so often (6 where nothing is said), `KILL_SEED=n` takes another schedule of kills and damages, and `KILL_STORE=n` puts so
 //! many finished messages into both stores before. With `SLUSS_PEERS=1` phase4 sends to one of them as well.
 
-mod chance;
 mod client;
 mod damage;
 mod peer;
 mod verdict;
 
+use super::support::chance::Chance;
 use super::support::{Daemon, World, world};
-use chance::Chance;
 use client::{Client, Side};
 use damage::Damage;
 use peer::Phase4;
@@ -82,7 +81,7 @@ impl Killed {
         self.damages += u64::from(what.is_some());
         let broken_off = chance.percent(25);
         if broken_off {
-            self.start_broken_off(Duration::from_millis(chance.below(250)));
+            self.start_broken_off(chance.millis(250));
         }
         println!(
             "{name} killed{}{}",
@@ -138,8 +137,8 @@ fn what_was_promised_holds_when_daemons_are_killed_at_random_and_their_disks_dam
         }
         let enough = || foreign_done.as_ref().is_none_or(|done| done.load(Ordering::Relaxed) >= FOREIGN);
         while nodes.iter().map(|node| node.kills).sum::<u64>() < kills || !enough() {
-            std::thread::sleep(Duration::from_millis(chance.below(700)));
-            let which = [&[0][..], &[1], &[0, 1]][chance.index(3)];
+            std::thread::sleep(chance.millis(700));
+            let which = [&[0][..], &[1], &[0, 1]][chance.below(3)];
             which.iter().for_each(|n| nodes[*n].kill(&mut chance));
         }
         over.store(true, Ordering::Relaxed);

@@ -74,7 +74,7 @@ fn packed_for(partner: usize, dead: bool, now: Timestamp) -> Message {
 impl Run {
     /// `messages` for each of `partners`, every second of which may be dead.
     fn new(partners: usize, messages: usize, half_dead: bool) -> Self {
-        let (disk, clock) = (SimDisk::new(crate::random::Chance::new(1)), SimClock::new());
+        let (disk, clock) = (SimDisk::new(crate::chance::Chance::new(1)), SimClock::new());
         let process = Process::start(&disk, &clock).unwrap();
         let run = Self { process, clock, flights: BTreeMap::new(), number: 0, crowd: Crowd::default() };
         run.submit(partners, messages, half_dead);

@@ -1,8 +1,8 @@
 //! A disk that does what disks do at their worst: it loses what was not synced, in any order and by sectors, it fails, fills up and
 //! flips bits, and stops between any two steps.
 
+use crate::chance::Chance;
 use crate::keys::MemoryKeys;
-use crate::random::Chance;
 use rustix::fs::MemfdFlags;
 use sluss::store::StoreError;
 use sluss::store::disk::{Disk, DiskFile};

@@ -1,7 +1,7 @@
 //! The index in memory: it survives a killed process but for its last changes, and a power cut in any state.
 
+use crate::chance::Chance;
 use crate::disk::SimDisk;
-use crate::random::Chance;
 use sluss::store::StoreError;
 use sluss::store::keys::{Batch, Change, Found, Keys, Octets};
 use std::collections::{BTreeMap, VecDeque};

@@ -9,6 +9,8 @@
     reason = "in a test a failed assumption is a failed test, and what was found is said"
 )]
 
+#[path = "../support/chance.rs"]
+mod chance;
 mod crowd;
 mod disk;
 mod keys;
@@ -86,8 +88,11 @@ fn every_accepted_message_arrives_once_or_is_a_dead_letter_whatever_fails() {
         );
     }
     // A simulation in which nothing happens proves nothing.
-    let happened =
-        [total.delivered, total.answered, total.kills, total.cuts, total.again, total.vanished, total.operated];
+    let happened = [
+        [total.delivered, total.answered, total.kills, total.cuts, total.again, total.vanished, total.operated],
+        [total.opened, total.reopened, total.closed, total.purged, total.dead, total.torn, total.rebuilt],
+    ]
+    .concat();
     assert!(happened.iter().all(|times| *times > 0), "{total:?}");
 }
 

@@ -26,6 +26,11 @@ pub(crate) const BOB: &str = "0203:bob.example.se";
 pub(crate) const CARL: &str = "0203:carl.example.se";
 pub(crate) const DORA: &str = "0203:dora.example.se";
 
+pub(crate) const BREAKER: Breaker =
+    Breaker { failures: 3, first_pause: Duration::from_secs(60), longest_pause: Duration::from_secs(10 * 60) };
+/// The longest pause before a message is tried again.
+pub(crate) const RETRY_LONGEST: Duration = Duration::from_secs(60 * 60);
+
 /// The time of the world: what clocks on walls show, and what passes, in milliseconds.
 #[derive(Debug)]
 pub(crate) struct SimClock {
@@ -159,7 +164,7 @@ fn parts() -> &'static (Client, Settings) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("certs/test/access-points/AP0001-DEMO");
         let identity = Identity::from_files(&folder.join("test-key.pem"), &folder.join("cert.pem")).unwrap();
         let minute = Duration::from_secs(60);
-        let pace = Pace::Exponential { first: minute, longest: 60 * minute };
+        let pace = Pace::Exponential { first: minute, longest: RETRY_LONGEST };
         let retry = Retry { pace, give_up_after: 24 * 60 * minute };
         let settings = Settings {
             identity,
@@ -180,11 +185,7 @@ fn parts() -> &'static (Client, Settings) {
             recorder: None,
             partners: BTreeMap::new(),
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
-            patience: Patience {
-                partners: retry,
-                smp: retry,
-                breaker: Breaker { failures: 3, first_pause: minute, longest_pause: 10 * minute },
-            },
+            patience: Patience { partners: retry, smp: retry, breaker: BREAKER },
         };
         (client, settings)
     })

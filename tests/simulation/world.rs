@@ -1,21 +1,18 @@
 //! The world of one seed: a sender, a receiver, what is between them, and what must be true at the end.
 
+mod attempts;
 mod own;
 mod trouble;
 mod verdict;
 
+use crate::chance::Chance;
 use crate::disk::{Health, SimDisk};
-use crate::node::{BOB, CARL, DORA, Process, SimClock, ebms, message, sha256};
-use crate::random::{self, Chance};
-use sluss::access_point::{SendError, accepted, rehearse};
-use sluss::as4::ReceiptError;
+use crate::node::{BOB, CARL, DORA, Process, SimClock, message, sha256};
+use crate::random;
+use sluss::access_point::{accepted, rehearse};
 use sluss::limits::CLAIM_LEASE;
-use sluss::model::{
-    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Direction, Event, Fault, Message, MessageId, Packing, Piece,
-    Problem, Stage,
-};
-use sluss::net::NetError;
-use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
+use sluss::model::{As4MessageId, BlobId, Event, Fault, Message, MessageId, PartyId, Problem, Stage};
+use sluss::store::{Answered, DuplicateKey, Store, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -39,6 +36,11 @@ pub(crate) struct Tally {
     pub(crate) operated: u64,
     /// Delivered, and known to be without AS4 receipt.
     pub(crate) unreceipted: u64,
+    /// Partners that were left alone, failed when they were asked, came back.
+    pub(crate) opened: u64,
+    pub(crate) reopened: u64,
+    pub(crate) closed: u64,
+    pub(crate) purged: u64,
 }
 
 impl Tally {
@@ -59,6 +61,10 @@ impl Tally {
             (&mut self.vanished, other.vanished),
             (&mut self.operated, other.operated),
             (&mut self.unreceipted, other.unreceipted),
+            (&mut self.opened, other.opened),
+            (&mut self.reopened, other.reopened),
+            (&mut self.closed, other.closed),
+            (&mut self.purged, other.purged),
         ] {
             *one += more;
         }
@@ -132,6 +138,10 @@ pub(crate) struct World {
     calm: bool,
     /// Nothing reaches the receiver.
     cut_off: bool,
+    /// For how long each partner of the sender was left alone last.
+    pauses: BTreeMap<PartyId, i64>,
+    /// Whose event log was purged.
+    forgetful: [bool; 2],
     tokens: u64,
     tally: Tally,
     steps: Vec<String>,
@@ -161,6 +171,8 @@ impl World {
             seen: BTreeMap::new(),
             calm: false,
             cut_off: false,
+            pauses: BTreeMap::new(),
+            forgetful: [false; 2],
             tokens: 0,
             tally: Tally::default(),
             steps: Vec::new(),
@@ -216,12 +228,12 @@ impl World {
         match self.chance.below(12) {
             0 | 1 => self.want(),
             2 => self.submit(),
-            3 | 4 => self.send(),
+            3 | 4 => self.send()?,
             5..=7 => self.carry()?,
             8 => self.settle_arriving()?,
             9 => self.look()?,
             10 => self.take()?,
-            _ => self.give_up_waiting(),
+            _ => self.give_up_waiting()?,
         }
         Ok(())
     }
@@ -230,12 +242,12 @@ impl World {
     fn work(&mut self) -> Result<bool, String> {
         let before = self.steps.len();
         self.submit();
-        self.send();
+        self.send()?;
         while !self.network.is_empty() || !self.arriving.is_empty() {
             self.carry()?;
             self.settle_arriving()?;
         }
-        self.give_up_waiting();
+        self.give_up_waiting()?;
         self.look()?;
         self.take()?;
         Ok(self.steps.len() > before)
@@ -248,7 +260,7 @@ impl World {
     fn want(&mut self) {
         for _ in 0..=self.chance.below(3) {
             let length = 1 + self.chance.below(1500);
-            let body: Vec<u8> = (0..length).map(|_| self.chance.next() as u8).collect();
+            let body = self.chance.bytes(length);
             let id = random::name();
             self.bodies.insert(id, body.clone());
             if self.chance.percent(25) {
@@ -332,59 +344,6 @@ impl World {
         }
     }
 
-    /// The sender's worker takes up what is due.
-    fn send(&mut self) {
-        while self.attempts.len() < 8 {
-            let Some(process) = self.up(SENDER) else { return };
-            let Ok(Some(mut message)) = rehearse::claim(&process.router) else { return };
-            if message.direction == Direction::In {
-                self.hand_over(&message);
-                continue;
-            }
-            if message.status.is_final() && !message.lacks_as4_receipt() {
-                let done = rehearse::done(&process.router, &message);
-                self.say(format!("{} was answered before: {done:?}", message.id));
-                continue;
-            }
-            message.attempts += 1;
-            match prepare(process, &mut message) {
-                Ok((id, body)) => {
-                    self.tokens += 1;
-                    let token = self.tokens;
-                    self.say(format!("attempt {} of {}", message.attempts, message.id));
-                    self.tally.again += u64::from(message.attempts > 1);
-                    let to = if message.carriage == Carriage::Own { SENDER } else { RECEIVER };
-                    self.attempts.push(Attempt { token, start: self.nodes[SENDER].starts, message });
-                    self.leave(token, to, &id, &body);
-                }
-                Err(error) => {
-                    let said = error.to_string();
-                    let written = rehearse::sent(&process.router, &message, Err(error));
-                    self.say(format!("attempt of {} failed: {said}; {written:?}", message.id));
-                }
-            }
-            if !self.calm && self.chance.percent(60) {
-                return;
-            }
-        }
-    }
-
-    fn leave(&mut self, token: u64, to: usize, id: &As4MessageId, body: &[u8]) {
-        let times = match self.chance.below(10) {
-            _ if self.calm => 1,
-            0 => 0,
-            1 | 2 => 2,
-            _ => 1,
-        };
-        for _ in 0..times {
-            self.network.push(Packet::Request { token, to, id: id.clone(), body: body.to_vec() });
-        }
-        if !self.calm && self.chance.percent(4) {
-            // Somebody else's content under the same id.
-            self.network.push(Packet::Request { token: 0, to, id: id.clone(), body: b"another content".to_vec() });
-        }
-    }
-
     /// One thing on its way arrives, whichever.
     fn carry(&mut self) -> Checked {
         if self.network.is_empty() {
@@ -397,7 +356,7 @@ impl World {
         }
         match packet {
             Packet::Request { token, to, id, body } => self.arrive(token, to, id, &body)?,
-            Packet::Response { token, reply } => self.answered(token, &reply),
+            Packet::Response { token, reply } => self.answered(token, &reply)?,
         }
         Ok(())
     }
@@ -475,40 +434,6 @@ impl World {
         Ok(())
     }
 
-    /// An answer comes back to the sender.
-    fn answered(&mut self, token: u64, reply: &Reply) {
-        let Some(at) = self.attempts.iter().position(|attempt| attempt.token == token) else { return };
-        let attempt = self.attempts.swap_remove(at);
-        let result = match reply {
-            Ok(soap) => Ok(As4ReceiptSummary {
-                signed_by: "CN=AP0002".into(),
-                certificate_sha256: String::new(),
-                signature: String::new(),
-                references_matched: true,
-                soap: soap.clone(),
-            }),
-            Err(kind) => Err(failure(*kind)),
-        };
-        self.conclude(&attempt.message, result);
-    }
-
-    /// The sender no longer waits for an answer.
-    fn give_up_waiting(&mut self) {
-        if self.attempts.is_empty() {
-            return;
-        }
-        let attempt = self.attempts.swap_remove(self.chance.below(self.attempts.len()));
-        let host = "receiver".to_owned();
-        self.conclude(&attempt.message, Err(SendError::Net(NetError::Broken { host, reason: "no answer".into() })));
-    }
-
-    fn conclude(&mut self, message: &Message, result: Result<As4ReceiptSummary, SendError>) {
-        let Some(process) = self.up(SENDER) else { return };
-        let said = result.as_ref().err().map(ToString::to_string);
-        let written = rehearse::sent(&process.router, message, result);
-        self.say(format!("attempt of {} ends: {said:?}; {written:?}", message.id));
-    }
-
     /// The receiver's worker looks at an envelope.
     fn look(&mut self) -> Checked {
         loop {
@@ -549,48 +474,10 @@ impl World {
     }
 }
 
-/// Packs a message for sending, once; gives its AS4 id and the bytes that leave.
-fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Vec<u8>), SendError> {
-    let own = |error: StoreError| SendError::Own(sluss::access_point::store_problem(&error));
-    if message.packed.is_none() {
-        let envelope = rehearse::envelope(&process.router, message).map_err(SendError::Own)?;
-        let cipher = process.keep(&packed(&envelope)).map_err(own)?;
-        let packing = Packing {
-            content_type: "multipart/related".into(),
-            pieces: vec![Piece::File(cipher)],
-            bytes: envelope.len() as u64,
-            references: Vec::new(),
-            url: "https://receiver.example".into(),
-            certificate: String::new(),
-        };
-        // It names its envelope, as the conversation does in a real one.
-        let id: As4MessageId = format!("{}.{}@sender", message.envelope_id, random::name()).parse().unwrap();
-        let party = if message.carriage == Carriage::Own { PARTY } else { "AP0002-DEMO" };
-        rehearse::packed(&process.router, message, id, party.parse().unwrap(), packing)?;
-    }
-    let files = message.packed.iter().flat_map(|packing| &packing.pieces);
-    let mut body = Vec::new();
-    for piece in files {
-        if let Piece::File(blob) = piece {
-            body.extend(process.payload(*blob).map_err(own)?);
-        }
-    }
-    Ok((message.as4_message_id.clone().unwrap(), body))
-}
-
 fn packed(body: &[u8]) -> Vec<u8> {
     body.iter().map(|byte| byte ^ 0x5a).collect()
 }
 
 fn envelope_of(id: &As4MessageId) -> Uuid {
     id.as_str().split('.').next().unwrap().parse().unwrap()
-}
-
-fn failure(kind: Kind) -> SendError {
-    let refused = |error| SendError::Answer(ReceiptError::Refused { errors: vec![error], signed: true });
-    match kind {
-        Kind::Busy => SendError::Net(NetError::Broken { host: "receiver".into(), reason: "503".into() }),
-        Kind::Duplicate => refused(ebms("EBMS:0004", "message was already handled")),
-        Kind::Refused => refused(ebms("EBMS:0103", "not accepted")),
-    }
 }

@@ -11,6 +11,7 @@ use crate::turns::{
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
     priorities_of_one_partner_or_participant_delay_no_other, who_has_much_waiting_delays_nobody_else,
+    who_waits_for_room_goes_in_the_order_of_coming,
 };
 use crate::{duplicate, insert, message, open_with, settle, with_envelope};
 use sluss::model::{
@@ -75,6 +76,7 @@ on_every_store!(
     priorities_of_one_partner_or_participant_delay_no_other,
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
+    who_waits_for_room_goes_in_the_order_of_coming,
     an_unknown_message_cannot_be_settled,
     an_operator_waits_for_the_end_of_an_attempt,
     what_is_held_is_not_due_until_it_is_released,

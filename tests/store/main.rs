@@ -14,6 +14,9 @@ mod crash;
 mod damage;
 mod lists;
 mod retention;
+mod slow;
+#[path = "../support/slow.rs"]
+mod slow_disk;
 mod turns;
 mod upkeep;
 

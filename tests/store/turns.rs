@@ -133,3 +133,25 @@ pub(crate) fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: 
     store.route(&claimed.to, None);
     assert_eq!(lanes(), [("look-up".to_owned(), 2, 0)]);
 }
+
+pub(crate) fn who_waits_for_room_goes_in_the_order_of_coming(open: Open<'_>) {
+    let store = open();
+    for (party, count) in [("AP0001-ONE", 3), ("AP0002-TWO", 1), ("AP0003-THREE", 1), ("AP0009-LIVE", 3)] {
+        put(&*store, of("one", Some(party), count));
+    }
+    let now = Timestamp::now();
+    let claim = |room: bool| {
+        let mut admit = |lane: &Lane, _: usize| {
+            if room || lane.to_string() == "AP0009-LIVE" { Admission::Attempt } else { Admission::NoRoom }
+        };
+        let claimed = store.claim_admitted(now, Duration::from_secs(600), &mut admit).unwrap();
+        claimed.map(|(message, _)| message.partner.unwrap().to_string())
+    };
+    assert_eq!(claim(false).as_deref(), Some("AP0009-LIVE"), "who needs none does not wait for it");
+    assert_eq!(claim(true).as_deref(), Some("AP0001-ONE"));
+    assert_eq!(claim(false).as_deref(), Some("AP0009-LIVE"));
+    // It has more to send, and comes behind those that wait since before.
+    let rest: Vec<String> = std::iter::from_fn(|| claim(true)).collect();
+    assert_eq!(rest[..2], ["AP0002-TWO", "AP0003-THREE"], "{rest:?}");
+    assert_eq!(rest.len(), 5, "and in the end everybody has gone: {rest:?}");
+}

@@ -5,7 +5,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod chance;
 pub(crate) mod http;
+mod paced;
+
+pub(crate) use paced::paced;
 
 use serde_json::Value;
 use std::fs;
@@ -50,12 +54,6 @@ pub(crate) struct World {
 pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(World::start)
-}
-
-/// A testbed's configuration with other paces of trying again; `tables` end with the head of the federation's.
-pub(crate) fn paced(text: &str, tables: &str) -> String {
-    let (before, rest) = text.split_once("[retry]").unwrap();
-    format!("{before}{tables}{}", rest.split_once("[federation]").unwrap().1)
 }
 
 impl World {

@@ -4,8 +4,8 @@ use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
 use sluss::access_point::{Action, Warrant, rehearse};
-use sluss::model::{Message, Query};
-use sluss::store::{Store, StoreError};
+use sluss::model::{Message, Query, Timestamp};
+use sluss::store::{Retention, Store, StoreError};
 
 fn warrant() -> Warrant {
     Warrant::new("operator", "whatever it is good for").unwrap()
@@ -37,7 +37,12 @@ impl World {
                 self.clock.pass(millis);
             }
             16 => {
-                let millis = self.chance.below(14_400_000) as i64 - 7_200_000;
+                // Set a little, set by hours, and a machine that slept.
+                let millis = match self.chance.below(3) {
+                    0 => self.chance.below(4_000) as i64 - 2_000,
+                    1 => self.chance.below(14_400_000) as i64 - 7_200_000,
+                    _ => self.chance.below(43_200_000) as i64,
+                };
                 self.say(format!("the clock jumps by {millis} ms"));
                 self.clock.jump(millis);
             }
@@ -52,6 +57,7 @@ impl World {
                 });
             }
             21..=23 => self.operate(),
+            24 => self.purge(n),
             _ => {}
         }
         Ok(())
@@ -64,6 +70,19 @@ impl World {
             self.tally.vanished += 1;
             self.say(format!("the attempt of {} vanishes", gone.message.id));
         }
+    }
+
+    /// What is no longer to be kept goes, one step of it: contents and log. Messages stay, to be counted.
+    fn purge(&mut self, n: usize) {
+        let kept = [0, 600_000, 7_200_000][self.chance.below(3)];
+        let before = Timestamp::from_millisecond(self.clock.now().as_millisecond() - kept).unwrap();
+        let retention = Retention { contents_before: Some(before), log_before: Some(before), ..Retention::default() };
+        let Some(process) = self.nodes[n].up.as_ref() else { return };
+        let purged = process.store.purge(&retention);
+        self.say(format!("node {n} purges: {purged:?}"));
+        // One that fails may have done a part.
+        self.forgetful[n] = true;
+        self.tally.purged += purged.map_or(0, |purged| (purged.contents + purged.records) as u64);
     }
 
     /// An operator does something to a message that was sent, whatever its state.
@@ -95,6 +114,7 @@ impl World {
         self.nodes[n].starts += 1;
         let starts = self.nodes[n].starts;
         if n == SENDER {
+            self.pauses.clear();
             self.attempts.retain(|attempt| attempt.start == starts);
         }
         self.arriving.retain(|arriving| arriving.node != n || arriving.start == starts);

@@ -1,0 +1,115 @@
+//! What `/health/ready` says of what is not well: the disk, DNS and SMP, the clock, the worker.
+
+use super::draft;
+use super::site::{DORA, Site};
+use super::slow_disk::SlowDisk;
+use sluss::model::{Clock, Direction, Fault, Status, SystemClock, Timestamp};
+use sluss::store::disk::Medium;
+use sluss::testbed::fault::Kind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Asks until a check stands so; gives the status of the answer, and what it says.
+async fn until(site: &Site, check: &str, state: &str) -> (u16, String) {
+    let (end, part) = (Instant::now() + Duration::from_secs(60), standing(check, state));
+    loop {
+        let found = site.ready().await;
+        if found.1.contains(&part) {
+            return found;
+        }
+        assert!(Instant::now() < end, "{found:?}, expected {part}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn standing(check: &str, state: &str) -> String {
+    format!("\"check\":\"{check}\",\"state\":\"{state}\"")
+}
+
+/// Clocks that a test sets, in seconds beside the machine's.
+#[derive(Debug, Default)]
+struct SetClock {
+    wall: AtomicI64,
+    steady: AtomicI64,
+}
+
+impl SetClock {
+    fn beside(by: &AtomicI64) -> Timestamp {
+        SystemClock.now() + jiff::SignedDuration::from_secs(by.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Self::beside(&self.wall)
+    }
+
+    fn steady(&self) -> Timestamp {
+        Self::beside(&self.steady)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_disk_is_said_and_messages_go_all_the_same() {
+    let disk = SlowDisk::default();
+    let site = Site::start_on(disk.medium(), Arc::new(SystemClock), |text| text).await;
+    until(&site, "disk", "ok").await;
+    disk.syncs_take(500);
+    let sent = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+    let sent = site.wait(sent.id, |it| it.status == Status::Accepted && it.as4_receipt.is_some()).await;
+    assert_eq!(sent.attempts, 1, "no lease ended meanwhile");
+    let came = |message: &&sluss::model::Message| {
+        message.direction == Direction::In && message.envelope_id == sent.envelope_id
+    };
+    assert_eq!(site.messages().await.iter().filter(came).count(), 1);
+    let (status, said) = until(&site, "disk", "degraded").await;
+    assert!(status == 200 && said.contains("it is slow: a small write and its sync took"), "{status} {said}");
+    disk.syncs_take(0);
+    until(&site, "disk", "ok").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dns_and_smp_that_are_away_are_said_until_they_are_back() {
+    let site = Site::start().await;
+    for (kind, to) in [(Kind::DnsDown, site.bob.to_string()), (Kind::SmpDown, DORA.to_owned())] {
+        site.fault(kind, false);
+        let problem = site.service.send(draft(&site, &to), Vec::new()).await.unwrap_err();
+        assert_eq!(problem.fault, Fault::Temporary, "{problem}");
+        let (status, said) = until(&site, "discovery", "degraded").await;
+        assert!(status == 200 && said.contains("since "), "what waits is sent later: {status} {said}");
+        site.fault(kind, true);
+        site.service.send(draft(&site, &to), Vec::new()).await.unwrap();
+        until(&site, "discovery", "ok").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_set_and_a_worker_that_is_not_seen_are_said() {
+    let clock = Arc::new(SetClock::default());
+    let site = Site::start_on(Medium::system(), Arc::<SetClock>::clone(&clock), |text| text).await;
+    until(&site, "clock", "ok").await;
+    for (seconds, state, part) in [
+        (10_800, "degraded", "since the start, or the machine slept"),
+        (-800_000_000, "failed", "expected later than"),
+        (0, "ok", ""),
+    ] {
+        clock.wall.store(seconds, Ordering::Relaxed);
+        let (status, said) = until(&site, "clock", state).await;
+        assert!(said.contains(part), "{part} in {said}");
+        assert_eq!(status == 503, state == "failed", "{said}");
+    }
+
+    // It is seen every few seconds, and may be so between the two.
+    let failed = standing("worker", "failed");
+    let mut seen = (0, String::new());
+    for _ in 0..50 {
+        clock.steady.fetch_add(61, Ordering::Relaxed);
+        seen = site.ready().await;
+        if seen.1.contains(&failed) {
+            break;
+        }
+    }
+    assert!(seen.0 == 503 && seen.1.contains(&failed) && seen.1.contains("it was last seen 61 s ago"), "{seen:?}");
+    until(&site, "worker", "ok").await;
+}
