@@ -4,10 +4,11 @@
 
 use super::exchange::{Pair, Wire};
 use super::support::http::{Answer, ask, raw};
-use super::support::{ALICE, BOB, CAROL, DAVID, Daemon, SOUTH, THIRD, World, sluss, wait, world};
+use super::support::{ALICE, BOB, CAROL, DAVID, Daemon, NORTH, SOUTH, THIRD, World, sluss, wait, world};
 use super::wire::{as4, header, look, pair, post, properties, refusal, refusals};
 use serde_json::Value;
 use sluss::as4::{Compression, Party, UserMessage};
+use sluss::limits::SIGNER_LOOKUPS_A_MINUTE;
 use sluss::pki::Identity;
 use std::fs;
 use std::io::{Read, Write};
@@ -295,24 +296,10 @@ fn a_signer_who_is_only_named_is_looked_for_in_smp_and_a_stranger_not_for_long()
     let world = world();
     let _discovery = world.discovery();
     let pair = pair(world);
-    let key_identifier = |wire: &mut Wire, octets: &[u8]| {
-        let soap = &mut wire.soap;
-        let start = soap.rfind("<wsse:SecurityTokenReference>").unwrap();
-        let signature = soap.find("<ds:Signature ").unwrap();
-        assert!(start > signature, "the signature's own");
-        let end = start + soap[start..].find("</wsse:SecurityTokenReference>").unwrap();
-        let wss = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-";
-        let kind = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1";
-        let text = base64(octets);
-        let named = format!(
-            "<wsse:SecurityTokenReference><wsse:KeyIdentifier ValueType=\"{kind}\" EncodingType=\"{wss}soap-message-security-1.0#Base64Binary\">{text}</wsse:KeyIdentifier>"
-        );
-        soap.replace_range(start..end, &named);
-    };
     let mut header = header(&pair);
     header.properties = properties("0203:nobody.example.se", BOB);
     let mut wire = packed(&pair, &header, b"<x/>");
-    key_identifier(&mut wire, &[7; 20]);
+    named_only(&mut wire, &[7; 20]);
     let answer = post(world, &wire.content_type, &wire.body());
     assert!(answer.text().contains("EBMS:0101"), "{answer:?}");
     let problem: Value = refusal(world, header.message_id.as_str())["problem"].clone();
@@ -321,9 +308,49 @@ fn a_signer_who_is_only_named_is_looked_for_in_smp_and_a_stranger_not_for_long()
     let mut header = super::wire::header(&pair);
     header.properties = properties(ALICE, CAROL);
     let mut wire = packed(&pair, &header, b"<x/>");
-    key_identifier(&mut wire, &pair.north.certificate.sha1());
+    named_only(&mut wire, &pair.north.certificate.sha1());
     let answer = post(world, &wire.content_type, &wire.body());
     assert!(answer.text().contains("<eb:Receipt"), "found in SMP, or known already: {answer:?}");
+}
+
+/// Strangers can make up names without end, and none of them has to be right for us to ask SMP.
+#[test]
+fn strangers_who_only_name_their_keys_make_us_ask_smp_for_few_of_them() {
+    let world = world();
+    let (_discovery, _third) = (world.discovery(), world.third());
+    let (_daemon, address) = third(world);
+    let (pair, header) = to_third(world);
+    let begun = Instant::now();
+    for n in 0..crowd(60, 1_000) {
+        let message_id = format!("{}@{NORTH}", uuid::Uuid::new_v4()).parse().unwrap();
+        let properties = properties(&format!("0203:stranger-{n}.example.se"), DAVID);
+        let mut wire = packed(&pair, &UserMessage { message_id, properties, ..header.clone() }, b"<x/>");
+        named_only(&mut wire, &[7; 20]);
+        let answer = send(&address, &wire);
+        assert!(answer.text().contains("EBMS:0101"), "{answer:?}");
+    }
+    let metrics = world.api(THIRD, "GET", "/metrics").text();
+    let asked = metrics.lines().find_map(|line| line.strip_prefix("sluss_lookup_seconds_count{result=\"failed\"} "));
+    let asked: u64 = asked.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap();
+    let most = u64::from(SIGNER_LOOKUPS_A_MINUTE) * (1 + begun.elapsed().as_secs() / 60);
+    assert!(asked >= u64::from(SIGNER_LOOKUPS_A_MINUTE) && asked <= most, "asked {asked} times, at most {most}");
+    goes_on(world, &address);
+}
+
+/// Makes the signature name its key by a thumbprint, and leave the certificate out.
+fn named_only(wire: &mut Wire, thumbprint: &[u8]) {
+    let soap = &mut wire.soap;
+    let start = soap.rfind("<wsse:SecurityTokenReference>").unwrap();
+    let signature = soap.find("<ds:Signature ").unwrap();
+    assert!(start > signature, "the signature's own");
+    let end = start + soap[start..].find("</wsse:SecurityTokenReference>").unwrap();
+    let wss = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-";
+    let kind = "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1";
+    let text = base64(thumbprint);
+    let named = format!(
+        "<wsse:SecurityTokenReference><wsse:KeyIdentifier ValueType=\"{kind}\" EncodingType=\"{wss}soap-message-security-1.0#Base64Binary\">{text}</wsse:KeyIdentifier>"
+    );
+    soap.replace_range(start..end, &named);
 }
 
 fn base64(octets: &[u8]) -> String {

@@ -12,8 +12,11 @@
 
 mod asx;
 mod cost;
+mod daemon;
 mod gate;
 mod phase4;
+#[path = "../support/mod.rs"]
+mod support;
 
 use gate::Gate;
 use sluss::as4::{
