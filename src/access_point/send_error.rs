@@ -34,7 +34,7 @@ impl SendError {
         match self {
             Self::Answer(ReceiptError::Refused { errors, signed: true }) => refusal(errors),
             Self::Answer(ReceiptError::Refused { .. }) => Cause::EbmsUnproven,
-            Self::Answer(ReceiptError::Missing) => Cause::ReceiptMissing,
+            Self::Answer(ReceiptError::Missing | ReceiptError::UserMessage) => Cause::ReceiptMissing,
             Self::Answer(_) => Cause::ReceiptInvalid,
             Self::Discovery(error) => error.cause(),
             Self::Net(error) => error.cause(),

@@ -1,6 +1,6 @@
 //! AS4 receipts: ours for what we received, and the check of a peer's for what we sent (protocol.md 1.9).
 
-use super::error::{EbmsError, Refusal};
+use super::error::{EbmsError, Finding, Refusal};
 use super::header::SignalContent;
 use super::mime::SOAP_MEDIA;
 use super::open::{self, Received, VerifiedSignal};
@@ -82,7 +82,11 @@ pub enum ReceiptError {
         expected: String,
     },
     /// The peer refused the message.
-    #[error("refused by the peer: {}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error(
+        "refused by the peer{}: {}",
+        if *.signed { "" } else { ", which the answer does not prove" },
+        .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
     Refused {
         /// Its errors.
         errors: Vec<EbmsError>,
@@ -99,6 +103,9 @@ pub enum ReceiptError {
     /// Not signed.
     #[error("the receipt is not signed")]
     Unsigned,
+    /// A user message: a second message, where the first was to be answered.
+    #[error("the answer is a user message; expected a signed AS4 receipt")]
+    UserMessage,
 }
 
 impl ReceiptError {
@@ -106,7 +113,7 @@ impl ReceiptError {
     pub fn problem(&self) -> Problem {
         let detail = format!("{self}; {}", self.remedy());
         let (code, kind, title) = match self {
-            Self::Missing => ("EBMS:0301", "MissingReceipt", "the peer gave no AS4 receipt"),
+            Self::Missing | Self::UserMessage => ("EBMS:0301", "MissingReceipt", "the peer gave no AS4 receipt"),
             Self::Refused { errors, .. } => {
                 let code = errors.first().map_or("EBMS:0004", |e| e.code.as_str());
                 let problem = Problem::new(Fault::Refused, "as4:RefusedByPeer", "the peer refused the message", detail)
@@ -121,7 +128,9 @@ impl ReceiptError {
     /// What helps, on whose side.
     fn remedy(&self) -> &'static str {
         match self {
-            Self::Missing => "the peer's access point must answer the request itself, with a signed AS4 receipt",
+            Self::Missing | Self::UserMessage => {
+                "the peer's access point must answer the request itself, with a signed AS4 receipt"
+            }
             Self::Fault(_) => "the log of the peer's access point says why it could not take the message",
             Self::Unreadable(_) => {
                 "the address in SMP must be that of the peer's access point, and what stands before it must pass its answers on unchanged"
@@ -162,45 +171,6 @@ pub fn check(
     at: Timestamp,
     allowed: &Allowed,
 ) -> Result<Receipt, ReceiptError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(ReceiptError::Missing);
-    }
-    let received = match open::read(media(content_type), body) {
-        Ok(received) => received,
-        Err(refusal) => return Err(fault(body).map_or(ReceiptError::Unreadable(refusal), ReceiptError::Fault)),
-    };
-    let signal = verified(received, sent_id, certificate, at, allowed)?;
-    let references = match signal.signal.content {
-        SignalContent::Receipt(references) => references,
-        SignalContent::Errors(errors) => return Err(refused(errors, signal.signal.ref_to.as_ref(), true, sent_id)),
-    };
-    same_message(signal.signal.ref_to.as_ref(), sent_id)?;
-    same_references(sent, &references)?;
-    Ok(Receipt {
-        message_id: signal.signal.message_id,
-        timestamp: signal.signal.timestamp,
-        signer: certificate.clone(),
-        signature_value: signal.signature_value,
-        references,
-        soap: signal.soap,
-    })
-}
-
-/// Verifies a signal under one certificate. An error that is not authentic is still an error.
-fn verified(
-    received: Received<&[u8]>,
-    sent_id: &As4MessageId,
-    certificate: &Certificate,
-    at: Timestamp,
-    allowed: &Allowed,
-) -> Result<VerifiedSignal, ReceiptError> {
-    let Some(claimed) = received.claimed_signal().cloned() else {
-        return Err(ReceiptError::Unreadable(Refusal::Feature(super::error::Finding::new(
-            "a user message",
-            "a signal",
-        ))));
-    };
-    let unsigned = received.signer_reference().is_none();
     // The route's certificate was trusted when the route was taken; here it is pinned.
     let trust = Trust {
         role: Role::AccessPoint,
@@ -210,43 +180,123 @@ fn verified(
         validity: false,
         proven: Proven::default(),
     };
-    let verified = received.verify_signal(std::slice::from_ref(certificate), &trust, at, allowed);
-    let outcome = match verified {
-        Ok(signal) if signal.signer.as_ref().is_some_and(|s| s.certificate() == certificate) => return Ok(signal),
-        Ok(signal) if signal.signer.is_none() => ReceiptError::Unsigned,
-        Ok(signal) => {
-            let found = signal.signer.map(|s| s.certificate().subject().to_owned()).unwrap_or_default();
-            ReceiptError::Signature(Refusal::Authentication(super::error::Finding::new(
-                format!("signed by {found}"),
-                certificate.subject(),
-            )))
+    let signers = Signers { candidates: std::slice::from_ref(certificate), trust: &trust, only: Some(certificate) };
+    let signal = judge(content_type, body, sent, sent_id, signers, at, allowed)?;
+    match signal.signal.content {
+        SignalContent::Errors(errors) => Err(ReceiptError::Refused { errors, signed: true }),
+        SignalContent::Receipt(references) => Ok(Receipt {
+            message_id: signal.signal.message_id,
+            timestamp: signal.signal.timestamp,
+            signer: certificate.clone(),
+            signature_value: signal.signature_value,
+            references,
+            soap: signal.soap,
+        }),
+    }
+}
+
+/// Whose answer counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Signers<'a> {
+    /// Certificates that a key reference without certificate may mean.
+    pub candidates: &'a [Certificate],
+    /// Who may act as access point.
+    pub trust: &'a Trust,
+    /// The only one that may have signed, where one is pinned.
+    pub only: Option<&'a Certificate>,
+}
+
+/// Reads an answer as the word of who was asked: its receipt for exactly what was sent, or its errors about that. All answers
+/// are judged here, those of a running access point and recorded ones.
+///
+/// # Errors
+///
+/// [`ReceiptError`], for whatever decides nothing of the message.
+pub fn judge(
+    content_type: Option<&str>,
+    body: &[u8],
+    sent: &[SignedReference],
+    sent_id: &As4MessageId,
+    signers: Signers<'_>,
+    at: Timestamp,
+    allowed: &Allowed,
+) -> Result<VerifiedSignal, ReceiptError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ReceiptError::Missing);
+    }
+    let received = match open::read(media(content_type), body) {
+        Ok(received) => received,
+        Err(refusal) => return Err(fault(body).map_or(ReceiptError::Unreadable(refusal), ReceiptError::Fault)),
+    };
+    let signal = verified(received, sent_id, signers, at, allowed)?;
+    match &signal.signal.content {
+        SignalContent::Receipt(references) => {
+            same_message(signal.signal.ref_to.as_ref(), sent_id)?;
+            same_references(sent, references)?;
         }
+        SignalContent::Errors(errors) => {
+            if !about(errors, signal.signal.ref_to.as_ref(), sent_id)? {
+                return Err(ReceiptError::Refused { errors: errors.clone(), signed: false });
+            }
+        }
+    }
+    Ok(signal)
+}
+
+/// Verifies a signal. An error that is not authentic is still an error.
+fn verified(
+    received: Received<&[u8]>,
+    sent_id: &As4MessageId,
+    signers: Signers<'_>,
+    at: Timestamp,
+    allowed: &Allowed,
+) -> Result<VerifiedSignal, ReceiptError> {
+    let claimed = received.claimed_signal().cloned().ok_or(ReceiptError::UserMessage)?;
+    let unsigned = received.signer_reference().is_none();
+    let outcome = match received.verify_signal(signers.candidates, signers.trust, at, allowed) {
+        Ok(signal) => match signal.signer.as_ref().map(|signer| by(signers.only, signer.certificate())) {
+            Some(Ok(())) => return Ok(signal),
+            Some(Err(refusal)) => ReceiptError::Signature(refusal),
+            None => ReceiptError::Unsigned,
+        },
         Err(_) if unsigned => ReceiptError::Unsigned,
         Err(refusal) => ReceiptError::Signature(refusal),
     };
     match claimed.content {
-        SignalContent::Errors(errors) => Err(refused(errors, claimed.ref_to.as_ref(), false, sent_id)),
+        SignalContent::Errors(errors) => {
+            about(&errors, claimed.ref_to.as_ref(), sent_id)?;
+            Err(ReceiptError::Refused { errors, signed: false })
+        }
         SignalContent::Receipt(_) => Err(outcome),
     }
 }
 
-/// What an error signal means. One that names another message says nothing of ours; one that names none may be of a peer that
-/// could not read the id, so it is reported, and decides nothing.
-fn refused(
-    errors: Vec<EbmsError>,
-    ref_to: Option<&As4MessageId>,
-    signed: bool,
-    sent_id: &As4MessageId,
-) -> ReceiptError {
+/// Checks who signed, where only one may have.
+///
+/// # Errors
+///
+/// [`Refusal::Authentication`] with both names.
+pub fn by(only: Option<&Certificate>, signer: &Certificate) -> Result<(), Refusal> {
+    let Some(only) = only.filter(|only| *only != signer) else { return Ok(()) };
+    let name = |c: &Certificate| format!("{} ({})", c.subject(), c.sha256());
+    let finding = Finding::new(format!("signed by {}", name(signer)), name(only));
+    Err(Refusal::Authentication(finding.rule("BAS-2.14.1.t05")))
+}
+
+/// Whether errors name the message that was sent. Errors that name none may be of a peer that could not read the id, so they
+/// are reported, and decide nothing.
+///
+/// # Errors
+///
+/// [`ReceiptError::OtherMessage`]: errors about another message say nothing of ours.
+fn about(errors: &[EbmsError], ref_to: Option<&As4MessageId>, sent_id: &As4MessageId) -> Result<bool, ReceiptError> {
     let named: Vec<&As4MessageId> = ref_to.into_iter().chain(errors.iter().filter_map(|e| e.ref_to.as_ref())).collect();
-    match named.iter().find(|id| **id != sent_id) {
-        Some(other) => ReceiptError::OtherMessage { found: Some(other.to_string()), expected: sent_id.to_string() },
-        None => ReceiptError::Refused { signed: signed && !named.is_empty(), errors },
-    }
+    named.iter().try_for_each(|id| same_message(Some(id), sent_id))?;
+    Ok(!named.is_empty())
 }
 
 /// The media type of an answer. Some peers send SOAP as other XML, or do not say what they send.
-fn media(content_type: Option<&str>) -> &str {
+pub fn media(content_type: Option<&str>) -> &str {
     let given = content_type.unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     let plain_xml = ["", "text/xml", "application/xml"].iter().any(|xml| essence.eq_ignore_ascii_case(xml));
@@ -258,7 +308,7 @@ fn media(content_type: Option<&str>) -> &str {
 /// # Errors
 ///
 /// [`ReceiptError::OtherMessage`].
-pub fn same_message(ref_to: Option<&As4MessageId>, sent: &As4MessageId) -> Result<(), ReceiptError> {
+fn same_message(ref_to: Option<&As4MessageId>, sent: &As4MessageId) -> Result<(), ReceiptError> {
     if ref_to == Some(sent) {
         return Ok(());
     }
@@ -271,7 +321,7 @@ pub fn same_message(ref_to: Option<&As4MessageId>, sent: &As4MessageId) -> Resul
 /// # Errors
 ///
 /// [`ReceiptError::Mismatch`] with the first that differs, is missing or too many.
-pub fn same_references(sent: &[SignedReference], repeated: &[SignedReference]) -> Result<(), ReceiptError> {
+fn same_references(sent: &[SignedReference], repeated: &[SignedReference]) -> Result<(), ReceiptError> {
     let same = |a: &SignedReference, b: &SignedReference| {
         a.uri == b.uri
             && a.algorithm == b.algorithm
@@ -293,10 +343,14 @@ pub fn same_references(sent: &[SignedReference], repeated: &[SignedReference]) -
     })
 }
 
-/// The reason of a plain SOAP fault.
+/// Code and reason of a plain SOAP fault.
 fn fault(body: &[u8]) -> Option<String> {
     let tree = crate::xml::Tree::parse(body).ok()?;
     let fault = tree.root().child(ns::SOAP, "Body")?.child(ns::SOAP, "Fault")?;
-    let text = fault.child(ns::SOAP, "Reason").map(|n| n.text()).unwrap_or_default();
-    Some(super::error::Finding::new(text.trim(), "").found)
+    let text = |outer: &str, inner: &str| {
+        let text = fault.child(ns::SOAP, outer).and_then(|n| n.child(ns::SOAP, inner)).map(|n| n.text());
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let said: Vec<String> = [text("Code", "Value"), text("Reason", "Text")].into_iter().flatten().collect();
+    Some(Finding::new(said.join(": "), "").found)
 }

@@ -8,8 +8,9 @@ pub use report::{
     AlgorithmsView, ErrorView, PartView, PartyView, PropertyView, ReceiptView, Report, SignerView, ValueView, Verdict,
 };
 
-use crate::as4::{self, Kind, Opened, Refusal, SignalContent, Spool, VerifiedSignal, pmode, receipt};
+use crate::as4::{self, Kind, Opened, Refusal, Spool, VerifiedSignal, pmode, receipt};
 use crate::crypto::Digesting;
+use crate::limits;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
 use crate::pki::{Certificate, Identity, Proven, Revocation, Role, Trust, Trusted};
 use crate::xml::algorithm::{Allow, Allowed};
@@ -67,22 +68,21 @@ pub fn allowed(names: &[String]) -> Result<(Allowed, bool), Problem> {
 
 /// Opens a recorded request or response. `headers` are lines `Name: value`, a request or status line first or not.
 pub fn open(headers: &str, body: impl Read, question: &Question) -> Report {
-    let report = Report::new(Verdict::Accept);
-    let content_type = header(headers, "content-type").unwrap_or_default();
-    let received = match as4::read(&content_type, body) {
-        Ok(received) => received,
-        Err(refusal) => return report.refuse(refusal.problem()),
-    };
-    let claimed = received.claimed();
-    let mut report = report;
-    report.kind = Some(received.kind().word());
-    report.message_id = Some(claimed.message_id.to_string());
-    report.ref_to = claimed.ref_to.as_ref().map(ToString::to_string);
-    if let Some(folder) = &question.save
-        && let Err(error) =
-            std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join("soap.xml"), received.soap()))
-    {
-        return report.refuse(unwritten(folder, &error));
+    let content_type = header(headers, "content-type");
+    if let Some(request) = &question.answers {
+        return answer(content_type.as_deref(), body, request, question);
+    }
+    match as4::read(&content_type.unwrap_or_default(), body) {
+        Ok(received) => judged(received, question),
+        Err(refusal) => Report::new(Verdict::Accept).refuse(refusal.problem()),
+    }
+}
+
+/// The report on a message that answers nothing that is known.
+fn judged<R: Read>(received: as4::Received<R>, question: &Question) -> Report {
+    let report = Report::claimed(&received);
+    if let Err(problem) = save_soap(&received, question) {
+        return report.refuse(problem);
     }
     let judged = match received.kind() {
         Kind::UserMessage => {
@@ -91,6 +91,44 @@ pub fn open(headers: &str, body: impl Read, question: &Question) -> Report {
         Kind::Receipt | Kind::Error => signal(received, question).map(|signal| report.clone().signal(&signal)),
     };
     judged.unwrap_or_else(|problem| report.refuse(problem))
+}
+
+/// The report on an answer to `request`: what the access point that sent that would say.
+fn answer(content_type: Option<&str>, body: impl Read, request: &[u8], question: &Question) -> Report {
+    let none = Report::new(Verdict::Accept);
+    let (body, (id, sent)) = match answer_bytes(body).and_then(|body| Ok((body, sent_references(request)?))) {
+        Ok(both) => both,
+        Err(problem) => return none.refuse(problem),
+    };
+    let received = as4::read(receipt::media(content_type), body.as_slice()).ok();
+    let report = received.as_ref().map_or(none, Report::claimed);
+    if let Some(Err(problem)) = received.as_ref().map(|received| save_soap(received, question)) {
+        return report.refuse(problem);
+    }
+    let (candidates, trust) = (candidates(question), trust(question));
+    let signers = receipt::Signers { candidates: &candidates, trust: &trust, only: question.signer.as_ref() };
+    match receipt::judge(content_type, &body, &sent, &id, signers, question.at, &question.allowed) {
+        Ok(signal) => report.signal(&signal),
+        Err(error) => report.unanswered(&error),
+    }
+}
+
+/// An answer whole: as much of it as an access point reads.
+fn answer_bytes(body: impl Read) -> Result<Vec<u8>, Problem> {
+    let (mut octets, most) = (Vec::new(), limits::AS4_ANSWER_BYTES_MAX);
+    let read = body.take(most as u64 + 1).read_to_end(&mut octets);
+    read.map_err(|error| Problem::new(Fault::Usage, "body", "The answer cannot be read", error.to_string()))?;
+    if octets.len() > most {
+        return Err(Refusal::Limit(as4::Finding::new("a larger answer", format!("at most {most} bytes"))).problem());
+    }
+    Ok(octets)
+}
+
+fn save_soap<R: Read>(received: &as4::Received<R>, question: &Question) -> Result<(), Problem> {
+    let Some(folder) = &question.save else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join("soap.xml"), received.soap()))
+        .map_err(|error| unwritten(folder, &error))
 }
 
 fn unwritten(folder: &Path, error: &io::Error) -> Problem {
@@ -121,13 +159,6 @@ fn signal<R: Read>(received: as4::Received<R>, question: &Question) -> Result<Ve
     let verified = received.verify_signal(&candidates(question), &trust(question), question.at, &question.allowed);
     let signal = verified.map_err(|refusal| refusal.problem())?;
     only_signer(signal.signer.as_ref(), question)?;
-    let Some(request) = &question.answers else { return Ok(signal) };
-    let (id, sent) = sent_references(request)?;
-    let wrong = |error: as4::ReceiptError| error.problem();
-    receipt::same_message(signal.signal.ref_to.as_ref(), &id).map_err(wrong)?;
-    if let SignalContent::Receipt(references) = &signal.signal.content {
-        receipt::same_references(&sent, references).map_err(wrong)?;
-    }
     Ok(signal)
 }
 
@@ -148,13 +179,8 @@ fn trust(question: &Question) -> Trust {
 }
 
 fn only_signer(signer: Option<&Trusted>, question: &Question) -> Result<(), Problem> {
-    let (Some(expected), Some(found)) = (&question.signer, signer) else { return Ok(()) };
-    if found.certificate() == expected {
-        return Ok(());
-    }
-    let name = |c: &Certificate| format!("{} ({})", c.subject(), c.sha256());
-    let finding = as4::Finding::new(format!("signed by {}", name(found.certificate())), name(expected));
-    Err(Refusal::Authentication(finding.rule("BAS-2.14.1.t05")).problem())
+    let by = |signer: &Trusted| receipt::by(question.signer.as_ref(), signer.certificate());
+    signer.map_or(Ok(()), by).map_err(|refusal| refusal.problem())
 }
 
 /// Message id and signed references of a recorded request, from its SOAP part, unverified.

@@ -133,11 +133,13 @@ impl<'a> Group<'a> {
 
     /// The changes of the index.
     pub(super) fn stage(&self) -> Result<Stage, StoreError> {
-        let messages: Vec<&Version> = self.messages.values().collect();
+        // Ids have the order of time, and so have many keys.
+        let mut messages: Vec<(&MessageId, &Version)> = self.messages.iter().collect();
+        messages.sort_unstable_by_key(|(id, _)| **id);
         let mut stage = Stage::default();
         let staged = in_parts(&messages, |part| {
             let mut stage = Stage::default();
-            let staged = part.iter().try_for_each(|one| stage.message(one.old.as_ref(), one.new.as_ref()));
+            let staged = part.iter().try_for_each(|(_, one)| stage.message(one.old.as_ref(), one.new.as_ref()));
             staged.map(|()| stage)
         });
         for part in staged {

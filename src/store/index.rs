@@ -113,9 +113,9 @@ impl Index {
         self.keys.apply(self.batch(stage, position)?)
     }
 
-    /// As [`Self::publish`], for very many changes.
-    pub(super) fn load(&self, stage: Stage, position: &Position) -> Result<(), StoreError> {
-        self.keys.load(self.batch(stage, position)?)
+    /// As [`Self::publish`], for very many changes. `more`: others follow at once.
+    pub(super) fn load(&self, stage: Stage, position: &Position, more: bool) -> Result<(), StoreError> {
+        self.keys.load(self.batch(stage, position)?, more)
     }
 
     /// All changes, with those of the tally and of the position.

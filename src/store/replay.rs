@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use crate::store::decide::Group;
 use crate::store::embedded::Tell;
 use crate::store::index::Index;
-use crate::store::journal::Position;
+use crate::store::journal::{Position, Spot};
 use crate::store::parts::in_parts;
 use crate::store::record::{Noted, Record, unreadable};
 use std::io;
@@ -20,50 +20,61 @@ pub(super) struct Replay<'scope, 'env> {
     /// Whether every message that a record names is known.
     whole: bool,
     tell: Tell<'env>,
-    waiting: Vec<(Position, Vec<u8>)>,
-    bytes: usize,
+    /// Records, each with where it ends in what follows.
+    waiting: Vec<(Position, usize)>,
+    bytes: Vec<u8>,
     loading: Option<ScopedJoinHandle<'scope, Result<(), StoreError>>>,
 }
 
 impl<'scope, 'env> Replay<'scope, 'env> {
     /// Of no records yet. `whole`: every message that one will name is known.
     pub(super) fn new(scope: &'scope Scope<'scope, 'env>, index: &'scope Index, whole: bool, tell: Tell<'env>) -> Self {
-        Self { scope, index, whole, tell, waiting: Vec::new(), bytes: 0, loading: None }
+        Self { scope, index, whole, tell, waiting: Vec::new(), bytes: Vec::new(), loading: None }
     }
 
     /// Takes the next record.
     pub(super) fn record(&mut self, position: &Position, payload: &[u8]) -> Result<(), StoreError> {
-        self.waiting.push((position.clone(), payload.to_vec()));
-        self.bytes += payload.len();
-        if self.bytes < REPLAY_BYTES { Ok(()) } else { self.publish() }
+        self.bytes.extend_from_slice(payload);
+        self.waiting.push((position.clone(), self.bytes.len()));
+        if self.bytes.len() < REPLAY_BYTES { Ok(()) } else { self.publish(true) }
     }
 
     /// Ends when everything that was taken is in the index.
     pub(super) fn end(mut self) -> Result<(), StoreError> {
-        self.publish()?;
+        self.publish(false)?;
         self.loaded()
     }
 
-    fn publish(&mut self) -> Result<(), StoreError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.bytes = 0;
+    fn publish(&mut self, more: bool) -> Result<(), StoreError> {
+        let (waiting, bytes) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.bytes));
         let Some((last, _)) = waiting.last().cloned() else { return Ok(()) };
-        let decode = |(_, payload): &(Position, Vec<u8>)| {
-            Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))
+        let begins = std::iter::once(0).chain(waiting.iter().map(|(_, end)| *end));
+        let all: Vec<(Spot, &[u8])> = begins
+            .zip(&waiting)
+            .map(|(begin, (position, end))| (position.spot(), bytes.get(begin..*end).unwrap_or_default()))
+            .collect();
+        let decode = |(spot, payload): &(Spot, &[u8])| {
+            let record = Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))?;
+            Ok((*spot, record))
         };
-        let decoded = in_parts(&waiting, |part| part.iter().map(decode).collect::<Result<Vec<_>, _>>());
-        let mut spots = waiting.into_iter().map(|(position, _)| position.spot());
+        let decoded = in_parts(&all, |part| part.iter().map(decode).collect::<Result<Vec<_>, StoreError>>());
+        // Others need the memory.
+        drop(all);
+        drop(bytes);
         // What comes now may be about messages of before.
         self.loaded()?;
         let mut group = Group::new(self.index);
         for part in decoded {
-            for (record, spot) in part?.into_iter().zip(&mut spots) {
+            for (spot, record) in part? {
                 group.replay(spot, record, self.whole)?;
             }
         }
         (self.tell)(&last);
         let (stage, index) = (group.stage()?, self.index);
-        self.loading = Some(self.scope.spawn(move || index.load(stage, &last)));
+        self.loading = Some(self.scope.spawn(move || {
+            drop(group);
+            index.load(stage, &last, more)
+        }));
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 mod answers;
 mod pack;
 mod phase4;
+mod recorded_answers;
 mod vectors;
 
 use sluss::conformance::as4::exchange;

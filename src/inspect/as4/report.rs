@@ -1,12 +1,14 @@
 //! What the offline AS4 commands print.
 
 use crate::as4::{
-    Algorithms, EbmsError, Opened, OpenedPart, Party, Property, SignalContent, UserMessage, VerifiedSignal,
+    Algorithms, EbmsError, Opened, OpenedPart, Party, Property, ReceiptError, Received, SignalContent, UserMessage,
+    VerifiedSignal,
 };
 pub use crate::inspect::Verdict;
 use crate::model::{Problem, SignedReference, Timestamp};
 use crate::pki::Trusted;
 use serde::Serialize;
+use std::io::Read;
 
 /// What `sluss as4 open --json` prints. In a refusal, what the message says of itself is unverified.
 #[derive(Clone, Debug, Serialize)]
@@ -125,6 +127,17 @@ pub struct ErrorView {
     pub detail: Option<String>,
 }
 
+impl ErrorView {
+    fn of(error: &EbmsError) -> Self {
+        Self {
+            code: error.code.clone(),
+            severity: error.severity.clone(),
+            short_description: error.short_description.clone(),
+            detail: error.detail.clone(),
+        }
+    }
+}
+
 impl Report {
     pub(super) fn new(verdict: Verdict) -> Self {
         Self {
@@ -148,6 +161,25 @@ impl Report {
             receipt: None,
             errors: Vec::new(),
         }
+    }
+
+    /// What a message says of itself, which nothing has proven yet.
+    pub(super) fn claimed<R: Read>(received: &Received<R>) -> Self {
+        let claimed = received.claimed();
+        Self {
+            kind: Some(received.kind().word()),
+            message_id: Some(claimed.message_id.to_string()),
+            ref_to: claimed.ref_to.as_ref().map(ToString::to_string),
+            ..Self::new(Verdict::Accept)
+        }
+    }
+
+    /// An answer that decides nothing, with the errors that it brings.
+    pub(super) fn unanswered(mut self, error: &ReceiptError) -> Self {
+        if let ReceiptError::Refused { errors, .. } = error {
+            self.errors = errors.iter().map(ErrorView::of).collect();
+        }
+        self.refuse(error.problem())
     }
 
     pub(super) fn refuse(mut self, problem: Problem) -> Self {
@@ -194,17 +226,11 @@ impl Report {
     }
 
     pub(super) fn signal(self, signal: &VerifiedSignal) -> Self {
-        let error = |e: &EbmsError| ErrorView {
-            code: e.code.clone(),
-            severity: e.severity.clone(),
-            short_description: e.short_description.clone(),
-            detail: e.detail.clone(),
-        };
         let mut report = self.security(signal.signer.as_ref(), signal.key_reference, &signal.algorithms);
         report.timestamp = Some(signal.signal.timestamp);
         match &signal.signal.content {
             SignalContent::Receipt(references) => report.receipt = Some(ReceiptView { references: references.clone() }),
-            SignalContent::Errors(errors) => report.errors = errors.iter().map(error).collect(),
+            SignalContent::Errors(errors) => report.errors = errors.iter().map(ErrorView::of).collect(),
         }
         report
     }

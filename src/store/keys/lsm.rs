@@ -33,6 +33,9 @@ const TABLES_MAX: u64 = 4;
 /// Files that are not merged yet; whoever would make one more waits.
 const UNMERGED_MAX: usize = 8;
 
+/// The same where many are loaded one after the other: all are merged at once.
+const LOADED_MAX: usize = 2 * UNMERGED_MAX;
+
 /// The tree, and its threads.
 pub(in crate::store) struct Lsm {
     shared: Arc<Shared>,
@@ -109,7 +112,7 @@ impl Lsm {
     /// what a weak tombstone takes with it could be a tombstone that hides something older. Where that fails, it is tried
     /// again with each batch, and this table grows for a while.
     fn seal(&self, bytes: u64, fleeting: &mut Fleeting) -> Result<(), StoreError> {
-        match self.written()? {
+        match self.written(UNMERGED_MAX)? {
             Err(_) if bytes < TABLES_MAX * self.table_bytes => return Ok(()),
             written => written.map_err(|why| failed(io::Error::other(why)))?,
         }
@@ -118,10 +121,10 @@ impl Lsm {
         self.wake()
     }
 
-    /// Waits until nothing is sealed and few files are unmerged, or says why that does not come about.
-    fn written(&self) -> Result<Result<(), String>, StoreError> {
+    /// Waits until nothing is sealed and only so many files are unmerged, or says why that does not come about.
+    fn written(&self, unmerged: usize) -> Result<Result<(), String>, StoreError> {
         let shared = &*self.shared;
-        let behind = || shared.tree.sealed_memtable_count() > 0 || shared.tree.l0_run_count() > UNMERGED_MAX;
+        let behind = || shared.tree.sealed_memtable_count() > 0 || shared.tree.l0_run_count() > unmerged;
         if behind() {
             let mut failure = lock(&shared.failure);
             *failure = None;
@@ -179,9 +182,9 @@ impl Keys for Lsm {
         self.seal(bytes, &mut fleeting)
     }
 
-    fn load(&self, batch: Batch) -> Result<(), StoreError> {
+    fn load(&self, batch: Batch, more: bool) -> Result<(), StoreError> {
         let mut fleeting = lock(&self.fleeting);
-        self.written()?.map_err(|why| failed(io::Error::other(why)))?;
+        self.written(LOADED_MAX)?.map_err(|why| failed(io::Error::other(why)))?;
         // Batches keep their order: what is in memory goes before.
         self.shared.write_all(&mut fleeting).map_err(failed)?;
         let write = || {
@@ -196,7 +199,7 @@ impl Keys for Lsm {
         };
         write().map_err(failed)?;
         self.shared.visible.store(self.shared.numbers.get(), Ordering::Release);
-        self.wake()
+        if more { Ok(()) } else { self.wake() }
     }
 
     fn range(&self, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Found<'_> {
@@ -363,8 +366,9 @@ mod tests {
             assert!(found <= last);
             behind += last - found;
             last = found + 311;
-            (found + 1..=last)
-                .for_each(|n| if n % 97 == 0 { keys.load(batch(n)) } else { keys.apply(batch(n)) }.unwrap());
+            (found + 1..=last).for_each(|n| {
+                if n % 97 == 0 { keys.load(batch(n), n % 2 == 0) } else { keys.apply(batch(n)) }.unwrap()
+            });
             assert_eq!(whole_up_to(&keys), last);
             // Not flushed: what is in memory is gone.
             drop(keys);
@@ -400,7 +404,9 @@ mod tests {
                     })
                 })
                 .collect();
-            (1..1500).for_each(|n| if n % 97 == 0 { keys.load(batch(n)) } else { keys.apply(batch(n)) }.unwrap());
+            (1..1500).for_each(|n| {
+                if n % 97 == 0 { keys.load(batch(n), n % 2 == 0) } else { keys.apply(batch(n)) }.unwrap()
+            });
             ending.store(true, Ordering::Relaxed);
             readers.into_iter().for_each(|reader| reader.join().unwrap());
         });
@@ -433,7 +439,7 @@ mod tests {
                 expected.insert(key, round.to_be_bytes().to_vec());
             }
             batch.insert(format!("filling {round}"), [0; 8]);
-            if next(50) == 0 { keys.load(batch) } else { keys.apply(batch) }.unwrap();
+            if next(50) == 0 { keys.load(batch, round % 2 == 0) } else { keys.apply(batch) }.unwrap();
             if round % 50 == 0 {
                 let found = keys.range(Bound::Unbounded, Bound::Excluded(b"f".to_vec())).map(Result::unwrap);
                 let found: BTreeMap<_, _> = found.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();

@@ -4,6 +4,7 @@ mod lsm;
 mod sled;
 
 use crate::store::StoreError;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Bound;
@@ -64,16 +65,22 @@ impl Batch {
 
     /// The last change of each key, in the order of the keys.
     #[must_use]
-    pub fn in_order(mut self) -> Self {
-        self.changes.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.changes.dedup_by(|later, last| {
+    pub fn in_order(self) -> Self {
+        // Keys of one kind often come in their order, and those of different kinds need not be compared.
+        let mut kinds: BTreeMap<Option<u8>, Vec<(Octets, Change)>> = BTreeMap::new();
+        for (key, change) in self.changes {
+            kinds.entry(key.first().copied()).or_default().push((key, change));
+        }
+        kinds.values_mut().for_each(|kind| kind.sort_by(|(one, _), (other, _)| one.cmp(other)));
+        let mut changes: Vec<_> = kinds.into_values().flatten().collect();
+        changes.dedup_by(|later, last| {
             let again = later.0 == last.0;
             if again {
                 std::mem::swap(later, last);
             }
             again
         });
-        self
+        Self { changes }
     }
 }
 
@@ -84,8 +91,10 @@ pub trait Keys: Debug + Send + Sync {
     fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError>;
     /// Makes all changes, of which nobody sees a part.
     fn apply(&self, batch: Batch) -> Result<(), StoreError>;
-    /// As [`Self::apply`], for so many changes that it pays to write them out by themselves.
-    fn load(&self, batch: Batch) -> Result<(), StoreError> {
+    /// As [`Self::apply`], for so many changes that it pays to write them out by themselves. `more`: others follow at once,
+    /// and it does not pay yet to make what was written fast to read.
+    fn load(&self, batch: Batch, more: bool) -> Result<(), StoreError> {
+        let _ = more;
         self.apply(batch)
     }
     /// The keys between two bounds.
@@ -122,4 +131,22 @@ fn caught<T, E: std::error::Error + Send + Sync + 'static>(
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Io { what: "the index".into(), source: io::Error::other(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_in_order_are_the_last_ones_of_each_key() {
+        let mut batch = Batch::default();
+        for (n, key) in ["b2", "a1", "", "b1", "a1", "c", "b2", "a1"].into_iter().enumerate() {
+            batch.insert(key, [u8::try_from(n).unwrap()]);
+        }
+        batch.remove("c");
+        let found = batch.in_order().changes.into_iter().map(|(key, change)| (key.to_vec(), change));
+        let put = |n: u8| Change::Put([n].into());
+        let expected = [("", put(2)), ("a1", put(7)), ("b1", put(3)), ("b2", put(6)), ("c", Change::Remove)];
+        assert!(found.eq(expected.map(|(key, change)| (key.as_bytes().to_vec(), change))));
+    }
 }
