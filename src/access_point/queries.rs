@@ -33,10 +33,10 @@ impl Router {
     ) -> Result<Message, Problem> {
         let begun = Instant::now();
         let router = Arc::clone(self);
-        blocking(move || router.admits()).await?;
-        let mut spool = self.spool(expected_bytes)?;
         let mut envelope = SyncIoBridge::new(envelope);
         let spool = blocking(move || {
+            router.admits()?;
+            let mut spool = router.spool(expected_bytes)?;
             std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error))?;
             Ok(spool)
         })

@@ -103,7 +103,7 @@ impl RefusalCause {
             Self::NotServiced => {
                 "the sender should look the recipient up again; the recipient's operator should check its registration in SMP"
             }
-            Self::PartXml => "the sender should correct the document, or sign it under another media type than XML",
+            Self::PartXml => "the sender should correct the document, or describe and sign it under another media type than XML",
             Self::Parts => "the sender should send each part that eb:PayloadInfo names, once, and no others",
             Self::Protection => {
                 "the sender should sign eb:Messaging, Body and every part, and encrypt every part, as eDelivery AS4 1.15 demands"

@@ -26,6 +26,7 @@ use smp::Endpoint;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinError;
 use trace::Steps;
 
 /// How look-ups are made.
@@ -60,7 +61,7 @@ pub struct Route {
 
 /// Makes look-ups, and remembers answers.
 pub struct Discovery {
-    settings: Settings,
+    settings: Arc<Settings>,
     resolver: Resolver,
     client: Client,
     clock: Arc<dyn Clock>,
@@ -80,7 +81,15 @@ impl Discovery {
     pub fn new(settings: Settings, client: Client, clock: Arc<dyn Clock>) -> Self {
         let resolver = Resolver { servers: settings.dns_servers.clone() };
         let cache = Cache::new(settings.cache);
-        Self { settings, resolver, client, clock, cache, metrics: Metrics::default(), unreachable: Mutex::default() }
+        Self {
+            settings: Arc::new(settings),
+            resolver,
+            client,
+            clock,
+            cache,
+            metrics: Metrics::default(),
+            unreachable: Mutex::default(),
+        }
     }
 
     /// Counts into these metrics.
@@ -255,7 +264,12 @@ impl Discovery {
         taken(status, &url, to, document_type)?;
         let at = self.clock.now();
         let refused = |source| DiscoveryError::Metadata { url: url.clone(), source };
-        let signed = smp::verify(&body, &self.settings.smp_trust, at).map_err(refused)?;
+        let settings = Arc::clone(&self.settings);
+        // XML and cryptography: beside the asynchronous threads.
+        let verified = tokio::task::spawn_blocking(move || smp::verify(&body, &settings.smp_trust, at)).await;
+        let broken_off =
+            |error: JoinError| DiscoveryError::SmpUnreachable { url: url.clone(), what: error.to_string() };
+        let signed = verified.map_err(broken_off)?.map_err(refused)?;
         steps.signed(&signed);
         let metadata = signed.metadata();
         let answers = metadata.answers(to, document_type);

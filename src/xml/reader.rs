@@ -497,7 +497,7 @@ impl<R: Read> Reader<R> {
         let agrees = matches!(
             (declared.as_deref(), found),
             (None, _)
-                | (Some("UTF-8" | "US-ASCII"), Encoding::Utf8)
+                | (Some("UTF-8"), Encoding::Utf8)
                 | (Some("UTF-16"), Encoding::Utf16Be | Encoding::Utf16Le)
                 | (Some("UTF-16BE"), Encoding::Utf16Be)
                 | (Some("UTF-16LE"), Encoding::Utf16Le)
