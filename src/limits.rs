@@ -221,8 +221,8 @@ pub const LIST_EVENTS_MAX: usize = 1000;
 /// Other events that belong to no message (log-ins, warnings) that are passed over for a list of refusals.
 pub const EVENTS_BESIDE_MAX: usize = 1000;
 
-/// Most events looked at for one page of the event log, whatever the conditions.
-pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 20_000;
+/// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
+pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;

@@ -126,18 +126,27 @@ fn own_role(security: Node<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Other header blocks may be there as long as they need not be understood (SOAP 1.2, 2.4).
+/// Other header blocks may be there as long as they need not be understood (SOAP 1.2, 2.4 and 5.2.3).
 fn understood(header: Node<'_>) -> Result<(), Refusal> {
-    let known = |node: &Node<'_>| node.is(ns::EB, "Messaging") || node.is(ns::WSSE, "Security");
-    let must =
-        |node: &Node<'_>| matches!(node.attribute(ns::SOAP, "mustUnderstand").map(str::trim), Some("true" | "1"));
-    match header.children().find(|node| !known(node) && must(node)) {
-        Some(node) => Err(Refusal::Feature(Finding::new(
-            format!("header block {} with mustUnderstand", node.path()),
-            "eb:Messaging and wsse:Security",
-        ))),
-        None => Ok(()),
+    for node in header.children() {
+        let known = node.is(ns::EB, "Messaging") || node.is(ns::WSSE, "Security");
+        match node.attribute(ns::SOAP, "mustUnderstand").map(str::trim) {
+            Some("true" | "1") if !known => {
+                return Err(Refusal::Feature(Finding::new(
+                    format!("header block {} with mustUnderstand", node.path()),
+                    "eb:Messaging and wsse:Security",
+                )));
+            }
+            None | Some("true" | "1" | "false" | "0") => {}
+            Some(other) => {
+                return Err(Refusal::Header(Finding::new(
+                    format!("mustUnderstand with the value {other} at {}", node.path()),
+                    "true, false, 1 or 0",
+                )));
+            }
+        }
     }
+    Ok(())
 }
 
 /// What an XML fault of the SOAP part means.

@@ -6,7 +6,7 @@ use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
 use super::header::{Content, Party, Signal, UserMessage, read_reference};
 use super::mime::{self, Multipart};
-use super::part::{self, Plan, Secret, SignedForm};
+use super::part::{self, Plan, Secret, Signed, SignedForm};
 use super::pmode;
 use super::security::{self, EncryptedPart, Encryption, KeyReference, SessionKey};
 use super::verify::{self, Authority, Proof};
@@ -496,9 +496,12 @@ impl<R: Read> Attributed<R> {
         spool: &mut dyn Spool,
     ) -> Result<OpenedPart, Refusal> {
         let info = &self.message.parts[index];
-        let signed = self.proof.part(&mime::content_id(&info.href)).map(|r| (r.digest, r.value.as_slice()));
+        let signed = self.proof.part(&mime::content_id(&info.href)).map(|reference| {
+            let form = SignedForm::of(info, mime)?;
+            Ok(Signed { form, hash: reference.digest, digest: &reference.value })
+        });
         let gzip = info.compression().is_some();
-        let plan = Plan { href: &info.href, secret, signed, form: SignedForm::of(mime), gzip, bytes_max };
+        let plan = Plan { href: &info.href, secret, signed: signed.transpose()?, gzip, bytes_max };
         let mut out = spool.create(index).map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;
         let bytes = part::take(body, &plan, &mut *out)?;
         out.flush().map_err(|e| Refusal::Temporary(format!("storing a part failed: {e}")))?;

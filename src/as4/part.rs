@@ -1,6 +1,7 @@
 //! One attachment in one pass: decrypted, its signed digest taken, unpacked and spooled, in constant memory.
 
 use super::error::{Finding, Refusal};
+use super::header::PartInfo;
 use super::mime::from_io;
 use super::sign;
 use crate::crypto::{self, Digest, HashFunction, Opener};
@@ -13,7 +14,8 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
-/// How the signature sees the octets of a part (protocol.md 2.4): by the media type that it had when it was signed.
+/// How the signature sees the octets of a part (protocol.md 2.4): by the media type that it had when it was signed. As XML and as
+/// text other octets have the same digest, so a type that nobody signed must not choose these forms: see [`SignedForm::of`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum SignedForm {
     /// XML: exclusive canonical form without comments.
@@ -25,8 +27,33 @@ pub(super) enum SignedForm {
 }
 
 impl SignedForm {
+    /// The form of a part whose octets came with the media type `mime`, which is not signed: any part may be signed as octets, and
+    /// as XML or text only one whose description in the signed header says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Inconsistent`].
+    pub(super) fn of(info: &PartInfo, mime: Option<&str>) -> Result<Self, Refusal> {
+        let form = Self::of_type(mime);
+        let described = if info.compression().is_some() { Self::Octets } else { Self::of_type(info.mime()) };
+        if form == Self::Octets || form == described {
+            return Ok(form);
+        }
+        Err(Refusal::Inconsistent(Finding::new(
+            format!(
+                "{} with the media type {}, which is not what the signed header describes",
+                info.href,
+                mime.unwrap_or("(none)")
+            ),
+            match info.compression() {
+                Some(compression) => format!("{compression}, its CompressionType"),
+                None => format!("{}, its MimeType", info.mime().unwrap_or("application/octet-stream")),
+            },
+        )))
+    }
+
     /// The form for a media type, as WSS4J decides it.
-    pub(super) fn of(mime: Option<&str>) -> Self {
+    fn of_type(mime: Option<&str>) -> Self {
         let mime = mime.unwrap_or_default().trim().to_ascii_lowercase();
         let media = mime.split(';').next().unwrap_or_default().trim_end();
         let suffixed = (media.starts_with("application/") || media.starts_with("image/")) && media.contains("+xml");
@@ -67,14 +94,20 @@ impl Secret {
     }
 }
 
+/// What the signature says of a part.
+pub(super) struct Signed<'a> {
+    pub(super) form: SignedForm,
+    pub(super) hash: HashFunction,
+    pub(super) digest: &'a [u8],
+}
+
 /// What is to be done to a part.
 pub(super) struct Plan<'a> {
     /// For findings.
     pub(super) href: &'a str,
     pub(super) secret: Option<&'a Secret>,
-    /// Digest that was signed.
-    pub(super) signed: Option<(HashFunction, &'a [u8])>,
-    pub(super) form: SignedForm,
+    /// What was signed; none in messages that need no signature.
+    pub(super) signed: Option<Signed<'a>>,
     pub(super) gzip: bool,
     /// Most octets that may come out.
     pub(super) bytes_max: u64,
@@ -87,23 +120,17 @@ pub(super) struct Plan<'a> {
 /// In this order: trouble of the source (MIME, connection, a tag that does not hold), a digest that differs, then
 /// what only makes sense for authentic octets: unpacking, bounds, storage.
 pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dyn Write) -> Result<u64, Refusal> {
-    if plan.form == SignedForm::Xml && plan.gzip {
-        return Err(Refusal::Inconsistent(Finding::new(
-            format!("{} compressed, yet signed as XML", plan.href),
-            "EncryptedData/@MimeType application/gzip",
-        )));
-    }
     let mut latch = Latch { inner: decrypted(source, plan.secret, plan.href)?, fault: None };
     let mut sink = Sink::new(out, plan.bytes_max);
-    let (digest, outcome) = match plan.form {
-        SignedForm::Xml => xml(&mut latch, plan, &mut sink),
-        form => octets(&mut latch, form, plan, &mut sink),
+    let (digest, outcome) = match &plan.signed {
+        Some(Signed { form: SignedForm::Xml, hash, .. }) => xml(&mut latch, *hash, plan.href, &mut sink),
+        _ => octets(&mut latch, plan, &mut sink),
     };
     if let Some(fault) = latch.fault {
         return Err(fault);
     }
-    if let Some((_, expected)) = plan.signed
-        && !digest.is_some_and(|digest| crypto::equal(&digest, expected))
+    if let (Some(signed), Some(digest)) = (&plan.signed, digest)
+        && !crypto::equal(&digest, signed.digest)
     {
         return Err(Refusal::Authentication(Finding::new(
             format!("content of {} that differs from what was signed", plan.href),
@@ -114,13 +141,14 @@ pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dy
     Ok(sink.bytes)
 }
 
+/// The digest, and what is wrong with authentic octets; without a digest always something.
 type Outcome = (Option<Vec<u8>>, Result<(), Refusal>);
 
 /// Octets and text: the digest is taken on the way to the gunzip or the spool.
-fn octets(latch: &mut dyn Read, form: SignedForm, plan: &Plan<'_>, sink: &mut Sink<'_>) -> Outcome {
-    let hash = plan.signed.map_or(HashFunction::Sha256, |(hash, _)| hash);
-    let mut tee =
-        Tee { inner: latch, digest: Digest::new(hash), crlf: (form == SignedForm::Text).then_some(false), bytes: 0 };
+fn octets(latch: &mut dyn Read, plan: &Plan<'_>, sink: &mut Sink<'_>) -> Outcome {
+    let hash = plan.signed.as_ref().map_or(HashFunction::Sha256, |signed| signed.hash);
+    let text = plan.signed.as_ref().is_some_and(|signed| signed.form == SignedForm::Text);
+    let mut tee = Tee { inner: latch, digest: Digest::new(hash), crlf: text.then_some(false), bytes: 0 };
     let outcome =
         if plan.gzip { inflate(&mut tee, plan.href, sink) } else { pump(&mut tee, sink).map_err(|_| sink_fault(sink)) };
     // The rest must be read whatever went wrong: the tag and the digest speak first.
@@ -128,25 +156,21 @@ fn octets(latch: &mut dyn Read, form: SignedForm, plan: &Plan<'_>, sink: &mut Si
     (Some(tee.finish()), outcome)
 }
 
-/// XML: the digest is that of the canonical form, what is spooled are the octets.
-fn xml(latch: &mut dyn Read, plan: &Plan<'_>, sink: &mut Sink<'_>) -> Outcome {
-    let hash = plan.signed.map_or(HashFunction::Sha256, |(hash, _)| hash);
+/// XML: the digest is that of the canonical form, what is spooled are the octets, as peers deliver them too. Comments are in the
+/// octets and not in that form (WS-Security SwA Profile 1.1, 5.4.4): who sends XML uncompressed leaves them unsigned.
+fn xml(latch: &mut dyn Read, hash: HashFunction, href: &str, sink: &mut Sink<'_>) -> Outcome {
     let limits = Limits { document_bytes: limits::AS4_BODY_BYTES_MAX, ..Limits::default() };
     let mut copy = Copy { inner: latch, sink };
-    let canonical =
-        c14n::document(Reader::with_limits(&mut copy, limits), &sign::exclusive(), |_, _| false, Digest::new(hash));
+    let reader = Reader::with_limits(&mut copy, limits);
+    let canonical = c14n::document(reader, &sign::exclusive(), |_, _| false, Digest::new(hash));
     let _ = io::copy(&mut copy, &mut io::sink());
-    let outcome = if sink.fault.is_some() { Err(sink_fault(sink)) } else { Ok(()) };
+    let stored = if sink.fault.is_some() { Err(sink_fault(sink)) } else { Ok(()) };
     match canonical {
-        Ok(digest) => (Some(digest.finish()), outcome),
-        // Without signature nothing depends on the canonical form.
-        Err(_) if plan.signed.is_none() => (None, outcome),
+        Ok(digest) => (Some(digest.finish()), stored),
         Err(error) => {
-            let refusal = Refusal::Authentication(Finding::new(
-                format!("{}, signed as XML: {error}", plan.href),
-                "a well-formed XML document without DTD",
-            ));
-            (plan.signed.map(|(_, expected)| expected.to_vec()), outcome.and(Err(refusal)))
+            let finding =
+                Finding::new(format!("{href}, signed as XML: {error}"), "a well-formed XML document without DTD");
+            (None, stored.and(Err(Refusal::Authentication(finding))))
         }
     }
 }
@@ -357,3 +381,61 @@ const IV_BYTES: u64 = 12;
 
 /// How much goes through at once.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as4::header::Property;
+    use crate::as4::pmode;
+
+    /// Takes octets as XML, of which `<a></a>` was signed.
+    fn taken(octets: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let digest = Digest::of(HashFunction::Sha256, b"<a></a>");
+        let signed = Some(Signed { form: SignedForm::Xml, hash: HashFunction::Sha256, digest: &digest });
+        let mut out = Vec::new();
+        take(Box::new(octets), &Plan { href: "cid:a", secret: None, signed, gzip: false, bytes_max: 100 }, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn what_is_signed_as_xml_is_the_same_document_whoever_encrypted_it() {
+        for same in ["<a></a>", "<?xml version='1.0'?>\n<a />", "<!-- peers do --><a></a>"] {
+            assert_eq!(taken(same.as_bytes()).unwrap(), same.as_bytes());
+        }
+        for (other, why) in [("<a> </a>", "differs from what was signed"), ("<a>", "signed as XML")] {
+            let refusal = taken(other.as_bytes()).unwrap_err();
+            assert!(matches!(refusal, Refusal::Authentication(_)), "{other}: {refusal}");
+            assert!(refusal.to_string().contains(why), "{other}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_that_nobody_signed_chooses_no_form_that_passes_other_octets() {
+        let info = |mime: &str, compression: Option<&str>| PartInfo {
+            href: "cid:a".into(),
+            properties: [Some((pmode::MIME_TYPE, mime)), compression.map(|name| (pmode::COMPRESSION_TYPE, name))]
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| Property { name: name.into(), kind: None, value: value.into() })
+                .collect(),
+        };
+        let form = |info: &PartInfo, mime| SignedForm::of(info, Some(mime)).ok();
+        let (octets, xml, text) =
+            (info("application/octet-stream", None), info("text/xml", None), info("text/plain", None));
+        let zipped = info("text/xml", Some("application/gzip"));
+        assert_eq!(form(&xml, "application/xml; charset=utf-8"), Some(SignedForm::Xml));
+        assert_eq!(form(&text, "text/csv"), Some(SignedForm::Text));
+        for info in [&octets, &xml, &text, &zipped] {
+            assert_eq!(form(info, "application/gzip"), Some(SignedForm::Octets));
+        }
+        for (info, mime) in [
+            (&octets, "text/xml"),
+            (&octets, "text/plain"),
+            (&xml, "text/plain"),
+            (&text, "text/xml"),
+            (&zipped, "text/xml"),
+        ] {
+            assert_eq!(form(info, mime), None, "{mime}");
+        }
+    }
+}

@@ -267,10 +267,14 @@ pub(super) fn encryption(security: Node<'_>, allowed: &Allowed) -> Result<Encryp
             format!("at most {}, one for each part", limits::MIME_PARTS_MAX),
         ));
     }
-    // A message without parts may bring the key that it would have used.
-    let keys_max = data.len().max(1);
+    // A message without parts may bring the key that it would have used, and one session key may be encrypted to two
+    // certificates of its receiver, the old and the new.
+    let keys_max = data.len().max(2);
     if keys.len() > keys_max {
-        return Err(policy(format!("{} EncryptedKeys", keys.len()), format!("at most {keys_max}, one for each part")));
+        return Err(policy(
+            format!("{} EncryptedKeys", keys.len()),
+            format!("at most {keys_max}, one for each part and two for a single one"),
+        ));
     }
     for node in keys {
         found.keys.push(session_key(node, allowed)?);
@@ -283,6 +287,7 @@ pub(super) fn encryption(security: Node<'_>, allowed: &Allowed) -> Result<Encryp
         found.parts.push(part);
     }
     listed(security, &data)?;
+    found.keys.iter().try_for_each(|key| lead_to(&key.references, &data))?;
     let everywhere = security.tree.root().descendants().filter(|node| node.is(ns::XENC, "EncryptedData")).count();
     if everywhere != found.parts.len() {
         return Err(policy("an EncryptedData outside wsse:Security", "encrypted parts only, never elements"));
@@ -305,7 +310,7 @@ impl Encryption {
     }
 }
 
-/// A ReferenceList beside the keys may name encrypted parts and nothing else; which key is theirs, their KeyInfo says.
+/// A ReferenceList may also stand beside the keys; which key is that of a part, its KeyInfo says.
 fn listed(security: Node<'_>, data: &[Node<'_>]) -> Result<(), Refusal> {
     let mut lists = security.all(ns::XENC, "ReferenceList");
     let (Some(list), None) = (lists.next(), lists.next()) else {
@@ -314,12 +319,15 @@ fn listed(security: Node<'_>, data: &[Node<'_>]) -> Result<(), Refusal> {
             Some(_) => Err(policy("several ReferenceList in wsse:Security", "one at most")),
         };
     };
-    for id in enc::data_references(list).map_err(from_enc)? {
-        if !data.iter().any(|node| node.attribute("", "Id") == Some(&id)) {
-            return Err(policy(format!("a DataReference to #{id}"), "the Id of an EncryptedData of wsse:Security"));
-        }
+    lead_to(&enc::data_references(list).map_err(from_enc)?, data)
+}
+
+/// A list names encrypted parts of wsse:Security and nothing else.
+fn lead_to(ids: &[String], data: &[Node<'_>]) -> Result<(), Refusal> {
+    match ids.iter().find(|id| !data.iter().any(|node| node.attribute("", "Id") == Some(id))) {
+        Some(id) => Err(policy(format!("a DataReference to #{id}"), "the Id of an EncryptedData of wsse:Security")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn session_key(node: Node<'_>, allowed: &Allowed) -> Result<SessionKey, Refusal> {

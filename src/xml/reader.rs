@@ -497,7 +497,7 @@ impl<R: Read> Reader<R> {
         let agrees = matches!(
             (declared.as_deref(), found),
             (None, _)
-                | (Some("UTF-8" | "US-ASCII"), Encoding::Utf8)
+                | (Some("UTF-8"), Encoding::Utf8)
                 | (Some("UTF-16"), Encoding::Utf16Be | Encoding::Utf16Le)
                 | (Some("UTF-16BE"), Encoding::Utf16Be)
                 | (Some("UTF-16LE"), Encoding::Utf16Le)
@@ -506,7 +506,7 @@ impl<R: Read> Reader<R> {
             return Ok(());
         }
         Err(XmlError::Forbidden {
-            what: format!("the declared encoding {} in octets of {found:?}", declared.unwrap_or_default()),
+            what: format!("the declared encoding {} in octets of {found}", declared.unwrap_or_default()),
         })
     }
 }

@@ -19,6 +19,16 @@ pub(super) enum Encoding {
     Utf16Le,
 }
 
+impl std::fmt::Display for Encoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16Be => "UTF-16BE",
+            Self::Utf16Le => "UTF-16LE",
+        })
+    }
+}
+
 /// Characters from octets. Line ends are LF already (XML 1.0, 2.11), and only characters of XML come
 /// through, so nobody above needs to think of either.
 ///

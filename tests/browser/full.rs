@@ -11,7 +11,7 @@ const TIMES: usize = 21;
 const GOAL: Duration = Duration::from_millis(200);
 
 /// Pages, and questions that meet all messages, a few, or none: what is asked for as a name in the table.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 19] = [
     ("overview", "/"),
     ("queue", "/queue"),
     ("queue, a page in the middle", "/queue?after={middle}"),
@@ -32,6 +32,10 @@ const PAGES: [(&str, &str); 15] = [
     ("partners", "/partners"),
     ("participants", "/participants"),
     ("refusals", "/refusals"),
+    ("event log", "/events"),
+    ("event log, of one message", "/events?message={middle}"),
+    ("event log, of somebody who did nothing", "/events?actor=nobody"),
+    ("certificates", "/certificates"),
     ("an inbox", "/mailbox/0203:alice.example.se"),
 ];
 

@@ -66,8 +66,14 @@ fn an_operator_finds_a_stuck_message_understands_it_retries_it_and_sees_it_go_wi
 
     // Why, and what can be done?
     let text = browser.text();
-    for part in ["Mottagarens accesspunkt kan inte nås", "Meddelandet skickas om av sig självt.", "Nästa försök", SOUTH]
-    {
+    for part in [
+        "Mottagarens accesspunkt kan inte nås",
+        "Meddelandet skickas om av sig självt.",
+        "Nästa försök",
+        "Väntar: ",
+        "Det här kan du göra",
+        SOUTH,
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     stage.keep("journey", &browser);

@@ -113,3 +113,24 @@ async fn a_clock_that_was_set_and_a_worker_that_is_not_seen_are_said() {
     assert!(seen.0 == 503 && seen.1.contains(&failed) && seen.1.contains("it was last seen 61 s ago"), "{seen:?}");
     until(&site, "worker", "ok").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_checked_before_a_start_has_the_clock_and_dns_in_it() {
+    let site = Site::start().await;
+    let (file, now) = (site.data.parent().unwrap().join("sluss.toml"), SystemClock.now());
+    let of = |checks: Vec<sluss::app::Check>, what: &str| {
+        let found = checks.into_iter().find(|check| check.what.starts_with(what));
+        found.map(|check| (check.ok, check.serious, check.detail)).unwrap()
+    };
+    let checks = sluss::app::check(&file, now).await;
+    assert_eq!(of(checks.clone(), "discovery.dns_servers"), (true, false, "answers".to_owned()));
+    assert!(of(checks, "clock").0);
+    let (ok, serious, detail) = of(sluss::app::check(&file, Timestamp::UNIX_EPOCH).await, "clock");
+    assert!(!ok && serious && detail.contains("set the clock (NTP)"), "{detail}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("dns_servers")).unwrap();
+    std::fs::write(&file, text.replace(line, "dns_servers = [\"127.0.0.1:9\"]")).unwrap();
+    let (ok, serious, detail) = of(sluss::app::check(&file, now).await, "discovery.dns_servers 127.0.0.1:9");
+    assert!(!ok && !serious && detail.contains("give another server"), "{detail}");
+}

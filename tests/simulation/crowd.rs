@@ -1,7 +1,7 @@
 //! Many partners, half of them dead: the real store and the real decisions, with the worker's places and its room to wait.
 
 use crate::disk::SimDisk;
-use crate::node::{Process, SimClock, message};
+use crate::node::{Process, ProcessClock, SimClock, message};
 use sluss::access_point::{SendError, rehearse};
 use sluss::limits::{OVERDUE_LOOK, SLOW_STEPS_MAX, STEP_SLOW, STEPS_AT_ONCE_MAX};
 use sluss::model::{As4ReceiptSummary, Message, Packing, Piece, Status, Timestamp};
@@ -52,7 +52,7 @@ fn is_dead(message: &Message) -> bool {
     message.partner.as_ref().is_some_and(|party| party.as_str().ends_with("DEAD"))
 }
 
-fn packed_for(partner: usize, dead: bool, now: Timestamp) -> Message {
+fn packed_for(partner: usize, dead: bool, clock: &ProcessClock) -> Message {
     let party = format!("AP{partner:05}-{}", if dead { "DEAD" } else { "LIVE" });
     let envelope = sluss::model::BlobId(Uuid::nil());
     Message {
@@ -67,7 +67,7 @@ fn packed_for(partner: usize, dead: bool, now: Timestamp) -> Message {
             url: "https://receiver.example".into(),
             certificate: String::new(),
         }),
-        ..message(true, crate::random::name(), envelope, b"", now)
+        ..message(true, crate::random::name(), envelope, b"", clock)
     }
 }
 
@@ -82,11 +82,10 @@ impl Run {
     }
 
     fn submit(&self, partners: usize, messages: usize, half_dead: bool) {
-        let now = self.clock.now();
         for _ in 0..messages {
             let all: Vec<Message> = (0..partners)
                 .filter(|partner| half_dead || partner % 2 == 0)
-                .map(|partner| packed_for(partner, partner % 2 == 1, now))
+                .map(|partner| packed_for(partner, partner % 2 == 1, &self.process.clock))
                 .collect();
             for inserts in all.chunks(200) {
                 let transaction = Transaction { inserts: inserts.to_vec(), ..Transaction::default() };

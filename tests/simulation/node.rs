@@ -204,7 +204,8 @@ fn nowhere(trust: &Trust) -> discovery::Settings {
 }
 
 /// A carried message as it begins.
-pub(crate) fn message(out: bool, envelope_id: Uuid, envelope: BlobId, bytes: &[u8], now: Timestamp) -> Message {
+pub(crate) fn message(out: bool, envelope_id: Uuid, envelope: BlobId, bytes: &[u8], clock: &ProcessClock) -> Message {
+    let (now, steady) = (clock.now(), clock.steady());
     serde_json::from_value(serde_json::json!({
         "id": MessageId(random::name()),
         "direction": if out { "out" } else { "in" },
@@ -219,7 +220,8 @@ pub(crate) fn message(out: bool, envelope_id: Uuid, envelope: BlobId, bytes: &[u
         "envelope_bytes": bytes.len(),
         "envelope_sha256": sha256(bytes),
         "attempts": 0,
-        "next_attempt_at": now,
+        "next_attempt_at": steady,
+        "begun_at": out.then_some(steady),
         "created_at": now,
         "updated_at": now,
     }))

@@ -275,8 +275,8 @@ impl World {
     }
 
     /// A message as its client hands it in.
-    fn handed_in(&self, id: Uuid, blob: BlobId, body: &[u8]) -> Message {
-        let mut message = message(true, id, blob, body, self.clock.now());
+    fn handed_in(&self, process: &Process, id: Uuid, blob: BlobId, body: &[u8]) -> Message {
+        let mut message = message(true, id, blob, body, &process.clock);
         if self.own.contains(&id) {
             own::own(&mut message, (CARL, DORA));
         }
@@ -290,8 +290,9 @@ impl World {
         for (id, body) in wanted {
             // What was handed in before may be there, and is no case for a bare insert.
             let new = self.offered.insert(id);
-            match self.up(SENDER).filter(|_| new).and_then(|process| process.keep(&body).ok()) {
-                Some(blob) => together.push((id, self.handed_in(id, blob, &body), body)),
+            let process = self.up(SENDER).filter(|_| new);
+            match process.and_then(|process| Some(self.handed_in(process, id, process.keep(&body).ok()?, &body))) {
+                Some(message) => together.push((id, message, body)),
                 None => self.wanted.push((id, body)),
             }
         }
@@ -327,7 +328,7 @@ impl World {
             };
             let kept = process.keep(&body).map_err(|error| error.to_string());
             let taken = kept.and_then(|blob| {
-                rehearse::accept(&process.router, self.handed_in(id, blob, &body))
+                rehearse::accept(&process.router, self.handed_in(process, id, blob, &body))
                     .map_err(|problem| problem.to_string())
             });
             match taken {
@@ -379,7 +380,7 @@ impl World {
                 Err(_) => Err(Kind::Busy),
                 Ok(blob) => {
                     let envelope = envelope_of(&key.id);
-                    let mut message = message(false, envelope, blob, body, self.clock.now());
+                    let mut message = message(false, envelope, blob, body, &process.clock);
                     message.as4_message_id = Some(key.id.clone());
                     message.partner = Some(key.from.clone());
                     if to == SENDER {

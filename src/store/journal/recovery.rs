@@ -99,7 +99,7 @@ pub fn beginning(disk: &dyn Disk, folder: &Path) -> Result<Option<Beginning>, St
 /// [`StoreError::Damaged`] where it does not hold, and whatever `each` says.
 pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, each: Each<'_>) -> Result<(), StoreError> {
     let mut reader = Reader::new(folder, hash, each);
-    reader.skip(disk, number);
+    reader.skip(disk, number)?;
     reader.look(disk, number, None, false).map(|_| ())
 }
 
@@ -175,7 +175,7 @@ pub fn scan(
     match (from, numbers.first()) {
         (Some(from), _) => reader.last = Last { seq: from.seq, chain: from.chain },
         (None, Some(&first)) if first > 1 => {
-            reader.skip(disk, first);
+            reader.skip(disk, first)?;
             scanned.dropped = Some(reader.dropped(first));
         }
         (None, _) => {}
@@ -188,7 +188,8 @@ pub fn scan(
             Ok(torn) => scanned.torn = torn,
             Err(StoreError::Damaged { what, place }) => {
                 scanned.damage.push((what, place));
-                reader.skip(disk, number + 1);
+                // Where there is none, or it cannot be read, there is nothing to go on with.
+                drop(reader.skip(disk, number + 1));
             }
             Err(error) => return Err(error),
         }
@@ -215,7 +216,7 @@ pub(super) fn open(
             reader.last = Last { seq: from.seq, chain: from.chain };
             numbers.retain(|number| *number >= from.segment);
         }
-        (None, Some(&first)) if first > 1 => reader.skip(&*medium.disk, first),
+        (None, Some(&first)) if first > 1 => reader.skip(&*medium.disk, first)?,
         (None, _) => {}
     }
     let mut open = None;
@@ -310,11 +311,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes on with a later segment, whatever was before it.
-    fn skip(&mut self, disk: &dyn Disk, number: u32) {
-        // One that cannot be read, or not be told, is damage that its own turn will name.
-        if let Ok(Some(header)) = head(disk, self.folder, number) {
+    fn skip(&mut self, disk: &dyn Disk, number: u32) -> Result<(), StoreError> {
+        // One whose header is none is damage that its own turn will name.
+        if let Some(header) = head(disk, self.folder, number)? {
             self.last = Last { seq: header.first - 1, chain: header.chain };
         }
+        Ok(())
     }
 
     /// Reads one segment, from its start or after `from`, and says where its records end.

@@ -63,8 +63,7 @@ fn step(process: &Process, received: &Message, outcome: Outcome, said: &str) -> 
 fn opened(process: &Process, received: &Message) -> Result<Handled, StoreError> {
     let content = [RECEIPT, received.envelope_id.to_string().as_bytes()].concat();
     let blob = process.keep(&content)?;
-    let now = process.clock.now();
-    let mut answer = message(true, random::name(), blob, &content, now);
+    let mut answer = message(true, random::name(), blob, &content, &process.clock);
     own(&mut answer, (DORA, CARL));
     answer.acknowledges = Some(received.envelope_id.clone());
     let (settlement, event) = step(process, received, Outcome::Open, "opened");
