@@ -103,7 +103,9 @@ impl RefusalCause {
             Self::NotServiced => {
                 "the sender should look the recipient up again; the recipient's operator should check its registration in SMP"
             }
-            Self::PartXml => "the sender should correct the document, or describe and sign it under another media type than XML",
+            Self::PartXml => {
+                "the sender should correct the document, or describe and sign it under another media type than XML"
+            }
             Self::Parts => "the sender should send each part that eb:PayloadInfo names, once, and no others",
             Self::Protection => {
                 "the sender should sign eb:Messaging, Body and every part, and encrypt every part, as eDelivery AS4 1.15 demands"
@@ -132,7 +134,9 @@ impl RefusalCause {
                 "the sender should send its certificate with the message (BinarySecurityToken), or publish it in SMP"
             }
             Self::Vector => "the sender's software should take a fresh initialisation vector for each part",
-            Self::Xml => "the sender's software should write the SOAP part as well-formed XML 1.0 in UTF-8, without DTD",
+            Self::Xml => {
+                "the sender's software should write the SOAP part as well-formed XML 1.0 in UTF-8, without DTD"
+            }
         }
     }
 }
@@ -177,11 +181,8 @@ mod tests {
     #[test]
     fn each_cause_has_a_remedy_of_its_own_that_fits_it() {
         for (cause, words) in FITTING {
-            let having: Vec<RefusalCause> = FITTING
-                .iter()
-                .map(|(other, _)| *other)
-                .filter(|other| other.remedy().contains(words))
-                .collect();
+            let having: Vec<RefusalCause> =
+                FITTING.iter().map(|(other, _)| *other).filter(|other| other.remedy().contains(words)).collect();
             assert_eq!(having, [cause], "{words:?}");
         }
     }

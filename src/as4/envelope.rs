@@ -28,18 +28,18 @@ impl Envelope {
     /// [`Refusal::Header`] for anything that is no SOAP 1.2 envelope with one eb:Messaging, [`Refusal::Policy`] for several
     /// or foreign wsse:Security and for ambiguous ids, [`Refusal::Feature`] for a header block that must be understood and is not.
     pub(super) fn parse(soap: Vec<u8>) -> Result<Self, Refusal> {
-        let soap = String::from_utf8(soap)
-            .map_err(|_| Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8").cause(RefusalCause::Xml)))?;
+        let soap = String::from_utf8(soap).map_err(|_| {
+            Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8").cause(RefusalCause::Xml))
+        })?;
         let tree = Tree::parse_within(soap.as_bytes(), limits::SOAP_NODES_MAX).map_err(from_xml)?;
         no_instruction(&tree)?;
         let (header, body) = frame(tree.root())?;
         only_one_of_each(tree.root())?;
         if let Some(ambiguous) = tree.ambiguous_id() {
-            return Err(Refusal::Policy(Finding::new(
-                ambiguous.to_string(),
-                "one id for each element, and no two alike",
-            )
-            .cause(RefusalCause::Ambiguous)));
+            return Err(Refusal::Policy(
+                Finding::new(ambiguous.to_string(), "one id for each element, and no two alike")
+                    .cause(RefusalCause::Ambiguous),
+            ));
         }
         let messaging = header.child(ns::EB, "Messaging").map(|node| node.id);
         let messaging = messaging
@@ -87,11 +87,13 @@ fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
 fn no_instruction(tree: &Tree) -> Result<(), Refusal> {
     match tree.instruction() {
         None => Ok(()),
-        Some(target) => Err(Refusal::Header(Finding::new(
-            format!("a processing instruction {target:?}"),
-            "a SOAP message without processing instructions",
-        )
-        .cause(RefusalCause::Xml))),
+        Some(target) => Err(Refusal::Header(
+            Finding::new(
+                format!("a processing instruction {target:?}"),
+                "a SOAP message without processing instructions",
+            )
+            .cause(RefusalCause::Xml),
+        )),
     }
 }
 
@@ -111,11 +113,13 @@ fn only_one_of_each(root: Node<'_>) -> Result<(), Refusal> {
         [(ns::EB, "Messaging"), (ns::WSSE, "Security"), (ns::SOAP, "Header"), (ns::SOAP, "Body"), (ns::DS, "Signature")]
     {
         if let Some(second) = root.descendants().filter(|node| node.is(namespace, local)).nth(1) {
-            return Err(Refusal::Policy(Finding::new(
-                format!("a second {local} at {}", second.path()),
-                format!("one {local} in the whole envelope"),
-            )
-            .cause(RefusalCause::Ambiguous)));
+            return Err(Refusal::Policy(
+                Finding::new(
+                    format!("a second {local} at {}", second.path()),
+                    format!("one {local} in the whole envelope"),
+                )
+                .cause(RefusalCause::Ambiguous),
+            ));
         }
     }
     Ok(())

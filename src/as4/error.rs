@@ -196,7 +196,7 @@ impl Refusal {
             Self::Decompression(_) => "EBMS:0303",
             Self::Limit(_) | Self::NotServiced(_) | Self::Reused(_) | Self::Temporary(_) | Self::Unfinished(_) => {
                 "EBMS:0004"
-            },
+            }
         };
         lookup(code).unwrap_or(&TABLE[3])
     }
@@ -292,7 +292,8 @@ impl Refusal {
 
     /// For people and programs on our side.
     pub fn problem(&self) -> Problem {
-        let fault = if matches!(self, Self::Temporary(_) | Self::Unfinished(_)) { Fault::Temporary } else { Fault::Refused };
+        let fault =
+            if matches!(self, Self::Temporary(_) | Self::Unfinished(_)) { Fault::Temporary } else { Fault::Refused };
         let facts = match self {
             Self::Decryption { hint } => {
                 let found = hint.as_deref().unwrap_or("content that does not decrypt with the key that it names");

@@ -133,11 +133,13 @@ pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dy
     if let (Some(signed), Some(digest)) = (&plan.signed, digest)
         && !crypto::equal(&digest, signed.digest)
     {
-        return Err(Refusal::Authentication(Finding::new(
-            format!("content of {} that differs from what was signed", plan.href),
-            "the digest in the signature",
-        )
-        .cause(RefusalCause::Altered)));
+        return Err(Refusal::Authentication(
+            Finding::new(
+                format!("content of {} that differs from what was signed", plan.href),
+                "the digest in the signature",
+            )
+            .cause(RefusalCause::Altered),
+        ));
     }
     outcome?;
     Ok(sink.bytes)
@@ -242,11 +244,13 @@ fn decrypted<'r>(
     let mut iv = Vec::new();
     (&mut source).take(IV_BYTES).read_to_end(&mut iv).map_err(from_io)?;
     if secret.reused(&iv) {
-        return Err(Refusal::Policy(Finding::new(
-            format!("{href} with an initialisation vector that another part has under the same session key"),
-            "a fresh initialisation vector for each part",
-        )
-        .cause(RefusalCause::Vector)));
+        return Err(Refusal::Policy(
+            Finding::new(
+                format!("{href} with an initialisation vector that another part has under the same session key"),
+                "a fresh initialisation vector for each part",
+            )
+            .cause(RefusalCause::Vector),
+        ));
     }
     Ok(Box::new(Decrypting {
         inner: io::Cursor::new(iv).chain(source),

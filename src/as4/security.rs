@@ -132,7 +132,10 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
             return Ok(KeyReference::IssuerSerial { issuer, serial });
         }
     }
-    Err(key_policy(format!("a key reference {}", target.path()), "Reference, Embedded, KeyIdentifier or X509IssuerSerial"))
+    Err(key_policy(
+        format!("a key reference {}", target.path()),
+        "Reference, Embedded, KeyIdentifier or X509IssuerSerial",
+    ))
 }
 
 /// The one child of the one SecurityTokenReference of ds:KeyInfo.
@@ -152,8 +155,12 @@ fn token_reference(info: Node<'_>) -> Result<Node<'_>, Refusal> {
 fn referred(reference: Node<'_>) -> Result<Node<'_>, Refusal> {
     let uri = reference.attribute("", "URI").unwrap_or_default();
     let id = uri.strip_prefix('#').filter(|id| !id.is_empty());
-    let id =
-        id.ok_or_else(|| key_policy(format!("a token reference to {}", if uri.is_empty() { "nothing" } else { uri }), "# and the id of a token in this message"))?;
+    let id = id.ok_or_else(|| {
+        key_policy(
+            format!("a token reference to {}", if uri.is_empty() { "nothing" } else { uri }),
+            "# and the id of a token in this message",
+        )
+    })?;
     reference.tree.by_id(id).map_err(|e| key_policy(e.to_string(), "a reference to one token of this message"))
 }
 
@@ -161,11 +168,17 @@ fn token(node: Node<'_>) -> Result<KeyReference, Refusal> {
     let holders = ["Security", "Embedded"];
     let in_place = node.parent().is_some_and(|parent| holders.iter().any(|holder| parent.is(ns::WSSE, holder)));
     if !in_place || !node.is(ns::WSSE, "BinarySecurityToken") {
-        return Err(key_policy(format!("a key reference to {}", node.path()), "a BinarySecurityToken in wsse:Security"));
+        return Err(key_policy(
+            format!("a key reference to {}", node.path()),
+            "a BinarySecurityToken in wsse:Security",
+        ));
     }
     let octets = octets(node)?;
     let unreadable = |e: crate::pki::CertificateError| {
-        Refusal::Authentication(Finding::new(format!("a token: {e}"), "an X.509 certificate with an RSA key").cause(RefusalCause::KeyReference))
+        Refusal::Authentication(
+            Finding::new(format!("a token: {e}"), "an X.509 certificate with an RSA key")
+                .cause(RefusalCause::KeyReference),
+        )
     };
     match suffix(node.attribute("", "ValueType").unwrap_or_default(), X509_PROFILE) {
         Some("#X509v3") => Certificate::from_der(&octets).map(|c| KeyReference::Token(Box::new(c))).map_err(unreadable),
@@ -177,10 +190,9 @@ fn token(node: Node<'_>) -> Result<KeyReference, Refusal> {
                 Ok(KeyReference::Path(path))
             }
         }
-        _ => Err(key_policy(
-            format!("a token {}", typed(node.attribute("", "ValueType"))),
-            "#X509v3 or #X509PKIPathv1",
-        )),
+        _ => {
+            Err(key_policy(format!("a token {}", typed(node.attribute("", "ValueType"))), "#X509v3 or #X509PKIPathv1"))
+        }
     }
 }
 
@@ -194,9 +206,11 @@ fn key_identifier(node: Node<'_>) -> Result<KeyReference, Refusal> {
         Some("#X509SubjectKeyIdentifier") => Ok(KeyReference::SubjectKey(octets)),
         Some("#X509v3") => {
             let certificate = Certificate::from_der(&octets);
-            certificate
-                .map(|c| KeyReference::Embedded(Box::new(c)))
-                .map_err(|e| Refusal::Authentication(Finding::new(e.to_string(), "an X.509 certificate").cause(RefusalCause::KeyReference)))
+            certificate.map(|c| KeyReference::Embedded(Box::new(c))).map_err(|e| {
+                Refusal::Authentication(
+                    Finding::new(e.to_string(), "an X.509 certificate").cause(RefusalCause::KeyReference),
+                )
+            })
         }
         _ => Err(key_policy(
             format!("a key identifier {}", typed(node.attribute("", "ValueType"))),

@@ -360,7 +360,12 @@ fn check_position(uri: &str, transforms: &[Transform], profile: Profile) -> Resu
         (Profile::As4, _) => return Err(format!("reference {uri:?}; expected #id or cid:").into()),
         _ => return Err(format!("reference {uri:?}; expected the whole document, \"\"").into()),
     };
-    if holds { Ok(()) } else { Err(format!(
+    if holds {
+        Ok(())
+    } else {
+        Err(format!(
             "transforms that do not belong to the reference {uri:?}; expected those of the profile for such a reference"
-        ).into()) }
+        )
+        .into())
+    }
 }
