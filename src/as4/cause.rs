@@ -114,9 +114,7 @@ impl RefusalCause {
                 "the sender should read this access point's certificate from SMP again and encrypt to it"
             }
             Self::Reused => "the sender should give every new message a new id",
-            Self::SoapRole => {
-                "the sender should address eb:Messaging and wsse:Security to the ultimate receiver: without S12:role"
-            }
+            Self::SoapRole => "the sender should write eb:Messaging and wsse:Security without S12:role",
             Self::SecurityForm => {
                 "the sender's software should write wsse:Security, its signature and its encryption in the form of eDelivery AS4 1.15, and nothing besides"
             }
@@ -130,9 +128,7 @@ impl RefusalCause {
             Self::Unfinished => {
                 "the sender should send the message again; if it breaks off again, look at its time limits and at what stands between"
             }
-            Self::UnknownSigner => {
-                "the sender should send its certificate with the message (BinarySecurityToken), or publish it in SMP"
-            }
+            Self::UnknownSigner => "the sender should send its certificate with the message, or publish it in SMP",
             Self::Vector => "the sender's software should take a fresh initialisation vector for each part",
             Self::Xml => {
                 "the sender's software should write the SOAP part as well-formed XML 1.0 in UTF-8, without DTD"
