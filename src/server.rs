@@ -1,6 +1,7 @@
 //! The AS4 endpoint: HTTP around `access_point::inbound::receive`.
 
 use crate::access_point::{Router, inbound};
+use crate::as4::Head;
 use crate::limits;
 use crate::net::Standing;
 use crate::net::inbound::{BodyLimits, Remains, Upload};
@@ -32,9 +33,12 @@ async fn receive(
 ) -> Response<Body> {
     standing.unproven();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let all = |name: HeaderName| {
+        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+    };
     let (body, remains) = Upload::new(body, BodyLimits::bytes(router.settings().as4_bytes_max));
     let request = inbound::Request {
-        content_type: text(header::CONTENT_TYPE).to_owned(),
+        head: Head { content_types: all(header::CONTENT_TYPE), content_encodings: all(header::CONTENT_ENCODING) },
         announced: text(header::CONTENT_LENGTH).parse().ok(),
         body,
         standing,

@@ -36,6 +36,26 @@ fn the_first_command_of_the_readme_shows_a_document_each_way_and_ends_when_inter
 }
 
 #[test]
+fn the_help_names_all_that_can_be_allowed() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sluss")).args(arguments).output().expect("the program starts");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let needed = ["--headers", "x", "--body", "x", "--key", "x", "--cert", "x", "--trust", "x", "--allow", "nothing"];
+    let refused = run(&[&["as4", "open"], needed.as_slice()].concat());
+    let (_, names) = refused.split_once("expected one of ").expect("the names are listed");
+    let names: Vec<&str> = names.split([',', ' ']).filter(|name| name.contains('-') || *name == "unsigned").collect();
+    assert!(names.len() > 8, "{refused}");
+    let help = run(&["as4", "open", "--help"]);
+    for name in names {
+        assert!(help.contains(name.trim_matches(|c: char| !c.is_ascii_alphanumeric())), "{name}: {help}");
+    }
+}
+
+#[test]
 fn the_second_command_of_the_readme_runs_these_tests() {
     let commands = readme_commands();
     assert_eq!(commands.len(), 2, "the first screen has two commands: {commands:?}");

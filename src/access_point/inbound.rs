@@ -12,7 +12,7 @@ use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
 use super::spool::Kept;
 use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
-use crate::as4::{self, Answer, Attributed, Finding, Opened, Received, Refusal, pmode, receipt};
+use crate::as4::{self, Answer, Attributed, Finding, Head, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
 use crate::metrics::{Away, Door};
@@ -44,8 +44,8 @@ const HAND_OVER_PAUSE: Duration = Duration::from_secs(5);
 
 /// One AS4 request. Its body is still in the socket.
 pub struct Request {
-    /// Content-Type.
-    pub content_type: String,
+    /// What its headers say of the body.
+    pub head: Head,
     /// Content-Length, where it was said.
     pub announced: Option<u64>,
     /// The body.
@@ -79,7 +79,7 @@ pub async fn receive(router: &Arc<Router>, request: Request) -> Response {
 }
 
 async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
-    let record = begin_record(router, &request.content_type).await;
+    let record = begin_record(router, &request.head).await;
     match take(router, request, record.clone()).await {
         Ok(answer) => Response {
             status: 200,
@@ -112,8 +112,8 @@ async fn answered_to(router: &Arc<Router>, request: Request) -> Response {
 
 async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>>) -> Result<Answer, Failure> {
     let (begun, metrics) = (Instant::now(), router.metrics.clone());
-    let Request { content_type, announced, mut body, standing } = request;
-    let _places = arrived(router, &content_type, announced, &mut body).await?;
+    let Request { head, announced, mut body, standing } = request;
+    let (content_type, _places) = arrived(router, &head, announced, &mut body).await?;
     let body = Recorded { inner: body.into_reader(), record };
     let look = trace::stage("verify", looked(router, content_type, body)).await;
     match &look {

@@ -4,6 +4,7 @@
 //! header is not, so the folder is its owner's alone. The oldest go when the folder would grow over its bound.
 
 use super::Router;
+use crate::as4::Head;
 use crate::model::{Problem, Timestamp};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -40,11 +41,10 @@ struct Written {
 
 impl Recorder {
     /// Begins a record. `name` is unique, as the time and a random number.
-    pub(super) fn begin(&self, name: &str, content_type: &str) -> io::Result<Arc<Record>> {
+    pub(super) fn begin(&self, name: &str, head: &Head) -> io::Result<Arc<Record>> {
         let folder = self.folder.join(name);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let value: String = content_type.chars().filter(|c| !c.is_control()).collect();
-        fs::write(folder.join("request.headers"), format!("Content-Type: {value}\n"))?;
+        fs::write(folder.join("request.headers"), head.lines())?;
         let file = File::create(folder.join("request.body"))?;
         let body = Mutex::new(Written { file, bytes: 0, cut: None });
         Ok(Arc::new(Record { recorder: self.clone(), folder, body, kept: AtomicBool::new(false) }))
@@ -76,11 +76,11 @@ fn bytes_in(folder: &Path) -> io::Result<u64> {
 }
 
 /// Begins a record of a request, where the configuration asks for it. What cannot be recorded is received all the same.
-pub(super) async fn begin_record(router: &Router, content_type: &str) -> Option<Arc<Record>> {
+pub(super) async fn begin_record(router: &Router, head: &Head) -> Option<Arc<Record>> {
     let recorder = router.settings().recorder.clone()?;
     let name = format!("{}-{}", router.now().strftime("%Y%m%dT%H%M%S"), uuid::Uuid::new_v4().simple());
-    let content_type = content_type.to_owned();
-    let begun = tokio::task::spawn_blocking(move || recorder.begin(&name, &content_type)).await;
+    let head = head.clone();
+    let begun = tokio::task::spawn_blocking(move || recorder.begin(&name, &head)).await;
     match begun.map_err(io::Error::other).and_then(|begun| begun) {
         Ok(record) => Some(record),
         Err(error) => {
@@ -160,7 +160,9 @@ mod tests {
     use crate::model::{Clock, Fault, SystemClock};
 
     fn read(recorder: &Recorder, name: &str, body: &[u8]) -> Arc<Record> {
-        let record = recorder.begin(name, "application/soap+xml\r\nX: y").unwrap();
+        let record = recorder
+            .begin(name, &Head { content_types: vec!["application/soap+xml\r\nX: y".into()], ..Head::default() })
+            .unwrap();
         let mut recorded = Recorded { inner: body, record: Some(Arc::clone(&record)) };
         io::copy(&mut recorded, &mut io::sink()).unwrap();
         record

@@ -3,6 +3,7 @@
 
 use super::cause::RefusalCause;
 use super::sign::{self, Answer, SignError, Unit};
+use crate::model::text;
 use crate::model::{As4MessageId, Fault, Problem, Timestamp};
 use crate::pki::Identity;
 use crate::xml::write;
@@ -75,7 +76,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding without rule. Texts of peers are cut, and control characters taken out: they go to logs and answers.
+    /// A finding without rule. Texts of peers are cut, and control and format characters taken out: they go to logs and answers.
     pub fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { found: clip(&found.into()), expected: clip(&expected.into()), rule: None, cause: None }
     }
@@ -95,9 +96,10 @@ impl Finding {
     }
 }
 
-fn clip(text: &str) -> String {
-    let mut clipped: String = text.chars().filter(|c| !c.is_control()).take(FINDING_CHARS_MAX).collect();
-    if text.chars().nth(FINDING_CHARS_MAX).is_some() {
+/// A text of a peer: at most so long, and nothing in it that is not seen.
+pub(super) fn clip(peer: &str) -> String {
+    let mut clipped: String = peer.chars().filter(|c| !text::is_hidden(*c)).take(FINDING_CHARS_MAX).collect();
+    if peer.chars().nth(FINDING_CHARS_MAX).is_some() {
         clipped.push('…');
     }
     clipped

@@ -1,7 +1,7 @@
 //! `eb:Messaging`: reading and writing the header of user messages and signals (ebMS 3.0 Core, 5.2), in the
 //! order and number that its schema has.
 
-use super::error::{EbmsError, Finding, Refusal};
+use super::error::{EbmsError, Finding, Refusal, clip};
 use super::header_schema;
 use super::pmode;
 use crate::limits;
@@ -512,16 +512,16 @@ pub(super) fn read_reference(node: Node<'_>) -> Result<SignedReference, Refusal>
 
 fn read_error(node: Node<'_>) -> Result<EbmsError, Refusal> {
     let required = |name: &str| {
-        let value = node.attribute("", name).map(str::to_owned);
+        let value = node.attribute("", name).map(clip);
         value.ok_or_else(|| {
             Refusal::Header(Finding::new(format!("{} without {name}", node.path()), "errorCode and severity"))
         })
     };
-    let text = |name: &str| node.child(ns::EB, name).map(|n| n.text().trim().to_owned()).filter(|t| !t.is_empty());
+    let text = |name: &str| node.child(ns::EB, name).map(|n| clip(n.text().trim())).filter(|t| !t.is_empty());
     Ok(EbmsError {
         code: required("errorCode")?,
         severity: required("severity")?,
-        short_description: node.attribute("", "shortDescription").map(str::to_owned),
+        short_description: node.attribute("", "shortDescription").map(clip),
         detail: text("ErrorDetail").or_else(|| text("Description")),
         ref_to: node.attribute("", "refToMessageInError").and_then(|r| r.parse().ok()),
     })

@@ -432,8 +432,7 @@ impl<R: Read> Read for Raw<'_, R> {
 
 /// What an error of reading means: a refusal that was found below, or trouble of the connection.
 pub(super) fn from_io(error: io::Error) -> Refusal {
-    let kind = error.kind();
-    error.downcast::<Refusal>().unwrap_or_else(|error| match kind {
+    error.downcast::<Refusal>().unwrap_or_else(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut => Refusal::unfinished(error),
         io::ErrorKind::FileTooLarge => Refusal::Limit(Finding::new(error.to_string(), "a smaller request")),
         kind => Refusal::Temporary(format!("reading the body failed ({kind}): {error}")),
@@ -477,9 +476,8 @@ mod tests {
     type Parts = Vec<(Option<String>, Vec<u8>)>;
 
     fn all(kind: &str, body: &[u8]) -> Result<(Vec<u8>, Parts), Refusal> {
-        let quick = split(kind, body);
-        assert_eq!(quick, split(kind, Slow(body)), "the size of reads changes nothing");
-        quick
+        assert_eq!(split(kind, body), split(kind, Slow(body)), "the size of reads changes nothing");
+        split(kind, body)
     }
 
     fn split(kind: &str, body: impl Read) -> Result<(Vec<u8>, Parts), Refusal> {

@@ -9,6 +9,7 @@ mod cause;
 mod envelope;
 mod evidence;
 pub mod error;
+mod head;
 pub mod header;
 mod header_schema;
 mod mime;
@@ -26,6 +27,7 @@ pub use algorithms::Algorithms;
 pub use cause::RefusalCause;
 pub use error::{EbmsError, Finding, Refusal};
 pub use evidence::{SignedPart, SignedParts, signed_parts};
+pub use head::Head;
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
 pub use open::{
     Attributed, Authenticated, Claimed, Kind, Opened, OpenedPart, Received, Spool, VerifiedSignal, begun, read,

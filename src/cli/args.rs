@@ -347,7 +347,8 @@ pub(super) struct As4OpenOptions {
     /// The time at which it is judged. Default: now.
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
-    /// What the profile refuses and this look accepts.
+    /// What the profile refuses and this look accepts: rsa-sha1, rsa-sha384, rsa-sha512, oaep-mgf1p, aes256-gcm, short-keys, expired,
+    /// unsigned, unencrypted, unknown-revocation, any-community (parties, service and properties of others than Digg's).
     #[arg(long, value_name = "NAME")]
     pub(super) allow: Vec<String>,
     /// Only this certificate may have signed.

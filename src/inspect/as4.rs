@@ -8,7 +8,7 @@ pub use report::{
     AlgorithmsView, ErrorView, PartView, PartyView, PropertyView, ReceiptView, Report, SignerView, ValueView, Verdict,
 };
 
-use crate::as4::{self, Kind, Opened, Refusal, Spool, VerifiedSignal, pmode, receipt};
+use crate::as4::{self, Head, Kind, Opened, Refusal, Spool, VerifiedSignal, pmode, receipt};
 use crate::crypto::Digesting;
 use crate::limits;
 use crate::model::{As4MessageId, Fault, Problem, SignedReference, Timestamp};
@@ -68,11 +68,12 @@ pub fn allowed(names: &[String]) -> Result<(Allowed, bool), Problem> {
 
 /// Opens a recorded request or response. `headers` are lines `Name: value`, a request or status line first or not.
 pub fn open(headers: &str, body: impl Read, question: &Question) -> Report {
-    let content_type = header(headers, "content-type");
+    let (content_types, content_encodings) = (fields(headers, "content-type"), fields(headers, "content-encoding"));
+    let head = Head { content_types, content_encodings };
     if let Some(request) = &question.answers {
-        return answer(content_type.as_deref(), body, request, question);
+        return answer(head.content_types.first().map(String::as_str), body, request, question);
     }
-    match as4::read(&content_type.unwrap_or_default(), body) {
+    match head.content_type().and_then(|content_type| as4::read(content_type, body)) {
         Ok(received) => judged(received, question),
         Err(refusal) => Report::new(Verdict::Accept).refuse(refusal.problem()),
     }
@@ -201,8 +202,8 @@ pub fn guess_content_type(body: &[u8]) -> String {
     }
 }
 
-/// The value of a header among recorded lines: folded lines are joined, a request or status line is passed over.
-pub fn header(lines: &str, name: &str) -> Option<String> {
+/// The values of a header among recorded lines: folded lines are joined, a request or status line is passed over.
+fn fields(lines: &str, name: &str) -> Vec<String> {
     let mut unfolded: Vec<String> = Vec::new();
     for line in lines.lines() {
         match unfolded.last_mut() {
@@ -214,7 +215,7 @@ pub fn header(lines: &str, name: &str) -> Option<String> {
         let (found, value) = line.split_once(':')?;
         found.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
     };
-    unfolded.iter().find_map(value)
+    unfolded.iter().filter_map(value).collect()
 }
 
 /// Writes parts to `part-N` of a folder, or nowhere, and takes their SHA-256.

@@ -1,5 +1,6 @@
 //! What happened, as the event log (Händelselogg, AP-3.4.1), the log line and the journey of a message show it.
 
+use super::text::visible;
 use super::{Message, MessageId, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -125,7 +126,7 @@ pub struct Event {
 impl Event {
     /// An event about a message.
     pub fn new(at: Timestamp, message: Option<MessageId>, stage: Stage, detail: impl Into<String>) -> Self {
-        Self { at, message, stage, detail: detail.into(), facts: BTreeMap::new(), problem: None }
+        Self { at, message, stage, detail: visible(detail.into(), true), facts: BTreeMap::new(), problem: None }
     }
 
     /// An event about a message, with what AP-3.4.1 asks for as far as it is known by now: the other access point, both
@@ -150,7 +151,7 @@ impl Event {
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl ToString) -> Self {
-        self.facts.insert(name.to_owned(), value.to_string());
+        self.facts.insert(name.to_owned(), visible(value.to_string(), false));
         self
     }
 

@@ -13,6 +13,7 @@ pub mod priority;
 pub mod problem;
 pub mod query;
 pub mod status;
+pub mod text;
 pub mod time;
 
 pub use certificate::{CertificateEnd, ends_soon};

@@ -1,6 +1,7 @@
 //! A refusal or failure as people and programs see it: which rule, what was found, what was
 //! expected, what to do (RFC 9457, with the members of the command line's contract).
 
+use super::text::visible;
 use serde::{Deserialize, Serialize};
 
 /// What every kind begins with.
@@ -46,8 +47,8 @@ impl Problem {
     pub fn new(fault: Fault, kind: &str, title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("{URN}{kind}"),
-            title: title.into(),
-            detail: detail.into(),
+            title: visible(title.into(), false),
+            detail: visible(detail.into(), true),
             rule: None,
             code: None,
             severity: None,

@@ -9,6 +9,7 @@
 
 mod answers;
 mod pack;
+mod head;
 mod phase4;
 mod recorded_answers;
 mod vectors;

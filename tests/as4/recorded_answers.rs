@@ -110,6 +110,13 @@ fn the_words_of_the_peer_stand_beside_ours() {
         assert!(detail.contains("which the answer does not prove") && detail.contains("another service"), "{detail}");
         assert_eq!(exchange.offline(SOAP, &unsigned).errors[0].code, "EBMS:0010");
     }
+    let turned = error_about(&exchange, None, false, "service")
+        .replace("shortDescription=\"", "shortDescription=\"\u{202e}")
+        .replace("<eb:ErrorDetail>", "<eb:ErrorDetail>a\u{2066}b\u{200b}");
+    let (_, detail) = exchange.verdict(SOAP, &turned).unwrap();
+    assert!(detail.contains("ab") && !detail.contains(['\u{202e}', '\u{2066}', '\u{200b}']), "{detail:?}");
+    let shown = format!("{:?}", exchange.offline(SOAP, &turned));
+    assert!(shown.contains("ab") && !shown.contains("\\u{20"), "{shown}");
     let fault = "<S:Envelope xmlns:S=\"http://www.w3.org/2003/05/soap-envelope\"><S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code><S:Reason><S:Text>bo\u{85}om</S:Text></S:Reason></S:Fault></S:Body></S:Envelope>";
     let (code, detail) = exchange.verdict(SOAP, fault).unwrap();
     assert!(code == "EBMS:0302" && detail.contains("a SOAP fault: S:Receiver: boom"), "{code} {detail}");

@@ -3,7 +3,7 @@
 use super::refusal::Failure;
 use super::{Addressed, verified};
 use crate::access_point::{Router, Settings};
-use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Received, Refusal, RefusalCause};
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, Head, Kind, Received, Refusal, RefusalCause};
 use crate::limits;
 use crate::model::{DocumentType, ParticipantId, PartyId, ProcessId};
 use crate::net::BodyError;
@@ -14,15 +14,16 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
-/// Waits until the SOAP part is in memory as a whole. Nobody has a thread for it. A large one needs a place among the few, and one
+/// Waits until the SOAP part is in memory as a whole, and says under which Content-Type. Nobody has a thread for it. A large one needs a place among the few, and one
 /// beyond the bound that holds without a partner's setting one more among fewer; both are held as long as the result. Who has
 /// that second place waits for no other, so none waits for ever.
 pub(super) async fn arrived<'r>(
     router: &'r Router,
-    content_type: &str,
+    head: &Head,
     announced: Option<u64>,
     body: &mut Upload,
-) -> Result<Vec<SemaphorePermit<'r>>, Failure> {
+) -> Result<(String, Vec<SemaphorePermit<'r>>), Failure> {
+    let content_type = head.content_type().map_err(|refusal| Failure::stranger(refusal, None))?;
     let settings = router.settings();
     if announced.is_some_and(|bytes| bytes > settings.as4_bytes_max) {
         return Err(Failure::unread(&BodyError::TooLarge(settings.as4_bytes_max)));
@@ -39,7 +40,7 @@ pub(super) async fn arrived<'r>(
         // Each look begins at the first byte: crumbs are not worth one each.
         if ended || step.is_some() || too_large || looks < LOOKS_AT_ONCE || beginning.len() >= look_at {
             if as4::begun(content_type, beginning, ended, soap_bytes_max) {
-                return Ok(places);
+                return Ok((content_type.to_owned(), places));
             }
             (looks, look_at) = (looks + 1, beginning.len() * 3 / 2);
         }
