@@ -1,5 +1,6 @@
 //! The SOAP envelope of one message: where its header blocks and its body are. Nothing here is verified.
 
+use super::cause::RefusalCause;
 use super::error::{Finding, Refusal};
 use super::header::{self, Content};
 use super::security::{self, KeyReference};
@@ -27,25 +28,25 @@ impl Envelope {
     /// [`Refusal::Header`] for anything that is no SOAP 1.2 envelope with one eb:Messaging, [`Refusal::Policy`] for several
     /// or foreign wsse:Security and for ambiguous ids, [`Refusal::Feature`] for a header block that must be understood and is not.
     pub(super) fn parse(soap: Vec<u8>) -> Result<Self, Refusal> {
-        let soap = String::from_utf8(soap)
-            .map_err(|_| Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8")))?;
+        let soap = String::from_utf8(soap).map_err(|_| {
+            Refusal::Header(Finding::new("a SOAP part that is not UTF-8", "UTF-8").cause(RefusalCause::Xml))
+        })?;
         let tree = Tree::parse_within(soap.as_bytes(), limits::SOAP_NODES_MAX).map_err(from_xml)?;
         no_instruction(&tree)?;
         let (header, body) = frame(tree.root())?;
         only_one_of_each(tree.root())?;
         if let Some(ambiguous) = tree.ambiguous_id() {
-            return Err(Refusal::Policy(Finding::new(
-                ambiguous.to_string(),
-                "one id for each element, and no two alike",
-            )));
+            return Err(Refusal::Policy(
+                Finding::new(ambiguous.to_string(), "one id for each element, and no two alike")
+                    .cause(RefusalCause::Ambiguous),
+            ));
         }
         let messaging = header.child(ns::EB, "Messaging").map(|node| node.id);
         let messaging = messaging
             .ok_or_else(|| Refusal::Header(Finding::new("no eb:Messaging in the SOAP header", "one eb:Messaging")))?;
         let security = header.child(ns::WSSE, "Security");
-        if let Some(security) = security {
-            own_role(security)?;
-        }
+        own_role(tree.node(messaging))?;
+        security.map_or(Ok(()), own_role)?;
         understood(header)?;
         let content = header::read(tree.node(messaging))?;
         if let Content::User(_) = &content {
@@ -65,6 +66,9 @@ impl Envelope {
 
 /// Header and Body of a SOAP 1.2 envelope.
 fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
+    if let Some(node) = std::iter::once(root).chain(root.children().take(1)).find(Node::has_own_text) {
+        return Err(Refusal::Header(Finding::new(format!("text in {}", node.path()), "elements only")));
+    }
     let mut children = root.children();
     match (children.next(), children.next(), children.next()) {
         (Some(header), Some(body), None)
@@ -83,10 +87,13 @@ fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
 fn no_instruction(tree: &Tree) -> Result<(), Refusal> {
     match tree.instruction() {
         None => Ok(()),
-        Some(target) => Err(Refusal::Header(Finding::new(
-            format!("a processing instruction {target:?}"),
-            "a SOAP message without processing instructions",
-        ))),
+        Some(target) => Err(Refusal::Header(
+            Finding::new(
+                format!("a processing instruction {target:?}"),
+                "a SOAP message without processing instructions",
+            )
+            .cause(RefusalCause::Xml),
+        )),
     }
 }
 
@@ -106,23 +113,26 @@ fn only_one_of_each(root: Node<'_>) -> Result<(), Refusal> {
         [(ns::EB, "Messaging"), (ns::WSSE, "Security"), (ns::SOAP, "Header"), (ns::SOAP, "Body"), (ns::DS, "Signature")]
     {
         if let Some(second) = root.descendants().filter(|node| node.is(namespace, local)).nth(1) {
-            return Err(Refusal::Policy(Finding::new(
-                format!("a second {local} at {}", second.path()),
-                format!("one {local} in the whole envelope"),
-            )));
+            return Err(Refusal::Policy(
+                Finding::new(
+                    format!("a second {local} at {}", second.path()),
+                    format!("one {local} in the whole envelope"),
+                )
+                .cause(RefusalCause::Ambiguous),
+            ));
         }
     }
     Ok(())
 }
 
-/// One wsse:Security, for the ultimate receiver.
-fn own_role(security: Node<'_>) -> Result<(), Refusal> {
-    match security.attribute(ns::SOAP, "role") {
-        Some(role) if role != ULTIMATE_RECEIVER => Err(Refusal::Policy(Finding::new(
-            format!("wsse:Security for the role {role:?}"),
-            "wsse:Security without role",
-        ))),
-        _ => Ok(()),
+/// Both header blocks are for the ultimate receiver, which we are: one for another role is nothing that we may process (SOAP 1.2, 2.2).
+fn own_role(block: Node<'_>) -> Result<(), Refusal> {
+    match block.attribute(ns::SOAP, "role") {
+        None | Some(ULTIMATE_RECEIVER) => Ok(()),
+        Some(role) => Err(Refusal::Policy(
+            Finding::new(format!("{} for the role {role:?}", block.local()), format!("{} without role", block.local()))
+                .cause(RefusalCause::SoapRole),
+        )),
     }
 }
 
@@ -154,7 +164,7 @@ pub(super) fn from_xml(error: XmlError) -> Refusal {
     match error {
         XmlError::Io(error) => super::mime::from_io(error),
         XmlError::Limit { .. } => Refusal::Limit(Finding::new(error.to_string(), "a smaller SOAP part")),
-        _ => Refusal::Header(Finding::new(error.to_string(), "well-formed XML without DTD")),
+        _ => Refusal::Header(Finding::new(error.to_string(), "well-formed XML without DTD").cause(RefusalCause::Xml)),
     }
 }
 

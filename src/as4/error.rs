@@ -1,6 +1,7 @@
 //! ebMS errors: the table of codes (ebMS 3.0 Core, 6.7; AS4 Profile 1.0, 3.6), why we refuse a message,
 //! and the signed answer that says so.
 
+use super::cause::RefusalCause;
 use super::sign::{self, Answer, SignError, Unit};
 use crate::model::{As4MessageId, Fault, Problem, Timestamp};
 use crate::pki::Identity;
@@ -69,14 +70,14 @@ pub struct Finding {
     pub expected: String,
     /// The specification's rule; none where that of the refusal says it all.
     pub rule: Option<&'static str>,
-    /// What to do about it; none where the remedy of the refusal is right.
-    pub remedy: Option<&'static str>,
+    /// Why, where that is narrower than the refusal.
+    pub cause: Option<RefusalCause>,
 }
 
 impl Finding {
     /// A finding without rule. Texts of peers are cut, and control characters taken out: they go to logs and answers.
     pub fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { found: clip(&found.into()), expected: clip(&expected.into()), rule: None, remedy: None }
+        Self { found: clip(&found.into()), expected: clip(&expected.into()), rule: None, cause: None }
     }
 
     /// Names the rule.
@@ -86,10 +87,10 @@ impl Finding {
         self
     }
 
-    /// Says what to do, where it is not what the refusal says.
+    /// Says why, where that is narrower than the refusal: it decides what helps.
     #[must_use]
-    pub fn remedy(mut self, remedy: &'static str) -> Self {
-        self.remedy = Some(remedy);
+    pub fn cause(mut self, cause: RefusalCause) -> Self {
+        self.cause = Some(cause);
         self
     }
 }
@@ -161,6 +162,9 @@ pub enum Refusal {
     /// Our own trouble: storage, the connection. Trying again may help (EBMS:0004).
     #[error("temporary trouble: {0}")]
     Temporary(String),
+    /// The body ended before the message did, or came too slowly (EBMS:0004).
+    #[error("unfinished message: {0}")]
+    Unfinished(Finding),
 }
 
 impl Refusal {
@@ -170,6 +174,11 @@ impl Refusal {
             Finding::new(format!("{participant} for {action}"), "a participant and a message type served here")
                 .rule("AS4-2.5.a"),
         )
+    }
+
+    /// The refusal of a body of which no more comes.
+    pub fn unfinished(why: impl ToString) -> Self {
+        Self::Unfinished(Finding::new(why.to_string(), "the whole body, as fast as this access point waits for it"))
     }
 
     /// The error of ebMS that the peer is told.
@@ -185,7 +194,9 @@ impl Refusal {
             Self::Decryption { .. } => "EBMS:0102",
             Self::Policy(_) => "EBMS:0103",
             Self::Decompression(_) => "EBMS:0303",
-            Self::Limit(_) | Self::NotServiced(_) | Self::Reused(_) | Self::Temporary(_) => "EBMS:0004",
+            Self::Limit(_) | Self::NotServiced(_) | Self::Reused(_) | Self::Temporary(_) | Self::Unfinished(_) => {
+                "EBMS:0004"
+            }
         };
         lookup(code).unwrap_or(&TABLE[3])
     }
@@ -209,7 +220,8 @@ impl Refusal {
             | Self::NotServiced(f)
             | Self::Payload(f)
             | Self::Policy(f)
-            | Self::Reused(f) => Some(f),
+            | Self::Reused(f)
+            | Self::Unfinished(f) => Some(f),
             Self::Decryption { .. } | Self::Temporary(_) => None,
         }
     }
@@ -228,6 +240,7 @@ impl Refusal {
             Self::NotServiced(_) => Some("AS4-2.5.a"),
             Self::Policy(_) => Some("AS4-2.10.p1"),
             Self::Reused(_) => Some("AS4-2.2.t17"),
+            Self::Unfinished(_) => Some("AS4-2.2.t02"),
             Self::Temporary(_) => None,
         })
     }
@@ -249,43 +262,38 @@ impl Refusal {
             Self::Policy(_) => "the message is not protected as the profile demands",
             Self::Reused(_) => "the message id was used before",
             Self::Temporary(_) => "the message could not be taken at present",
+            Self::Unfinished(_) => "the message did not arrive whole",
         }
+    }
+
+    /// Why: the finding's own cause, or the usual one of this kind of refusal.
+    pub fn cause(&self) -> RefusalCause {
+        self.finding().and_then(|finding| finding.cause).unwrap_or(match self {
+            Self::Authentication(_) => RefusalCause::Trust,
+            Self::Decompression(_) => RefusalCause::Gzip,
+            Self::Decryption { .. } => RefusalCause::Recipient,
+            Self::Feature(_) => RefusalCause::Feature,
+            Self::Header(_) | Self::Inconsistent(_) | Self::Mismatch(_) => RefusalCause::Configuration,
+            Self::Limit(_) => RefusalCause::Size,
+            Self::Mime(_) => RefusalCause::Mime,
+            Self::NotServiced(_) => RefusalCause::NotServiced,
+            Self::Payload(_) => RefusalCause::Parts,
+            Self::Policy(_) => RefusalCause::Protection,
+            Self::Reused(_) => RefusalCause::Reused,
+            Self::Temporary(_) => RefusalCause::Later,
+            Self::Unfinished(_) => RefusalCause::Unfinished,
+        })
     }
 
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
-        if let Some(remedy) = self.finding().and_then(|finding| finding.remedy) {
-            return remedy;
-        }
-        match self {
-            Self::Authentication(_) => {
-                "compare the sender's certificate with the federation's trust anchors and with its PartyId"
-            }
-            Self::Decryption { .. } => {
-                "the sender should read this access point's certificate from SMP again and encrypt to it"
-            }
-            Self::Policy(_) => {
-                "the sender should sign and encrypt every part with the algorithms of eDelivery AS4 1.15"
-            }
-            Self::NotServiced(_) => {
-                "the sender should look the recipient up again; the recipient's operator should check its registration in SMP"
-            }
-            Self::Temporary(_) => "the sender should try again later",
-            Self::Limit(_) => "the sender should send less in one message",
-            Self::Reused(_) => "the sender should give every new message a new id",
-            Self::Decompression(_)
-            | Self::Feature(_)
-            | Self::Header(_)
-            | Self::Inconsistent(_)
-            | Self::Mime(_)
-            | Self::Mismatch(_)
-            | Self::Payload(_) => "the sender should correct its AS4 configuration",
-        }
+        self.cause().remedy()
     }
 
     /// For people and programs on our side.
     pub fn problem(&self) -> Problem {
-        let fault = if matches!(self, Self::Temporary(_)) { Fault::Temporary } else { Fault::Refused };
+        let fault =
+            if matches!(self, Self::Temporary(_) | Self::Unfinished(_)) { Fault::Temporary } else { Fault::Refused };
         let facts = match self {
             Self::Decryption { hint } => {
                 let found = hint.as_deref().unwrap_or("content that does not decrypt with the key that it names");

@@ -433,9 +433,11 @@ impl<R: Read> Read for Raw<'_, R> {
 /// What an error of reading means: a refusal that was found below, or trouble of the connection.
 pub(super) fn from_io(error: io::Error) -> Refusal {
     let kind = error.kind();
-    error
-        .downcast::<Refusal>()
-        .unwrap_or_else(|error| Refusal::Temporary(format!("reading the body failed ({kind}): {error}")))
+    error.downcast::<Refusal>().unwrap_or_else(|error| match kind {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::TimedOut => Refusal::unfinished(error),
+        io::ErrorKind::FileTooLarge => Refusal::Limit(Finding::new(error.to_string(), "a smaller request")),
+        kind => Refusal::Temporary(format!("reading the body failed ({kind}): {error}")),
+    })
 }
 
 fn mime(found: impl Into<String>, expected: impl Into<String>) -> Refusal {

@@ -5,6 +5,7 @@
 //! synchronous and pure: time, random numbers, keys and places for large content are arguments.
 
 mod algorithms;
+mod cause;
 mod envelope;
 mod evidence;
 pub mod error;
@@ -22,6 +23,7 @@ mod transfer;
 mod verify;
 
 pub use algorithms::Algorithms;
+pub use cause::RefusalCause;
 pub use error::{EbmsError, Finding, Refusal};
 pub use evidence::{SignedPart, SignedParts, signed_parts};
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};

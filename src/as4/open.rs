@@ -2,6 +2,7 @@
 //! [`Received::verify`] says who sent it, [`Attributed::open`] takes the parts. Only then is anything delivered.
 
 use super::algorithms::Algorithms;
+use super::cause::RefusalCause;
 use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
 use super::header::{Content, Party, Signal, UserMessage, read_reference};
@@ -38,6 +39,15 @@ impl Kind {
             Self::UserMessage => "user-message",
             Self::Receipt => "receipt",
             Self::Error => "error",
+        }
+    }
+
+    /// The words for sentences.
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::UserMessage => "a user message",
+            Self::Receipt => "a receipt",
+            Self::Error => "an error",
         }
     }
 }
@@ -299,7 +309,7 @@ fn in_window(timestamp: Timestamp, at: Timestamp, (ahead, behind): (Duration, Du
     Err(Refusal::Policy(
         Finding::new(format!("eb:Timestamp {timestamp}"), format!("a time from {earliest} to {latest}"))
             .rule("AS4-2.2.t11")
-            .remedy("the sender and this access point should set their clocks (NTP); a message that is too old should be sent as a new one"),
+            .cause(RefusalCause::Clock),
     ))
 }
 

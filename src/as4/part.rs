@@ -1,5 +1,6 @@
 //! One attachment in one pass: decrypted, its signed digest taken, unpacked and spooled, in constant memory.
 
+use super::cause::RefusalCause;
 use super::error::{Finding, Refusal};
 use super::header::PartInfo;
 use super::mime::from_io;
@@ -132,10 +133,13 @@ pub(super) fn take<'r>(source: Box<dyn Read + 'r>, plan: &Plan<'_>, out: &mut dy
     if let (Some(signed), Some(digest)) = (&plan.signed, digest)
         && !crypto::equal(&digest, signed.digest)
     {
-        return Err(Refusal::Authentication(Finding::new(
-            format!("content of {} that differs from what was signed", plan.href),
-            "the digest in the signature",
-        )));
+        return Err(Refusal::Authentication(
+            Finding::new(
+                format!("content of {} that differs from what was signed", plan.href),
+                "the digest in the signature",
+            )
+            .cause(RefusalCause::Altered),
+        ));
     }
     outcome?;
     Ok(sink.bytes)
@@ -170,28 +174,49 @@ fn xml(latch: &mut dyn Read, hash: HashFunction, href: &str, sink: &mut Sink<'_>
         Err(error) => {
             let finding =
                 Finding::new(format!("{href}, signed as XML: {error}"), "a well-formed XML document without DTD");
-            (None, stored.and(Err(Refusal::Authentication(finding))))
+            (None, stored.and(Err(Refusal::Authentication(finding.cause(RefusalCause::PartXml)))))
         }
     }
 }
 
 fn inflate(tee: &mut Tee<'_>, href: &str, sink: &mut Sink<'_>) -> Result<(), Refusal> {
-    let failed = |found: String| {
-        Refusal::Decompression(Finding::new(format!("{href}: {found}"), "one gzip file and nothing after it"))
-    };
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut decoder = MultiGzDecoder::new(tee);
+    let begins = decoder.header().is_some();
     loop {
-        let n = decoder.read(&mut buffer).map_err(|e| failed(e.to_string()))?;
-        if n == 0 {
-            return Ok(());
-        }
+        let n = match decoder.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) => return Err(not_gzip(href, &error, begins, decoder.header().is_some())),
+        };
         sink.write_all(&buffer[..n]).map_err(|_| sink_fault(sink))?;
         let packed = decoder.get_ref().bytes.max(1);
         if sink.bytes > limits::GZIP_FREE_BYTES && sink.bytes / packed > limits::GZIP_RATIO_MAX {
-            return Err(failed(format!("{} bytes out of {packed}", sink.bytes)));
+            return Err(incredible(href, sink.bytes, packed));
         }
     }
+}
+
+/// What is wrong with a gzip file of which the first member `begins`, and, where it does, `another` one after it.
+fn not_gzip(href: &str, error: &io::Error, begins: bool, another: bool) -> Refusal {
+    let early = error.kind() == io::ErrorKind::UnexpectedEof;
+    let (found, expected) = match (begins, another) {
+        (false, _) => ("octets that do not begin as a gzip file".to_owned(), "a gzip file"),
+        (true, false) => ("data after its gzip file".to_owned(), "the end of the part after the last gzip member"),
+        (true, true) if early => ("a gzip file that ends too early".to_owned(), "a whole gzip file"),
+        (true, true) => (format!("a damaged gzip file ({error})"), "a whole gzip file"),
+    };
+    Refusal::Decompression(Finding::new(format!("{href}: {found}"), format!("{expected} (RFC 1952)")))
+}
+
+fn incredible(href: &str, bytes: u64, packed: u64) -> Refusal {
+    let expected = format!(
+        "at most {} times as many bytes as came, once they are more than {} MiB",
+        limits::GZIP_RATIO_MAX,
+        limits::GZIP_FREE_BYTES >> 20
+    );
+    let finding = Finding::new(format!("{href}: {bytes} bytes out of {packed}"), expected);
+    Refusal::Decompression(finding.cause(RefusalCause::GzipRatio))
 }
 
 fn pump(reader: &mut dyn Read, sink: &mut Sink<'_>) -> io::Result<()> {
@@ -219,10 +244,13 @@ fn decrypted<'r>(
     let mut iv = Vec::new();
     (&mut source).take(IV_BYTES).read_to_end(&mut iv).map_err(from_io)?;
     if secret.reused(&iv) {
-        return Err(Refusal::Policy(Finding::new(
-            format!("{href} with an initialisation vector that another part has under the same session key"),
-            "a fresh initialisation vector for each part",
-        )));
+        return Err(Refusal::Policy(
+            Finding::new(
+                format!("{href} with an initialisation vector that another part has under the same session key"),
+                "a fresh initialisation vector for each part",
+            )
+            .cause(RefusalCause::Vector),
+        ));
     }
     Ok(Box::new(Decrypting {
         inner: io::Cursor::new(iv).chain(source),

@@ -1,6 +1,7 @@
 //! The constants of Digg's transport profile for AS4 (`digg-transport-as4-v1_0`), and the check of a
 //! user message against them. Everything else of the P-Mode comes from the route or the envelope.
 
+use super::cause::RefusalCause;
 use super::error::{Finding, Refusal};
 use super::header::{Party, Property, UserMessage};
 use crate::model::document::PROCESS_SCHEME;
@@ -140,7 +141,8 @@ pub fn sender_signed(message: &UserMessage, signer: &Certificate) -> Result<(), 
             format!("From/PartyId {:?}, signed by {}", message.from.id, signer.subject()),
             "From/PartyId equal to the common name of the signing certificate",
         )
-        .rule("AS4-2.3.1.j"),
+        .rule("AS4-2.3.1.j")
+        .cause(RefusalCause::Sender),
     ))
 }
 
@@ -169,7 +171,11 @@ fn participant(message: &UserMessage, name: &'static str, rule: &'static str) ->
     let Some(property) = property.filter(|p| !p.value.is_empty()) else {
         return Err(mismatch(
             rule,
-            format!("no message property {name}"),
+            if property.is_some() {
+                format!("the message property {name} without a value")
+            } else {
+                format!("no message property {name}")
+            },
             format!("{name} with a participant id, as in 0203:digg.se"),
         ));
     };

@@ -1,11 +1,12 @@
 //! What wsse:Security says: tokens, the ways to name a key (protocol.md 2.6), and which part is encrypted how.
 
+use super::cause::RefusalCause;
 use super::error::{Finding, Refusal};
 use super::mime;
 use crate::crypto::Oaep;
 use crate::limits;
 use crate::pki::Certificate;
-use crate::xml::algorithm::{Allowed, Profile};
+use crate::xml::algorithm::{Allowed, NotAccepted, Profile};
 use crate::xml::dsig;
 use crate::xml::enc::{self, EncError, EncryptedData, EncryptedKey};
 use crate::xml::tree::NodeId;
@@ -94,7 +95,7 @@ pub(super) fn signature(security: Node<'_>) -> Result<Option<Node<'_>>, Refusal>
 pub(super) fn signer_reference(signature: Node<'_>) -> Result<KeyReference, Refusal> {
     let info = signature
         .child(ns::DS, "KeyInfo")
-        .ok_or_else(|| policy("ds:Signature without KeyInfo", "a SecurityTokenReference"))?;
+        .ok_or_else(|| key_policy("ds:Signature without KeyInfo", "a SecurityTokenReference"))?;
     key_reference(info)
 }
 
@@ -105,8 +106,8 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
         let node = referred(target)?;
         let (said, is) = (target.attribute("", "ValueType"), node.attribute("", "ValueType"));
         if said.is_some() && said != is {
-            return Err(policy(
-                format!("a reference of type {said:?} to a token of type {is:?}"),
+            return Err(key_policy(
+                format!("a reference {} to a token {}", typed(said), typed(is)),
                 "the token's own type",
             ));
         }
@@ -116,7 +117,7 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
         let mut held = target.children();
         return match (held.next(), held.next()) {
             (Some(only), None) => token(only),
-            _ => Err(policy("wsse:Embedded without one token", "wsse:Embedded with a BinarySecurityToken")),
+            _ => Err(key_policy("wsse:Embedded without one token", "wsse:Embedded with a BinarySecurityToken")),
         };
     }
     if target.is(ns::WSSE, "KeyIdentifier") {
@@ -131,13 +132,16 @@ fn key_reference(info: Node<'_>) -> Result<KeyReference, Refusal> {
             return Ok(KeyReference::IssuerSerial { issuer, serial });
         }
     }
-    Err(policy(format!("a key reference {}", target.path()), "Reference, Embedded, KeyIdentifier or X509IssuerSerial"))
+    Err(key_policy(
+        format!("a key reference {}", target.path()),
+        "Reference, Embedded, KeyIdentifier or X509IssuerSerial",
+    ))
 }
 
 /// The one child of the one SecurityTokenReference of ds:KeyInfo.
 fn token_reference(info: Node<'_>) -> Result<Node<'_>, Refusal> {
     let wrong = || {
-        policy(
+        key_policy(
             format!("{} without one SecurityTokenReference with one child", info.path()),
             "ds:KeyInfo with a SecurityTokenReference",
         )
@@ -151,35 +155,44 @@ fn token_reference(info: Node<'_>) -> Result<Node<'_>, Refusal> {
 fn referred(reference: Node<'_>) -> Result<Node<'_>, Refusal> {
     let uri = reference.attribute("", "URI").unwrap_or_default();
     let id = uri.strip_prefix('#').filter(|id| !id.is_empty());
-    let id =
-        id.ok_or_else(|| policy(format!("a token reference to {uri:?}"), "# and the id of a token in this message"))?;
-    reference.tree.by_id(id).map_err(|e| policy(e.to_string(), "a reference to one token of this message"))
+    let id = id.ok_or_else(|| {
+        key_policy(
+            format!("a token reference to {}", if uri.is_empty() { "nothing" } else { uri }),
+            "# and the id of a token in this message",
+        )
+    })?;
+    reference.tree.by_id(id).map_err(|e| key_policy(e.to_string(), "a reference to one token of this message"))
 }
 
 fn token(node: Node<'_>) -> Result<KeyReference, Refusal> {
     let holders = ["Security", "Embedded"];
     let in_place = node.parent().is_some_and(|parent| holders.iter().any(|holder| parent.is(ns::WSSE, holder)));
     if !in_place || !node.is(ns::WSSE, "BinarySecurityToken") {
-        return Err(policy(format!("a key reference to {}", node.path()), "a BinarySecurityToken in wsse:Security"));
+        return Err(key_policy(
+            format!("a key reference to {}", node.path()),
+            "a BinarySecurityToken in wsse:Security",
+        ));
     }
     let octets = octets(node)?;
     let unreadable = |e: crate::pki::CertificateError| {
-        Refusal::Authentication(Finding::new(format!("a token: {e}"), "an X.509 certificate with an RSA key"))
+        Refusal::Authentication(
+            Finding::new(format!("a token: {e}"), "an X.509 certificate with an RSA key")
+                .cause(RefusalCause::KeyReference),
+        )
     };
     match suffix(node.attribute("", "ValueType").unwrap_or_default(), X509_PROFILE) {
         Some("#X509v3") => Certificate::from_der(&octets).map(|c| KeyReference::Token(Box::new(c))).map_err(unreadable),
         Some("#X509PKIPathv1") => {
             let path = Certificate::from_pki_path(&octets).map_err(unreadable)?;
             if path.is_empty() {
-                Err(policy("an empty certificate path", "at least one certificate"))
+                Err(key_policy("an empty certificate path", "at least one certificate"))
             } else {
                 Ok(KeyReference::Path(path))
             }
         }
-        _ => Err(policy(
-            format!("a token of type {:?}", node.attribute("", "ValueType").unwrap_or_default()),
-            "#X509v3 or #X509PKIPathv1",
-        )),
+        _ => {
+            Err(key_policy(format!("a token {}", typed(node.attribute("", "ValueType"))), "#X509v3 or #X509PKIPathv1"))
+        }
     }
 }
 
@@ -193,12 +206,14 @@ fn key_identifier(node: Node<'_>) -> Result<KeyReference, Refusal> {
         Some("#X509SubjectKeyIdentifier") => Ok(KeyReference::SubjectKey(octets)),
         Some("#X509v3") => {
             let certificate = Certificate::from_der(&octets);
-            certificate
-                .map(|c| KeyReference::Embedded(Box::new(c)))
-                .map_err(|e| Refusal::Authentication(Finding::new(e.to_string(), "an X.509 certificate")))
+            certificate.map(|c| KeyReference::Embedded(Box::new(c))).map_err(|e| {
+                Refusal::Authentication(
+                    Finding::new(e.to_string(), "an X.509 certificate").cause(RefusalCause::KeyReference),
+                )
+            })
         }
-        _ => Err(policy(
-            format!("a key identifier of type {kind:?}"),
+        _ => Err(key_policy(
+            format!("a key identifier {}", typed(node.attribute("", "ValueType"))),
             "#X509SubjectKeyIdentifier, #ThumbprintSHA1 or #X509v3",
         )),
     }
@@ -207,10 +222,10 @@ fn key_identifier(node: Node<'_>) -> Result<KeyReference, Refusal> {
 /// The Base64 content of a token or key identifier.
 fn octets(node: Node<'_>) -> Result<Vec<u8>, Refusal> {
     if let Some(encoding) = node.attribute("", "EncodingType").filter(|e| *e != super::sign::BASE64_BINARY) {
-        return Err(policy(format!("EncodingType {encoding:?}"), "#Base64Binary"));
+        return Err(key_policy(format!("EncodingType {encoding:?}"), "#Base64Binary"));
     }
     let decoded = dsig::base64(&node.text()).filter(|octets| !octets.is_empty());
-    decoded.ok_or_else(|| policy(format!("{} that is not Base64", node.path()), "Base64"))
+    decoded.ok_or_else(|| key_policy(format!("{} that is not Base64", node.path()), "Base64"))
 }
 
 fn suffix<'a>(text: &'a str, base: &str) -> Option<&'a str> {
@@ -346,12 +361,17 @@ fn session_key(node: Node<'_>, allowed: &Allowed) -> Result<SessionKey, Refusal>
 fn encrypted_part(node: Node<'_>, keys: &mut Vec<SessionKey>, allowed: &Allowed) -> Result<EncryptedPart, Refusal> {
     let data = EncryptedData::parse(node, Profile::As4, allowed).map_err(from_enc)?;
     if data.kind.as_deref() != Some(CONTENT_ONLY) {
-        return Err(policy(format!("EncryptedData of type {:?}", data.kind.unwrap_or_default()), CONTENT_ONLY));
+        let found = data.kind.map_or_else(|| "without Type".to_owned(), |kind| format!("of type {kind}"));
+        return Err(policy(format!("EncryptedData {found}"), CONTENT_ONLY));
     }
     let cid = data.cipher_reference.as_deref().filter(|uri| uri.starts_with("cid:"));
     let cid = cid.ok_or_else(|| policy("EncryptedData without CipherReference to cid:", "a part of this message"))?;
     if data.transforms != [CIPHERTEXT] {
-        return Err(policy(format!("transforms {:?} of {cid}", data.transforms), CIPHERTEXT));
+        let found = match data.transforms.as_slice() {
+            [] => format!("no transform of {cid}"),
+            some => format!("the transforms {} of {cid}", some.join(" and ")),
+        };
+        return Err(policy(found, CIPHERTEXT));
     }
     let by_info = data.key_info.map(|id| key_of(node.tree.node(id), keys, allowed)).transpose()?;
     let by_list = keys.iter().position(|key| data.id.as_ref().is_some_and(|id| key.references.contains(id)));
@@ -389,11 +409,36 @@ fn key_of(info: Node<'_>, keys: &mut Vec<SessionKey>, allowed: &Allowed) -> Resu
 }
 
 fn from_enc(error: EncError) -> Refusal {
-    policy(error.to_string(), "the encryption of eDelivery AS4 1.15")
+    match error {
+        EncError::Algorithm(error) => not_accepted(error),
+        EncError::Structure { what } => structure(&what, "the encryption of eDelivery AS4 1.15"),
+        EncError::Xml(error) => super::envelope::from_xml(error),
+    }
+}
+
+/// An algorithm outside the profile.
+pub(super) fn not_accepted(error: NotAccepted) -> Refusal {
+    let found = format!("{} algorithm {}", error.usage, error.found);
+    Refusal::Policy(Finding::new(found, error.expected).cause(RefusalCause::Algorithm))
+}
+
+/// A structure that is not the profile's: what is wrong may say itself what is expected.
+pub(super) fn structure(what: &str, expected: &str) -> Refusal {
+    let (found, expected) = what.split_once("; expected ").unwrap_or((what, expected));
+    policy(found, expected)
 }
 
 fn policy(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
-    Refusal::Policy(Finding::new(found, expected))
+    Refusal::Policy(Finding::new(found, expected).cause(RefusalCause::SecurityForm))
+}
+
+fn key_policy(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
+    Refusal::Policy(Finding::new(found, expected).cause(RefusalCause::KeyReference))
+}
+
+/// How a type is spoken of.
+fn typed(value_type: Option<&str>) -> String {
+    value_type.map_or_else(|| "without ValueType".to_owned(), |value_type| format!("of type {value_type}"))
 }
 
 /// Children of wsse:Security that are read; all others are refused.

@@ -1,5 +1,6 @@
 //! Verifying the signature of an envelope: who signed, and that what is covered is what is read.
 
+use super::cause::RefusalCause;
 use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
 use super::header::time;
@@ -92,6 +93,7 @@ pub(super) fn authenticate(envelope: &Envelope, authority: Authority<'_>) -> Res
     };
     if named.is_empty() {
         return Err(unauthentic(
+            RefusalCause::UnknownSigner,
             format!("a signer that is not known here: {reference}"),
             "a certificate that is known from service metadata, or a BinarySecurityToken",
         ));
@@ -100,6 +102,7 @@ pub(super) fn authenticate(envelope: &Envelope, authority: Authority<'_>) -> Res
         named.into_iter().filter(|c| signature.verify_value(&envelope.tree, c.public_key()).is_ok()).collect();
     if signers.is_empty() {
         return Err(unauthentic(
+            RefusalCause::Altered,
             format!("a signature value that does not hold under the key of {reference}"),
             "a signature by the key that the message names",
         ));
@@ -167,7 +170,8 @@ fn digests(envelope: &Envelope, signature: &Signature, unsigned_passes: bool) ->
                     format!("a signature that does not cover {name}"),
                     format!("{name} signed where it stands"),
                 )
-                .rule("AS4-2.10.p1"),
+                .rule("AS4-2.10.p1")
+                .cause(RefusalCause::Coverage),
             ));
         }
     }
@@ -190,6 +194,7 @@ fn element_digest(node: Node<'_>, reference: &Reference) -> Result<(), Refusal> 
         return Ok(());
     }
     Err(unauthentic(
+        RefusalCause::Altered,
         format!("content of {} that differs from what was signed", reference.uri),
         "the digest in the signature",
     ))
@@ -220,14 +225,14 @@ fn timestamp(security: Node<'_>, authority: Authority<'_>) -> Result<(), Refusal
         return Ok(());
     }
     if later(authority.at, TIMESTAMP_SKEW) < created {
-        return Err(policy(format!("wsu:Created {created}, ahead of {}", authority.at), "a time that has come"));
+        return Err(untimely(format!("wsu:Created {created}, ahead of {}", authority.at), "a time that has come"));
     }
     let (word, end) = match expires {
         Some(expires) => ("wsu:Expires", expires),
         None => ("the end of a wsu:Timestamp without Expires,", later(created, TIMESTAMP_LIFE)),
     };
     if end <= authority.at {
-        return Err(policy(format!("{word} {end}, before {}", authority.at), "a message that has not expired"));
+        return Err(untimely(format!("{word} {end}, before {}", authority.at), "a message that has not expired"));
     }
     Ok(())
 }
@@ -248,7 +253,8 @@ fn created_and_expires(stamp: Node<'_>) -> Result<(Timestamp, Option<Timestamp>)
 
 fn unknown_stamp(children: &[Node<'_>]) -> Refusal {
     let names: Vec<&str> = children.iter().map(Node::local).collect();
-    policy(format!("wsu:Timestamp with {}", names.join(", ")), "Created, then Expires or nothing")
+    let found = if names.is_empty() { "no element".to_owned() } else { names.join(", ") };
+    policy(format!("wsu:Timestamp with {found}"), "Created, then Expires or nothing")
 }
 
 /// `at` and `by` more, or the end of time.
@@ -263,19 +269,31 @@ pub(super) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 
 fn from_dsig(error: DsigError) -> Refusal {
     match error {
-        DsigError::Algorithm(error) => policy(error.to_string(), "the signature of eDelivery AS4 1.15"),
-        DsigError::Structure { what } => policy(what, "a signature of the AS4 profile"),
+        DsigError::Algorithm(error) => security::not_accepted(error),
+        DsigError::Structure { what } => security::structure(&what, "a signature of the AS4 profile"),
         DsigError::Xml(error) => super::envelope::from_xml(error),
-        other => unauthentic(other.to_string(), "a signature that holds"),
+        DsigError::AmbiguousId { .. } => {
+            unauthentic(RefusalCause::Ambiguous, error.to_string(), "one id for each element, and no two alike")
+        }
+        DsigError::Missing { .. } => {
+            unauthentic(RefusalCause::Coverage, error.to_string(), "the id of an element of this message")
+        }
+        DsigError::Digest { .. } | DsigError::Value => {
+            unauthentic(RefusalCause::Altered, error.to_string(), "a signature that holds")
+        }
     }
 }
 
 fn policy(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
-    Refusal::Policy(Finding::new(found, expected))
+    Refusal::Policy(Finding::new(found, expected).cause(RefusalCause::SecurityForm))
 }
 
-fn unauthentic(found: impl Into<String>, expected: impl Into<String>) -> Refusal {
-    Refusal::Authentication(Finding::new(found, expected))
+fn untimely(found: String, expected: &str) -> Refusal {
+    Refusal::Policy(Finding::new(found, expected).rule("AS4-2.2.t11").cause(RefusalCause::Clock))
+}
+
+fn unauthentic(cause: RefusalCause, found: impl Into<String>, expected: impl Into<String>) -> Refusal {
+    Refusal::Authentication(Finding::new(found, expected).cause(cause))
 }
 
 /// How far wsu:Created may lie ahead (WSS4J's default).

@@ -275,7 +275,7 @@ fn references(mut children: Children<'_>, profile: Profile, allowed: &Allowed) -
             return Err(format!("two references to {:?}", reference.uri).into());
         }
         if references.len() >= limits::SIGNATURE_REFERENCES_MAX {
-            return Err(format!("more than {} references", limits::SIGNATURE_REFERENCES_MAX).into());
+            return Err(format!("more references; expected at most {}", limits::SIGNATURE_REFERENCES_MAX).into());
         }
         references.push(reference);
         next = children.optional(ns::DS, "Reference");
@@ -323,7 +323,7 @@ fn transforms(node: Node<'_>, profile: Profile) -> Result<Vec<Transform>, DsigEr
     let mut next = Some(children.required(ns::DS, "Transform")?);
     while let Some(node) = next {
         if transforms.len() >= 2 {
-            return Err(String::from("more than two transforms in one reference").into());
+            return Err(String::from("more transforms in one reference; expected at most two").into());
         }
         transforms.push(transform(node, profile)?);
         next = children.optional(ns::DS, "Transform");
@@ -360,5 +360,12 @@ fn check_position(uri: &str, transforms: &[Transform], profile: Profile) -> Resu
         (Profile::As4, _) => return Err(format!("reference {uri:?}; expected #id or cid:").into()),
         _ => return Err(format!("reference {uri:?}; expected the whole document, \"\"").into()),
     };
-    if holds { Ok(()) } else { Err(format!("transforms that do not belong to the reference {uri:?}").into()) }
+    if holds {
+        Ok(())
+    } else {
+        Err(format!(
+            "transforms that do not belong to the reference {uri:?}; expected those of the profile for such a reference"
+        )
+        .into())
+    }
 }

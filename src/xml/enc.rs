@@ -190,7 +190,7 @@ pub fn data_references(list: Node<'_>) -> Result<Vec<String>, EncError> {
             return Err(format!("two DataReferences to {id}").into());
         }
         if references.len() >= limits::SIGNATURE_REFERENCES_MAX {
-            return Err(format!("more than {} DataReferences", limits::SIGNATURE_REFERENCES_MAX).into());
+            return Err(format!("more DataReferences; expected at most {}", limits::SIGNATURE_REFERENCES_MAX).into());
         }
         references.push(id.to_owned());
     }

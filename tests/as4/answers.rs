@@ -77,6 +77,7 @@ fn every_refusal_names_a_rule_and_a_remedy_to_us_and_to_the_peer() {
         Refusal::Payload(finding()),
         Refusal::Policy(finding()),
         Refusal::Reused(finding()),
+        Refusal::Unfinished(finding()),
     ];
     for refusal in all {
         let problem = refusal.problem();

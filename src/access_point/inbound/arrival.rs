@@ -3,7 +3,7 @@
 use super::refusal::Failure;
 use super::{Addressed, verified};
 use crate::access_point::{Router, Settings};
-use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Received, Refusal};
+use crate::as4::{self, Answer, Attributed, Claimed, Finding, Kind, Received, Refusal, RefusalCause};
 use crate::limits;
 use crate::model::{DocumentType, ParticipantId, PartyId, ProcessId};
 use crate::net::BodyError;
@@ -70,11 +70,8 @@ fn fits<R: Read>(settings: &Settings, received: &Received<R>) -> Result<(), Fail
     }
     let sender = party.map_or_else(|| "a sender without party id".to_owned(), |party| party.to_string());
     let finding = Finding::new(format!("a SOAP part of {found} bytes"), format!("at most {most} bytes of {sender}"));
-    Err(Failure::stranger(Refusal::Limit(finding.remedy(LARGER)), Some(claimed)))
+    Err(Failure::stranger(Refusal::Limit(finding.cause(RefusalCause::LargeSoap)), Some(claimed)))
 }
-
-/// What helps who sends too much.
-const LARGER: &str = "the sender should send fewer properties and parts in one message, or agree with the receiver on a larger soap_bytes_max";
 
 /// So many pieces of a body are looked at as they come; later ones when there is half as much again.
 const LOOKS_AT_ONCE: usize = 32;
@@ -99,7 +96,7 @@ pub(super) async fn looked<R: Read + Send + 'static>(
         let received = as4::read_within(&content_type, body, settings.soap_bytes_max());
         let received = received.map_err(|refusal| Failure::stranger(refusal, None))?;
         if received.kind() != Kind::UserMessage {
-            let found = format!("a {} as a request", received.kind().word());
+            let found = format!("{} as a request", received.kind().with_article());
             let expected = "a user message: AS4 receipts and errors come in answers here";
             let refusal = Refusal::Feature(Finding::new(found, expected).rule("AS4-2.3.1.i"));
             return Err(Failure::stranger(refusal, Some(received.claimed())));

@@ -46,8 +46,8 @@ impl Failure {
                         .rule("AS4-2.8.a"),
                 ),
             ),
-            BodyError::Slow(_) => (408, Refusal::Temporary(fault.to_string())),
-            BodyError::Broken(_) => (400, Refusal::Temporary(fault.to_string())),
+            BodyError::Slow(_) => (408, Refusal::unfinished(fault)),
+            BodyError::Broken(_) => (400, Refusal::unfinished(fault)),
         };
         Self::Refused(Box::new(Refused { refusal, claimed: None, known: false, status }))
     }
@@ -197,4 +197,20 @@ fn claims(claimed: &Claimed) -> Vec<(&'static str, String)> {
         ("claimed_conversation_id", claimed.conversation_id.clone()),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?.chars().take(CLAIM_CHARS_MAX).collect()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyError, Failure};
+
+    #[test]
+    fn a_body_that_breaks_off_is_refused_with_rule_found_expected_and_remedy() {
+        for fault in [BodyError::Broken("connection closed".into()), BodyError::Slow("nothing for a while".into())] {
+            let problem = Failure::unread(&fault).problem();
+            let said = format!("found {fault}, expected the whole body");
+            assert!(problem.detail.starts_with(&said), "{problem}");
+            assert!(problem.detail.contains("should send the message again"), "{problem}");
+            assert_eq!(problem.rule.as_deref(), Some("AS4-2.2.t02"), "{problem}");
+        }
+    }
 }

@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
         Ok(match pair.open(&self.wire.content_type, body.as_slice(), &self.allowed) {
             Ok((_, memory)) if memory.0.iter().any(|(n, octets)| *n == 0 && same(octets)) => "accept".into(),
             Ok(_) => "accepted another content".into(),
-            Err(refusal) => format!("{} {refusal}", refusal.code()),
+            Err(refusal) => format!("{} {refusal}; {}", refusal.code(), refusal.remedy()),
         })
     }
 
