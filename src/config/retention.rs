@@ -33,10 +33,7 @@ impl Retention {
     pub const LOG_DAYS_LEAST: u32 = (ANSWER_KEPT.as_secs() / (24 * 60 * 60)) as u32 + 1;
 
     pub(super) fn check(&self, found: &mut Vec<Problem>) {
-        let days = [
-            ("retention.contents_days", self.contents_days),
-            ("retention.messages_days", self.messages_days),
-        ];
+        let days = [("retention.contents_days", self.contents_days), ("retention.messages_days", self.messages_days)];
         for (key, days) in days.into_iter().filter(|(_, days)| *days == Some(0)) {
             found.push(mistake(key, days.unwrap_or(0), "everything would go at once; give at least 1 day"));
         }
