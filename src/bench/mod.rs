@@ -40,23 +40,24 @@ impl Setting {
 
 /// Largest resident size of this process so far, in bytes (VmHWM); none where the system does not say.
 pub fn peak_memory() -> Option<u64> {
-    high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
+    kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, PEAK)
 }
 
 /// Resident size of this process now, in bytes (VmRSS); none where the system does not say.
 pub fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kib: u64 =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
+    kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, RESIDENT)
 }
 
-/// VmHWM in a `/proc/PID/status`, in bytes.
-fn high_water_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A size in a `/proc/PID/status`, in bytes.
+fn kibibytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
+
+/// Lines of `/proc/PID/status`: the largest resident size, and that of now.
+const PEAK: &str = "VmHWM:";
+const RESIDENT: &str = "VmRSS:";
 
 /// Runs `work` and adds the processor time of this thread to `total`.
 fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {

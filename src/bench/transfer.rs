@@ -96,9 +96,9 @@ impl Latency {
 /// What one daemon needed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Process {
-    /// Largest resident size before the first message (VmHWM), in bytes.
+    /// Resident size before the first message (VmRSS), in bytes.
     pub idle_bytes: u64,
-    /// Largest resident size after the last (VmHWM), in bytes.
+    /// Largest resident size from then to the last (VmHWM), in bytes.
     pub peak_bytes: u64,
     /// Processor time for all messages, user and system.
     pub cpu_seconds: f64,
@@ -134,6 +134,8 @@ pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
     let envelope_bytes = std::fs::metadata(&envelopes[0]).map_err(|e| failed("envelope", &e))?.len();
     let mut rsa = rsa_of_exchange()?;
     let (sender, receiver) = (federation.serve(SENDER)?, federation.serve(RECEIVER)?);
+    sender.forget_peak()?;
+    receiver.forget_peak()?;
     let before = [sender.usage()?, receiver.usage()?];
     let begin = Instant::now();
     let handed_in = stream::iter(at_once).map(|file| sender.submit(file)).buffer_unordered(plan.concurrent);
@@ -151,7 +153,7 @@ pub async fn measure(plan: &Plan) -> Result<Report, Problem> {
     services.stop().await;
     rsa = f64::midpoint(rsa, rsa_of_exchange()?);
     let process = |at: usize| Process {
-        idle_bytes: before[at].peak_bytes,
+        idle_bytes: before[at].resident_bytes,
         peak_bytes: after[at].peak_bytes,
         cpu_seconds: after[at].cpu_seconds - before[at].cpu_seconds,
         stretches: stretches[at].clone(),
@@ -328,6 +330,7 @@ struct Daemon {
 
 /// What a process has needed so far.
 struct Usage {
+    resident_bytes: u64,
     peak_bytes: u64,
     cpu_seconds: f64,
 }
@@ -400,11 +403,19 @@ impl Daemon {
         Ok(text)
     }
 
+    /// Lets its largest size count from now on: what a start needs is no message's (proc(5), `clear_refs`).
+    fn forget_peak(&self) -> Result<(), Problem> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        std::fs::write(path, "5").map_err(|error| failed("process", &error))
+    }
+
     fn usage(&self) -> Result<Usage, Problem> {
         let of_process = |error| failed("process", &error);
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(of_process)?;
+        let bytes = |name| super::kibibytes(&status, name).ok_or_else(|| failed("process", &status));
         Ok(Usage {
-            peak_bytes: super::high_water_mark(&status).ok_or_else(|| failed("process", &status))?,
+            resident_bytes: bytes(super::RESIDENT)?,
+            peak_bytes: bytes(super::PEAK)?,
             cpu_seconds: super::processor_time(self.child.id()).map_err(of_process)?.as_secs_f64(),
         })
     }

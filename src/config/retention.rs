@@ -1,6 +1,7 @@
 //! How long what is kept.
 
 use super::mistake;
+use crate::limits::ANSWER_KEPT;
 use crate::model::{Problem, Timestamp};
 use crate::store;
 use serde::Deserialize;
@@ -28,14 +29,18 @@ impl Retention {
     /// Fewer days of the event log than what is recommended.
     pub const LOG_DAYS_RECOMMENDED: u32 = 365;
 
+    /// Fewer are refused: the AS4 receipts of the log are given again to who repeats a message (reception awareness).
+    pub const LOG_DAYS_LEAST: u32 = (ANSWER_KEPT.as_secs() / (24 * 60 * 60)) as u32 + 1;
+
     pub(super) fn check(&self, found: &mut Vec<Problem>) {
-        let days = [
-            ("retention.contents_days", self.contents_days),
-            ("retention.messages_days", self.messages_days),
-            ("retention.log_days", Some(self.log_days)),
-        ];
+        let days = [("retention.contents_days", self.contents_days), ("retention.messages_days", self.messages_days)];
         for (key, days) in days.into_iter().filter(|(_, days)| *days == Some(0)) {
             found.push(mistake(key, days.unwrap_or(0), "everything would go at once; give at least 1 day"));
+        }
+        if self.log_days < Self::LOG_DAYS_LEAST {
+            let least = Self::LOG_DAYS_LEAST;
+            let remedy = format!("it holds the AS4 receipts that peers may ask for again; give at least {least} days");
+            found.push(mistake("retention.log_days", self.log_days, &remedy));
         }
         if let (Some(contents), Some(messages)) = (self.contents_days, self.messages_days)
             && contents > messages
@@ -87,7 +92,9 @@ mod tests {
 
     #[test]
     fn days_that_make_no_sense_are_mistakes_and_unknown_keys_errors() {
-        assert!(mistakes("log_days = 0")[0].contains("retention.log_days = 0"));
+        assert!(mistakes("log_days = 35")[0].contains("at least 36 days"));
+        assert_eq!(mistakes("log_days = 36").len(), 0);
+        assert!(mistakes("contents_days = 0")[0].contains("retention.contents_days = 0"));
         assert!(mistakes("contents_days = 100\nmessages_days = 50")[0].contains("at most retention.messages_days, 50"));
         assert!(toml::from_str::<Retention>("log_months = 12").is_err());
     }
