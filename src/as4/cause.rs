@@ -16,6 +16,8 @@ pub enum RefusalCause {
     Configuration,
     /// The signature covers something else than what is read.
     Coverage,
+    /// The frame of the SOAP part: Envelope, Header and Body.
+    Envelope,
     /// Something that this profile does not have.
     Feature,
     /// A gzip file that is none, or more than one.
@@ -82,6 +84,9 @@ impl RefusalCause {
             Self::Coverage => {
                 "the sender should sign eb:Messaging and Body where they stand, by their ids; if it did, the message was tampered with on its way (signature wrapping)"
             }
+            Self::Envelope => {
+                "the sender's software should write one SOAP 1.2 Envelope with Header and Body, and nothing else in it; if it did, the message was changed on its way"
+            }
             Self::Feature => "the sender should leave out what this profile does not have",
             Self::Gzip => "the sender should compress each part once, whole, as a gzip file, and add nothing to it",
             Self::GzipRatio => {
@@ -142,13 +147,14 @@ mod tests {
     use super::RefusalCause::{self, *};
 
     /// Each cause, with words that its remedy must have.
-    const FITTING: [(RefusalCause, &str); 29] = [
+    const FITTING: [(RefusalCause, &str); 30] = [
         (Algorithm, "algorithms"),
         (Altered, "changes it after it is signed"),
         (Ambiguous, "each id"),
         (Clock, "clocks"),
         (Configuration, "configuration"),
         (Coverage, "sign eb:Messaging and Body where they stand"),
+        (Envelope, "one SOAP 1.2 Envelope"),
         (Feature, "leave out"),
         (Gzip, "as a gzip file"),
         (GzipRatio, "without compression"),

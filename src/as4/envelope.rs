@@ -67,7 +67,9 @@ impl Envelope {
 /// Header and Body of a SOAP 1.2 envelope.
 fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
     if let Some(node) = std::iter::once(root).chain(root.children().take(1)).find(Node::has_own_text) {
-        return Err(Refusal::Header(Finding::new(format!("text in {}", node.path()), "elements only")));
+        return Err(Refusal::Header(
+            Finding::new(format!("text in {}", node.path()), "elements only").cause(RefusalCause::Envelope),
+        ));
     }
     let mut children = root.children();
     match (children.next(), children.next(), children.next()) {
@@ -76,10 +78,13 @@ fn frame(root: Node<'_>) -> Result<(Node<'_>, Node<'_>), Refusal> {
         {
             Ok((header, body))
         }
-        _ => Err(Refusal::Header(Finding::new(
-            format!("{} in namespace {:?} with {} children", root.local(), root.ns(), root.children().count()),
-            "a SOAP 1.2 Envelope of Header and Body",
-        ))),
+        _ => Err(Refusal::Header(
+            Finding::new(
+                format!("{} in namespace {:?} with {} children", root.local(), root.ns(), root.children().count()),
+                "a SOAP 1.2 Envelope of Header and Body",
+            )
+            .cause(RefusalCause::Envelope),
+        )),
     }
 }
 
@@ -92,7 +97,7 @@ fn no_instruction(tree: &Tree) -> Result<(), Refusal> {
                 format!("a processing instruction {target:?}"),
                 "a SOAP message without processing instructions",
             )
-            .cause(RefusalCause::Xml),
+            .cause(RefusalCause::Envelope),
         )),
     }
 }
@@ -164,6 +169,9 @@ pub(super) fn from_xml(error: XmlError) -> Refusal {
     match error {
         XmlError::Io(error) => super::mime::from_io(error),
         XmlError::Limit { .. } => Refusal::Limit(Finding::new(error.to_string(), "a smaller SOAP part")),
+        XmlError::Forbidden { what } => {
+            Refusal::Header(Finding::new(what, "XML 1.0 in UTF-8, without DTD").cause(RefusalCause::Xml))
+        }
         _ => Refusal::Header(Finding::new(error.to_string(), "well-formed XML without DTD").cause(RefusalCause::Xml)),
     }
 }

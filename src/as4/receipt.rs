@@ -1,5 +1,6 @@
 //! AS4 receipts: ours for what we received, and the check of a peer's for what we sent (protocol.md 1.9).
 
+use super::cause::RefusalCause;
 use super::error::{EbmsError, Finding, Refusal};
 use super::header::SignalContent;
 use super::mime::SOAP_MEDIA;
@@ -135,6 +136,10 @@ impl ReceiptError {
             Self::Unreadable(_) => {
                 "the address in SMP must be that of the peer's access point, and what stands before it must pass its answers on unchanged"
             }
+            Self::Signature(refusal) if refusal.cause() == RefusalCause::Altered => {
+                "the peer's access point, or what passes its answers on, changes the receipt after it is signed"
+            }
+            Self::Signature(refusal) if !matches!(refusal, Refusal::Authentication(_)) => refusal.remedy(),
             Self::Unsigned | Self::Signature(_) => {
                 "the peer's access point must sign with the certificate that its endpoint has in SMP"
             }

@@ -123,6 +123,18 @@ fn the_words_of_the_peer_stand_beside_ours() {
 }
 
 #[test]
+fn a_receipt_that_was_changed_or_is_anothers_is_told_apart_by_its_remedy() {
+    let exchange = Exchange::new();
+    let changed = exchange.receipt().replacen("<eb:Timestamp>2", "<eb:Timestamp>3", 1);
+    let (_, detail) = exchange.verdict(SOAP, &changed).unwrap();
+    assert!(detail.contains("changes the receipt after it is signed"), "{detail}");
+    let unsigned = exchange.receipt().replacen("<ds:Signature ", "<ds:Manifest ", 1);
+    let unsigned = unsigned.replacen("</ds:Signature>", "</ds:Manifest>", 1);
+    let (_, detail) = exchange.verdict(SOAP, &unsigned).unwrap();
+    assert!(detail.contains("the certificate that its endpoint has in SMP"), "{detail}");
+}
+
+#[test]
 fn an_error_may_name_the_message_in_its_attribute_alone() {
     let exchange = Exchange::new();
     let named = error_about(&exchange, Some(MESSAGE_ID), true, "another service");
