@@ -59,6 +59,21 @@ fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for
 }
 
 #[test]
+fn a_request_under_two_content_types_or_encoded_is_refused_by_the_name_of_the_header() {
+    at_site(async |site| {
+        let sent = site.sent(site.envelope(|_| {}, |text| text));
+        for (name, value, found) in [
+            (http::header::CONTENT_TYPE, "application/soap+xml", "found 2 headers Content-Type"),
+            (http::header::CONTENT_ENCODING, "gzip", "found the header Content-Encoding: gzip"),
+        ] {
+            let (status, answer) = site.post_under(&site.pack(&sent), (name, value)).await;
+            assert_eq!(status, 400, "{answer}");
+            assert!(answer.contains("EBMS:0007") && answer.contains(found), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn a_refused_request_is_kept_for_a_look_and_a_partner_may_be_given_more_room() {
     at_site(async |site| {
         let before = site.router.settings();

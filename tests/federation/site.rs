@@ -241,6 +241,16 @@ impl Site {
         answer.await.unwrap()
     }
 
+    /// Posts under one more header, and gives the status and the answer.
+    pub(crate) async fn post_under(&self, request: &Request, more: (http::HeaderName, &str)) -> (u16, String) {
+        let headers = [(http::header::CONTENT_TYPE, request.content_type.clone()), (more.0, more.1.to_owned())];
+        let body = Body::empty().memory(request.body.clone());
+        let (method, url, timeout) = (http::Method::POST, &*self.address, Duration::from_secs(30));
+        let outgoing = sluss::net::Outgoing { method, url, headers: &headers, body, timeout };
+        let answer = self.client.request(outgoing).await.unwrap();
+        (answer.status, String::from_utf8(answer.whole(1_000_000).await.unwrap()).unwrap())
+    }
+
     /// Posts, and gives the status, and when to come again.
     pub(crate) async fn answered(&self, request: &Request) -> (u16, Option<String>) {
         let headers = [(http::header::CONTENT_TYPE, request.content_type.clone())];
