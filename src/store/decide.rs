@@ -219,12 +219,11 @@ impl<'a> Group<'a> {
         let status = settlement.outcome.map_or(Ok(current.status), |outcome| current.after(outcome))?;
         let mut changes = settlement.changes;
         if settlement.outcome.is_some() && current.status.is_final() && status == current.status {
-            // A late outcome shows as no problem of what has come to its end, and starts no work on it but for its AS4 receipt.
-            let asks = current.lacks_as4_receipt();
-            changes.retain(|change| match change {
-                Change::Due(Some(_)) => asks,
-                change => !matches!(change, Change::Error(Some(_))),
-            });
+            // A late outcome shows as no problem of what has come to its end, and leaves no work on it but for its AS4 receipt.
+            changes.retain(|change| !matches!(change, Change::Error(Some(_))));
+            if !current.lacks_as4_receipt() {
+                changes.push(Change::Due(None));
+            }
         }
         let settled = Settled { id, status, changes };
         let new = settled.clone().on(current.clone(), now);
