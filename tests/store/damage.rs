@@ -349,6 +349,18 @@ fn a_segment_whose_creation_was_taken_back_is_none_unless_it_holds_a_record() {
         assert_eq!((everything(&store), next.exists()), (expected.clone(), false), "{anew}");
     }
     let length = u32::from_le_bytes(segment[64..68].try_into().unwrap()) as usize + 56;
+    // The second record, which the journal went on with, did not become durable: nobody was told of it, and the file holds its place.
+    let torn = [&segment[..64 + length], &[7; 100], &vec![0; segment.len() - 164 - length][..]].concat();
+    fs::write(first_segment(folder.path()), &torn).unwrap();
+    fs::write(&next, &header).unwrap();
+    let (store, opening) = open(folder.path());
+    assert_eq!((opening.journal.last, opening.journal.torn.is_some(), next.exists()), (1, true, true));
+    drop(store);
+    // The same behind a record that the header of the next segment knows is no tail, but damage.
+    fs::write(first_segment(folder.path()), [&segment[..64], &[7; 100], &segment[164..]].concat()).unwrap();
+    fs::write(&next, &header).unwrap();
+    assert!(matches!(try_open(folder.path()), Err(StoreError::Damaged { .. })));
+    fs::write(first_segment(folder.path()), &segment).unwrap();
     fs::write(&next, [&header, &segment[64 + length..64 + 2 * length]].concat()).unwrap();
     let refused = try_open(folder.path()).unwrap_err();
     assert!(

@@ -180,12 +180,12 @@ pub fn scan(
         }
         (None, _) => {}
     }
+    let torn_from = torn_from(disk, folder, &numbers)?;
     for number in numbers.iter().filter(|number| from.is_none_or(|from| **number >= from.segment)) {
         scanned.segments += 1;
         let begin = from.filter(|from| from.segment == *number);
-        let newest = number == numbers.last().unwrap_or(number);
-        match reader.look(disk, *number, begin, newest) {
-            Ok(torn) => scanned.torn = torn,
+        match reader.look(disk, *number, begin, *number >= torn_from) {
+            Ok(torn) => scanned.torn = torn.or(scanned.torn.take()),
             Err(StoreError::Damaged { what, place }) => {
                 scanned.damage.push((what, place));
                 // Where there is none, or it cannot be read, there is nothing to go on with.
@@ -219,7 +219,7 @@ pub(super) fn open(
         (None, Some(&first)) if first > 1 => reader.skip(&*medium.disk, first)?,
         (None, _) => {}
     }
-    let mut open = None;
+    let (mut open, torn_from) = (None, torn_from(&*medium.disk, folder, &numbers)?);
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
         let (file, segment) = read_durable(&*medium.disk, folder, *number, last)?;
@@ -230,7 +230,7 @@ pub(super) fn open(
         }
         let from = from.filter(|from| from.segment == *number);
         let end = reader.segment(*number, &segment, from)?;
-        if let Some(torn) = reader.tail(*number, &segment, end, last)? {
+        if let Some(torn) = reader.tail(*number, &segment, end, *number >= torn_from)? {
             cut(&*file, end, segment.len()).map_err(|error| StoreError::io(format!("cut segment {number}"), error))?;
             found.torn = Some(torn);
         }
@@ -263,6 +263,21 @@ pub(super) fn open(
         syncs: Syncs::default(),
     };
     Ok((journal, found))
+}
+
+/// The first segment whose end a crash may have torn: the newest; or the one before where the newest has no record yet. Its creation
+/// may have failed and been taken back, the journal gone on before it, and a power cut brought the file back. Where it is right that
+/// it is there, its header says what the segment before it ends with.
+fn torn_from(disk: &dyn Disk, folder: &Path, numbers: &[u32]) -> Result<u32, StoreError> {
+    let [.., before, newest] = numbers else { return Ok(numbers.first().copied().unwrap_or(1)) };
+    let mut begin = [0; SEGMENT_HEADER_BYTES + 4];
+    match disk.reader(&path(folder, *newest)).and_then(|mut file| io::Read::read_exact(&mut file, &mut begin)) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(StoreError::io(format!("read segment {newest}"), error))
+        }
+        Ok(()) if begin[SEGMENT_HEADER_BYTES..] != [0; 4] => Ok(*newest),
+        _ => Ok(*before),
+    }
 }
 
 /// Follows the chain through the segments.
@@ -376,7 +391,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is behind the last good record: zeros, a torn tail, or proof of damage.
-    fn tail(&self, number: u32, segment: &[u8], end: u64, last: bool) -> Result<Option<Torn>, StoreError> {
+    fn tail(&self, number: u32, segment: &[u8], end: u64, may_be_torn: bool) -> Result<Option<Torn>, StoreError> {
         let at = usize::try_from(end).unwrap_or(usize::MAX).min(segment.len());
         let rest = &segment[at..];
         let bytes = written(rest);
@@ -384,7 +399,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let rest = &rest[..bytes];
-        if !last || later_group(rest, self.last.seq + 1).is_some() {
+        if !may_be_torn || later_group(rest, self.last.seq + 1).is_some() {
             return Err(self.damaged(
                 number,
                 at,
