@@ -347,7 +347,7 @@ fn every_answer_of_a_peer_is_called_what_it_is() {
         (Answer::ClosesEarly, again, UNREACHED, "the connection broke"),
         (Answer::OtherDigest, again, REFERENCES, "does not match"),
         (Answer::FewerReferences, again, REFERENCES, "does not match"),
-        (Answer::Echo, again, ADDRESS, "user message"),
+        (Answer::Echo, again, MISSING, "user message"),
         (Answer::Plain(200, "multipart/related; boundary=b", "--b"), again, ADDRESS, "no AS4 message"),
         (Answer::Plain(200, "application/soap+xml", "<a"), again, ADDRESS, "no AS4 message"),
         (Answer::Http(Framing::Informed), done, FINE, ""),
