@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const EAST: &str = "AP0018-TESTBED";
 const WEST: &str = "AP0019-TESTBED";
-const EVA: &str = "0203:eva.example.se";
+const SARA: &str = "0203:sara.example.se";
 const VERA: &str = "0203:vera.example.se";
 
 /// Takes what is exported, as `service.instance.id` and span.
@@ -81,10 +81,10 @@ fn traced(world: &World, access_point: &str, participant: &str, collector: &str)
 fn both_access_points_tell_the_same_trace_of_a_message_as_one_tree() {
     let (world, collector) = (world(), Collector::default());
     let address = collector.start();
-    let (_east, _west) = (traced(world, EAST, EVA, &address), traced(world, WEST, VERA, &address));
+    let (_east, _west) = (traced(world, EAST, SARA, &address), traced(world, WEST, VERA, &address));
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = document(folder.path(), "hemligt.txt", b"ingen annan");
-    let command = ["send", "--from", EVA, "--to", VERA, "--label", "Beslut", "--wait=60s", &file];
+    let command = ["send", "--from", SARA, "--to", VERA, "--label", "Beslut", "--wait=60s", &file];
     let sent = world.at(EAST, &command).done().one();
     assert_eq!(sent["status"], "ACCEPTED");
     let envelope = sent["envelope_id"].as_str().unwrap();
