@@ -155,13 +155,12 @@ impl Index {
     /// The events of a message, oldest first.
     pub(super) fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         let found = self.keys.below(&key(b'v', &[id.0.as_bytes()]));
-        found.filter_map(|entry| self.logged(entry).transpose()).map(|logged| Ok(logged?.event)).collect()
+        self.logged(found).map(|logged| Ok(logged?.event)).collect()
     }
 
     /// The events of a message, newest first.
     pub(super) fn log_of(&self, id: MessageId) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
-        let found = self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev();
-        found.filter_map(|entry| self.logged(entry).transpose())
+        self.logged(self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev())
     }
 
     /// The events before a place, from `since` on, newest first.
@@ -172,23 +171,41 @@ impl Index {
     ) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
         let start = since.map_or_else(|| b"g".to_vec(), |at| key(b'g', &[&time_key(at)]));
         let end = before.map_or_else(|| b"h".to_vec(), log_key).max(start.clone());
-        let found = self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev();
-        found.filter_map(|entry| self.logged(entry).transpose())
+        self.logged(self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev())
     }
 
-    /// The event of a key that ends with the number of its record and its place in that; none where its segment went meanwhile.
-    fn logged(&self, found: Result<(Octets, Octets), StoreError>) -> Result<Option<Logged>, StoreError> {
-        let (key, value) = found?;
-        let ((record, n), (offset, segment)) = (numbers_at_end(&key), numbers_at_end(&value));
-        let Some(payload) = self.records.payload(Spot { segment, offset, seq: record })? else { return Ok(None) };
-        let event = record::events(&payload)?.into_iter().nth(usize::try_from(n).unwrap_or(usize::MAX));
-        Ok(event.map(|event| Logged { record, place: LogPlace { at: event.at, record, event: n }, event }))
+    /// The events of keys that end with the number of their record and their place in that, without those whose segment went
+    /// meanwhile. Events of one record stand beside each other, and it is read once for them.
+    fn logged<'a>(
+        &'a self,
+        found: impl Iterator<Item = Result<(Octets, Octets), StoreError>> + 'a,
+    ) -> impl Iterator<Item = Result<Logged, StoreError>> + 'a {
+        let mut read = None;
+        found.filter_map(move |entry| entry.and_then(|entry| self.event(&entry, &mut read)).transpose())
+    }
+
+    /// The event of a key. `read`: the record that was read last, and its events.
+    fn event(
+        &self,
+        (key, value): &(Octets, Octets),
+        read: &mut Option<(u64, Vec<Event>)>,
+    ) -> Result<Option<Logged>, StoreError> {
+        let ((record, n), (offset, segment)) = (numbers_at_end(key), numbers_at_end(value));
+        if read.as_ref().is_none_or(|(last, _)| *last != record) {
+            let payload = self.records.payload(Spot { segment, offset, seq: record })?;
+            *read = payload.map(|payload| record::events(&payload)).transpose()?.map(|events| (record, events));
+        }
+        let event = read.as_ref().and_then(|(_, events)| events.get(usize::try_from(n).unwrap_or(usize::MAX)));
+        Ok(event.map(|event| Logged {
+            record,
+            place: LogPlace { at: event.at, record, event: n },
+            event: event.clone(),
+        }))
     }
 
     /// The latest events without message, newest first.
     pub(super) fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let found = self.keys.below(b"r").rev().filter_map(|entry| self.logged(entry).transpose());
-        found.take(limit).map(|logged| Ok(logged?.event)).collect()
+        self.logged(self.keys.below(b"r").rev()).take(limit).map(|logged| Ok(logged?.event)).collect()
     }
 
     /// What was dropped of the journal.
