@@ -8,7 +8,6 @@ pub mod transfer;
 
 use crate::metrics::thread_time;
 use serde::Serialize;
-use std::io;
 use std::time::Duration;
 
 /// Where and with what it was measured.
@@ -65,33 +64,4 @@ fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
     let made = work();
     *total += thread_time().saturating_sub(begin);
     made
-}
-
-/// User and system time of a process so far.
-///
-/// # Errors
-///
-/// When there is no such process, or the system does not say.
-pub fn processor_time(process: u32) -> io::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let ticks = cpu_ticks(&stat).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no times in its stat"))?;
-    Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(u32::MAX).max(1))
-}
-
-/// User and system time of a process in clock ticks, from `/proc/PID/stat`: the 14th and 15th field, the second in brackets.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cpu_ticks;
-
-    #[test]
-    fn the_times_of_a_process_are_found_behind_a_name_with_brackets() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 12 30 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_ticks(stat), Some(42));
-    }
 }

@@ -3,6 +3,7 @@
 
 use super::Setting;
 use crate::inspect::{envelope, message};
+use crate::metrics::processor_time;
 use crate::model::{Clock, DocumentType, Fault, ParticipantId, Problem, SystemClock, Timestamp};
 use crate::net::{AccessToken, Body, Client, ClientSettings, NetError, Outgoing};
 use crate::testbed::{self, Running};
@@ -416,7 +417,7 @@ impl Daemon {
         Ok(Usage {
             resident_bytes: bytes(super::RESIDENT)?,
             peak_bytes: bytes(super::PEAK)?,
-            cpu_seconds: super::processor_time(self.child.id()).map_err(of_process)?.as_secs_f64(),
+            cpu_seconds: processor_time(self.child.id()).map_err(of_process)?.as_secs_f64(),
         })
     }
 }

@@ -9,7 +9,7 @@ mod readings;
 mod stretches;
 
 pub use declared::{ALL, Declared, Kind, reference};
-pub use process::thread_time;
+pub use process::{processor_time, thread_time};
 pub use readings::{Journal, PartnerReading, Readings, Room};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};

@@ -84,7 +84,7 @@ impl Running {
 
     /// Processor time that it has used, in seconds.
     fn cpu_seconds(&self) -> f64 {
-        sluss::bench::processor_time(self.child.id()).unwrap().as_secs_f64()
+        sluss::metrics::processor_time(self.child.id()).unwrap().as_secs_f64()
     }
 }
 
