@@ -8,8 +8,7 @@ const PART_LEAST: usize = 256;
 
 /// Does a work on parts of `all`, on all processors. What each gave, in the order of the parts.
 pub(super) fn in_parts<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
-    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let part = all.len().div_ceil(processors).max(PART_LEAST);
+    let part = all.len().div_ceil(processors_for(all.len())).max(PART_LEAST);
     let (first, rest) = all.split_at(part.min(all.len()));
     thread::scope(|scope| {
         let others: Vec<_> = rest.chunks(part).map(|part| (part, scope.spawn(|| work(part)))).collect();
@@ -18,6 +17,11 @@ pub(super) fn in_parts<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> R + S
         done.extend(others.into_iter().map(|(part, thread)| thread.join().unwrap_or_else(|_| work(part))));
         done
     })
+}
+
+/// How many are worth it. To ask for them reads files of the system.
+fn processors_for(works: usize) -> usize {
+    if works <= PART_LEAST { 1 } else { thread::available_parallelism().map_or(1, NonZeroUsize::get) }
 }
 
 #[cfg(test)]
