@@ -206,8 +206,8 @@ pub const INDEX_FILES_OPEN_MAX: usize = 128;
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
-/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
-pub const LIST_LOOKS_MAX: usize = 10_000;
+/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
+pub const LIST_LOOKS_MAX: usize = 2_000;
 
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;
