@@ -8,6 +8,7 @@ use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
 use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ pub(super) struct Group<'a> {
     answered: HashMap<DuplicateKey, Written<Answered>>,
     messages: HashMap<MessageId, Version>,
     dropped: Option<Beginning>,
+    notes: BTreeMap<String, Value>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -57,6 +59,7 @@ impl<'a> Group<'a> {
             answered: HashMap::new(),
             messages: HashMap::new(),
             dropped: None,
+            notes: BTreeMap::new(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
@@ -96,6 +99,7 @@ impl<'a> Group<'a> {
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
+        record.state.notes.extend(transaction.notes);
         record.state.answered = transaction.answered;
         record.log.events = transaction.events;
         record.log.certificates = transaction.evidence.certificates;
@@ -124,6 +128,7 @@ impl<'a> Group<'a> {
         self.released.extend(draft.released);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
+        self.notes.extend(state.notes);
     }
 
     /// The group begins in this spot of the journal, and spots were told from there.
@@ -149,6 +154,7 @@ impl<'a> Group<'a> {
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
+        self.notes.iter().try_for_each(|(name, value)| stage.note(name, value))?;
         self.events.iter().for_each(|(spot, events)| stage.events(*spot, events));
         Ok(stage)
     }
@@ -244,6 +250,10 @@ impl<'a> Group<'a> {
         }
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
+        }
+        for name in upkeep.notes {
+            let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;
+            record.state.notes.extend(note.map(|note| (name, note)));
         }
         record.state.dropped = upkeep.dropped;
         Ok(())

@@ -17,6 +17,7 @@ use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
 use crate::store::record::{Noted, Record, unreadable};
 use crate::store::{Answered, DuplicateKey, Settlement, Store, StoreError, Transaction, Upkeep};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What may go.
@@ -116,6 +117,7 @@ impl EmbeddedStore {
             });
             self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
         }
+        self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
         self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
@@ -178,6 +180,8 @@ struct Segment {
     messages: Vec<MessageId>,
     /// Answers, and when they were given, where that is told here.
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// Names of notes.
+    notes: BTreeSet<String>,
     /// Events, by record.
     events: Vec<(u64, Vec<Noted>)>,
 }
@@ -194,6 +198,7 @@ impl Segment {
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
+            segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
             Ok(())
         })?;
