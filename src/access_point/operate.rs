@@ -202,6 +202,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Retry if message.status == Status::Error => {
+            (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
+        }
         Action::Release => {
             (if message.is_held() { " on hold" } else { " not on hold" }, "only what is held is released")
         }
