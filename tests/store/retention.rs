@@ -149,6 +149,21 @@ fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
     }
 }
 
+/// AS4-2.7: whoever sends again within the time in which a message is taken at all gets the first AS4 receipt, whatever went.
+#[test]
+fn an_as4_receipt_that_may_be_asked_for_again_keeps_its_text() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(20, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(10)).2 > 90);
+    for n in 0..110 {
+        let (key, first) = duplicate(n);
+        assert_eq!(store.answered(&key).unwrap().unwrap().body, first.body, "{n}");
+    }
+}
+
 #[test]
 fn what_is_noted_stays_whatever_goes_and_what_is_told_keeps_the_order_of_the_journal() {
     let fixture = Fixture::new();
