@@ -214,7 +214,6 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
-        router.store.route(&message.to, Some(&route.party));
         *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
         readdress(router, message).await;
@@ -266,6 +265,7 @@ async fn readdress(router: &Router, message: &mut Message) {
 async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
     let router = Arc::clone(router);
     let work = move || -> Result<Message, SendError> {
+        router.store.route(&message.to, &route.party).map_err(|error| SendError::Own(store_problem(&error)))?;
         let settings = router.settings();
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
         let header = header(&settings, &message, &id, &route, router.now());
@@ -447,7 +447,8 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let now = router.now();
-    let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
+    let lane = Lane::out(message.partner.as_ref().filter(|_| message.is_addressed()));
+    let alone_until = router.note(lane, result.as_ref().err());
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
     let (outcome, next) = outcome(message, &result, router.steady(), &retry);

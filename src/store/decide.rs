@@ -1,7 +1,7 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Timestamp};
+use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
@@ -17,6 +17,7 @@ pub(super) struct Group<'a> {
     index: &'a Index,
     answered: HashMap<DuplicateKey, Written<Answered>>,
     messages: HashMap<MessageId, Version>,
+    routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
@@ -56,6 +57,7 @@ impl<'a> Group<'a> {
             index,
             answered: HashMap::new(),
             messages: HashMap::new(),
+            routes: HashMap::new(),
             dropped: None,
             events: Vec::new(),
             given_up: Vec::new(),
@@ -88,6 +90,7 @@ impl<'a> Group<'a> {
         }
         // Held until the messages are marked: no claim may come between the look at a lease and that.
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        record.state.routes = transaction.routes;
         for settlement in transaction.settlements {
             record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
@@ -122,6 +125,7 @@ impl<'a> Group<'a> {
             }
         }
         self.released.extend(draft.released);
+        self.routes.extend(state.routes);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
     }
@@ -146,6 +150,7 @@ impl<'a> Group<'a> {
             stage.append(part?);
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
@@ -156,6 +161,11 @@ impl<'a> Group<'a> {
     /// Changed messages as they are now.
     pub(super) fn changed(&self) -> impl Iterator<Item = &Message> {
         self.messages.values().filter_map(|version| version.new.as_ref()).map(Written::value)
+    }
+
+    /// Where messages to recipients go from now on.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&ParticipantId, &PartyId)> {
+        self.routes.iter()
     }
 
     /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
@@ -225,8 +235,13 @@ impl<'a> Group<'a> {
                 changes.push(Change::Due(None));
             }
         }
-        let settled = Settled { id, status, changes };
-        let new = settled.clone().on(current.clone(), now);
+        let mut settled = Settled { id, status, changes };
+        let mut new = settled.clone().on(current.clone(), now);
+        let route = self.routes.get(&current.to).or_else(|| queue.route_of(&current.to));
+        if let Some(change) = current.awaited_partner(&new, route) {
+            settled.changes.push(change.clone());
+            new.apply(change);
+        }
         draft.put(Some(written), Written::later(new));
         Ok(settled)
     }
@@ -244,6 +259,14 @@ impl<'a> Group<'a> {
         }
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
+        }
+        for recipient in upkeep.routes {
+            let route = self
+                .routes
+                .get(&recipient)
+                .cloned()
+                .map_or_else(|| self.index.route(&recipient), |one| Ok(Some(one)))?;
+            record.state.routes.extend(route.map(|route| (recipient, route)));
         }
         record.state.dropped = upkeep.dropped;
         Ok(())
