@@ -2,8 +2,8 @@
 
 use crate::lists::{
     a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
-    the_whole_event_log_is_newest_first_and_filtered_and_paged,
-    what_waits_for_an_access_point_is_listed_as_its_own, what_waits_is_counted_by_partner_and_participant_with_its_age,
+    the_whole_event_log_is_newest_first_and_filtered_and_paged, what_waits_for_an_access_point_is_listed_as_its_own,
+    what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
 use crate::turns::{

@@ -111,13 +111,18 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
     let caused = Query { cause: Some("pack".into()), ..Query::default() };
     let first = store.page(&caused).unwrap();
     let found: Vec<_> = first.messages.iter().map(|message| message.id).collect();
-    assert_eq!((found.as_slice(), first.next), (oldest.as_slice(), None), "few have a problem, and only those are looked at");
+    assert_eq!(
+        (found.as_slice(), first.next),
+        (oldest.as_slice(), None),
+        "few have a problem, and only those are looked at"
+    );
 }
 
 /// APOP: what waits for an access point, and what ended because of it, is found by its name, though it is packed for nobody.
 pub(crate) fn what_waits_for_an_access_point_is_listed_as_its_own(open: Open<'_>) {
     let store = open();
-    let to = |name: &str| Message { partner: None, to: format!("0203:{name}.example.se").parse().unwrap(), ..message() };
+    let to =
+        |name: &str| Message { partner: None, to: format!("0203:{name}.example.se").parse().unwrap(), ..message() };
     let sent = [to("bob"), to("Bob"), to("bob"), to("carl"), to("bob")];
     let ids = |wanted: &[usize]| wanted.iter().rev().map(|n| sent[*n].id).collect::<Vec<_>>();
     let party = |name: &str| name.parse().unwrap();
@@ -163,7 +168,11 @@ pub(crate) fn what_waits_for_an_access_point_is_listed_as_its_own(open: Open<'_>
     check(&*store);
     assert_eq!(take(&*store, 60).unwrap().partner, Some(party("APB")), "who takes it up knows as well");
     outcome(3, Outcome::Retry, true);
-    assert_eq!((listed(&*store, "APC", &[]), listed(&*store, "APD", &[])), (vec![], ids(&[3])), "it goes where it is now");
+    assert_eq!(
+        (listed(&*store, "APC", &[]), listed(&*store, "APD", &[])),
+        (vec![], ids(&[3])),
+        "it goes where it is now"
+    );
     outcome(3, Outcome::GiveUp, false);
     done(store.commit(settle(Settlement {
         changes: vec![Change::AwaitedPartner(Some(party("APC")))],
