@@ -206,8 +206,8 @@ pub const INDEX_FILES_OPEN_MAX: usize = 128;
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
-/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
-pub const LIST_LOOKS_MAX: usize = 10_000;
+/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
+pub const LIST_LOOKS_MAX: usize = 2_000;
 
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;
@@ -380,6 +380,12 @@ pub const ALERTS_STANDING_MAX: usize = 200;
 
 /// How often it is looked whether there is something to tell.
 pub const ALERT_LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often one receiver is told at most that more of the same happened: messages given up for one cause, or what does not conform.
+pub const ALERT_MORE_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// How many events are read at once to be told.
+pub const ALERT_EVENTS_READ: usize = 1000;
 
 /// Longest pause before an alert that did not arrive is told again.
 pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);

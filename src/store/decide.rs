@@ -8,6 +8,7 @@ use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
 use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +20,7 @@ pub(super) struct Group<'a> {
     messages: HashMap<MessageId, Version>,
     routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
+    notes: BTreeMap<String, Value>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -59,6 +61,7 @@ impl<'a> Group<'a> {
             messages: HashMap::new(),
             routes: HashMap::new(),
             dropped: None,
+            notes: BTreeMap::new(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
@@ -99,6 +102,7 @@ impl<'a> Group<'a> {
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
+        record.state.notes.extend(transaction.notes);
         record.state.answered = transaction.answered;
         record.log.events = transaction.events;
         record.log.certificates = transaction.evidence.certificates;
@@ -128,6 +132,7 @@ impl<'a> Group<'a> {
         self.routes.extend(state.routes);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
+        self.notes.extend(state.notes);
     }
 
     /// The group begins in this spot of the journal, and spots were told from there.
@@ -154,6 +159,7 @@ impl<'a> Group<'a> {
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
+        self.notes.iter().try_for_each(|(name, value)| stage.note(name, value))?;
         self.events.iter().for_each(|(spot, events)| stage.events(*spot, events));
         Ok(stage)
     }
@@ -267,6 +273,10 @@ impl<'a> Group<'a> {
                 .cloned()
                 .map_or_else(|| self.index.route(&recipient), |one| Ok(Some(one)))?;
             record.state.routes.extend(route.map(|route| (recipient, route)));
+        }
+        for name in upkeep.notes {
+            let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;
+            record.state.notes.extend(note.map(|note| (name, note)));
         }
         record.state.dropped = upkeep.dropped;
         Ok(())

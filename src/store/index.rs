@@ -12,7 +12,7 @@
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
 //! | `i` cause created id, of a message whose last problem is of that kind | – |
-//! | `t` recipient | the access point that messages to it go to |
+//! | `j` recipient | the access point that messages to it go to |
 //! | `k` AS4 message id, party | what was answered |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the same |
@@ -20,14 +20,16 @@
 //! | `d` created id, of a message that has ended and has payloads | – |
 //! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
+//! | `t` name | what was noted |
+//! | `u` record number, of an event of which an operator is told | where the journal has that record |
 //! | `z` | the position |
 
 mod key;
 
 pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
 use key::{
-    counted, due_key, duplicate_key, event_key, id_at_end, key, log_key, numbers_at_end, place_at_end, references,
-    route_key, time_key,
+    counted, due_key, duplicate_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end, references,
+    route_key, time_key, told_key,
 };
 
 use crate::model::{BlobId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp};
@@ -38,6 +40,7 @@ use crate::store::record::{self, Noted, Written, unreadable};
 use crate::store::{Answered, DuplicateKey, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
@@ -45,7 +48,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
 /// another format is built again.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -224,7 +227,18 @@ impl Index {
 
     /// The access points that messages to recipients go to.
     pub(super) fn routes(&self) -> impl Iterator<Item = Result<(ParticipantId, PartyId), StoreError>> + '_ {
-        self.keys.below(b"t").map(|entry| parse(&entry?.1, "route"))
+        self.keys.below(b"j").map(|entry| parse(&entry?.1, "route"))
+    }
+
+    /// Events of which an operator is told, in the order of the journal, behind a record and place in it.
+    pub(super) fn told(&self, (record, n): (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
+        let (start, end) = (Bound::Excluded(told_key(record, n)), Bound::Excluded(b"v".to_vec()));
+        self.logged(self.keys.range(start, end)).take(limit).collect()
+    }
+
+    /// What was noted under a name.
+    pub(super) fn note(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        self.value(&key(b't', &[name.as_bytes()]), "note")
     }
 
     /// What was dropped of the journal.
@@ -249,8 +263,7 @@ impl Index {
         let mut batch = Batch::default();
         for (seq, events) in records {
             for (n, event) in (0..).zip(events) {
-                batch.remove(log_key(LogPlace { at: event.at, record: *seq, event: n }));
-                batch.remove(event_key(*seq, n, event.message));
+                event_keys(*seq, n, event).for_each(|key| batch.remove(key));
             }
         }
         self.keys.apply(batch)
@@ -380,12 +393,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Puts what was noted.
+    pub(super) fn note(&mut self, name: &str, value: &Value) -> Result<(), StoreError> {
+        self.batch.insert(key(b't', &[name.as_bytes()]), json(value, "note")?);
+        Ok(())
+    }
+
     /// Puts the events of a record.
     pub(super) fn events(&mut self, spot: Spot, events: &[Noted]) {
         let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
         for (n, event) in (0..).zip(events) {
-            self.batch.insert(log_key(LogPlace { at: event.at, record: spot.seq, event: n }), value.clone());
-            self.batch.insert(event_key(spot.seq, n, event.message), value.clone());
+            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key, value.clone()));
         }
     }
 

@@ -294,7 +294,6 @@ fn found(index: &Index, query: &Query, place: &Place) -> Result<Option<Message>,
 }
 
 /// Whether a message is one of those asked for, its partner apart.
-
 fn holds(query: &Query, message: &Message) -> bool {
     query.direction.is_none_or(|wanted| message.direction == wanted)
         && (query.statuses.is_empty() || query.statuses.contains(&message.status))

@@ -4,6 +4,7 @@ use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally};
 use crate::model::{Direction, LogPlace, Message, MessageId, ParticipantId, Status, Timestamp};
 use crate::store::DuplicateKey;
 use crate::store::keys::Octets;
+use crate::store::record::Noted;
 
 /// Start of the keys of one direction and status.
 pub(in crate::store) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
@@ -173,19 +174,25 @@ pub(in crate::store) fn due_key(message: &Message) -> Option<Vec<u8>> {
 }
 
 pub(in crate::store) fn route_key(recipient: &ParticipantId) -> Vec<u8> {
-    key(b't', &[recipient.folded().as_bytes()])
+    key(b'j', &[recipient.folded().as_bytes()])
 }
 
 pub(in crate::store) fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
     [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
 }
 
-pub(in crate::store) fn event_key(seq: u64, n: u32, message: Option<MessageId>) -> Vec<u8> {
-    let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
-    match message {
-        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
-        None => key(b'r', &[&seq, &n]),
-    }
+pub(in crate::store) fn event_keys(record: u64, n: u32, event: &Noted) -> impl Iterator<Item = Vec<u8>> {
+    let (seq, place) = (record.to_be_bytes(), n.to_be_bytes());
+    let by_message = match event.message {
+        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &place]),
+        None => key(b'r', &[&seq, &place]),
+    };
+    let told = event.stage.is_told().then(|| told_key(record, n));
+    [log_key(LogPlace { at: event.at, record, event: n }), by_message].into_iter().chain(told)
+}
+
+pub(in crate::store) fn told_key(seq: u64, n: u32) -> Vec<u8> {
+    key(b'u', &[&seq.to_be_bytes(), &n.to_be_bytes()])
 }
 
 pub(in crate::store) fn log_key(place: LogPlace) -> Vec<u8> {
