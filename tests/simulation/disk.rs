@@ -145,7 +145,8 @@ impl State {
         }
         // What lies in a folder without a name is nowhere.
         let of_all = self.durable_folders.clone();
-        let lasts = |path: &Path| path.ancestors().skip(1).all(|above| above == Path::new("/") || of_all.contains(above));
+        let lasts =
+            |path: &Path| path.ancestors().skip(1).all(|above| above == Path::new("/") || of_all.contains(above));
         self.durable_folders.retain(|folder| lasts(folder));
         self.durable.retain(|path, _| lasts(path));
         self.folders = self.durable_folders.clone();

@@ -13,8 +13,9 @@ fn two_copies_of_one_as4_message_at_once_are_one_message_and_its_duplicate() {
     let mut second = first.clone();
     second.body = "another".into();
     let copies = [(message(), first.clone()), (message(), second)];
-    let transactions =
-        copies.iter().map(|(copy, answer)| Transaction { answered: Some((key.clone(), answer.clone())), ..insert(copy) });
+    let transactions = copies
+        .iter()
+        .map(|(copy, answer)| Transaction { answered: Some((key.clone(), answer.clone())), ..insert(copy) });
     let [one, other] = <[_; 2]>::try_from(store.commit_together(transactions.collect())).unwrap();
     done(one);
     assert!(matches!(other, Ok(Committed::Duplicate(answer)) if answer == first));
