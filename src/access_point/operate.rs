@@ -150,7 +150,7 @@ impl Router {
 /// As [`Router::try_partner`], in the caller's thread.
 fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
     let lane = Lane::Partner(party);
-    if !router.lanes.ask(&lane, router.steady()) {
+    if !router.lanes.is_suspect(&lane) {
         let detail = format!(
             "found no open breaker of {lane}: what waits for it goes when it is due; `sluss partners list` shows how partners fare"
         );
@@ -162,8 +162,10 @@ fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<Par
         .fact("reason", &warrant.reason);
     let transaction = Transaction { events: vec![event], ..Transaction::default() };
     router.commit(transaction).map_err(|error| store_problem(&error))?;
-    if let Some(first) = router.store.first_of(&lane) {
-        act(router, first, Action::Retry, warrant)?;
+    router.ask(&lane);
+    let first = router.store.first_of(&lane).map(|first| act(router, first, Action::Retry, warrant));
+    if let Some(Err(problem)) = first {
+        tracing::warn!(%problem, %lane, "the message that was due first cannot ask; the next one does");
     }
     Ok(router.in_lane(lane))
 }
@@ -183,12 +185,12 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
     let event =
         Event::of(router.now(), &message, stage, detail).fact("actor", &warrant.actor).fact("reason", &warrant.reason);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-    if action == Action::Retry {
-        let lane = router.store.lane_of(id).unwrap_or_else(|| Lane::out(message.partner.as_ref()));
-        router.lanes.ask(&lane, router.steady());
-    }
     match router.commit(transaction) {
-        Ok(_) => read().map_err(|error| store_problem(&error)),
+        Ok(_) => {
+            let lane = router.store.lane_of(id).filter(|_| action == Action::Retry);
+            lane.iter().for_each(|lane| router.ask(lane));
+            read().map_err(|error| store_problem(&error))
+        }
         Err(StoreError::Illegal(_)) => {
             Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
         }

@@ -85,7 +85,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 75] = [
+const KINDS: [(&str, &str, &str); 76] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -255,6 +255,7 @@ const KINDS: [(&str, &str, &str); 75] = [
     ("spool-full", "För mycket tas emot samtidigt", "Inget sparades. Försök igen om en stund."),
     ("broken-off", "Överföringen avbröts", "Inget sparades. Försök igen."),
     ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
+    ("note", "En anteckning kan inte läsas", "Använd den version av sluss som skrev den."),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),
     (
         "store-damaged",
