@@ -162,11 +162,11 @@ fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<Par
         .fact("reason", &warrant.reason);
     let transaction = Transaction { events: vec![event], ..Transaction::default() };
     router.commit(transaction).map_err(|error| store_problem(&error))?;
-    router.ask(&lane);
     let first = router.store.first_of(&lane).map(|first| act(router, first, Action::Retry, warrant));
     if let Some(Err(problem)) = first {
         tracing::warn!(%problem, %lane, "the message that was due first cannot ask; the next one does");
     }
+    router.ask(&lane);
     Ok(router.in_lane(lane))
 }
 
