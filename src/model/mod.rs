@@ -31,5 +31,5 @@ pub use message::{
 pub use priority::Priority;
 pub use problem::{Fault, Problem, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
-pub use status::{IllegalStep, Outcome, Status};
+pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
