@@ -15,8 +15,8 @@ use crate::store::disk::Disk;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
-use crate::store::record::{Noted, Record, unreadable};
-use crate::store::{Answered, DuplicateKey, Settlement, Store, StoreError, Transaction, Upkeep};
+use crate::store::record::{Noted, Record, Written, unreadable};
+use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, Store, StoreError, Transaction, Upkeep};
 use std::path::Path;
 
 /// What may go.
@@ -116,6 +116,9 @@ impl EmbeddedStore {
             });
             self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
         }
+        for handed_in in read.handed_in.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { handed_in: handed_in.to_vec(), ..Upkeep::default() })?;
+        }
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
         self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
@@ -178,6 +181,8 @@ struct Segment {
     messages: Vec<MessageId>,
     /// Answers, and when they were given, where that is told here.
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// Envelopes that were handed in.
+    handed_in: Vec<HandedIn>,
     /// Events, by record.
     events: Vec<(u64, Vec<Noted>)>,
 }
@@ -190,7 +195,9 @@ impl Segment {
                 Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))?;
             segment.newest = Some(log.at);
             segment.beginning = Beginning::up_to(position);
-            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value().id));
+            let whole = || state.inserts.iter().chain(&state.carried).map(Written::value);
+            segment.messages.extend(whole().map(|message| message.id));
+            segment.handed_in.extend(whole().filter_map(HandedIn::of).chain(state.handed_in.iter().cloned()));
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
