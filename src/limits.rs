@@ -381,6 +381,12 @@ pub const ALERTS_STANDING_MAX: usize = 200;
 /// How often it is looked whether there is something to tell.
 pub const ALERT_LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How often one receiver is told at most that more of the same happened: messages given up for one cause, or what does not conform.
+pub const ALERT_MORE_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// How many events are read at once to be told.
+pub const ALERT_EVENTS_READ: usize = 1000;
+
 /// Longest pause before an alert that did not arrive is told again.
 pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
 

@@ -324,12 +324,11 @@ pub(super) fn keep(
         Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
     );
     let transaction = Transaction {
-        upkeep: None,
         inserts: message.into_iter().collect(),
         answered: Some((key.clone(), answered)),
-        settlements: Vec::new(),
         events: vec![event],
         evidence,
+        ..Transaction::default()
     };
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),

@@ -5,6 +5,7 @@
 
 mod health;
 pub mod inbound;
+mod notes;
 mod operate;
 pub mod outbound;
 mod partner;
@@ -155,11 +156,7 @@ pub struct Router {
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Timestamp>,
-    listener: Listener,
 }
-
-/// Hears every event that has become durable. It must not wait.
-type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
 impl Router {
     /// An access point over a store.
@@ -186,7 +183,6 @@ impl Router {
             metrics: Metrics::default(),
             room: Room::default(),
             pulse,
-            listener: Box::new(|_| ()),
         }
     }
 
@@ -194,12 +190,6 @@ impl Router {
     #[must_use]
     pub fn measured(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
-    }
-
-    /// Tells `listener` of every event that has become durable. It must not wait.
-    #[must_use]
-    pub fn heard(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { listener: Box::new(listener), ..self }
     }
 
     /// The worker is at work.
@@ -232,7 +222,6 @@ impl Router {
             for event in &events {
                 crate::ops::log::event(event);
                 self.metrics.event(event);
-                (self.listener)(event);
             }
         }
         self.due.notify_one();

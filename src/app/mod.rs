@@ -108,7 +108,7 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
-        let alerts = Alerts::new(Receivers::new(&config, materials.party().as_str())?);
+        let receivers = Receivers::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         let access = access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
@@ -126,8 +126,8 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let told = alerts.clone();
-        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
+        let router = Arc::new(router.measured(metrics.clone()));
+        let alerts = Alerts::new(receivers, &router).map_err(one)?;
         let access = recorded(access, &router);
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {

@@ -70,6 +70,11 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Whether an operator is told of each such event: a message was given up, or one that does not conform was deleted.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::GivenUp | Self::Discarded)
+    }
+
     /// Every stage, in the order of the enum.
     pub const ALL: [Self; 29] = [
         Self::Sealed,

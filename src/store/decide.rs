@@ -8,6 +8,7 @@ use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
 use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, StoreError, Upkeep};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ pub(super) struct Group<'a> {
     handed_in: HashMap<(String, String), HandedIn>,
     messages: HashMap<MessageId, Version>,
     dropped: Option<Beginning>,
+    notes: BTreeMap<String, Value>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -62,6 +64,7 @@ impl<'a> Group<'a> {
             handed_in: HashMap::new(),
             messages: HashMap::new(),
             dropped: None,
+            notes: BTreeMap::new(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
@@ -104,6 +107,7 @@ impl<'a> Group<'a> {
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
+        record.state.notes.extend(transaction.notes);
         record.state.answered = transaction.answered;
         record.log.events = transaction.events;
         record.log.certificates = transaction.evidence.certificates;
@@ -135,6 +139,7 @@ impl<'a> Group<'a> {
         self.released.extend(draft.released);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
+        self.notes.extend(state.notes);
     }
 
     /// The group begins in this spot of the journal, and spots were told from there.
@@ -161,6 +166,7 @@ impl<'a> Group<'a> {
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
+        self.notes.iter().try_for_each(|(name, value)| stage.note(name, value))?;
         self.events.iter().for_each(|(spot, events)| stage.events(*spot, events));
         Ok(stage)
     }
@@ -266,6 +272,10 @@ impl<'a> Group<'a> {
                 draft.name(one.clone());
                 record.state.handed_in.push(one);
             }
+        }
+        for name in upkeep.notes {
+            let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;
+            record.state.notes.extend(note.map(|note| (name, note)));
         }
         record.state.dropped = upkeep.dropped;
         Ok(())

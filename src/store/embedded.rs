@@ -6,8 +6,8 @@
 use crate::limits::{CLAIM_OVERDUE_MAX, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
-    PartyId, Query, Timestamp,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
+    ParticipantId, PartyId, Query, Timestamp,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
@@ -348,6 +348,18 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.refusals(limit))
     }
 
+    fn last_record(&self) -> u64 {
+        self.shared.records.load(Ordering::Relaxed)
+    }
+
+    fn told(&self, after: (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
+        self.shared.heed(self.shared.index.told(after, limit))
+    }
+
+    fn note(&self, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        self.shared.heed(self.shared.index.note(name))
+    }
+
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.shared.heed(self.shared.index.answered(key))
     }
@@ -358,8 +370,7 @@ impl Store for EmbeddedStore {
 
     fn counts(&self) -> Result<Counts, StoreError> {
         let (by_status, held) = self.shared.heed(query::counts(&self.shared.index))?;
-        let journal_records = self.shared.records.load(Ordering::Relaxed);
-        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records: self.last_record() })
     }
 
     fn purge(&self, retention: &Retention) -> Result<Purged, StoreError> {

@@ -30,9 +30,10 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Message,
-    MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
+    Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -260,6 +261,8 @@ pub struct Upkeep {
     handed_in: Vec<HandedIn>,
     /// Messages that go, as far as they have ended.
     forget: Vec<MessageId>,
+    /// Notes that are written again, as far as they are still there.
+    notes: Vec<String>,
     /// Segments that go.
     dropped: Option<journal::Beginning>,
 }
@@ -278,6 +281,8 @@ pub struct Transaction {
     pub events: Vec<Event>,
     /// What proves them.
     pub evidence: Evidence,
+    /// What the program remembers beside messages, by name: each takes the place of what was there.
+    pub notes: BTreeMap<String, serde_json::Value>,
     /// What the store does about its own size.
     #[serde(skip)]
     pub upkeep: Option<Box<Upkeep>>,
@@ -400,6 +405,13 @@ pub trait Store: Send + Sync {
     fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// The number of the last record that is durable.
+    fn last_record(&self) -> u64;
+    /// Events of which an operator is told ([`Stage::is_told`](crate::model::Stage::is_told)), in the order of the journal: those
+    /// behind this record and place in it, at most so many.
+    fn told(&self, after: (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError>;
+    /// What was noted last under a name.
+    fn note(&self, name: &str) -> Result<Option<serde_json::Value>, StoreError>;
     /// Removes what may go, one small step of it. To be called again while it did something.
     ///
     /// # Errors

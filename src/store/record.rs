@@ -4,13 +4,15 @@
 //! It is two lines of JSON: the *log line* says when and what happened, as the event log shows it; the *state line* what the store
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
-use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
+use crate::model::{Change, Event, Message, MessageId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
 use crate::store::{Answered, DuplicateKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -46,12 +48,14 @@ pub(super) struct Noted {
     pub(super) at: Timestamp,
     /// The message it is about.
     pub(super) message: Option<MessageId>,
+    /// What kind of event.
+    pub(super) stage: Stage,
 }
 
 impl Noted {
     /// What is needed of this one.
     pub(super) fn of(event: &Event) -> Self {
-        Self { at: event.at, message: event.message }
+        Self { at: event.at, message: event.message, stage: event.stage }
     }
 }
 
@@ -83,6 +87,9 @@ pub(super) struct State {
     /// left must continue it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dropped: Option<Beginning>,
+    /// What the program remembers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) notes: BTreeMap<String, Value>,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -173,13 +180,14 @@ pub(super) struct Prepared {
     pub(super) settlements: Vec<Settlement>,
     pub(super) events: Vec<Written<Event>>,
     pub(super) evidence: Evidence,
+    pub(super) notes: BTreeMap<String, Value>,
     pub(super) upkeep: Option<Box<Upkeep>>,
 }
 
 impl Prepared {
     /// Writes what can be written.
     pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
-        let Transaction { inserts, answered, settlements, events, evidence, upkeep } = transaction;
+        let Transaction { inserts, answered, settlements, events, evidence, notes, upkeep } = transaction;
         let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
         Ok(Self {
             inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
@@ -189,6 +197,7 @@ impl Prepared {
             settlements,
             events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
             evidence,
+            notes,
             upkeep,
         })
     }
@@ -202,7 +211,7 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, carried, answers, handed_in, forgotten, dropped, received: _ } =
+        let State { inserts, answered, settled, carried, answers, handed_in, forgotten, dropped, notes, received: _ } =
             &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
         told && carried.is_empty()
@@ -210,6 +219,7 @@ impl Record {
             && handed_in.is_empty()
             && forgotten.is_empty()
             && dropped.is_none()
+            && notes.is_empty()
     }
 
     /// Its two lines.

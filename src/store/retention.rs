@@ -17,6 +17,7 @@ use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
 use crate::store::record::{Noted, Record, Written, unreadable};
 use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, Store, StoreError, Transaction, Upkeep};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What may go.
@@ -119,6 +120,7 @@ impl EmbeddedStore {
         for handed_in in read.handed_in.chunks(PURGE_STEP_MESSAGES) {
             self.carry(Upkeep { handed_in: handed_in.to_vec(), ..Upkeep::default() })?;
         }
+        self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
         self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
@@ -183,6 +185,8 @@ struct Segment {
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
     /// Envelopes that were handed in.
     handed_in: Vec<HandedIn>,
+    /// Names of notes.
+    notes: BTreeSet<String>,
     /// Events, by record.
     events: Vec<(u64, Vec<Noted>)>,
 }
@@ -201,6 +205,7 @@ impl Segment {
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
+            segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
             Ok(())
         })?;

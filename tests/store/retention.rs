@@ -150,6 +150,43 @@ fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
 }
 
 #[test]
+fn what_is_noted_stays_whatever_goes_and_what_is_told_keeps_the_order_of_the_journal() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let event = |n: i64, stage| Event::new(day(10 - n), None, stage, format!("{n}"));
+    let note = |value: &str| BTreeMap::from([("one".to_owned(), serde_json::json!(value))]);
+    let put = |events, notes| drop(store.commit(Transaction { events, notes, ..Transaction::default() }).unwrap());
+    // The wall clock goes backwards meanwhile.
+    put(vec![event(1, Stage::GivenUp), event(2, Stage::Duplicate), event(3, Stage::Discarded)], note("first"));
+    put(Vec::new(), note("second"));
+    put(vec![event(4, Stage::GivenUp)], BTreeMap::new());
+    let told = |store: &EmbeddedStore, after| -> Vec<String> {
+        store.told(after, 9).unwrap().into_iter().map(|logged| logged.event.detail).collect()
+    };
+    let all = store.told((0, u32::MAX), 9).unwrap();
+    assert_eq!(told(&store, (0, u32::MAX)), ["1", "3", "4"]);
+    assert_eq!(told(&store, (all[0].record, all[0].place.event)), ["3", "4"]);
+    assert_eq!(told(&store, (all[2].record, all[2].place.event)), [""; 0]);
+    assert_eq!(store.told((0, u32::MAX), 2).unwrap().len(), 2);
+    drop(store);
+    let store = fixture.try_open(true).unwrap();
+    assert_eq!(told(&store, (0, u32::MAX)), ["1", "3", "4"]);
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(400, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(34)).2 > 90);
+    assert!(!fixture.path().join("journal/00000001.log").exists());
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(store.note("one").unwrap(), Some("second".into()), "{anew}");
+        assert_eq!(store.note("other").unwrap(), None);
+        assert_eq!(told(&store, (0, u32::MAX)), [""; 0], "what went with the log is not told: {anew}");
+    }
+    fixture.assert_whole();
+}
+
+#[test]
 fn a_removal_that_was_broken_off_is_ended_by_the_next_start() {
     let fixture = Fixture::new();
     let (store, old, _) = filled(&fixture);

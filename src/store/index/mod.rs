@@ -19,6 +19,8 @@
 //! | `d` created id, of a message that has ended and has payloads | – |
 //! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
+//! | `t` name | what was noted |
+//! | `u` record number, of an event of which an operator is told | where the journal has that record |
 //! | `z` | the position |
 
 mod stage;
@@ -34,6 +36,7 @@ use crate::store::record::{self, Noted, unreadable};
 use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
@@ -43,7 +46,7 @@ pub(super) use stage::Stage;
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
 /// another format is built again.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -218,6 +221,17 @@ impl Index {
         self.logged(self.keys.below(b"r").rev()).take(limit).map(|logged| Ok(logged?.event)).collect()
     }
 
+    /// Events of which an operator is told, in the order of the journal, behind a record and place in it.
+    pub(super) fn told(&self, (record, n): (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
+        let (start, end) = (Bound::Excluded(told_key(record, n)), Bound::Excluded(b"v".to_vec()));
+        self.logged(self.keys.range(start, end)).take(limit).collect()
+    }
+
+    /// What was noted under a name.
+    pub(super) fn note(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        self.value(&key(b't', &[name.as_bytes()]), "note")
+    }
+
     /// What was dropped of the journal.
     pub(super) fn dropped(&self) -> Result<Option<Beginning>, StoreError> {
         self.value(b"y", "note of what was dropped")
@@ -240,8 +254,7 @@ impl Index {
         let mut batch = Batch::default();
         for (seq, events) in records {
             for (n, event) in (0..).zip(events) {
-                batch.remove(log_key(LogPlace { at: event.at, record: *seq, event: n }));
-                batch.remove(event_key(*seq, n, event.message));
+                event_keys(*seq, n, event).for_each(|key| batch.remove(key));
             }
         }
         self.keys.apply(batch)
@@ -375,12 +388,18 @@ fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
     [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
 }
 
-fn event_key(seq: u64, n: u32, message: Option<MessageId>) -> Vec<u8> {
-    let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
-    match message {
-        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
-        None => key(b'r', &[&seq, &n]),
-    }
+fn event_keys(record: u64, n: u32, event: &Noted) -> impl Iterator<Item = Vec<u8>> {
+    let (seq, place) = (record.to_be_bytes(), n.to_be_bytes());
+    let by_message = match event.message {
+        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &place]),
+        None => key(b'r', &[&seq, &place]),
+    };
+    let told = event.stage.is_told().then(|| told_key(record, n));
+    [log_key(LogPlace { at: event.at, record, event: n }), by_message].into_iter().chain(told)
+}
+
+fn told_key(seq: u64, n: u32) -> Vec<u8> {
+    key(b'u', &[&seq.to_be_bytes(), &n.to_be_bytes()])
 }
 
 fn log_key(place: LogPlace) -> Vec<u8> {

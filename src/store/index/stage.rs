@@ -1,14 +1,15 @@
 //! What a group of transactions changes in the index: the keys of each message before and after.
 
 use super::{
-    Due, ENDED_WITH_PAYLOADS, HELD, Lane, created_key, duplicate_key, envelope_key, event_key, json, key, log_key,
-    tally_key, time_key,
+    Due, ENDED_WITH_PAYLOADS, HELD, Lane, created_key, duplicate_key, envelope_key, event_keys, json, key, tally_key,
+    time_key,
 };
-use crate::model::{Axis, Direction, LogPlace, Message, Outcome};
+use crate::model::{Axis, Direction, Message, Outcome};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::keys::{Batch, Octets};
 use crate::store::record::{Noted, Written};
 use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Changes that become visible together.
@@ -91,12 +92,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Puts what was noted.
+    pub(in crate::store) fn note(&mut self, name: &str, value: &Value) -> Result<(), StoreError> {
+        self.batch.insert(key(b't', &[name.as_bytes()]), json(value, "note")?);
+        Ok(())
+    }
+
     /// Puts the events of a record.
     pub(in crate::store) fn events(&mut self, spot: Spot, events: &[Noted]) {
         let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
         for (n, event) in (0..).zip(events) {
-            self.batch.insert(log_key(LogPlace { at: event.at, record: spot.seq, event: n }), value.clone());
-            self.batch.insert(event_key(spot.seq, n, event.message), value.clone());
+            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key, value.clone()));
         }
     }
 
