@@ -10,7 +10,7 @@
 //! file is for its encryption to hide.
 
 use crate::limits::{ANSWER_KEPT, PURGE_STEP_MESSAGES};
-use crate::model::{Change, Content, Direction, Event, Message, MessageId, Stage, Status, Timestamp};
+use crate::model::{Change, Content, Direction, Event, Message, MessageId, ParticipantId, Stage, Status, Timestamp};
 use crate::store::disk::Disk;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
@@ -120,6 +120,9 @@ impl EmbeddedStore {
         for handed_in in read.handed_in.chunks(PURGE_STEP_MESSAGES) {
             self.carry(Upkeep { handed_in: handed_in.to_vec(), ..Upkeep::default() })?;
         }
+        for routes in read.routes.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { routes: routes.to_vec(), ..Upkeep::default() })?;
+        }
         self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
@@ -185,6 +188,8 @@ struct Segment {
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
     /// Envelopes that were handed in.
     handed_in: Vec<HandedIn>,
+    /// Recipients of whom it says where messages to them go.
+    routes: Vec<ParticipantId>,
     /// Names of notes.
     notes: BTreeSet<String>,
     /// Events, by record.
@@ -205,6 +210,7 @@ impl Segment {
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
+            segment.routes.extend(state.routes.into_iter().map(|(recipient, _)| recipient));
             segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
             Ok(())

@@ -11,8 +11,10 @@
 //! | `w` recipient created id, of a message that waits to be taken | – |
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
+//! | `i` cause created id, of a message whose last problem is of that kind | – |
+//! | `j` recipient | the access point that messages to it go to |
 //! | `k` AS4 message id, party | what was answered |
-//! | `i` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
+//! | `E` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
@@ -23,16 +25,21 @@
 //! | `u` record number, of an event of which an operator is told | where the journal has that record |
 //! | `z` | the position |
 
-mod stage;
+mod key;
+
+pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
+use key::{
+    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end,
+    references, route_key, time_key, told_key,
+};
 
 use crate::model::{
-    Axis, BlobId, Direction, EnvelopeId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, Status, Stream,
-    Timestamp,
+    BlobId, EnvelopeId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
 };
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
 use crate::store::keys::{Batch, Keys, Octets};
-use crate::store::record::{self, Noted, unreadable};
+use crate::store::record::{self, Noted, Written, unreadable};
 use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,11 +49,9 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-pub(super) use stage::Stage;
-
-/// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
+/// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
 /// another format is built again.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -66,6 +71,13 @@ pub(super) struct Index {
     keys: Box<dyn Keys>,
     records: Records,
     tally: Mutex<Tally>,
+}
+
+/// Changes that become visible together.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    batch: Batch,
+    tally: BTreeMap<Vec<u8>, i64>,
 }
 
 /// When work on a message is due, and where it waits for its turn.
@@ -221,6 +233,17 @@ impl Index {
         self.logged(self.keys.below(b"r").rev()).take(limit).map(|logged| Ok(logged?.event)).collect()
     }
 
+    /// The access point that messages to `recipient` go to.
+    pub(super) fn route(&self, recipient: &ParticipantId) -> Result<Option<PartyId>, StoreError> {
+        let route: Option<(ParticipantId, PartyId)> = self.value(&route_key(recipient), "route")?;
+        Ok(route.map(|(_, partner)| partner))
+    }
+
+    /// The access points that messages to recipients go to.
+    pub(super) fn routes(&self) -> impl Iterator<Item = Result<(ParticipantId, PartyId), StoreError>> + '_ {
+        self.keys.below(b"j").map(|entry| parse(&entry?.1, "route"))
+    }
+
     /// Events of which an operator is told, in the order of the journal, behind a record and place in it.
     pub(super) fn told(&self, (record, n): (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
         let (start, end) = (Bound::Excluded(told_key(record, n)), Bound::Excluded(b"v".to_vec()));
@@ -312,129 +335,106 @@ impl Index {
     }
 }
 
-/// Start of the keys of one direction and status.
-pub(super) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
-    key(b's', &[&tally_key(direction, status)])
-}
-
-/// Start of the keys of one text: an identifier, in the form in which it is compared.
-pub(super) fn text_prefix(kind: u8, text: &str) -> Vec<u8> {
-    key(kind, &[text.as_bytes(), &[0]])
-}
-
-/// Time and id as they end the keys of lists.
-pub(super) fn created_key(created_at: Timestamp, id: MessageId) -> Place {
-    let mut place = [0; 24];
-    place[..8].copy_from_slice(&time_key(created_at));
-    place[8..].copy_from_slice(id.0.as_bytes());
-    place
-}
-
-/// The message of a place.
-pub(super) fn id_of(place: &Place) -> MessageId {
-    id_at_end(place)
-}
-
-/// The time of a place.
-pub(super) fn time_of(place: &Place) -> Timestamp {
-    let sorted = place.first_chunk::<8>().copied().unwrap_or_default();
-    let nanos = (u64::from_be_bytes(sorted) ^ (1 << 63)).cast_signed();
-    Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX)
-}
-
-/// Direction and status in a key; the status by its place in [`Status::ALL`].
-pub(super) fn tally_key(direction: Direction, status: Status) -> [u8; 2] {
-    let place = Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::from(u8::MAX));
-    [u8::from(direction == Direction::In), u8::try_from(place).unwrap_or(u8::MAX)]
-}
-
-/// Where a message waits, one of those of a partner or participant.
-pub(super) struct Lane<'a> {
-    pub(super) axis: Axis,
-    pub(super) direction: Direction,
-    pub(super) name: &'a str,
-}
-
-impl<'a> Lane<'a> {
-    /// Start of the keys of an axis.
-    pub(super) fn of_axis(axis: Axis) -> [u8; 2] {
-        [b'l', u8::from(axis == Axis::Participant)]
+impl Stage {
+    /// Puts `new` in the place of `old`.
+    pub(super) fn message(
+        &mut self,
+        old: Option<&Written<Message>>,
+        written: Option<&Written<Message>>,
+    ) -> Result<(), StoreError> {
+        let (old, new) = (old.map(Written::value), written.map(Written::value));
+        let (before, after) = (old.map(references).unwrap_or_default(), new.map(references).unwrap_or_default());
+        for gone in before.iter().filter(|key| !after.contains(key)) {
+            self.batch.remove(gone.clone());
+        }
+        for more in after.into_iter().filter(|key| !before.contains(key)) {
+            match more.first() {
+                Some(b's' | b'l' | b'w' | b'h' | b'd' | b'i') => self.batch.add(more, Octets::default()),
+                _ => self.batch.insert(more, Octets::default()),
+            }
+        }
+        self.due(old, new)?;
+        for gone in old.map(counted).unwrap_or_default() {
+            *self.tally.entry(gone).or_default() -= 1;
+        }
+        for more in new.map(counted).unwrap_or_default() {
+            *self.tally.entry(more).or_default() += 1;
+        }
+        match (old, written) {
+            (_, Some(new)) => self.batch.insert(key(b'm', &[new.value().id.0.as_bytes()]), &*new.json()?),
+            (Some(old), None) => self.batch.remove(key(b'm', &[old.id.0.as_bytes()])),
+            (None, None) => {}
+        }
+        Ok(())
     }
 
-    /// In a tally.
-    pub(super) fn key(&self) -> Vec<u8> {
-        [&Self::of_axis(self.axis), [u8::from(self.direction == Direction::In)].as_slice(), self.name.as_bytes()]
-            .concat()
+    /// Puts when work is due.
+    fn due(&mut self, old: Option<&Message>, new: Option<&Message>) -> Result<(), StoreError> {
+        let (before, after) = (old.and_then(due_key), new.and_then(due_key));
+        if let Some(gone) = before.as_ref().filter(|_| before != after) {
+            self.batch.remove(gone.as_slice());
+        }
+        if let (Some(due), Some((new, at))) = (&after, new.and_then(|new| Some((new, new.next_attempt_at?)))) {
+            let value = json(&Due { at, stream: new.into() }, "time")?;
+            if before == after {
+                self.batch.insert(due.as_slice(), value)
+            } else {
+                self.batch.add(due.as_slice(), value)
+            }
+        }
+        Ok(())
     }
 
-    /// The lane of a key of the tally.
-    pub(super) fn of_key(axis: Axis, key: &'a [u8]) -> Option<Self> {
-        let (direction, name) = key.strip_prefix(&Self::of_axis(axis))?.split_first()?;
-        let direction = if *direction == 0 { Direction::Out } else { Direction::In };
-        Some(Self { axis, direction, name: std::str::from_utf8(name).ok()? })
+    /// Puts what was answered.
+    pub(super) fn answered(
+        &mut self,
+        duplicate: &DuplicateKey,
+        answered: &Written<Answered>,
+    ) -> Result<(), StoreError> {
+        self.batch.insert(duplicate_key(duplicate), &*answered.json()?);
+        Ok(())
     }
 
-    /// Start of the keys of the messages in it.
-    pub(super) fn prefix(&self) -> Vec<u8> {
-        [self.key(), vec![0]].concat()
+    /// Puts where messages to a recipient go.
+    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError> {
+        self.batch.insert(route_key(recipient), json(&(recipient, partner), "route")?);
+        Ok(())
     }
-}
 
-fn envelope_key(from: &ParticipantId, id: &EnvelopeId) -> Vec<u8> {
-    [text_prefix(b'i', &id.folded()).as_slice(), from.folded().as_bytes()].concat()
-}
+    /// Puts which message an envelope made.
+    pub(super) fn handed_in(&mut self, one: &HandedIn) -> Result<(), StoreError> {
+        let value = json(&(one.message, &one.envelope_sha256), "note of an envelope")?;
+        self.batch.insert(envelope_key(&one.from, &one.envelope_id), value);
+        Ok(())
+    }
 
-fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
-    [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
-}
+    /// Puts what was dropped of the journal.
+    pub(super) fn dropped(&mut self, dropped: &Beginning) -> Result<(), StoreError> {
+        self.batch.insert(*b"y", json(dropped, "note of what was dropped")?);
+        Ok(())
+    }
 
-fn event_keys(record: u64, n: u32, event: &Noted) -> impl Iterator<Item = Vec<u8>> {
-    let (seq, place) = (record.to_be_bytes(), n.to_be_bytes());
-    let by_message = match event.message {
-        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &place]),
-        None => key(b'r', &[&seq, &place]),
-    };
-    let told = event.stage.is_told().then(|| told_key(record, n));
-    [log_key(LogPlace { at: event.at, record, event: n }), by_message].into_iter().chain(told)
-}
+    /// Puts what was noted.
+    pub(super) fn note(&mut self, name: &str, value: &Value) -> Result<(), StoreError> {
+        self.batch.insert(key(b't', &[name.as_bytes()]), json(value, "note")?);
+        Ok(())
+    }
 
-fn told_key(seq: u64, n: u32) -> Vec<u8> {
-    key(b'u', &[&seq.to_be_bytes(), &n.to_be_bytes()])
-}
+    /// Puts the events of a record.
+    pub(super) fn events(&mut self, spot: Spot, events: &[Noted]) {
+        let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
+        for (n, event) in (0..).zip(events) {
+            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key, value.clone()));
+        }
+    }
 
-fn log_key(place: LogPlace) -> Vec<u8> {
-    key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
-}
-
-/// The two numbers with which the keys and values of events end.
-fn numbers_at_end(bytes: &[u8]) -> (u64, u32) {
-    let last = bytes.last_chunk::<12>().copied().unwrap_or_default();
-    let (first, second) =
-        (last.first_chunk().copied().unwrap_or_default(), last.last_chunk().copied().unwrap_or_default());
-    (u64::from_be_bytes(first), u32::from_be_bytes(second))
-}
-
-/// Nanoseconds since 1970, so that the order of bytes is the order of time. Times beyond the years
-/// 1677 to 2262 are kept at those ends.
-fn time_key(at: Timestamp) -> [u8; 8] {
-    let nanos = at.as_nanosecond();
-    let clamped = i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX });
-    (clamped.cast_unsigned() ^ (1 << 63)).to_be_bytes()
-}
-
-fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = vec![kind];
-    parts.iter().for_each(|part| key.extend_from_slice(part));
-    key
-}
-
-fn place_at_end(key: &[u8]) -> Place {
-    key.last_chunk().copied().unwrap_or([0; 24])
-}
-
-fn id_at_end(key: &[u8]) -> MessageId {
-    let id = key.last_chunk::<16>().copied().unwrap_or_default();
-    MessageId(uuid::Uuid::from_bytes(id))
+    /// Adds the changes of another one, of other messages, and puts them in order.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.batch.changes.append(&mut other.batch.changes);
+        for (counted, more) in other.tally {
+            *self.tally.entry(counted).or_default() += more;
+        }
+    }
 }
 
 fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {
