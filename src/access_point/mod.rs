@@ -312,7 +312,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "the store or its backup is not fit for that",
             error.to_string(),
         ),
-        StoreError::Damaged { .. } => {
+        StoreError::Damaged { .. } | StoreError::Gone { .. } => {
             Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
         }
         StoreError::Locked { .. } => Problem::new(
