@@ -16,6 +16,7 @@ mod lists;
 mod loss;
 mod retention;
 mod slow;
+mod together;
 #[path = "../support/slow.rs"]
 mod slow_disk;
 mod turns;
