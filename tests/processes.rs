@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod evidence;
 mod kills;
 mod qualification;
 mod support;
@@ -16,8 +17,7 @@ mod traces;
 
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
 
 /// The message of the envelope in the receiver's inbox, once it is there to be read.
@@ -506,82 +506,4 @@ fn the_daemon_notes_the_end_of_the_event_log_elsewhere_and_a_cut_end_is_found_by
     fs::write(&anchors, forged).unwrap();
     let doubted = sluss(&["audit", "verify", &copy, "--anchors", &anchors, "--json"]).ended(1).one();
     assert_eq!(doubted["findings"].as_array().unwrap().last().unwrap()["cause"], "anchor", "{doubted:#}");
-}
-
-/// A package of evidence, and what its own check says of it.
-fn checked(folder: &Path, trusted: &Path) -> Output {
-    Command::new("sh").arg("verify.sh").arg(trusted).current_dir(folder).output().unwrap()
-}
-
-#[test]
-fn evidence_of_a_message_is_checked_with_openssl_and_xmlsec1_alone_and_a_tampered_one_fails() {
-    let world = world();
-    let folder = tempfile::tempdir().unwrap();
-    let (file, _) = document(folder.path(), "bevis.txt", b"the content is not shown");
-    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
-    let received = world.until(SOUTH, "received message", |message| {
-        message["envelope_id"] == sent["envelope_id"] && message["direction"] == "in"
-    });
-    // What is known to a third party: the authority of access points.
-    let trusted = folder.path().join("authority.pem");
-    let text = fs::read_to_string(world.config(NORTH)).unwrap();
-    let anchors = text.lines().find(|line| line.starts_with("access_point_anchor_files")).unwrap();
-    let anchors = anchors.split('"').nth(1).unwrap();
-    fs::copy(world.folder(NORTH).join(anchors), &trusted).unwrap();
-    let tools = ["openssl", "xmlsec1"].iter().all(|tool| {
-        Command::new(tool).arg("--version").output().is_ok() || Command::new(tool).arg("version").output().is_ok()
-    });
-    for (at, id) in [(NORTH, &sent["id"]), (SOUTH, &received["id"])] {
-        let (package, id) = (folder.path().join(at), id.as_str().unwrap());
-        let out = package.display().to_string();
-        let summary = world.at(at, &["audit", "export", "--message", id, "--out", &out]).done().one();
-        assert_eq!((&summary["as4_message"], &summary["as4_receipt"]), (&true.into(), &true.into()), "{summary:#}");
-        world.at(at, &["audit", "export", "--message", id, "--out", &out]).ended(1);
-        let mut all = String::new();
-        for entry in fs::read_dir(package.join("log")).unwrap() {
-            all += &fs::read_to_string(entry.unwrap().path()).unwrap();
-        }
-        assert!(all.contains(id) && all.contains("BEGIN CERTIFICATE"), "the certificate itself is logged: {all}");
-        if !tools {
-            println!("skipped: openssl or xmlsec1 is not here");
-            continue;
-        }
-        let good = checked(&package, &trusted);
-        let (said, errors) = (String::from_utf8_lossy(&good.stdout), String::from_utf8_lossy(&good.stderr));
-        assert!(good.status.success() && said.ends_with("all of it holds\n"), "{at}: {said} {errors}");
-        assert!(said.contains("receipt: its signature holds"), "{said}");
-        tampered(&package, &trusted);
-    }
-    let unknown = ["audit", "export", "--message", "019ac0de-0000-7000-8000-000000000001", "--out"];
-    let nowhere = folder.path().join("nothing").display().to_string();
-    world.at(NORTH, &[&unknown[..], &[&nowhere]].concat()).ended(1);
-}
-
-/// Changes one thing after the other, and expects the check to say so.
-fn tampered(package: &Path, trusted: &Path) {
-    let log = fs::read_dir(package.join("log")).unwrap().next().unwrap().unwrap().path();
-    let chain = fs::read_to_string(package.join("chain.txt")).unwrap();
-    let state = chain.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
-    let references = fs::read_to_string(package.join("message/references.txt")).unwrap();
-    let part = references.split_whitespace().find(|word| word.starts_with("part-")).unwrap();
-    let changes: [(PathBuf, &str, &str, &str); 6] = [
-        (log, ALICE, "0203:mallory.example.se", "is not what the chain says"),
-        (package.join("chain.txt"), &state, &"0".repeat(64), "does not lead to the anchor"),
-        (package.join("anchor.txt"), "record ", "record 1", "the anchor's signature"),
-        (package.join("message/signed-info.xml"), "Reference", "Reverence", "the message's signature"),
-        (package.join("message").join(part), "Id=", "id=", "is not what was signed"),
-        (package.join("receipt.xml"), "<eb:Timestamp>2", "<eb:Timestamp>3", "the AS4 receipt's signature"),
-    ];
-    for (file, from, to, expected) in changes {
-        let whole = fs::read_to_string(&file).unwrap();
-        let changed = whole.replacen(from, to, 1);
-        assert_ne!(whole, changed, "{} has no {from}", file.display());
-        fs::write(&file, changed).unwrap();
-        let bad = checked(package, trusted);
-        let errors = String::from_utf8_lossy(&bad.stderr).into_owned();
-        assert!(!bad.status.success() && errors.contains(expected), "{}: {errors}", file.display());
-        fs::write(&file, whole).unwrap();
-    }
-    let of_another = package.join("certificates/message.pem");
-    assert!(!checked(package, &of_another).status.success(), "another authority is not trusted");
 }

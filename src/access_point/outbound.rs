@@ -214,7 +214,6 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
-        router.store.route(&message.to, Some(&route.party));
         *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
         readdress(router, message).await;
@@ -266,6 +265,7 @@ async fn readdress(router: &Router, message: &mut Message) {
 async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
     let router = Arc::clone(router);
     let work = move || -> Result<Message, SendError> {
+        router.store.route(&message.to, &route.party).map_err(|error| SendError::Own(store_problem(&error)))?;
         let settings = router.settings();
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
         let header = header(&settings, &message, &id, &route, router.now());
@@ -447,21 +447,22 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let now = router.now();
-    let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
+    let lane = Lane::out(message.partner.as_ref().filter(|_| message.is_addressed()));
+    let alone_until = router.note(lane, result.as_ref().err());
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
     let (outcome, next) = outcome(message, &result, router.steady(), &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(retry.end(message.tried_since()).max(next)));
     let answered_meanwhile = outcome == Outcome::GiveUp && is_answered(router, message)?;
-    let event = event(message, outcome, &result, now, answered_meanwhile).known("next_attempt_at", next);
+    let problem = result.as_ref().err().map(SendError::problem);
+    let problem =
+        problem.map(|problem| if outcome == Outcome::GiveUp { final_of(problem, answered_meanwhile) } else { problem });
+    let event = event(message, outcome, &result, now, answered_meanwhile);
+    let event = problem.iter().cloned().fold(event, Event::problem).known("next_attempt_at", next);
     let mut events = vec![event.known("partner_left_alone_until", alone_until.filter(|_| next.is_some()))];
     let mut evidence = Evidence::default();
-    let mut changes = vec![
-        Change::Attempts(message.attempts),
-        Change::Due(next),
-        Change::Error(result.as_ref().err().map(SendError::problem)),
-    ];
+    let mut changes = vec![Change::Attempts(message.attempts), Change::Due(next), Change::Error(problem)];
     if let Ok(receipt) = result {
         evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
         changes.push(Change::As4Receipt(receipt));
@@ -497,8 +498,9 @@ pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
     };
     let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
     for (lane, message) in overdue.map_err(|error| store_problem(&error))? {
-        let problem = suspects.get(&lane).cloned().flatten().or_else(|| message.error.clone());
-        let (stage, detail) = if message.lacks_as4_receipt() {
+        let (problem, answered) = (suspects.get(&lane).cloned().flatten(), message.lacks_as4_receipt());
+        let problem = problem.or_else(|| message.error.clone()).map(|problem| final_of(problem, answered));
+        let (stage, detail) = if answered {
             (Stage::AttemptFailed, RECEIPT_GIVEN_UP)
         } else {
             (Stage::GivenUp, "given up: its partner did not answer for as long as it was to be tried")
@@ -516,6 +518,11 @@ pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
         router.commit(transaction).map_err(|error| store_problem(&error))?;
     }
     Ok(())
+}
+
+/// What ended the attempts of a message, or, where its recipient has `answered`, those for its AS4 receipt alone.
+fn final_of(problem: Problem, answered: bool) -> Problem {
+    if answered { problem.ended(RECEIPT_GIVEN_UP) } else { problem.given_up() }
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.
@@ -586,9 +593,6 @@ fn event(
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)
             .fact("references_matched", receipt.references_matched),
-        Err(error) => {
-            let missing = (outcome != Outcome::Defer).then_some("missing");
-            event.known("as4_receipt", missing).problem(error.problem())
-        }
+        Err(_) => event.known("as4_receipt", (outcome != Outcome::Defer).then_some("missing")),
     }
 }

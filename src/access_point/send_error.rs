@@ -3,7 +3,7 @@
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
-use crate::model::{Cause, Fault, Problem};
+use crate::model::{Cause, Fault, Problem, TRIED_AGAIN};
 use crate::net::NetError;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ impl SendError {
                 Fault::Temporary,
                 "access-point-unreachable",
                 "the receiving access point cannot be reached",
-                format!("{error}; it is tried again by itself: {told}"),
+                format!("{error}; {TRIED_AGAIN}: {told}"),
             )
             .rule("AP-3.2.5.a")
             .ebms("EBMS:0005"),

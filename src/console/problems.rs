@@ -28,11 +28,12 @@ impl ProblemView {
             Lang::Sv if problem.cause() == INCOMPLETE => english,
             Lang::Sv => {
                 let (title, text) = swedish(problem);
+                let text = if problem.given_up { remedy(Some(problem), lang.texts()) } else { text };
                 (title.to_owned(), text.to_owned(), Some(format!("{}: {}", problem.title, problem.detail)))
             }
         };
         let (rule, code) = (problem.rule.clone(), problem.code.clone());
-        Self { title, text, technical, rule, code, passing: problem.fault == Fault::Temporary }
+        Self { title, text, technical, rule, code, passing: problem.fault == Fault::Temporary && !problem.given_up }
     }
 }
 
@@ -334,6 +335,13 @@ mod tests {
             (english.title.as_str(), english.text.as_str(), english.technical),
             ("The participant is not registered", "found x", None)
         );
+        let t = Lang::Sv.texts();
+        let detail = format!("no answer; {}: ask", crate::model::TRIED_AGAIN);
+        let down = Problem::new(Fault::Temporary, "access-point-unreachable", "x", detail);
+        let (waits, dead) = (ProblemView::new(&down, Lang::Sv), ProblemView::new(&down.given_up(), Lang::Sv));
+        assert_eq!((waits.text.as_str(), waits.passing), ("Meddelandet skickas om av sig självt.", true));
+        assert_eq!((dead.text.as_str(), dead.passing), (t.remedy_reach, false), "nothing is sent by itself any more");
+        assert!(!dead.technical.unwrap().contains("by itself"));
         let unknown = Problem::new(Fault::Temporary, "of-tomorrow", "x", "y");
         assert_eq!(title(&unknown, Lang::Sv), "Tillfälligt fel");
     }

@@ -30,7 +30,7 @@ pub use message::{
     SignedReference,
 };
 pub use priority::Priority;
-pub use problem::{Fault, Problem};
+pub use problem::{Fault, Problem, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};

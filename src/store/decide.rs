@@ -1,7 +1,7 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Timestamp};
+use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
@@ -18,6 +18,7 @@ pub(super) struct Group<'a> {
     index: &'a Index,
     answered: HashMap<DuplicateKey, Written<Answered>>,
     messages: HashMap<MessageId, Version>,
+    routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
     notes: BTreeMap<String, Value>,
     /// Events by record.
@@ -58,6 +59,7 @@ impl<'a> Group<'a> {
             index,
             answered: HashMap::new(),
             messages: HashMap::new(),
+            routes: HashMap::new(),
             dropped: None,
             notes: BTreeMap::new(),
             events: Vec::new(),
@@ -91,6 +93,7 @@ impl<'a> Group<'a> {
         }
         // Held until the messages are marked: no claim may come between the look at a lease and that.
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        record.state.routes = transaction.routes;
         for settlement in transaction.settlements {
             record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
@@ -126,6 +129,7 @@ impl<'a> Group<'a> {
             }
         }
         self.released.extend(draft.released);
+        self.routes.extend(state.routes);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
         self.notes.extend(state.notes);
@@ -151,6 +155,7 @@ impl<'a> Group<'a> {
             stage.append(part?);
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
@@ -162,6 +167,11 @@ impl<'a> Group<'a> {
     /// Changed messages as they are now.
     pub(super) fn changed(&self) -> impl Iterator<Item = &Message> {
         self.messages.values().filter_map(|version| version.new.as_ref()).map(Written::value)
+    }
+
+    /// Where messages to recipients go from now on.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&ParticipantId, &PartyId)> {
+        self.routes.iter()
     }
 
     /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
@@ -231,8 +241,13 @@ impl<'a> Group<'a> {
                 changes.push(Change::Due(None));
             }
         }
-        let settled = Settled { id, status, changes };
-        let new = settled.clone().on(current.clone(), now);
+        let mut settled = Settled { id, status, changes };
+        let mut new = settled.clone().on(current.clone(), now);
+        let route = self.routes.get(&current.to).or_else(|| queue.route_of(&current.to));
+        if let Some(change) = current.awaited_partner(&new, route) {
+            settled.changes.push(change.clone());
+            new.apply(change);
+        }
         draft.put(Some(written), Written::later(new));
         Ok(settled)
     }
@@ -250,6 +265,14 @@ impl<'a> Group<'a> {
         }
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
+        }
+        for recipient in upkeep.routes {
+            let route = self
+                .routes
+                .get(&recipient)
+                .cloned()
+                .map_or_else(|| self.index.route(&recipient), |one| Ok(Some(one)))?;
+            record.state.routes.extend(route.map(|route| (recipient, route)));
         }
         for name in upkeep.notes {
             let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;

@@ -251,12 +251,13 @@ impl EmbeddedStore {
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
         let until = last.map_or(until, |last| last.max(until));
         queue.hold(id, until);
-        Ok(Message { lease_until: Some(until), ..message })
+        Ok(Message { lease_until: Some(until), partner: partner_of(queue, &message), ..message })
     }
 
-    /// Adds what is only in memory.
-    fn with_lease(&self, message: Message) -> Message {
-        Message { lease_until: self.queue().lease(message.id), ..message }
+    /// Adds what is known of it beside what is stored.
+    fn completed(&self, message: Message) -> Message {
+        let queue = self.queue();
+        Message { lease_until: queue.lease(message.id), partner: partner_of(&queue, &message), ..message }
     }
 }
 
@@ -296,8 +297,12 @@ impl Store for EmbeddedStore {
         }
     }
 
-    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>) {
-        self.queue().route(recipient, partner);
+    fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError> {
+        if self.queue().route_of(recipient) == Some(partner) {
+            return Ok(());
+        }
+        self.commit(Transaction { routes: vec![(recipient.clone(), partner.clone())], ..Transaction::default() })
+            .map(drop)
     }
 
     fn lanes(&self) -> Vec<LaneLoad> {
@@ -318,22 +323,22 @@ impl Store for EmbeddedStore {
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.with_lease(message)))
+        Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.completed(message)))
     }
 
     fn page(&self, query: &Query) -> Result<Page, StoreError> {
         let page = self.shared.heed(query::page(&self.shared.index, query))?;
-        Ok(Page { messages: page.messages.into_iter().map(|message| self.with_lease(message)).collect(), ..page })
+        Ok(Page { messages: page.messages.into_iter().map(|message| self.completed(message)).collect(), ..page })
     }
 
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
         let waiting = self.shared.heed(query::waiting(&self.shared.index, participant, after))?;
-        Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
+        Ok(waiting.into_iter().map(|message| self.completed(message)).collect())
     }
 
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
         let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
-        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+        Ok(failed.into_iter().map(|message| self.completed(message)).collect())
     }
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
@@ -429,6 +434,12 @@ impl Drop for EmbeddedStore {
     }
 }
 
+/// The other access point of a message: while it waits unpacked, the one that is known of its recipient.
+fn partner_of(queue: &Queue, message: &Message) -> Option<PartyId> {
+    let known = message.awaits_route().then(|| queue.route_of(&message.to)).flatten();
+    known.or(message.partner.as_ref()).cloned()
+}
+
 /// Is told up to where the index has been brought.
 pub type Tell<'a> = &'a mut dyn FnMut(&Position);
 
@@ -471,6 +482,10 @@ fn open_files_telling(
     orphans.iter().try_for_each(|blob| if whole { blobs.remove(*blob) } else { blobs.set_aside(*blob) })?;
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
+    for route in index.routes() {
+        let (recipient, partner) = route?;
+        queue.route(&recipient, &partner);
+    }
     for due in index.due() {
         let (id, due) = due?;
         queue.schedule(id, due.stream, None, Some(due.at));

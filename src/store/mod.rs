@@ -223,6 +223,8 @@ pub struct Upkeep {
     carry: Vec<MessageId>,
     /// Answers that are written again.
     answers: Vec<(DuplicateKey, Answered)>,
+    /// Recipients of whom it is written again where messages to them go.
+    routes: Vec<ParticipantId>,
     /// Messages that go, as far as they have ended.
     forget: Vec<MessageId>,
     /// Notes that are written again, as far as they are still there.
@@ -244,6 +246,9 @@ pub struct Transaction {
     pub events: Vec<Event>,
     /// What proves them.
     pub evidence: Evidence,
+    /// Unpacked messages to these recipients go to these access points from now on, and wait in their lanes.
+    #[serde(default)]
+    pub routes: Vec<(ParticipantId, PartyId)>,
     /// What the program remembers beside messages, by name: each takes the place of what was there.
     pub notes: BTreeMap<String, serde_json::Value>,
     /// What the store does about its own size.
@@ -328,8 +333,13 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<(Lane, Message)>, StoreError>;
     /// Gives a claim back, as if it had not been taken.
     fn unclaim(&self, id: MessageId, claim: Timestamp);
-    /// Unpacked messages to `recipient` go to this access point, and wait in its lane; `None`: that is no longer known.
-    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
+    /// Unpacked messages to `recipient` go to this access point, and wait in its lane. Durable when it returns; costs nothing where
+    /// it is known already. Whoever reads such a message finds the access point as its partner.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::commit`].
+    fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError>;
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.

@@ -170,9 +170,14 @@ impl Queue {
         self.turns.due()
     }
 
-    /// Unpacked messages to `recipient` belong to this access point's lane from now on; `None`: it has to be looked up again.
-    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: Option<&PartyId>) {
-        if self.routes.get(recipient) == partner {
+    /// The access point of `recipient`, where it is known.
+    pub(super) fn route_of(&self, recipient: &ParticipantId) -> Option<&PartyId> {
+        self.routes.get(recipient)
+    }
+
+    /// Unpacked messages to `recipient` belong to this access point's lane from now on.
+    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) {
+        if self.routes.get(recipient) == Some(partner) {
             return;
         }
         let flying: Vec<MessageId> = self.leases.iter().map(|(_, id)| *id).collect();
@@ -198,10 +203,7 @@ impl Queue {
                 None,
             );
         }
-        match partner {
-            Some(partner) => drop(self.routes.insert(recipient.clone(), partner.clone())),
-            None => drop(self.routes.remove(recipient)),
-        }
+        self.routes.insert(recipient.clone(), partner.clone());
         for (stream, (waiting, in_flight)) in moving.iter().zip(&counts) {
             let due = self.streams.get(stream).and_then(|set| set.first()).map(|(at, _)| *at);
             self.moved(

@@ -4,7 +4,7 @@
 //! It is two lines of JSON: the *log line* says when and what happened, as the event log shows it; the *state line* what the store
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
-use crate::model::{Change, Event, Message, MessageId, Stage, Status, Timestamp};
+use crate::model::{Change, Event, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
 use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
@@ -77,6 +77,9 @@ pub(super) struct State {
     /// Answers, written again for the same reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) answers: Vec<(DuplicateKey, Written<Answered>)>,
+    /// Where messages to these recipients go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) routes: Vec<(ParticipantId, PartyId)>,
     /// Messages that are no longer kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) forgotten: Vec<MessageId>,
@@ -177,6 +180,7 @@ pub(super) struct Prepared {
     pub(super) settlements: Vec<Settlement>,
     pub(super) events: Vec<Written<Event>>,
     pub(super) evidence: Evidence,
+    pub(super) routes: Vec<(ParticipantId, PartyId)>,
     pub(super) notes: BTreeMap<String, Value>,
     pub(super) upkeep: Option<Box<Upkeep>>,
 }
@@ -184,7 +188,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Writes what can be written.
     pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
-        let Transaction { inserts, answered, settlements, events, evidence, notes, upkeep } = transaction;
+        let Transaction { inserts, answered, settlements, events, evidence, routes, notes, upkeep } = transaction;
         let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
         Ok(Self {
             inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
@@ -194,6 +198,7 @@ impl Prepared {
             settlements,
             events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
             evidence,
+            routes,
             notes,
             upkeep,
         })
@@ -208,11 +213,12 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, carried, answers, forgotten, dropped, notes, received: _ } =
+        let State { inserts, answered, settled, carried, answers, routes, forgotten, dropped, notes, received: _ } =
             &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
         told && carried.is_empty()
             && answers.is_empty()
+            && routes.is_empty()
             && forgotten.is_empty()
             && dropped.is_none()
             && notes.is_empty()

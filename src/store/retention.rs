@@ -10,7 +10,7 @@
 //! file is for its encryption to hide.
 
 use crate::limits::{ANSWER_KEPT, PURGE_STEP_MESSAGES};
-use crate::model::{Change, Content, Direction, Event, Message, MessageId, Stage, Status, Timestamp};
+use crate::model::{Change, Content, Direction, Event, Message, MessageId, ParticipantId, Stage, Status, Timestamp};
 use crate::store::disk::Disk;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
@@ -117,6 +117,9 @@ impl EmbeddedStore {
             });
             self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
         }
+        for routes in read.routes.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { routes: routes.to_vec(), ..Upkeep::default() })?;
+        }
         self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
@@ -180,6 +183,8 @@ struct Segment {
     messages: Vec<MessageId>,
     /// Answers, and when they were given, where that is told here.
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// Recipients of whom it says where messages to them go.
+    routes: Vec<ParticipantId>,
     /// Names of notes.
     notes: BTreeSet<String>,
     /// Events, by record.
@@ -198,6 +203,7 @@ impl Segment {
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
+            segment.routes.extend(state.routes.into_iter().map(|(recipient, _)| recipient));
             segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
             Ok(())

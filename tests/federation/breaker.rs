@@ -2,7 +2,7 @@
 
 use super::site::{PEER, Site};
 use sluss::access_point::Condition;
-use sluss::model::{Fault, LogQuery, Stage, Status, Warrant};
+use sluss::model::{Fault, LogQuery, MessageId, Query, Stage, Status, Warrant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_once_for_a_reason() {
@@ -34,4 +34,42 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
     let journey = site.router.journey(sent.id).await.unwrap();
     let retried = journey.iter().find(|event| event.stage == Stage::Retried).expect("with the message as well");
     assert_eq!(retried.facts["actor"], "kim");
+}
+
+/// AP-3.4.1.t01, AP-3.2.3.c: what waits for a partner that is down is found by its name before it was packed and after it was
+/// given up, and nothing says of a dead letter that it is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_partner_that_is_down_and_what_ends_by_that_is_found_by_its_name() {
+    let change = |text: String| {
+        let text = text.replace("pause_seconds = 1\n", "pause_seconds = 4\n");
+        text.replace("[breaker]\n", "[retry]\nretries = 1\ngive_up_after_seconds = 4\n\n[breaker]\n")
+    };
+    let site = Site::start_with(change).await;
+    let send = || site.service.send(super::draft(&site, site.bob.as_str()), Vec::new());
+    let tried = send().await.unwrap().id;
+    site.wait(tried, |message| message.status == Status::ScheduledForResend).await;
+    let (second, third) = (send().await.unwrap().id, send().await.unwrap().id);
+    let found = async |statuses: Vec<Status>| {
+        let query = Query { partner: Some(PEER.parse().unwrap()), statuses, ..Query::default() };
+        let found = site.router.list(query).await.unwrap();
+        found.iter().map(|message| message.id).collect::<Vec<MessageId>>()
+    };
+    assert_eq!(found(vec![Status::Submitted]).await, [third, second], "neither is packed");
+    let mut unpacked = 0;
+    for id in [tried, second, third] {
+        let dead = site.wait(id, |message| message.status == Status::MessageExchangeError).await;
+        assert_eq!(dead.partner.unwrap().as_str(), PEER);
+        unpacked += usize::from(dead.as4_message_id.is_none());
+        let journey = site.router.journey(id).await.unwrap();
+        let given_up = journey.iter().find(|event| event.stage == Stage::GivenUp).unwrap();
+        assert_eq!(given_up.facts["partner"], PEER);
+        for problem in [dead.error.as_ref().unwrap(), given_up.problem.as_ref().unwrap()] {
+            assert!(problem.given_up && !problem.detail.contains("by itself"), "{problem}");
+            assert!(problem.detail.contains("sluss queue retry"), "{problem}");
+        }
+    }
+    assert!(unpacked > 0, "some were given up without an attempt");
+    assert_eq!(found(vec![Status::MessageExchangeError]).await, [third, second, tried]);
+    let (notices, _) = site.router.notices(&site.alice, None).await.unwrap();
+    assert!(notices.len() == 3 && notices.iter().all(|told| told.error.as_ref().unwrap().given_up), "{notices:?}");
 }

@@ -15,6 +15,7 @@ mod damage;
 mod lists;
 mod retention;
 mod slow;
+mod together;
 #[path = "../support/slow.rs"]
 mod slow_disk;
 mod turns;

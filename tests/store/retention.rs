@@ -1,6 +1,6 @@
 //! What is no longer to be kept goes, and nothing else.
 
-use crate::{duplicate, hash, settle, with_envelope};
+use crate::{duplicate, hash, message, settle, with_envelope};
 use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
@@ -146,6 +146,21 @@ fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
         // What waited still waits, and can go on.
         let claim = store.claim(Timestamp::now(), std::time::Duration::from_secs(1)).unwrap().unwrap();
         assert!(!claim.status.is_final() && before.contains_key(&claim.id));
+    }
+}
+
+/// AS4-2.7: whoever sends again within the time in which a message is taken at all gets the first AS4 receipt, whatever went.
+#[test]
+fn an_as4_receipt_that_may_be_asked_for_again_keeps_its_text() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(20, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(10)).2 > 90);
+    for n in 0..110 {
+        let (key, first) = duplicate(n);
+        assert_eq!(store.answered(&key).unwrap().unwrap().body, first.body, "{n}");
     }
 }
 
@@ -298,6 +313,29 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
     fixture.assert_whole();
     drop(store);
     check(&fixture.try_open(true).unwrap());
+}
+
+/// Which access point a recipient has is not forgotten with the record that said so.
+#[test]
+fn what_waits_for_an_access_point_is_still_its_own_when_the_log_of_its_route_went() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let waits = Message { partner: None, to: "0203:carl.example.se".parse().unwrap(), ..message() };
+    let party = "AP0007-ROUTE".parse().unwrap();
+    store.route(&waits.to, &"AP0006-BEFORE".parse().unwrap()).unwrap();
+    store.route(&waits.to, &party).unwrap();
+    drop(store);
+    let (store, ..) = filled(&fixture);
+    assert!(purge(&store, log_before(34)).2 > 90);
+    assert!(!fixture.path().join("journal/00000001.log").exists());
+    store.commit(Transaction { inserts: vec![waits.clone()], ..Transaction::default() }).unwrap();
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(store.message(waits.id).unwrap().unwrap().partner.as_ref(), Some(&party), "{anew}");
+        let query = Query { partner: Some(party.clone()), ..Query::default() };
+        assert_eq!(store.list(&query).unwrap().len(), 1, "{anew}");
+    }
 }
 
 fn cancelled(id: MessageId) -> Settlement {

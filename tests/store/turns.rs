@@ -121,7 +121,7 @@ pub(crate) fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: 
         lanes
     };
     assert_eq!(lanes(), [("look-up".to_owned(), 2, 1)]);
-    store.route(&claimed.to, Some(&"AP0002-LIVE".parse().unwrap()));
+    store.route(&claimed.to, &"AP0002-LIVE".parse().unwrap()).unwrap();
     assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 1)]);
     done(store.commit(settle(settlement(&claimed, Some(Outcome::GiveUp)))));
     done(store.commit(settle(Settlement {
@@ -130,8 +130,12 @@ pub(crate) fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: 
         ..settlement(&claimed, None)
     })));
     assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 0)]);
-    store.route(&claimed.to, None);
-    assert_eq!(lanes(), [("look-up".to_owned(), 2, 0)]);
+    store.route(&claimed.to, &"AP0003-MOVED".parse().unwrap()).unwrap();
+    assert_eq!(lanes(), [("AP0003-MOVED".to_owned(), 2, 0)]);
+    drop(store);
+    let store = open();
+    let lanes: Vec<_> = store.lanes().into_iter().map(|load| (load.lane.to_string(), load.waiting)).collect();
+    assert_eq!(lanes, [("AP0003-MOVED".to_owned(), 2)], "where a recipient is outlives a restart");
 }
 
 pub(crate) fn who_waits_for_room_goes_in_the_order_of_coming(open: Open<'_>) {
