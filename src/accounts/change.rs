@@ -98,7 +98,7 @@ impl Entry {
     }
 
     fn rights(&self) -> String {
-        let locked = self.locked.then_some(", locked").unwrap_or_default();
+        let locked = if self.locked { ", locked" } else { "" };
         let participants = self.participants.iter().map(|participant| format!(" {participant}")).collect::<String>();
         format!("{}{locked}{participants}", self.role.word())
     }
