@@ -126,7 +126,9 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
 fn a_test_message_is_receipted_and_not_delivered() {
     let world = world();
     let before = world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len();
-    let answered = world.at(NORTH, &["ping", BOB]).done().one();
+    let answered = world.at(NORTH, &["ping", BOB, "--reason", "is it back"]).done().one();
+    let events = world.at(NORTH, &["audit", "list", "--stage", "receipted", "--actor", "owner"]).done().lines;
+    assert!(events.iter().any(|event| event["facts"]["reason"] == "is it back"), "{events:?}");
     assert_eq!(answered["party"], SOUTH);
     assert!(answered["signed_by"].as_str().unwrap().contains(SOUTH), "{answered}");
     assert!(answered["url"].as_str().unwrap().starts_with("http"), "{answered}");

@@ -40,7 +40,7 @@ use inbound::Gate;
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
-pub use operate::{Action, Warrant};
+pub use operate::Action;
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
