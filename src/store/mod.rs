@@ -55,6 +55,16 @@ pub enum StoreError {
         /// Segment, offset and record.
         place: Place,
     },
+    /// The journal is not there, or has nothing, and other files of the store say that it had something.
+    #[error(
+        "the journal in {journal} is gone: {what}. Nothing was begun in its place. Bring its files back, or restore the last backup into an empty folder (`sluss store restore`); whoever means to begin an empty store first moves index, index.state and blobs aside"
+    )]
+    Gone {
+        /// The journal's folder.
+        journal: String,
+        /// What is missing, and what says so.
+        what: String,
+    },
     /// A backup is not whole, or the place for it is not free.
     #[error("{0}")]
     Unfit(String),

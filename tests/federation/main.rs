@@ -19,10 +19,10 @@ mod slow_disk;
 mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
-use sluss::access_point::{Action, Partner, Recorder, Settings, Warrant};
+use sluss::access_point::{Action, Partner, Recorder, Settings};
 use sluss::inspect::as4;
 use sluss::message_service::Draft;
-use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock};
+use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock, Warrant};
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 use std::time::Duration;
