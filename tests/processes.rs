@@ -15,6 +15,7 @@ mod qualification;
 mod support;
 mod traces;
 
+use evidence::copied;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -125,7 +126,9 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
 fn a_test_message_is_receipted_and_not_delivered() {
     let world = world();
     let before = world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len();
-    let answered = world.at(NORTH, &["ping", BOB]).done().one();
+    let answered = world.at(NORTH, &["ping", BOB, "--reason", "is it back"]).done().one();
+    let events = world.at(NORTH, &["audit", "list", "--stage", "receipted", "--actor", "owner"]).done().lines;
+    assert!(events.iter().any(|event| event["facts"]["reason"] == "is it back"), "{events:?}");
     assert_eq!(answered["party"], SOUTH);
     assert!(answered["signed_by"].as_str().unwrap().contains(SOUTH), "{answered}");
     assert!(answered["url"].as_str().unwrap().starts_with("http"), "{answered}");
@@ -520,4 +523,34 @@ fn the_daemon_notes_the_end_of_the_event_log_elsewhere_and_a_cut_end_is_found_by
     fs::write(&anchors, forged).unwrap();
     let doubted = sluss(&["audit", "verify", &copy, "--anchors", &anchors, "--json"]).ended(1).one();
     assert_eq!(doubted["findings"].as_array().unwrap().last().unwrap()["cause"], "anchor", "{doubted:#}");
+}
+
+#[test]
+fn a_daemon_begins_no_empty_store_where_its_journal_is_gone() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = world.serve(THIRD);
+    let (file, _) = document(folder.path(), "kvar.txt", b"kept");
+    world.at(THIRD, &["send", "--from", DAVID, "--to", BOB, "--wait=60s", &file]).done();
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success());
+    let journal = world.folder(THIRD).join("data/journal");
+    let aside = folder.path().join("journal");
+    let segments: Vec<_> = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    copied(&journal, &aside);
+    segments.iter().for_each(|name| fs::remove_file(journal.join(name)).unwrap());
+    let looked = world.at(THIRD, &["store", "verify"]).ended(1).one();
+    assert_eq!((&looked["whole"], &looked["records"]), (&false.into(), &0.into()), "{looked:#}");
+    let looked = world.at(THIRD, &["audit", "verify"]).ended(1).one();
+    assert_eq!(looked["findings"][0]["cause"], "end-cut", "{looked:#}");
+    let refused = world.at(THIRD, &["serve"]).ended(1).error();
+    assert_eq!(refused["type"], "urn:sluss:problem:store-damaged", "{refused:#}");
+    let said = refused["detail"].as_str().unwrap();
+    assert!(said.contains("is gone: it has no record, and had") && said.contains("`sluss store restore`"), "{said}");
+    assert_eq!(fs::read_dir(&journal).unwrap().count(), 0, "nothing was begun");
+    copied(&aside, &journal);
+    let looked = world.at(THIRD, &["store", "verify"]).done().one();
+    assert_eq!(looked["whole"], true, "{looked:#}");
+    drop(world.serve(THIRD));
 }

@@ -4,11 +4,12 @@ use super::extract::{NoQuery, Parted, Strict, id, optional_id, order};
 use super::problem::{ProblemAnswer, usage};
 use super::shapes::{Journey, PartnersPage, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
-use crate::access_point::{Action, PartnerState, Warrant};
+use crate::access_point::{Action, PartnerState};
 use crate::accounts::Actor;
 use crate::limits::{LIST_EVENTS_MAX, LIST_MESSAGES_MAX, LIST_PARTNERS_MAX};
 use crate::model::{
     Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, StatusGroup, SystemClock, Timestamp,
+    Warrant,
 };
 use axum::Json;
 use axum::body::Body;
@@ -246,15 +247,18 @@ pub(super) async fn lookup(
 pub(super) struct PingQuery {
     participant: String,
     document_type: Option<String>,
+    reason: Option<String>,
 }
 
 /// `POST ping`: a test message to a participant's access point, and its AS4 receipt checked.
 pub(super) async fn ping(
     State(state): State<ApiState>,
+    Extension(actor): Extension<Actor>,
     Strict(query): Strict<PingQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let document_type = query.document_type.as_deref().map_or_else(DocumentType::sdk_message, document_type);
-    let ping = state.access_point.ping(&id(&query.participant)?, &document_type).await?;
+    let warrant = Warrant::new(actor.name(), query.reason.as_deref().unwrap_or("none was given"))?;
+    let ping = state.access_point.ping(&id(&query.participant)?, &document_type, &warrant).await?;
     Ok(Json(ping).into_response())
 }
 

@@ -96,6 +96,9 @@ pub(super) enum Command {
         /// By the route of this document type. Default: the SDK message.
         #[arg(long, value_name = "ID")]
         document_type: Option<String>,
+        /// Why; it is kept with the event.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// The queue.
     Queue {
@@ -331,8 +334,8 @@ pub(super) async fn run(
         Command::Lookup { participant, document_type, fresh } => {
             lookup(&remote, &LookupOptions { participant, document_type, fresh }, out).await
         }
-        Command::Ping { participant, document_type } => {
-            ping(&remote, &participant, document_type.as_deref(), out).await
+        Command::Ping { participant, document_type, reason } => {
+            ping(&remote, &participant, (document_type, reason), out).await
         }
         Command::Queue { command: QueueCommand::List { conditions, limit, after } } => {
             let after = after.as_deref().map(message_id).transpose()?;

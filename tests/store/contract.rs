@@ -79,6 +79,7 @@ on_every_store!(
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
     who_waits_for_room_goes_in_the_order_of_coming,
+    one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once,
     an_unknown_message_cannot_be_settled,
     an_operator_waits_for_the_end_of_an_attempt,
     what_is_held_is_not_due_until_it_is_released,
@@ -502,6 +503,46 @@ fn the_same_message_is_inserted_once(open: Open<'_>) {
     let both = Transaction { inserts: vec![twice.clone(), twice.clone()], ..Transaction::default() };
     assert!(matches!(store.commit(both), Err(StoreError::Exists(_))));
     assert!(store.message(twice.id).unwrap().is_none());
+}
+
+/// XHE-2.2.t03: the store decides, since only it knows what is on its way to the disk.
+fn one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once(open: Open<'_>) {
+    let store = open();
+    let sent = Message { envelope_sha256: "of its bytes".into(), ..message() };
+    let again = |n: usize| {
+        let id = sent.envelope_id.to_string();
+        let id = if n % 2 == 0 { id } else { id.to_uppercase() };
+        Message { id: MessageId::now(), envelope_id: id.parse().unwrap(), ..sent.clone() }
+    };
+    let start = std::sync::Barrier::new(8);
+    let outcomes: Vec<(MessageId, Result<Committed, StoreError>)> = std::thread::scope(|scope| {
+        let hand_in = |n| {
+            let (store, start, message) = (&*store, &start, again(n));
+            scope.spawn(move || {
+                start.wait();
+                (message.id, store.commit(insert(&message)))
+            })
+        };
+        let threads: Vec<_> = (0..8).map(hand_in).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let taken: Vec<MessageId> = outcomes.iter().filter(|(_, one)| one.is_ok()).map(|(id, _)| *id).collect();
+    let [first] = taken.as_slice() else { panic!("{outcomes:?}") };
+    let is_known = |outcome: &Result<Committed, StoreError>| {
+        let Err(StoreError::HandedIn(known)) = outcome else { return false };
+        (known.message, known.envelope_sha256.as_str()) == (*first, "of its bytes")
+    };
+    assert!(outcomes.iter().all(|(id, outcome)| id == first || is_known(outcome)), "{outcomes:?}");
+    drop(store);
+    let store = open();
+    assert!(is_known(&store.commit(insert(&again(1)))));
+    let own = Message { id: MessageId::now(), ..message() };
+    let same = Message { id: MessageId::now(), ..own.clone() };
+    let both = Transaction { inserts: vec![own, same], ..Transaction::default() };
+    assert!(matches!(store.commit(both), Err(StoreError::HandedIn(_))), "also within one transaction");
+    done(store.commit(insert(&Message { from: "0203:other.example.se".parse().unwrap(), ..again(0) })));
+    done(store.commit(insert(&Message { direction: Direction::In, status: Status::Received, ..again(0) })));
+    assert_eq!(store.list(&sluss::model::Query::default()).unwrap().len(), 3);
 }
 
 fn an_unknown_message_cannot_be_settled(open: Open<'_>) {

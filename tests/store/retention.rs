@@ -1,7 +1,7 @@
 //! What is no longer to be kept goes, and nothing else.
 
 use crate::{duplicate, hash, message, settle, with_envelope};
-use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Timestamp};
+use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
 use sluss::store::{EmbeddedStore, Retention, Settlement, Store, StoreError, Transaction};
@@ -146,6 +146,21 @@ fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
         // What waited still waits, and can go on.
         let claim = store.claim(Timestamp::now(), std::time::Duration::from_secs(1)).unwrap().unwrap();
         assert!(!claim.status.is_final() && before.contains_key(&claim.id));
+    }
+}
+
+/// AS4-2.7: whoever sends again within the time in which a message is taken at all gets the first AS4 receipt, whatever went.
+#[test]
+fn an_as4_receipt_that_may_be_asked_for_again_keeps_its_text() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(20, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(10)).2 > 90);
+    for n in 0..110 {
+        let (key, first) = duplicate(n);
+        assert_eq!(store.answered(&key).unwrap().unwrap().body, first.body, "{n}");
     }
 }
 
@@ -298,6 +313,35 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
     fixture.assert_whole();
     drop(store);
     check(&fixture.try_open(true).unwrap());
+}
+
+/// An envelope is sent once, for ever: its id is known when its message and the record of its beginning are gone.
+#[test]
+fn an_envelope_stays_known_when_its_message_and_its_record_are_gone() {
+    let fixture = Fixture::new();
+    let (store, old, _) = filled(&fixture);
+    let again = |store: &EmbeddedStore, first: &Message| {
+        let id = MessageId::now();
+        let again = Message { id, envelope: None, status: Status::Submitted, ..first.clone() };
+        let outcome = store.commit(Transaction { inserts: vec![again], ..Transaction::default() });
+        assert!(
+            matches!(&outcome, Err(StoreError::HandedIn(known)) if known.message == first.id && id != first.id),
+            "{outcome:?}"
+        );
+    };
+    let check = |store: &EmbeddedStore| old.iter().for_each(|first| again(store, first));
+    purge(&store, Retention { messages_before: Some(day(399)), log_before: Some(day(34)), ..Retention::default() });
+    assert_eq!((store.message(old[0].id).unwrap(), store.events(old[0].id).unwrap()), (None, Vec::new()));
+    check(&store);
+    // What was named again goes to another segment when its own one goes.
+    fixture.clock.0.store(800, Ordering::Relaxed);
+    purge(&store, log_before(500));
+    fixture.put(&store, 900, false);
+    fixture.clock.0.store(900, Ordering::Relaxed);
+    purge(&store, log_before(850));
+    check(&store);
+    drop(store);
+    [false, true].into_iter().for_each(|anew| check(&fixture.try_open(anew).unwrap()));
 }
 
 /// Which access point a recipient has is not forgotten with the record that said so.
