@@ -357,6 +357,12 @@ pub const LOGIN_LINKS_MAX: usize = 64;
 /// How long a one-time log-in can be used.
 pub const LOGIN_LINK_KEPT: Duration = Duration::from_secs(5 * 60);
 
+/// How often it is looked whether accounts were changed, for the event log.
+pub const ACCOUNTS_LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Most changes of accounts that wait for a daemon that records them.
+pub const ACCOUNT_CHANGES_MAX: usize = 1000;
+
 /// Largest file of accounts, in bytes: some thousands of them.
 pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 

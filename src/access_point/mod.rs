@@ -40,7 +40,7 @@ use inbound::{Delays, Gate};
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
-pub use operate::{Action, Warrant};
+pub use operate::Action;
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
@@ -314,7 +314,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "the store or its backup is not fit for that",
             error.to_string(),
         ),
-        StoreError::Damaged { .. } => {
+        StoreError::Damaged { .. } | StoreError::Gone { .. } => {
             Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
         }
         StoreError::Locked { .. } => Problem::new(

@@ -4,10 +4,12 @@
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::{Kept, Unread};
 use super::worker::{self, Claimed};
-use super::{Action, Handled, Router, SendError, Warrant, operate, outbound, queries};
+use super::{Action, Handled, Router, SendError, operate, outbound, queries};
 use crate::as4::Answer;
 use crate::limits;
-use crate::model::{As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem};
+use crate::model::{
+    As4MessageId, As4ReceiptSummary, EnvelopeId, Event, Message, MessageId, Packing, PartyId, Problem, Warrant,
+};
 use crate::store::{Answered, DuplicateKey, Evidence};
 use std::io::Read;
 

@@ -85,7 +85,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 76] = [
+const KINDS: [(&str, &str, &str); 77] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -255,7 +255,6 @@ const KINDS: [(&str, &str, &str); 76] = [
     ("spool-full", "För mycket tas emot samtidigt", "Inget sparades. Försök igen om en stund."),
     ("broken-off", "Överföringen avbröts", "Inget sparades. Försök igen."),
     ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
-    ("note", "En anteckning kan inte läsas", "Använd den version av sluss som skrev den."),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),
     (
         "store-damaged",
@@ -268,6 +267,12 @@ const KINDS: [(&str, &str, &str); 76] = [
     ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),
     ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
     ("breaker-closed", "Motpartens brytare är inte öppen", "Inget att göra: det som väntar skickas när det är dags."),
+    ("note", "En anteckning går inte att läsa", "En annan version av programmet skrev den. Driften behöver se på det."),
+    (
+        "partner-not-found",
+        "Motparten finns inte",
+        "Inget har skickats till den. Sidan Motparter visar dem som är kända.",
+    ),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
     ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),

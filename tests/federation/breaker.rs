@@ -1,8 +1,8 @@
 //! A partner that is down is left alone, and an operator who knows better has it tried at once.
 
 use super::site::{PEER, Site};
-use sluss::access_point::{Action, Condition, Warrant};
-use sluss::model::{Fault, LogQuery, MessageId, Query, Stage, Status};
+use sluss::access_point::{Action, Condition};
+use sluss::model::{Fault, LogQuery, MessageId, Query, Stage, Status, Warrant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_once_for_a_reason() {

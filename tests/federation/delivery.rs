@@ -1,8 +1,8 @@
 //! What has come in and cannot be opened: it is looked at again for as long as that may help, and ends where it cannot.
 
 use super::site::{Site, fact};
-use sluss::access_point::{Action, Warrant};
-use sluss::model::{Event, Fault, Message, Stage, Status};
+use sluss::access_point::Action;
+use sluss::model::{Event, Fault, Message, Stage, Status, Warrant};
 use sluss::testbed::fault::Kind;
 use std::path::PathBuf;
 

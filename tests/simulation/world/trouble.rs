@@ -3,8 +3,8 @@
 use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
-use sluss::access_point::{Action, Warrant, rehearse};
-use sluss::model::{Message, Query, Timestamp};
+use sluss::access_point::{Action, rehearse};
+use sluss::model::{Message, Query, Timestamp, Warrant};
 use sluss::store::{Retention, Store, StoreError};
 
 fn warrant() -> Warrant {
