@@ -366,6 +366,17 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     };
     until_done("hold", &[]);
     assert!(all(&[]).iter().all(|message| message["held"] == true), "{:#?}", all(&[]));
+    let first = &all(&[])[2];
+    for (more, count) in [
+        (&["--held"][..], 3),
+        (&["--held", "--direction", "in"], 0),
+        (&["--id", first["envelope_id"].as_str().unwrap()], 1),
+        (&["--id", first["as4_message_id"].as_str().unwrap(), "--held"], 1),
+        (&["--since", first["created_at"].as_str().unwrap(), "--status", "to-send"], 3),
+        (&["--before", first["created_at"].as_str().unwrap()], 0),
+    ] {
+        assert_eq!(all(more).len(), count, "{more:?}");
+    }
     let refused = order("cancel", &["--limit", "2"]).ended(2).error();
     assert!(refused["detail"].as_str().unwrap().contains("found more than 2 messages"), "{refused}");
     assert_eq!(all(&["--status", "SCHEDULED_FOR_RESEND"]).len(), 3, "nothing was done");
@@ -374,6 +385,8 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     assert_eq!(order("retry", &["--older-than", "1h"]).done().lines.len(), 0, "none is so old");
     let retried = order("retry", &["--status", "MESSAGE_EXCHANGE_ERROR", "--cause", "cancelled"]).done().lines;
     assert!(retried.len() == 3 && retried.iter().all(|one| one["status"] == "SCHEDULED_FOR_RESEND"), "{retried:#?}");
+    until_done("hold", &["--status", "retrying"]);
+    assert_eq!(order("release", &["--held"]).done().lines.len(), 3);
     until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
 
     let id = retried[0]["id"].as_str().unwrap();
@@ -383,6 +396,9 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
         world.at(NORTH, wrong).ended(2);
     }
     order("hold", &["--limit", "0"]).ended(2);
+    world.at(NORTH, &["audit", "list", "--limit", "0"]).ended(2);
+    let unknown = world.at(NORTH, &["partners", "try", "NOPE", "--reason", "x"]).ended(1).error();
+    assert_eq!(unknown["title"], "no such partner", "{unknown}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{PartnerState, Router, blocking, store_problem};
 use crate::model::{
-    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Stage, Status, Timestamp, Warrant,
+    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status, Timestamp, Warrant,
 };
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// Refused where it is not left alone; temporary while an attempt is under way.
+    /// Refused where it is not left alone, or nothing was ever to be sent to it; temporary while an attempt is under way.
     pub async fn try_partner(self: &Arc<Self>, party: PartyId, warrant: Warrant) -> Result<PartnerState, Problem> {
         let router = Arc::clone(self);
         blocking(move || try_partner(&router, party, &warrant)).await
@@ -118,9 +118,30 @@ impl Router {
     }
 }
 
+impl Router {
+    /// Whether an access point is configured, was tried, or is that of a message.
+    fn is_known(&self, party: &PartyId) -> Result<bool, Problem> {
+        if self.settings().partners.contains_key(party) {
+            return Ok(true);
+        }
+        let tried = self.partners().iter().any(|partner| partner.partner.as_ref() == Some(party));
+        let query = Query { partner: Some(party.clone()), limit: 1, ..Query::default() };
+        let has_any =
+            || self.store.page(&query).map_err(|error| store_problem(&error)).map(|page| !page.messages.is_empty());
+        if tried { Ok(true) } else { has_any() }
+    }
+}
+
 /// As [`Router::try_partner`], in the caller's thread.
 fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
+    let known = router.is_known(&party)?;
     let lane = Lane::Partner(party);
+    if !known {
+        let detail = format!(
+            "found {lane}, to which nothing was ever to be sent; `sluss partners list` shows those that are known"
+        );
+        return Err(Problem::new(Fault::Refused, "partner-not-found", "no such partner", detail));
+    }
     if !router.lanes.ask(&lane, router.steady()) {
         let detail = format!(
             "found no open breaker of {lane}: what waits for it goes when it is due; `sluss partners list` shows how partners fare"

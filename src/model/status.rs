@@ -210,6 +210,54 @@ impl Status {
     ];
 }
 
+/// Statuses that belong together, and the word by which lists take them.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusGroup {
+    /// Its word.
+    pub word: &'static str,
+    /// Which.
+    pub statuses: &'static [Status],
+}
+
+impl StatusGroup {
+    /// Every group.
+    pub const ALL: [Self; 6] = [
+        Self { word: "under-way", statuses: &[Status::Submitted, Status::SendEnqueued] },
+        Self { word: "retrying", statuses: &[Status::ScheduledForResend, Status::WaitingForRetry] },
+        Self { word: "awaiting", statuses: &[Status::WaitingForReceipt] },
+        Self { word: "waiting-in", statuses: &[Status::Received, Status::Retrieved] },
+        // Refused envelopes among them: they have to be reported (APOP-4.1.1.a).
+        Self {
+            word: "attention",
+            statuses: &[
+                Status::Rejected,
+                Status::MessageExchangeError,
+                Status::SendFailure,
+                Status::Error,
+                Status::Deleted,
+            ],
+        },
+        // What depths by partner and participant count outwards.
+        Self {
+            word: "to-send",
+            statuses: &[Status::Submitted, Status::SendEnqueued, Status::ScheduledForResend, Status::WaitingForRetry],
+        },
+    ];
+
+    /// The statuses that a word names: those of a group, or one.
+    ///
+    /// # Errors
+    ///
+    /// What words there are.
+    pub fn statuses(word: &str) -> Result<Vec<Status>, String> {
+        if let Some(group) = Self::ALL.iter().find(|group| group.word == word) {
+            return Ok(group.statuses.to_vec());
+        }
+        let groups = Self::ALL.map(|group| group.word).join(", ");
+        word.parse().map(|status| vec![status]).map_err(|error: String| format!("{error}, {groups}"))
+    }
+}
+
 impl std::str::FromStr for Status {
     type Err = String;
 
