@@ -31,7 +31,7 @@ pub(in crate::access_point) struct Refused {
 /// Who is refused.
 enum Sender {
     /// Nothing is certain: what the message says of itself, as far as it was read.
-    Stranger(Option<Claimed>),
+    Stranger(Option<Box<Claimed>>),
     /// An access point of the federation: what it signed, once [`Failure::about`] has said it.
     Known(Option<Arc<Signed>>),
 }
@@ -59,7 +59,7 @@ impl Sender {
 
     fn claimed(&self) -> Option<&Claimed> {
         match self {
-            Self::Stranger(claimed) => claimed.as_ref(),
+            Self::Stranger(claimed) => claimed.as_deref(),
             Self::Known(signed) => signed.as_ref().map(|signed| &signed.claimed),
         }
     }
@@ -97,7 +97,7 @@ impl Failure {
     /// Somebody is refused of whom nothing is known for certain.
     pub(super) fn stranger(refusal: Refusal, claimed: Option<Claimed>) -> Self {
         let status = if claimed.is_some() { 200 } else { 400 };
-        Self::Refused(Box::new(Refused { refusal, sender: Sender::Stranger(claimed), status }))
+        Self::Refused(Box::new(Refused { refusal, sender: Sender::Stranger(claimed.map(Box::new)), status }))
     }
 
     /// A body of which not even the SOAP part came.
