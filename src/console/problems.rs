@@ -259,7 +259,7 @@ const KINDS: [(&str, &str, &str); 77] = [
     (
         "store-damaged",
         "Det som är sparat är skadat",
-        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var.",
+        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var. Det som är återställt kan prövas igen.",
     ),
     ("crowded", "För mycket pågår samtidigt", "Försök igen om en stund."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
