@@ -15,6 +15,7 @@ mod qualification;
 mod support;
 mod traces;
 
+use evidence::copied;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -365,6 +366,17 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     };
     until_done("hold", &[]);
     assert!(all(&[]).iter().all(|message| message["held"] == true), "{:#?}", all(&[]));
+    let first = &all(&[])[2];
+    for (more, count) in [
+        (&["--held"][..], 3),
+        (&["--held", "--direction", "in"], 0),
+        (&["--id", first["envelope_id"].as_str().unwrap()], 1),
+        (&["--id", first["as4_message_id"].as_str().unwrap(), "--held"], 1),
+        (&["--since", first["created_at"].as_str().unwrap(), "--status", "to-send"], 3),
+        (&["--before", first["created_at"].as_str().unwrap()], 0),
+    ] {
+        assert_eq!(all(more).len(), count, "{more:?}");
+    }
     let refused = order("cancel", &["--limit", "2"]).ended(2).error();
     assert!(refused["detail"].as_str().unwrap().contains("found more than 2 messages"), "{refused}");
     assert_eq!(all(&["--status", "SCHEDULED_FOR_RESEND"]).len(), 3, "nothing was done");
@@ -373,6 +385,8 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     assert_eq!(order("retry", &["--older-than", "1h"]).done().lines.len(), 0, "none is so old");
     let retried = order("retry", &["--status", "MESSAGE_EXCHANGE_ERROR", "--cause", "cancelled"]).done().lines;
     assert!(retried.len() == 3 && retried.iter().all(|one| one["status"] == "SCHEDULED_FOR_RESEND"), "{retried:#?}");
+    until_done("hold", &["--status", "retrying"]);
+    assert_eq!(order("release", &["--held"]).done().lines.len(), 3);
     until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
 
     let id = retried[0]["id"].as_str().unwrap();
@@ -382,6 +396,9 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
         world.at(NORTH, wrong).ended(2);
     }
     order("hold", &["--limit", "0"]).ended(2);
+    world.at(NORTH, &["audit", "list", "--limit", "0"]).ended(2);
+    let unknown = world.at(NORTH, &["partners", "try", "NOPE", "--reason", "x"]).ended(1).error();
+    assert_eq!(unknown["title"], "no such partner", "{unknown}");
 }
 
 #[test]
@@ -506,4 +523,34 @@ fn the_daemon_notes_the_end_of_the_event_log_elsewhere_and_a_cut_end_is_found_by
     fs::write(&anchors, forged).unwrap();
     let doubted = sluss(&["audit", "verify", &copy, "--anchors", &anchors, "--json"]).ended(1).one();
     assert_eq!(doubted["findings"].as_array().unwrap().last().unwrap()["cause"], "anchor", "{doubted:#}");
+}
+
+#[test]
+fn a_daemon_begins_no_empty_store_where_its_journal_is_gone() {
+    let world = world();
+    let _third = world.third();
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = world.serve(THIRD);
+    let (file, _) = document(folder.path(), "kvar.txt", b"kept");
+    world.at(THIRD, &["send", "--from", DAVID, "--to", BOB, "--wait=60s", &file]).done();
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success());
+    let journal = world.folder(THIRD).join("data/journal");
+    let aside = folder.path().join("journal");
+    let segments: Vec<_> = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    copied(&journal, &aside);
+    segments.iter().for_each(|name| fs::remove_file(journal.join(name)).unwrap());
+    let looked = world.at(THIRD, &["store", "verify"]).ended(1).one();
+    assert_eq!((&looked["whole"], &looked["records"]), (&false.into(), &0.into()), "{looked:#}");
+    let looked = world.at(THIRD, &["audit", "verify"]).ended(1).one();
+    assert_eq!(looked["findings"][0]["cause"], "end-cut", "{looked:#}");
+    let refused = world.at(THIRD, &["serve"]).ended(1).error();
+    assert_eq!(refused["type"], "urn:sluss:problem:store-damaged", "{refused:#}");
+    let said = refused["detail"].as_str().unwrap();
+    assert!(said.contains("is gone: it has no record, and had") && said.contains("`sluss store restore`"), "{said}");
+    assert_eq!(fs::read_dir(&journal).unwrap().count(), 0, "nothing was begun");
+    copied(&aside, &journal);
+    let looked = world.at(THIRD, &["store", "verify"]).done().one();
+    assert_eq!(looked["whole"], true, "{looked:#}");
+    drop(world.serve(THIRD));
 }

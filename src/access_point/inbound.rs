@@ -1,44 +1,46 @@
 //! Inbound (C3): an AS4 message of another access point comes to a participant of ours.
 //!
 //! [`receive`] makes it durable and answers. The worker calls [`attempt`], which has [`step`] check the envelope and
-//! hand it over, asks [`outcome`] what that meant, and writes it.
+//! hand it over, asks [`outcome`](outcome::outcome) what that meant, and writes it.
 
 mod arrival;
+mod delayed;
 mod gate;
+mod outcome;
 mod refusal;
 mod verifiers;
 
 use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
-use super::spool::Kept;
-use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
+use super::spool::{Kept, Unread};
+use super::{HandOver, Handled, Router, Settings, blocking};
 use crate::as4::{self, Answer, Attributed, Finding, Head, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
 use crate::metrics::{Away, Door};
 use crate::model::{
-    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
-    ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
+    As4MessageId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, ParticipantId,
+    PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
-use crate::store::{Answered, Committed, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
+use crate::store::{Answered, Committed, DuplicateKey, Evidence, StoreError, Transaction};
 use crate::xhe;
 use arrival::{Look, arrived, looked};
 use refusal::refuse;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::Instrument;
 
+pub use delayed::Delayed;
+pub(in crate::access_point) use delayed::Delays;
 pub(in crate::access_point) use gate::Gate;
+pub(in crate::access_point) use outcome::{attempt, conclude};
 pub(in crate::access_point) use refusal::Failure;
 pub use refusal::settle;
-
-/// Pause before an envelope is handed over again after a temporary failure.
-const HAND_OVER_PAUSE: Duration = Duration::from_secs(5);
 
 // === Entry ===
 
@@ -415,6 +417,8 @@ pub(super) enum Delivered {
 pub(super) enum Undelivered {
     /// The envelope does not conform, or disagrees with the AS4 header (AP-3.2.1, AP-3.2.2): for good.
     Nonconforming(Problem),
+    /// Our disk no longer has what was stored: it gets no better until somebody brings it back.
+    Damaged(Problem),
     /// Something of ours or of the federation failed: it may pass.
     Temporary(Problem),
 }
@@ -439,14 +443,18 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
     let router = Arc::clone(router);
     let message = message.clone();
     let checked = blocking(move || {
-        let mut kept = Kept::open(router.store.blobs(), &message)?;
-        let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
-        // What our own disk changed is not the sender's fault, and nothing to delete.
-        kept.whole()?;
-        Ok(checked)
+        Ok(Kept::open(router.store.blobs(), &message).and_then(|mut kept| {
+            let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
+            // What our own disk changed is not the sender's fault, and nothing to delete.
+            kept.whole().map(|()| checked)
+        }))
     })
     .await
     .map_err(Undelivered::Temporary)?;
+    let checked = checked.map_err(|unread| match unread {
+        Unread::Damaged(problem) => Undelivered::Damaged(problem),
+        Unread::Failed(problem) => Undelivered::Temporary(problem),
+    })?;
     match checked.map(xhe::Checked::accepted) {
         Ok(Ok(header)) => Ok(header),
         Ok(Err(findings)) => {
@@ -489,88 +497,6 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
         }
     }
     Ok(())
-}
-
-// === Outcome ===
-
-/// What the look meant: the one transaction that is written.
-fn outcome(
-    message: &Message,
-    result: Result<Delivered, Undelivered>,
-    now: Timestamp,
-    steady: Timestamp,
-) -> Transaction {
-    let settle = |outcome, changes| Settlement {
-        id: message.id,
-        claim: message.lease_until,
-        release: true,
-        outcome: Some(outcome),
-        changes,
-    };
-    match result {
-        Ok(Delivered::Handled(handled)) => {
-            let Handled { hold: _, mut settlement, inserts, mut settlements, events } = handled;
-            settlement.claim = message.lease_until;
-            settlement.release = true;
-            settlement.changes.push(Change::Due(None));
-            settlements.insert(0, settlement);
-            Transaction { inserts, settlements, events, ..Transaction::default() }
-        }
-        Ok(Delivered::Held(envelope_id)) => {
-            let event = Event::of(now, message, Stage::Held, "the envelope conforms and waits for its participant")
-                .fact("envelope_id", &envelope_id);
-            let changes = vec![Change::EnvelopeId(envelope_id), Change::Due(None), Change::Error(None)];
-            Transaction {
-                settlements: vec![settle(Outcome::Hold, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-        Err(Undelivered::Nonconforming(problem)) => {
-            let said = "the envelope was refused and deleted; the row stays";
-            let event = Event::of(now, message, Stage::Discarded, said).problem(problem.clone());
-            let changes = vec![Change::EnvelopeGone, Change::Due(None), Change::Error(Some(problem))];
-            Transaction {
-                settlements: vec![settle(Outcome::Discard, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-        Err(Undelivered::Temporary(problem)) => {
-            let said = "the envelope could not be handed over and is tried again";
-            let event = Event::of(now, message, Stage::AttemptFailed, said).problem(problem.clone());
-            let next = steady.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
-            let changes =
-                vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
-            Transaction {
-                settlements: vec![settle(Outcome::Defer, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-    }
-}
-
-/// One look from claim to settlement: the step, its outcome, and the one transaction that writes it.
-pub(super) async fn attempt(
-    router: Arc<Router>,
-    hand_over: Option<Arc<dyn HandOver>>,
-    message: Message,
-) -> Result<(), Problem> {
-    let result = step(&router, hand_over, message.clone()).await;
-    blocking(move || conclude(&router, &message, result)).await
-}
-
-/// Writes what the look meant, under its claim.
-pub(super) fn conclude(
-    router: &Router,
-    message: &Message,
-    mut result: Result<Delivered, Undelivered>,
-) -> Result<(), Problem> {
-    let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
-    let committed = router.commit(outcome(message, result, router.now(), router.steady()));
-    drop(hold);
-    committed.map(drop).map_err(|error| store_problem(&error))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::model::{
 use crate::net::Body;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
-use crate::store::{BlobWriter, Evidence, Settlement, StoreError, Transaction};
+use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::io::BufReader;
 use std::sync::Arc;
@@ -64,14 +64,13 @@ pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message,
 
 /// Makes a message durable; one whose envelope was handed in before is the message of the first time.
 pub(super) fn keep(router: &Router, message: Message) -> Result<Message, Problem> {
-    if let Some(answer) = sent_before(router, &message).transpose() {
-        discard(router, message.payloads());
-        return answer;
-    }
     let transaction =
         Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
-    router.commit(transaction).map_err(|error| store_problem(&error))?;
-    Ok(message)
+    match router.commit(transaction) {
+        Ok(_) => Ok(message),
+        Err(StoreError::HandedIn(first)) => first_time(router, &message, &first),
+        Err(error) => Err(store_problem(&error)),
+    }
 }
 
 /// Checks an envelope and makes it durable aside, for a transaction that inserts its message.
@@ -177,30 +176,24 @@ fn discard(router: &Router, payloads: impl IntoIterator<Item = BlobId>) {
     }
 }
 
-/// The message that this envelope already made, if its bytes are the same.
-fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Problem> {
-    let query = Query {
-        direction: Some(Direction::Out),
-        envelope_id: Some(message.envelope_id.clone()),
-        participant: Some(message.from.clone()),
-        limit: 10,
-        ..Query::default()
+/// The message that this envelope made the first time, if its bytes are the same and it is still kept.
+fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Message, Problem> {
+    let refuse = |what: &str, detail: String| {
+        let detail = format!("{detail} message {}; give a new envelope a new id", first.message);
+        Err(Problem::new(Fault::Refused, "duplicate-envelope", what, detail).rule("XHE-2.2.t03"))
     };
-    let earlier = router.store.list(&query).map_err(|error| store_problem(&error))?;
-    let Some(earlier) = earlier.into_iter().find(|earlier| earlier.from == message.from) else { return Ok(None) };
-    if earlier.envelope_sha256 == message.envelope_sha256 {
-        return Ok(Some(earlier));
+    let id = &again.envelope_id;
+    if again.envelope_sha256 != first.envelope_sha256 {
+        let detail = format!("found other bytes under envelope id {id}, which is");
+        return refuse("an envelope with this id was sent already", detail);
     }
-    Err(Problem::new(
-        Fault::Refused,
-        "duplicate-envelope",
-        "an envelope with this id was sent already",
-        format!(
-            "found other bytes under envelope id {}, which is message {}; give a new envelope a new id",
-            message.envelope_id, earlier.id
+    match router.store.message(first.message).map_err(|error| store_problem(&error))? {
+        Some(message) => Ok(message),
+        None => refuse(
+            "this envelope was sent already",
+            format!("found envelope id {id}, of which no more is kept (retention.messages_days) than that it was"),
         ),
-    )
-    .rule("XHE-2.2.t03"))
+    }
 }
 
 // === Step ===
@@ -329,7 +322,7 @@ fn pack(
     route: &Route,
 ) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
-    let mut kept = Kept::open(router.store.blobs(), message).map_err(SendError::Own)?;
+    let mut kept = Kept::open(router.store.blobs(), message)?;
     let mut content = BufReader::new(&mut kept);
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
@@ -347,7 +340,7 @@ fn pack(
         Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
         &SystemRandom,
     )?;
-    kept.whole().map_err(SendError::Own)?;
+    kept.whole()?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }

@@ -1,5 +1,6 @@
 //! Why an attempt to send failed, and whether trying again may help.
 
+use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
@@ -26,6 +27,12 @@ pub enum SendError {
     /// The envelope or our own store failed.
     #[error("{0}")]
     Own(Problem),
+}
+
+impl From<Unread> for SendError {
+    fn from(unread: Unread) -> Self {
+        Self::Own(unread.problem())
+    }
 }
 
 impl SendError {

@@ -32,6 +32,6 @@ pub use message::{
 pub use priority::Priority;
 pub use problem::{Fault, Problem, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
-pub use status::{IllegalStep, Outcome, Status};
+pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use warrant::Warrant;

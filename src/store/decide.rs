@@ -7,7 +7,7 @@ use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
-use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
+use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, StoreError, Upkeep};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +17,8 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Group<'a> {
     index: &'a Index,
     answered: HashMap<DuplicateKey, Written<Answered>>,
+    /// By [`HandedIn::key`].
+    handed_in: HashMap<(String, String), HandedIn>,
     messages: HashMap<MessageId, Version>,
     routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
@@ -43,6 +45,8 @@ pub(super) enum Decision {
 pub(super) struct Draft {
     messages: BTreeMap<MessageId, Version>,
     released: HashSet<MessageId>,
+    /// By [`HandedIn::key`].
+    handed_in: HashMap<(String, String), HandedIn>,
 }
 
 /// A message before and after; none where it is not there.
@@ -58,6 +62,7 @@ impl<'a> Group<'a> {
         Self {
             index,
             answered: HashMap::new(),
+            handed_in: HashMap::new(),
             messages: HashMap::new(),
             routes: HashMap::new(),
             dropped: None,
@@ -87,6 +92,9 @@ impl<'a> Group<'a> {
             let id = message.value().id;
             if self.current(&draft, id)?.is_some() {
                 return Err(StoreError::Exists(id));
+            }
+            if let Some(first) = self.first_of_its_envelope(&draft, message.value())? {
+                return Err(StoreError::HandedIn(Box::new(first)));
             }
             draft.put(None, message.clone());
             record.state.inserts.push(message);
@@ -128,6 +136,9 @@ impl<'a> Group<'a> {
                 None => drop(self.messages.insert(id, version)),
             }
         }
+        for (key, one) in draft.handed_in {
+            self.handed_in.entry(key).or_insert(one);
+        }
         self.released.extend(draft.released);
         self.routes.extend(state.routes);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
@@ -155,6 +166,7 @@ impl<'a> Group<'a> {
             stage.append(part?);
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        self.handed_in.values().try_for_each(|one| stage.handed_in(one))?;
         self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
@@ -195,6 +207,9 @@ impl<'a> Group<'a> {
         for carried in std::mem::take(&mut record.state.carried) {
             let old = self.current(&draft, carried.value().id)?;
             draft.put(old, carried);
+        }
+        for one in std::mem::take(&mut record.state.handed_in) {
+            draft.name(one);
         }
         for id in &record.state.forgotten {
             if let Some(old) = self.current(&draft, *id)? {
@@ -266,6 +281,13 @@ impl<'a> Group<'a> {
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
         }
+        for one in upkeep.handed_in {
+            // A message that is kept names it itself.
+            if self.current(draft, one.message)?.is_none() {
+                draft.name(one.clone());
+                record.state.handed_in.push(one);
+            }
+        }
         for recipient in upkeep.routes {
             let route = self
                 .routes
@@ -286,6 +308,15 @@ impl<'a> Group<'a> {
         self.answered.get(key).map_or_else(|| self.index.answered(key), |first| Ok(Some(first.value().clone())))
     }
 
+    /// The first message of the envelope that this one would send.
+    fn first_of_its_envelope(&self, draft: &Draft, message: &Message) -> Result<Option<HandedIn>, StoreError> {
+        let Some(new) = HandedIn::of(message) else { return Ok(None) };
+        match draft.handed_in.get(&new.key()).or_else(|| self.handed_in.get(&new.key())) {
+            Some(first) => Ok(Some(first.clone())),
+            None => self.index.handed_in(&new.from, &new.envelope_id),
+        }
+    }
+
     fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Written<Message>>, StoreError> {
         match draft.messages.get(&id).or_else(|| self.messages.get(&id)) {
             Some(version) => Ok(version.new.clone()),
@@ -296,10 +327,18 @@ impl<'a> Group<'a> {
 
 impl Draft {
     fn put(&mut self, old: Option<Written<Message>>, new: Written<Message>) {
+        if old.is_none() {
+            HandedIn::of(new.value()).into_iter().for_each(|one| self.name(one));
+        }
         match self.messages.get_mut(&new.value().id) {
             Some(version) => version.new = Some(new),
             None => drop(self.messages.insert(new.value().id, Version { old, new: Some(new) })),
         }
+    }
+
+    /// Notes an envelope; which message was first stays.
+    fn name(&mut self, one: HandedIn) {
+        self.handed_in.entry(one.key()).or_insert(one);
     }
 
     fn forget(&mut self, old: Written<Message>) {

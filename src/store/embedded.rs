@@ -12,7 +12,7 @@ use crate::model::{
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
-use crate::store::disk::Medium;
+use crate::store::disk::{Disk, Medium};
 use crate::store::index::Index;
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Records, Syncs};
 use crate::store::queue::Queue;
@@ -39,8 +39,9 @@ pub struct Opening {
     pub journal: Found,
     /// Why the index was built again, where it was.
     pub rebuilt: Option<String>,
-    /// Records that the index had seen and the journal no longer has: a disk that lost what it had
-    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`.
+    /// Records that the index or `index.state` had seen and the journal no longer has: a disk that lost what it had
+    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`. One that lost all of
+    /// them is not opened ([`StoreError::Gone`]).
     pub lost: u64,
     /// Payloads removed because nothing refers to them; moved to `blobs/lost` instead where records are
     /// lost, a tail was torn or the journal is new.
@@ -81,7 +82,7 @@ impl EmbeddedStore {
     /// # Errors
     ///
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
-    /// journal does not hold. An index that does not is built again.
+    /// journal does not hold, [`StoreError::Gone`] when it is there no more. An index that does not is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
         Self::open_telling(&Medium::system(), folder, hash, clock, false, &mut |_| {})
     }
@@ -313,6 +314,10 @@ impl Store for EmbeddedStore {
         self.queue().lane_of(id)
     }
 
+    fn ask(&self, lane: &Lane) {
+        self.queue().ask(lane);
+    }
+
     fn first_of(&self, lane: &Lane) -> Option<MessageId> {
         self.queue().first_of(lane)
     }
@@ -429,7 +434,7 @@ impl Drop for EmbeddedStore {
         if panicked {
             self.shared.closing.distrust();
         } else if self.shared.index.flush().is_ok() {
-            self.shared.closing.in_order();
+            self.shared.closing.in_order(self.shared.records.load(Ordering::Relaxed));
         }
     }
 }
@@ -470,12 +475,9 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
-    let untrusted = trusted.is_err();
-    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, (closing.reached(), &blobs), tell)?;
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
-    if untrusted {
-        closing.built()?;
-    }
+    closing.opened(opening.journal.last)?;
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
@@ -495,18 +497,39 @@ fn open_files_telling(
     Ok((shared, journal, opening))
 }
 
-/// Opens index and journal, and brings the index up to the journal's end.
+/// A journal that has nothing is none to begin with where other files say that it had something: the mark or the index, which had
+/// `seen` a record, or payloads, which come after the first segment.
+fn begins(disk: &dyn Disk, journal: &Path, seen: impl FnOnce() -> u64, blobs: &Blobs) -> Result<(), StoreError> {
+    if !journal::is_empty(disk, journal)? {
+        return Ok(());
+    }
+    let what = match seen() {
+        0 if !journal::segments(disk, journal)?.is_empty() || blobs.orphans(|_| Ok(false))?.is_empty() => return Ok(()),
+        0 => "it has no segment, and there are payloads in blobs".to_owned(),
+        seen => format!("it has no record, and had {seen}, as index or index.state say"),
+    };
+    Err(StoreError::Gone { journal: journal.display().to_string(), what })
+}
+
+/// Opens index and journal, and brings the index up to the journal's end. `reached`: the journal had this record.
 fn open_index(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     trusted: Result<(), String>,
+    (reached, blobs): (u64, &Blobs),
     tell: Tell<'_>,
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
     let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
     let missing = !disk.has_index(&index_folder);
+    let seen = || {
+        let index = Some(()).filter(|()| !missing).and_then(|()| open().ok());
+        let position = index.and_then(|index| index.position().ok().flatten());
+        position.map_or(0, |position| position.seq).max(reached)
+    };
+    begins(disk, &journal_folder, seen, blobs)?;
     let found = trusted.and_then(|()| {
         let index = open().map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -516,6 +539,7 @@ fn open_index(
             Some(position) => Ok((index, Some(position))),
         }
     });
+    opening.lost = reached;
     let (index, from) = match found {
         Ok((index, None)) => (index, None),
         Ok((index, Some(position))) if journal::holds(disk, &journal_folder, &position)? => (index, Some(position)),
@@ -523,7 +547,7 @@ fn open_index(
             drop(index);
             opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
             set_aside(disk, &index_folder, "lost")?;
-            opening.lost = position.seq;
+            opening.lost = position.seq.max(reached);
             (open()?, None)
         }
         Err(why) => {

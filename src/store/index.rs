@@ -14,6 +14,7 @@
 //! | `i` cause created id, of a message whose last problem is of that kind | – |
 //! | `j` recipient | the access point that messages to it go to |
 //! | `k` AS4 message id, party | what was answered |
+//! | `E` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
@@ -28,16 +29,18 @@ mod key;
 
 pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
 use key::{
-    counted, due_key, duplicate_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end, references,
-    route_key, time_key, told_key,
+    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end,
+    references, route_key, time_key, told_key,
 };
 
-use crate::model::{BlobId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp};
+use crate::model::{
+    BlobId, EnvelopeId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
+};
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
 use crate::store::keys::{Batch, Keys, Octets};
 use crate::store::record::{self, Noted, Written, unreadable};
-use crate::store::{Answered, DuplicateKey, StoreError};
+use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +51,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
 /// another format is built again.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -156,6 +159,17 @@ impl Index {
     /// What was answered.
     pub(super) fn answered(&self, duplicate: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.value(&duplicate_key(duplicate), "answer")
+    }
+
+    /// The message that this sender's envelope made, whether that is still kept or not.
+    pub(super) fn handed_in(&self, from: &ParticipantId, id: &EnvelopeId) -> Result<Option<HandedIn>, StoreError> {
+        let found = self.value(&envelope_key(from, id), "note of an envelope")?;
+        Ok(found.map(|(message, envelope_sha256)| HandedIn {
+            from: from.clone(),
+            envelope_id: id.clone(),
+            message,
+            envelope_sha256,
+        }))
     }
 
     /// Whether a message refers to the payload.
@@ -384,6 +398,13 @@ impl Stage {
     /// Puts where messages to a recipient go.
     pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError> {
         self.batch.insert(route_key(recipient), json(&(recipient, partner), "route")?);
+        Ok(())
+    }
+
+    /// Puts which message an envelope made.
+    pub(super) fn handed_in(&mut self, one: &HandedIn) -> Result<(), StoreError> {
+        let value = json(&(one.message, &one.envelope_sha256), "note of an envelope")?;
+        self.batch.insert(envelope_key(&one.from, &one.envelope_id), value);
         Ok(())
     }
 

@@ -30,8 +30,8 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId,
-    Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
+    Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -55,12 +55,25 @@ pub enum StoreError {
         /// Segment, offset and record.
         place: Place,
     },
+    /// The journal is not there, or has nothing, and other files of the store say that it had something.
+    #[error(
+        "the journal in {journal} is gone: {what}. Nothing was begun in its place. Bring its files back, or restore the last backup into an empty folder (`sluss store restore`); whoever means to begin an empty store first moves index, index.state and blobs aside"
+    )]
+    Gone {
+        /// The journal's folder.
+        journal: String,
+        /// What is missing, and what says so.
+        what: String,
+    },
     /// A backup is not whole, or the place for it is not free.
     #[error("{0}")]
     Unfit(String),
     /// A message of this id is there already.
     #[error("message {0} exists already")]
     Exists(MessageId),
+    /// Its sender handed in an envelope of this id before.
+    #[error("envelope {} of {} was handed in before and is message {}", .0.envelope_id, .0.from, .0.message)]
+    HandedIn(Box<HandedIn>),
     /// The disk is full or almost.
     #[error("no space left in {folder}: {free_bytes} bytes free, {needed_bytes} needed")]
     Full {
@@ -186,6 +199,37 @@ impl Answered {
     }
 }
 
+/// Which message an envelope made that was handed in for sending. One id of one sender makes one message, and is known for ever:
+/// also when that message is no longer kept.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct HandedIn {
+    /// Whose envelope.
+    pub from: ParticipantId,
+    /// Its id.
+    pub envelope_id: EnvelopeId,
+    /// The message.
+    pub message: MessageId,
+    /// SHA-256 of the envelope's bytes in lower-case hexadecimal: another one under the same id is not the same.
+    pub envelope_sha256: String,
+}
+
+impl HandedIn {
+    /// That of a message that goes out.
+    fn of(message: &Message) -> Option<Self> {
+        (message.direction == Direction::Out).then(|| Self {
+            from: message.from.clone(),
+            envelope_id: message.envelope_id.clone(),
+            message: message.id,
+            envelope_sha256: message.envelope_sha256.clone(),
+        })
+    }
+
+    /// Envelope id and sender, in the form in which they are compared.
+    fn key(&self) -> (String, String) {
+        (self.envelope_id.folded(), self.from.folded())
+    }
+}
+
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 ///
@@ -223,6 +267,8 @@ pub struct Upkeep {
     carry: Vec<MessageId>,
     /// Answers that are written again.
     answers: Vec<(DuplicateKey, Answered)>,
+    /// Envelopes that are named again, as far as their message is not kept any more.
+    handed_in: Vec<HandedIn>,
     /// Recipients of whom it is written again where messages to them go.
     routes: Vec<ParticipantId>,
     /// Messages that go, as far as they have ended.
@@ -236,7 +282,8 @@ pub struct Upkeep {
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub struct Transaction {
-    /// New messages, in their first status.
+    /// New messages, in their first status. Of those that go out, the envelope's id is new for its sender, or nothing of the
+    /// transaction happens.
     pub inserts: Vec<Message>,
     /// A received AS4 message and its answer: when the key exists already, nothing of the transaction happens.
     pub answered: Option<(DuplicateKey, Answered)>,
@@ -344,6 +391,8 @@ pub trait Store: Send + Sync {
     fn lanes(&self) -> Vec<LaneLoad>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
+    /// Whether a lane may go is asked again, though it was said to be later.
+    fn ask(&self, lane: &Lane);
     /// The message of a lane that is due first, of those that nobody has claimed.
     fn first_of(&self, lane: &Lane) -> Option<MessageId>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).

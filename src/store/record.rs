@@ -6,7 +6,7 @@
 
 use crate::model::{Change, Event, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
-use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction, Upkeep};
+use crate::store::{Answered, DuplicateKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -77,6 +77,9 @@ pub(super) struct State {
     /// Answers, written again for the same reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) answers: Vec<(DuplicateKey, Written<Answered>)>,
+    /// Envelopes of messages that are no longer kept, named again for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) handed_in: Vec<HandedIn>,
     /// Where messages to these recipients go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) routes: Vec<(ParticipantId, PartyId)>,
@@ -213,11 +216,23 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, carried, answers, routes, forgotten, dropped, notes, received: _ } =
-            &self.state;
+        let State {
+            inserts,
+            answered,
+            settled,
+            carried,
+            answers,
+            handed_in,
+            routes,
+            forgotten,
+            dropped,
+            notes,
+            received: _,
+        } = &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
         told && carried.is_empty()
             && answers.is_empty()
+            && handed_in.is_empty()
             && routes.is_empty()
             && forgotten.is_empty()
             && dropped.is_none()

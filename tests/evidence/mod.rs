@@ -433,7 +433,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn copied(from: &Path, to: &Path) {
+/// Copies a folder.
+pub(crate) fn copied(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in files(from) {
         let to = to.join(file.file_name().unwrap());

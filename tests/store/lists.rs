@@ -82,6 +82,31 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
     );
 }
 
+/// One field takes whatever id an operator has at hand.
+pub(crate) fn a_message_is_found_by_any_of_its_ids(open: Open<'_>) {
+    let store = open();
+    let sent: Vec<Message> = (0..6_u32)
+        .map(|n| Message {
+            created_at: Timestamp::now() + Duration::from_secs(n.into()),
+            direction: if n < 3 { Direction::Out } else { Direction::In },
+            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
+            conversation_id: (n % 2 == 0).then(|| "talk".into()),
+            ..message()
+        })
+        .collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let expected = |wanted: &[usize]| wanted.iter().map(|n| sent[*n].id).collect::<Vec<_>>();
+    let named = |id: String| list(Query { named: Some(id), ..Query::default() });
+    assert_eq!(named(sent[5].id.to_string().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[5].envelope_id.as_str().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[4].as4_message_id.as_ref().unwrap().to_string()), [sent[4].id]);
+    assert_eq!(named("talk".into()), expected(&[4, 2, 0]));
+    assert!(named(String::new()).is_empty() && named("talk\0".into()).is_empty());
+    let inward = Query { named: Some("talk".into()), direction: Some(Direction::In), ..Query::default() };
+    assert_eq!(list(inward), expected(&[4]));
+}
+
 pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>) {
     let store = open();
     let start = Timestamp::now();

@@ -13,6 +13,7 @@ mod contract;
 mod crash;
 mod damage;
 mod lists;
+mod loss;
 mod retention;
 mod slow;
 mod together;

@@ -1,7 +1,7 @@
 //! What is no longer to be kept goes, and nothing else.
 
 use crate::{duplicate, hash, message, settle, with_envelope};
-use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Timestamp};
+use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
 use sluss::store::{EmbeddedStore, Retention, Settlement, Store, StoreError, Transaction};
@@ -313,6 +313,35 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
     fixture.assert_whole();
     drop(store);
     check(&fixture.try_open(true).unwrap());
+}
+
+/// An envelope is sent once, for ever: its id is known when its message and the record of its beginning are gone.
+#[test]
+fn an_envelope_stays_known_when_its_message_and_its_record_are_gone() {
+    let fixture = Fixture::new();
+    let (store, old, _) = filled(&fixture);
+    let again = |store: &EmbeddedStore, first: &Message| {
+        let id = MessageId::now();
+        let again = Message { id, envelope: None, status: Status::Submitted, ..first.clone() };
+        let outcome = store.commit(Transaction { inserts: vec![again], ..Transaction::default() });
+        assert!(
+            matches!(&outcome, Err(StoreError::HandedIn(known)) if known.message == first.id && id != first.id),
+            "{outcome:?}"
+        );
+    };
+    let check = |store: &EmbeddedStore| old.iter().for_each(|first| again(store, first));
+    purge(&store, Retention { messages_before: Some(day(399)), log_before: Some(day(34)), ..Retention::default() });
+    assert_eq!((store.message(old[0].id).unwrap(), store.events(old[0].id).unwrap()), (None, Vec::new()));
+    check(&store);
+    // What was named again goes to another segment when its own one goes.
+    fixture.clock.0.store(800, Ordering::Relaxed);
+    purge(&store, log_before(500));
+    fixture.put(&store, 900, false);
+    fixture.clock.0.store(900, Ordering::Relaxed);
+    purge(&store, log_before(850));
+    check(&store);
+    drop(store);
+    [false, true].into_iter().for_each(|anew| check(&fixture.try_open(anew).unwrap()));
 }
 
 /// Which access point a recipient has is not forgotten with the record that said so.

@@ -1,7 +1,7 @@
 //! The keys of the index, as the table of the [index](super) has them.
 
 use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally};
-use crate::model::{Direction, LogPlace, Message, MessageId, ParticipantId, Status, Timestamp};
+use crate::model::{Direction, EnvelopeId, LogPlace, Message, MessageId, ParticipantId, Status, Timestamp};
 use crate::store::DuplicateKey;
 use crate::store::keys::Octets;
 use crate::store::record::Noted;
@@ -175,6 +175,10 @@ pub(in crate::store) fn due_key(message: &Message) -> Option<Vec<u8>> {
 
 pub(in crate::store) fn route_key(recipient: &ParticipantId) -> Vec<u8> {
     key(b'j', &[recipient.folded().as_bytes()])
+}
+
+pub(in crate::store) fn envelope_key(from: &ParticipantId, id: &EnvelopeId) -> Vec<u8> {
+    [text_prefix(b'E', &id.folded()).as_slice(), from.folded().as_bytes()].concat()
 }
 
 pub(in crate::store) fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
