@@ -381,6 +381,12 @@ pub const CAUSES_COUNTED_MAX: usize = LIST_MESSAGES_MAX;
 /// Pages that are told of changes at once.
 pub const LIVE_CLIENTS_MAX: usize = 64;
 
+/// Pages of one account that are told of changes at once, so that others keep their places.
+pub const LIVE_CLIENTS_OF_ONE_MAX: usize = 12;
+
+/// Pages of one session that are told of changes at once: a browser opens six connections to a host.
+pub const LIVE_CLIENTS_OF_SESSION_MAX: usize = 6;
+
 /// How often it is looked up whether something changed, for each of them.
 pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);
 
