@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-use inbound::Gate;
+use inbound::{Delays, Gate};
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
@@ -150,6 +150,7 @@ pub struct Router {
     settings: RwLock<Arc<Settings>>,
     partners: Mutex<BTreeMap<String, Certificate>>,
     gate: Gate,
+    delays: Delays,
     lanes: health::Lanes,
     visits: states::Visits,
     due: Notify,
@@ -177,6 +178,7 @@ impl Router {
             settings: RwLock::new(Arc::new(settings)),
             partners: Mutex::default(),
             gate: Gate::default(),
+            delays: Delays::default(),
             lanes: health::Lanes::default(),
             visits: states::Visits::default(),
             due: Notify::new(),

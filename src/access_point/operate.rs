@@ -142,7 +142,7 @@ fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<Par
         );
         return Err(Problem::new(Fault::Refused, "partner-not-found", "no such partner", detail));
     }
-    if !router.lanes.ask(&lane, router.steady()) {
+    if !router.lanes.is_suspect(&lane) {
         let detail = format!(
             "found no open breaker of {lane}: what waits for it goes when it is due; `sluss partners list` shows how partners fare"
         );
@@ -153,9 +153,11 @@ fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<Par
     let event = warrant.on(event);
     let transaction = Transaction { events: vec![event], ..Transaction::default() };
     router.commit(transaction).map_err(|error| store_problem(&error))?;
-    if let Some(first) = router.store.first_of(&lane) {
-        act(router, first, Action::Retry, warrant)?;
+    let first = router.store.first_of(&lane).map(|first| act(router, first, Action::Retry, warrant));
+    if let Some(Err(problem)) = first {
+        tracing::warn!(%problem, %lane, "the message that was due first cannot ask; the next one does");
     }
+    router.ask(&lane);
     Ok(router.in_lane(lane))
 }
 
@@ -173,12 +175,12 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
     let (stage, detail) = action.said();
     let event = warrant.on(Event::of(router.now(), &message, stage, detail));
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-    if action == Action::Retry {
-        let lane = router.store.lane_of(id).unwrap_or_else(|| Lane::out(message.partner.as_ref()));
-        router.lanes.ask(&lane, router.steady());
-    }
     match router.commit(transaction) {
-        Ok(_) => read().map_err(|error| store_problem(&error)),
+        Ok(_) => {
+            let lane = router.store.lane_of(id).filter(|_| action == Action::Retry);
+            lane.iter().for_each(|lane| router.ask(lane));
+            read().map_err(|error| store_problem(&error))
+        }
         Err(StoreError::Illegal(_)) => {
             Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
         }
@@ -192,6 +194,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Retry if message.status == Status::Error => {
+            (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
+        }
         Action::Release => {
             (if message.is_held() { " on hold" } else { " not on hold" }, "only what is held is released")
         }

@@ -259,7 +259,7 @@ const KINDS: [(&str, &str, &str); 77] = [
     (
         "store-damaged",
         "Det som är sparat är skadat",
-        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var.",
+        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var. Det som är återställt kan prövas igen.",
     ),
     ("crowded", "För mycket pågår samtidigt", "Försök igen om en stund."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
@@ -327,6 +327,9 @@ mod tests {
         let unknown: Vec<&String> =
             kinds.iter().filter(|kind| !KINDS.iter().any(|(known, ..)| known == kind)).collect();
         assert!(unknown.is_empty(), "no Swedish for {unknown:?}");
+        let own = |kind: &&&str| !KINDS.iter().any(|(known, ..)| known == *kind);
+        let unknown: Vec<&&str> = crate::metrics::GIVEN_UP.iter().filter(own).collect();
+        assert!(unknown.is_empty(), "no Swedish for the metrics' {unknown:?}");
     }
 
     #[test]

@@ -399,8 +399,16 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
             _ => self.status.after(outcome),
         }
+    }
+
+    /// In: whether its envelope is kept, and nobody was told yet what became of it.
+    fn can_be_opened(&self) -> bool {
+        self.envelope.is_some() && self.message_receipt.is_none()
     }
 
     /// Writes one change.

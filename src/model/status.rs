@@ -41,7 +41,8 @@ pub enum Status {
     Retrieved,
     /// In, own: opened; the message receipt reached the sender's access point. The message is there to be read. Final.
     New,
-    /// In, own: could not be opened or was rejected; an operator has to look. Final.
+    /// In: could not be opened, or, own, was rejected; an operator has to look. Final, but for one that nobody was answered: it can
+    /// be tried again.
     Error,
 }
 
@@ -73,7 +74,7 @@ pub enum Outcome {
     Fail,
     /// In, own: its message receipt arrived.
     Answered,
-    /// Out: an operator has it tried now, also after it was given up.
+    /// An operator has it tried now, also after it was given up.
     Retry,
     /// Out: an operator ends it.
     Cancel,
@@ -132,6 +133,7 @@ impl Status {
             (Self::SendEnqueued | Self::WaitingForRetry, O::GiveUp) => Self::SendFailure,
             (Self::MessageExchangeError, O::Retry) => Self::ScheduledForResend,
             (Self::SendFailure, O::Retry) => Self::WaitingForRetry,
+            (Self::Error, O::Retry) => Self::Received,
             (Self::Submitted | Self::ScheduledForResend, O::Cancel) => Self::MessageExchangeError,
             (Self::SendEnqueued | Self::WaitingForRetry, O::Cancel) => Self::SendFailure,
             (
@@ -346,7 +348,8 @@ mod tests {
                         let late_word = matches!(outcome, Outcome::Confirm | Outcome::Reject);
                         let again = outcome == Outcome::Retry && status == Status::SendFailure;
                         let own = status == Status::MessageExchangeError && (late_word || outcome == Outcome::Retry);
-                        assert!(own || again, "{status:?} {outcome:?} {after:?}");
+                        let reopened = outcome == Outcome::Retry && status == Status::Error;
+                        assert!(own || again || reopened, "{status:?} {outcome:?} {after:?}");
                     }
                 }
             }
@@ -359,7 +362,7 @@ mod tests {
         for status in Status::ALL {
             let under_way =
                 matches!(status, S::Submitted | S::ScheduledForResend | S::SendEnqueued | S::WaitingForRetry);
-            let given_up = matches!(status, S::MessageExchangeError | S::SendFailure);
+            let given_up = matches!(status, S::MessageExchangeError | S::SendFailure | S::Error);
             assert_eq!(status.after(Outcome::Retry).is_ok(), under_way || given_up, "{status:?}");
             for outcome in [Outcome::Cancel, Outcome::Suspend, Outcome::Resume] {
                 assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");

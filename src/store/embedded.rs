@@ -314,6 +314,10 @@ impl Store for EmbeddedStore {
         self.queue().lane_of(id)
     }
 
+    fn ask(&self, lane: &Lane) {
+        self.queue().ask(lane);
+    }
+
     fn first_of(&self, lane: &Lane) -> Option<MessageId> {
         self.queue().first_of(lane)
     }

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod breaker;
+mod delivery;
 mod health;
 #[path = "../support/paced.rs"]
 mod paced;

@@ -335,7 +335,7 @@ texts! {
     // Actions of operators
     actions: "Åtgärder", "Actions";
     reason: "Skäl (sparas med meddelandet)", "Reason (kept with the message)";
-    act_retry: "Skicka om nu", "Try again now";
+    act_retry: "Försök igen nu", "Try again now";
     act_cancel: "Avbryt för gott", "Cancel for good";
     act_hold: "Håll kvar", "Hold";
     act_release: "Släpp", "Release";
