@@ -224,6 +224,9 @@ pub const EVENTS_BESIDE_MAX: usize = 1000;
 /// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
+/// Most events passed over for one page, of which the index tells that they are not asked for.
+pub const LIST_EVENTS_PASSED_MAX: usize = 100_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -380,6 +383,12 @@ pub const CAUSES_COUNTED_MAX: usize = LIST_MESSAGES_MAX;
 
 /// Pages that are told of changes at once.
 pub const LIVE_CLIENTS_MAX: usize = 64;
+
+/// Pages of one account that are told of changes at once, so that others keep their places.
+pub const LIVE_CLIENTS_OF_ONE_MAX: usize = 12;
+
+/// Pages of one session that are told of changes at once: a browser opens six connections to a host.
+pub const LIVE_CLIENTS_OF_SESSION_MAX: usize = 6;
 
 /// How often it is looked up whether something changed, for each of them.
 pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);

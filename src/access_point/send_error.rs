@@ -139,6 +139,7 @@ mod tests {
         for (error, cause, permanent) in lines {
             assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
             assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
+            assert!(crate::metrics::GIVEN_UP.contains(&error.problem().cause()), "{error:?} has no series");
         }
     }
 

@@ -327,6 +327,9 @@ mod tests {
         let unknown: Vec<&String> =
             kinds.iter().filter(|kind| !KINDS.iter().any(|(known, ..)| known == kind)).collect();
         assert!(unknown.is_empty(), "no Swedish for {unknown:?}");
+        let own = |kind: &&&str| !KINDS.iter().any(|(known, ..)| known == *kind);
+        let unknown: Vec<&&str> = crate::metrics::GIVEN_UP.iter().filter(own).collect();
+        assert!(unknown.is_empty(), "no Swedish for the metrics' {unknown:?}");
     }
 
     #[test]

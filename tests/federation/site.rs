@@ -364,8 +364,10 @@ impl Site {
     pub(crate) async fn refusal(&self, sent: &Sent) -> Problem {
         assert!(self.messages().await.iter().all(|m| m.as4_message_id.as_ref() != Some(&sent.message_id)));
         let events = self.router.refusals(100).await.unwrap();
-        let named =
-            |event: &&Event| event.facts.get("claimed_as4_message_id").is_some_and(|id| id == sent.message_id.as_str());
+        let named = |event: &&Event| {
+            let names = ["as4_message_id", "claimed_as4_message_id"];
+            names.iter().filter_map(|name| event.facts.get(*name)).any(|id| id == sent.message_id.as_str())
+        };
         events
             .iter()
             .find(named)
