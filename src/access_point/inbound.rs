@@ -6,6 +6,7 @@
 mod arrival;
 mod delayed;
 mod gate;
+mod once;
 mod outcome;
 mod refusal;
 mod verifiers;
@@ -26,10 +27,10 @@ use crate::net::Standing;
 use crate::net::inbound::Upload;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
-use crate::store::{Answered, Committed, DuplicateKey, Evidence, StoreError, Transaction};
+use crate::store::{Answered, DuplicateKey, Evidence, StoreError};
 use crate::xhe;
 use arrival::{Look, arrived, looked};
-use refusal::refuse;
+use refusal::{Signed, refuse};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,6 +39,7 @@ use tracing::Instrument;
 pub use delayed::Delayed;
 pub(in crate::access_point) use delayed::Delays;
 pub(in crate::access_point) use gate::Gate;
+pub(in crate::access_point) use once::{answered_before, keep};
 pub(in crate::access_point) use outcome::{attempt, conclude};
 pub(in crate::access_point) use refusal::Failure;
 pub use refusal::settle;
@@ -124,12 +126,12 @@ async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>
         Err(failure) if failure.is_of_known() => drop(standing.proven()),
         Err(_) => {}
     }
-    let (attributed, addressed, claimed) = match look? {
+    let (attributed, addressed, signed) = match look? {
         Look::Again(answer) => return Ok(answer),
         Look::New(message) => *message,
     };
     let router = Arc::clone(router);
-    let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed));
+    let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&signed));
     // Its thread waits for the parts, so it is none of those that verify.
     let span = tracing::Span::current();
     tokio::task::spawn_blocking(move || span.in_scope(work))
@@ -150,6 +152,7 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
         .timestamp_within(partner.timestamp_ahead_max, partner.timestamp_behind_max)
         .authenticate(candidates, &settings.trust, router.now(), &partner.allowed)
         .map_err(|refusal| Failure::stranger(refusal, Some(claimed.clone())))?;
+    let signed = Signed::of(claimed, &authenticated);
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
         tracing::Span::current().record("as4_message_id", tracing::field::display(&attributed.message().message_id));
@@ -159,9 +162,9 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
         }
         // What came before has its AS4 receipt; anything new needs room.
         router.admits().map_err(Failure::Short)?;
-        Ok(Look::New(Box::new((attributed, addressed, claimed.clone()))))
+        Ok(Look::New(Box::new((attributed, addressed, Arc::clone(&signed)))))
     };
-    look().map_err(|failure| failure.about(&claimed))
+    look().map_err(|failure| failure.about(&signed))
 }
 
 /// A message for us.
@@ -230,43 +233,6 @@ fn one_part(found: usize) -> Refusal {
     Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
 }
 
-/// The answer that this message got the first time. The same id with another content is no duplicate.
-pub(super) fn answered_before(
-    router: &Router,
-    fingerprint: &str,
-    key: &DuplicateKey,
-) -> Result<Option<Answer>, Failure> {
-    let Some(answered) = router.store.answered(key)? else { return Ok(None) };
-    again(router, answered, fingerprint, key).map(Some)
-}
-
-/// The first answer is given again to the same content, as long as it is kept.
-fn may_be_given_again(answered: &Answered, fingerprint: &str, key: &DuplicateKey) -> Result<(), Refusal> {
-    let (found, expected) = if answered.fingerprint != fingerprint {
-        (format!("another content under message id {}", key.id), "the content of the first time, or a new id")
-    } else if answered.body.is_empty() {
-        let found = format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id);
-        (found, "a message that is sent again within 35 days, or a new id")
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::Reused(Finding::new(found, expected).rule("SAD-5.3.7.1")))
-}
-
-fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
-    may_be_given_again(&answered, fingerprint, key)?;
-    let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
-    let said = "the same AS4 message came again and got the first AS4 receipt again";
-    let event = match &first {
-        Some(first) => Event::of(router.now(), first, Stage::Duplicate, said),
-        None => Event::new(router.now(), answered.message, Stage::Duplicate, said)
-            .fact("as4_message_id", &key.id)
-            .fact("partner", &key.from),
-    };
-    router.commit(Transaction { events: vec![event], ..Transaction::default() })?;
-    Ok(Answer { content_type: answered.content_type, body: answered.body })
-}
-
 /// Opens the parts into payloads, builds the AS4 receipt, and makes all of it durable at once.
 fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addressed) -> Result<Answer, Failure> {
     let Addressed { key, delivery } = addressed;
@@ -308,37 +274,6 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     }
     let certificates = opened.signer.iter().map(|signer| signer.certificate().to_pem()).collect();
     keep(router, key, answered, message, event, Evidence { certificates, received: Some(opened.soap) })
-}
-
-/// Makes a received message and its answer durable at once, and only then gives the answer. Of the same message at the same
-/// time, one is first.
-pub(super) fn keep(
-    router: &Router,
-    key: DuplicateKey,
-    answered: Answered,
-    message: Option<Message>,
-    event: Event,
-    evidence: Evidence,
-) -> Result<Answer, Failure> {
-    let envelope = message.as_ref().and_then(|message| message.envelope);
-    let (fingerprint, answer) = (
-        answered.fingerprint.clone(),
-        Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
-    );
-    let transaction = Transaction {
-        inserts: message.into_iter().collect(),
-        answered: Some((key.clone(), answered)),
-        events: vec![event],
-        evidence,
-        ..Transaction::default()
-    };
-    match router.commit(transaction)? {
-        Committed::Done => Ok(answer),
-        Committed::Duplicate(first) => {
-            envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
-            again(router, first, &fingerprint, &key)
-        }
-    }
 }
 
 /// What our own disk refuses is our failure, not the peer's.
@@ -392,15 +327,21 @@ fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) ->
         "a test message was received; it is not delivered"
     };
     let certificate = opened.signer.as_ref().map(|signer| signer.certificate());
-    Event::new(now, message.map(|message| message.id), Stage::Received, detail)
+    let event = Event::new(now, message.map(|message| message.id), Stage::Received, detail)
         .fact("partner", &header.from.id)
-        .fact("certificate_subject", certificate.map_or("", Certificate::subject))
-        .fact("certificate_sha256", certificate.map(Certificate::sha256).unwrap_or_default())
         .fact("from", header.original_sender().unwrap_or_default())
         .fact("to", header.final_recipient().unwrap_or_default())
         .fact("as4_message_id", &header.message_id)
-        .fact("conversation_id", &header.conversation_id)
-        .fact("signature", crypto::hex(&opened.signature_value))
+        .fact("conversation_id", &header.conversation_id);
+    signed_by(event, certificate, &opened.signature_value)
+}
+
+/// With the sending access point's certificate and signature (AP-3.4.1.t09).
+fn signed_by(event: Event, certificate: Option<&Certificate>, signature: &[u8]) -> Event {
+    event
+        .fact("certificate_subject", certificate.map_or("", Certificate::subject))
+        .fact("certificate_sha256", certificate.map(Certificate::sha256).unwrap_or_default())
+        .fact("signature", crypto::hex(signature))
 }
 
 // === Step ===
@@ -497,29 +438,4 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_answer_is_for_the_same_content_and_as_long_as_it_is_kept() {
-        let key = DuplicateKey { id: "1@peer".parse().unwrap(), from: "AP0002-TESTBED".parse().unwrap() };
-        let first = Answered {
-            message: None,
-            content_type: "application/soap+xml".into(),
-            body: "<receipt/>".into(),
-            fingerprint: "f".into(),
-        };
-        may_be_given_again(&first, "f", &key).unwrap();
-        let said = |answered: &Answered, fingerprint| {
-            let refusal = may_be_given_again(answered, fingerprint, &key).unwrap_err();
-            assert!(matches!(refusal, Refusal::Reused(_)));
-            refusal.finding().map(|finding| finding.found.clone()).unwrap_or_default()
-        };
-        assert!(said(&first, "g").contains("another content under message id 1@peer"));
-        assert!(said(&first.without_body(), "g").contains("another content"));
-        assert!(said(&first.without_body(), "f").contains("its AS4 receipt is no longer kept"));
-    }
 }
