@@ -241,7 +241,7 @@ pub const INDEX_RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
 // Payloads have to be refused before the journal is.
 const _: () = assert!(DISK_RESERVE_BYTES > JOURNAL_SEGMENT_BYTES + INDEX_RESERVE_BYTES);
-/// Partners whose certificates are kept in memory, for signatures that name their key by reference only.
+/// Partners whose certificates are kept in memory, for signatures that name their key by reference only: those heard of last.
 pub const KNOWN_PARTNERS_MAX: usize = 4096;
 
 /// Largest answer to an AS4 message: an AS4 receipt of many references, or an ebMS error.
