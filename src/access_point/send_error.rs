@@ -3,7 +3,7 @@
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
-use crate::model::{Cause, Fault, Problem};
+use crate::model::{Cause, Fault, Obstacle, Problem};
 use crate::net::NetError;
 use std::time::Duration;
 
@@ -40,6 +40,15 @@ impl SendError {
             Self::Net(error) => error.cause(),
             Self::Pack(_) => Cause::Pack,
             Self::Own(_) => Cause::Own,
+        }
+    }
+
+    /// Whose time it takes up.
+    pub fn obstacle(&self) -> Obstacle {
+        match self.cause() {
+            Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown => Obstacle::Lookup,
+            Cause::Own | Cause::Sending | Cause::Pack => Obstacle::Own,
+            _ => Obstacle::Partner,
         }
     }
 

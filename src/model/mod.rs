@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod document;
+pub mod effort;
 pub mod event;
 pub mod faults;
 pub mod finding;
@@ -18,6 +19,7 @@ pub mod time;
 
 pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
+pub use effort::{Effort, Obstacle, Tried};
 pub use event::{Event, Stage};
 pub use faults::Cause;
 pub use finding::{Finding, Severity};

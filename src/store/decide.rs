@@ -2,6 +2,7 @@
 //! transactions of the same group that were decided before it.
 
 use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Timestamp};
+use crate::store::course::Course;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
@@ -18,6 +19,8 @@ pub(super) struct Group<'a> {
     answered: HashMap<DuplicateKey, Written<Answered>>,
     messages: HashMap<MessageId, Version>,
     dropped: Option<Beginning>,
+    /// What time it was at the last record.
+    course: Option<Course>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -57,6 +60,7 @@ impl<'a> Group<'a> {
             answered: HashMap::new(),
             messages: HashMap::new(),
             dropped: None,
+            course: index.course(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
@@ -71,7 +75,7 @@ impl<'a> Group<'a> {
         clock: &dyn Clock,
     ) -> Result<Decision, StoreError> {
         let (now, steady) = (clock.now(), clock.steady());
-        let mut record = Record::new(now);
+        let mut record = Record::new(now, steady);
         if let Some((key, _)) = &transaction.answered
             && let Some(first) = self.first_answer(key)?
         {
@@ -107,10 +111,13 @@ impl<'a> Group<'a> {
     pub(super) fn join(&mut self, spot: Spot, record: Record, draft: Draft) {
         let noted = |event: &Written<_>| Noted::of(event.value());
         self.events.push((spot, record.log.events.iter().map(noted).collect()));
-        self.take(draft, record.state);
+        self.take(draft, record.log.at, record.state);
     }
 
-    fn take(&mut self, draft: Draft, state: State) {
+    fn take(&mut self, draft: Draft, at: Timestamp, state: State) {
+        let steady = state.steady.unwrap_or(at);
+        let course = self.course.map_or_else(|| Course::begin(at, steady), |course| course.on(at, steady));
+        self.course = Some(if state.clock_is_right { course.vouched() } else { course });
         for (id, version) in draft.messages {
             if let Some(old) = &version.old {
                 let remain = version.new.as_ref().map(|new| new.value().payloads()).unwrap_or_default();
@@ -146,6 +153,7 @@ impl<'a> Group<'a> {
             stage.append(part?);
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        stage.course(self.course);
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
@@ -186,7 +194,7 @@ impl<'a> Group<'a> {
             }
         }
         self.events.push((spot, record.log.events));
-        self.take(draft, record.state);
+        self.take(draft, record.log.at, record.state);
         Ok(())
     }
 
@@ -246,6 +254,7 @@ impl<'a> Group<'a> {
             record.state.answers.push((key, Written::new(answered)?));
         }
         record.state.dropped = upkeep.dropped;
+        record.state.clock_is_right = upkeep.clock_is_right;
         Ok(())
     }
 

@@ -80,6 +80,16 @@ pub(super) struct State {
     /// left must continue it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dropped: Option<Beginning>,
+    /// How far the steady clock was, in milliseconds since 1970.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) steady: Option<Timestamp>,
+    /// Whether somebody says here that the wall clock is right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) clock_is_right: bool,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -193,15 +203,17 @@ impl Prepared {
 
 impl Record {
     /// A record of nothing yet.
-    pub(super) fn new(at: Timestamp) -> Self {
-        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state: State::default() }
+    pub(super) fn new(at: Timestamp, steady: Timestamp) -> Self {
+        let state = State { steady: Some(steady), ..State::default() };
+        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state }
     }
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, carried, answers, forgotten, dropped, received: _ } = &self.state;
+        let State { inserts, answered, settled, carried, answers, forgotten, dropped, clock_is_right, .. } =
+            &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
-        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none()
+        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none() && !clock_is_right
     }
 
     /// Its two lines.

@@ -138,7 +138,7 @@ fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(),
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     group.released.iter().for_each(|id| queue.release(*id));
     for message in group.changed() {
-        queue.schedule(message.id, message.into(), Some(message.tried_since()), message.next_attempt_at);
+        queue.schedule(message.id, message.into(), message.tried());
     }
     drop(queue);
     shared.remove_unnamed(group.given_up);
