@@ -210,7 +210,7 @@ fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Pr
 /// Makes one attempt to hand `message` to the receiving access point.
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
-/// bytes (AS4 reception awareness). What the result means is decided in [`outcome`] alone.
+/// bytes (AS4 reception awareness), unless the receiver can no longer read those. What the result means is decided in [`outcome`] alone.
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
@@ -219,7 +219,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         router.store.route(&message.to, Some(&route.party));
         *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
-        readdress(router, message).await;
+        readdress(router, message).await?;
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
@@ -314,6 +314,10 @@ pub(super) fn conclude(
 ) -> Result<(), Problem> {
     let (now, steady) = (router.now(), router.steady());
     let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
+    if let Err(SendError::Answer(_)) = &result {
+        // It may have another certificate by now than the one that was looked up.
+        router.discovery.forget(&message.to, &message.document_type);
+    }
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
     let effort = result.as_ref().map_or_else(|error| effort(router, message, error, steady), |_| Effort::default());

@@ -15,23 +15,39 @@ use crate::store::{Settlement, StoreError, Transaction};
 use std::io::BufReader;
 use std::sync::Arc;
 
-/// The same bytes go where the receiver is now: it may have moved since the message was packed. Whom the message was
-/// encrypted to stays, and a look-up that leads to nobody or to another changes nothing.
-pub(super) async fn readdress(router: &Router, message: &mut Message) {
+/// What is said where the same message is packed once more.
+const PACKED_ANEW: &str =
+    "signed, encrypted and packed anew under the same id: the receiver has another certificate now";
+
+/// The same bytes go where the receiver is now: it may have moved since the message was packed. Where it has another
+/// certificate, they are of no use to it: the message is encrypted anew, under the same id, by which the receiver knows it if it
+/// has it already. A look-up that leads to nobody or to another access point changes nothing.
+///
+/// # Errors
+///
+/// As for [`packed`].
+pub(super) async fn readdress(router: &Arc<Router>, message: &mut Message) -> Result<(), SendError> {
     let route = router.discovery.route(&message.to, &message.document_type, &message.process).await;
-    if let (Ok(route), Some(packing)) = (route, &mut message.packed)
-        && packing.certificate == route.certificate.certificate().to_pem()
-    {
+    let Ok(route) = route.map_err(drop) else { return Ok(()) };
+    let Some(packing) = &mut message.packed else { return Ok(()) };
+    if packing.certificate == route.certificate.certificate().to_pem() {
         packing.url = route.url;
+    } else if message.partner.as_ref() == Some(&route.party) {
+        *message = packed(router, message.clone(), route).await?;
     }
+    Ok(())
 }
 
-/// Packs the message for `route`, and keeps the result under the message's claim.
+/// Packs the message for `route`, under its id where it has one, and keeps the result under the message's claim.
 pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
     let router = Arc::clone(router);
     let work = move || -> Result<Message, SendError> {
         let settings = router.settings();
-        let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
+        let known = message.as4_message_id.clone();
+        let (anew, id) = match known {
+            Some(id) => (true, id),
+            None => (false, As4MessageId::new(uuid::Uuid::new_v4(), &settings.party)),
+        };
         let header = header(&settings, &message, &id, &route, router.now());
         let packing = pack(&router, &settings, &message, header, &route)?;
         let event = |stage, detail: &str| {
@@ -42,7 +58,8 @@ pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Ro
             event(Stage::Routed, &format!("the route leads to {}", route.party))
                 .fact("url", &route.url)
                 .fact("certificate_sha256", route.certificate.certificate().sha256()),
-            event(Stage::Packed, "signed, encrypted and packed").fact("bytes", packing.bytes),
+            event(Stage::Packed, if anew { PACKED_ANEW } else { "signed, encrypted and packed" })
+                .fact("bytes", packing.bytes),
         ];
         keep_packed(&router, &mut message, id, route.party, packing, events)?;
         Ok(message)
