@@ -206,8 +206,8 @@ pub const INDEX_FILES_OPEN_MAX: usize = 128;
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
-/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: some 50 ms.
-pub const LIST_LOOKS_MAX: usize = 10_000;
+/// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
+pub const LIST_LOOKS_MAX: usize = 2_000;
 
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;
@@ -284,6 +284,12 @@ pub const CLOCK_LEAP_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// It is believed when the daemon has run for so long with it, and nobody has set it right.
 pub const CLOCK_CONFIRMED_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// A received message that could not be opened for so long is told of: its sender has an AS4 receipt and waits for an answer.
+pub const DELAY_TOLD: Duration = Duration::from_secs(10 * 60);
+
+/// Received messages that are known to be delayed, at most; each has some hundred bytes.
+pub const DELAYED_KNOWN_MAX: usize = 10_000;
 
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
@@ -365,6 +371,12 @@ pub const LOGIN_LINKS_MAX: usize = 64;
 /// How long a one-time log-in can be used.
 pub const LOGIN_LINK_KEPT: Duration = Duration::from_secs(5 * 60);
 
+/// How often it is looked whether accounts were changed, for the event log.
+pub const ACCOUNTS_LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Most changes of accounts that wait for a daemon that records them.
+pub const ACCOUNT_CHANGES_MAX: usize = 1000;
+
 /// Largest file of accounts, in bytes: some thousands of them.
 pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -383,6 +395,12 @@ pub const CAUSES_COUNTED_MAX: usize = LIST_MESSAGES_MAX;
 /// Pages that are told of changes at once.
 pub const LIVE_CLIENTS_MAX: usize = 64;
 
+/// Pages of one account that are told of changes at once, so that others keep their places.
+pub const LIVE_CLIENTS_OF_ONE_MAX: usize = 12;
+
+/// Pages of one session that are told of changes at once: a browser opens six connections to a host.
+pub const LIVE_CLIENTS_OF_SESSION_MAX: usize = 6;
+
 /// How often it is looked up whether something changed, for each of them.
 pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -394,6 +412,12 @@ pub const ALERTS_STANDING_MAX: usize = 200;
 
 /// How often it is looked whether there is something to tell.
 pub const ALERT_LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often one receiver is told at most that more of the same happened: messages given up for one cause, or what does not conform.
+pub const ALERT_MORE_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// How many events are read at once to be told.
+pub const ALERT_EVENTS_READ: usize = 1000;
 
 /// Longest pause before an alert that did not arrive is told again.
 pub const ALERT_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);

@@ -9,15 +9,16 @@
 )]
 
 mod accounts;
+mod evidence;
 mod kills;
 mod qualification;
 mod support;
 mod traces;
 
+use evidence::copied;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
 
 /// The message of the envelope in the receiver's inbox, once it is there to be read.
@@ -125,7 +126,9 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
 fn a_test_message_is_receipted_and_not_delivered() {
     let world = world();
     let before = world.at(SOUTH, &["inbox", "--participant", BOB]).done().lines.len();
-    let answered = world.at(NORTH, &["ping", BOB]).done().one();
+    let answered = world.at(NORTH, &["ping", BOB, "--reason", "is it back"]).done().one();
+    let events = world.at(NORTH, &["audit", "list", "--stage", "receipted", "--actor", "owner"]).done().lines;
+    assert!(events.iter().any(|event| event["facts"]["reason"] == "is it back"), "{events:?}");
     assert_eq!(answered["party"], SOUTH);
     assert!(answered["signed_by"].as_str().unwrap().contains(SOUTH), "{answered}");
     assert!(answered["url"].as_str().unwrap().starts_with("http"), "{answered}");
@@ -363,6 +366,17 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     };
     until_done("hold", &[]);
     assert!(all(&[]).iter().all(|message| message["held"] == true), "{:#?}", all(&[]));
+    let first = &all(&[])[2];
+    for (more, count) in [
+        (&["--held"][..], 3),
+        (&["--held", "--direction", "in"], 0),
+        (&["--id", first["envelope_id"].as_str().unwrap()], 1),
+        (&["--id", first["as4_message_id"].as_str().unwrap(), "--held"], 1),
+        (&["--since", first["created_at"].as_str().unwrap(), "--status", "to-send"], 3),
+        (&["--before", first["created_at"].as_str().unwrap()], 0),
+    ] {
+        assert_eq!(all(more).len(), count, "{more:?}");
+    }
     let refused = order("cancel", &["--limit", "2"]).ended(2).error();
     assert!(refused["detail"].as_str().unwrap().contains("found more than 2 messages"), "{refused}");
     assert_eq!(all(&["--status", "SCHEDULED_FOR_RESEND"]).len(), 3, "nothing was done");
@@ -371,6 +385,8 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     assert_eq!(order("retry", &["--older-than", "1h"]).done().lines.len(), 0, "none is so old");
     let retried = order("retry", &["--status", "MESSAGE_EXCHANGE_ERROR", "--cause", "cancelled"]).done().lines;
     assert!(retried.len() == 3 && retried.iter().all(|one| one["status"] == "SCHEDULED_FOR_RESEND"), "{retried:#?}");
+    until_done("hold", &["--status", "retrying"]);
+    assert_eq!(order("release", &["--held"]).done().lines.len(), 3);
     until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
 
     let id = retried[0]["id"].as_str().unwrap();
@@ -380,6 +396,9 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
         world.at(NORTH, wrong).ended(2);
     }
     order("hold", &["--limit", "0"]).ended(2);
+    world.at(NORTH, &["audit", "list", "--limit", "0"]).ended(2);
+    let unknown = world.at(NORTH, &["partners", "try", "NOPE", "--reason", "x"]).ended(1).error();
+    assert_eq!(unknown["title"], "no such partner", "{unknown}");
 }
 
 #[test]
@@ -506,80 +525,32 @@ fn the_daemon_notes_the_end_of_the_event_log_elsewhere_and_a_cut_end_is_found_by
     assert_eq!(doubted["findings"].as_array().unwrap().last().unwrap()["cause"], "anchor", "{doubted:#}");
 }
 
-/// A package of evidence, and what its own check says of it.
-fn checked(folder: &Path, trusted: &Path) -> Output {
-    Command::new("sh").arg("verify.sh").arg(trusted).current_dir(folder).output().unwrap()
-}
-
 #[test]
-fn evidence_of_a_message_is_checked_with_openssl_and_xmlsec1_alone_and_a_tampered_one_fails() {
+fn a_daemon_begins_no_empty_store_where_its_journal_is_gone() {
     let world = world();
+    let _third = world.third();
     let folder = tempfile::tempdir().unwrap();
-    let (file, _) = document(folder.path(), "bevis.txt", b"the content is not shown");
-    let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
-    let received = world.until(SOUTH, "received message", |message| {
-        message["envelope_id"] == sent["envelope_id"] && message["direction"] == "in"
-    });
-    // What is known to a third party: the authority of access points.
-    let trusted = folder.path().join("authority.pem");
-    let text = fs::read_to_string(world.config(NORTH)).unwrap();
-    let anchors = text.lines().find(|line| line.starts_with("access_point_anchor_files")).unwrap();
-    let anchors = anchors.split('"').nth(1).unwrap();
-    fs::copy(world.folder(NORTH).join(anchors), &trusted).unwrap();
-    let tools = ["openssl", "xmlsec1"].iter().all(|tool| {
-        Command::new(tool).arg("--version").output().is_ok() || Command::new(tool).arg("version").output().is_ok()
-    });
-    for (at, id) in [(NORTH, &sent["id"]), (SOUTH, &received["id"])] {
-        let (package, id) = (folder.path().join(at), id.as_str().unwrap());
-        let out = package.display().to_string();
-        let summary = world.at(at, &["audit", "export", "--message", id, "--out", &out]).done().one();
-        assert_eq!((&summary["as4_message"], &summary["as4_receipt"]), (&true.into(), &true.into()), "{summary:#}");
-        world.at(at, &["audit", "export", "--message", id, "--out", &out]).ended(1);
-        let mut all = String::new();
-        for entry in fs::read_dir(package.join("log")).unwrap() {
-            all += &fs::read_to_string(entry.unwrap().path()).unwrap();
-        }
-        assert!(all.contains(id) && all.contains("BEGIN CERTIFICATE"), "the certificate itself is logged: {all}");
-        if !tools {
-            println!("skipped: openssl or xmlsec1 is not here");
-            continue;
-        }
-        let good = checked(&package, &trusted);
-        let (said, errors) = (String::from_utf8_lossy(&good.stdout), String::from_utf8_lossy(&good.stderr));
-        assert!(good.status.success() && said.ends_with("all of it holds\n"), "{at}: {said} {errors}");
-        assert!(said.contains("receipt: its signature holds"), "{said}");
-        tampered(&package, &trusted);
-    }
-    let unknown = ["audit", "export", "--message", "019ac0de-0000-7000-8000-000000000001", "--out"];
-    let nowhere = folder.path().join("nothing").display().to_string();
-    world.at(NORTH, &[&unknown[..], &[&nowhere]].concat()).ended(1);
-}
-
-/// Changes one thing after the other, and expects the check to say so.
-fn tampered(package: &Path, trusted: &Path) {
-    let log = fs::read_dir(package.join("log")).unwrap().next().unwrap().unwrap().path();
-    let chain = fs::read_to_string(package.join("chain.txt")).unwrap();
-    let state = chain.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
-    let references = fs::read_to_string(package.join("message/references.txt")).unwrap();
-    let part = references.split_whitespace().find(|word| word.starts_with("part-")).unwrap();
-    let changes: [(PathBuf, &str, &str, &str); 6] = [
-        (log, ALICE, "0203:mallory.example.se", "is not what the chain says"),
-        (package.join("chain.txt"), &state, &"0".repeat(64), "does not lead to the anchor"),
-        (package.join("anchor.txt"), "record ", "record 1", "the anchor's signature"),
-        (package.join("message/signed-info.xml"), "Reference", "Reverence", "the message's signature"),
-        (package.join("message").join(part), "Id=", "id=", "is not what was signed"),
-        (package.join("receipt.xml"), "<eb:Timestamp>2", "<eb:Timestamp>3", "the AS4 receipt's signature"),
-    ];
-    for (file, from, to, expected) in changes {
-        let whole = fs::read_to_string(&file).unwrap();
-        let changed = whole.replacen(from, to, 1);
-        assert_ne!(whole, changed, "{} has no {from}", file.display());
-        fs::write(&file, changed).unwrap();
-        let bad = checked(package, trusted);
-        let errors = String::from_utf8_lossy(&bad.stderr).into_owned();
-        assert!(!bad.status.success() && errors.contains(expected), "{}: {errors}", file.display());
-        fs::write(&file, whole).unwrap();
-    }
-    let of_another = package.join("certificates/message.pem");
-    assert!(!checked(package, &of_another).status.success(), "another authority is not trusted");
+    let daemon = world.serve(THIRD);
+    let (file, _) = document(folder.path(), "kvar.txt", b"kept");
+    world.at(THIRD, &["send", "--from", DAVID, "--to", BOB, "--wait=60s", &file]).done();
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success());
+    let journal = world.folder(THIRD).join("data/journal");
+    let aside = folder.path().join("journal");
+    let segments: Vec<_> = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    copied(&journal, &aside);
+    segments.iter().for_each(|name| fs::remove_file(journal.join(name)).unwrap());
+    let looked = world.at(THIRD, &["store", "verify"]).ended(1).one();
+    assert_eq!((&looked["whole"], &looked["records"]), (&false.into(), &0.into()), "{looked:#}");
+    let looked = world.at(THIRD, &["audit", "verify"]).ended(1).one();
+    assert_eq!(looked["findings"][0]["cause"], "end-cut", "{looked:#}");
+    let refused = world.at(THIRD, &["serve"]).ended(1).error();
+    assert_eq!(refused["type"], "urn:sluss:problem:store-damaged", "{refused:#}");
+    let said = refused["detail"].as_str().unwrap();
+    assert!(said.contains("is gone: it has no record, and had") && said.contains("`sluss store restore`"), "{said}");
+    assert_eq!(fs::read_dir(&journal).unwrap().count(), 0, "nothing was begun");
+    copied(&aside, &journal);
+    let looked = world.at(THIRD, &["store", "verify"]).done().one();
+    assert_eq!(looked["whole"], true, "{looked:#}");
+    drop(world.serve(THIRD));
 }

@@ -5,6 +5,7 @@
 
 mod health;
 pub mod inbound;
+mod notes;
 mod operate;
 pub mod outbound;
 mod partner;
@@ -35,11 +36,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-use inbound::Gate;
+use inbound::{Delays, Gate};
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
-pub use operate::{Action, Warrant};
+pub use operate::Action;
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;
 pub use record::Recorder;
@@ -149,17 +150,14 @@ pub struct Router {
     settings: RwLock<Arc<Settings>>,
     partners: Mutex<BTreeMap<String, Certificate>>,
     gate: Gate,
+    delays: Delays,
     lanes: health::Lanes,
     visits: states::Visits,
     due: Notify,
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Timestamp>,
-    listener: Listener,
 }
-
-/// Hears every event that has become durable. It must not wait.
-type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
 impl Router {
     /// An access point over a store.
@@ -180,13 +178,13 @@ impl Router {
             settings: RwLock::new(Arc::new(settings)),
             partners: Mutex::default(),
             gate: Gate::default(),
+            delays: Delays::default(),
             lanes: health::Lanes::default(),
             visits: states::Visits::default(),
             due: Notify::new(),
             metrics: Metrics::default(),
             room: Room::default(),
             pulse,
-            listener: Box::new(|_| ()),
         }
     }
 
@@ -194,12 +192,6 @@ impl Router {
     #[must_use]
     pub fn measured(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
-    }
-
-    /// Tells `listener` of every event that has become durable. It must not wait.
-    #[must_use]
-    pub fn heard(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { listener: Box::new(listener), ..self }
     }
 
     /// The worker is at work.
@@ -249,7 +241,6 @@ impl Router {
             for event in events {
                 crate::ops::log::event(event);
                 self.metrics.event(event);
-                (self.listener)(event);
             }
         }
         self.due.notify_one();
@@ -349,7 +340,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "the store or its backup is not fit for that",
             error.to_string(),
         ),
-        StoreError::Damaged { .. } => {
+        StoreError::Damaged { .. } | StoreError::Gone { .. } => {
             Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
         }
         StoreError::Locked { .. } => Problem::new(

@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
-use crate::store::{BlobWriter, Evidence, Settlement, StoreError, Transaction};
+use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,14 +66,13 @@ pub(super) fn accept(router: &Router, submission: Submission) -> Result<Message,
 
 /// Makes a message durable; one whose envelope was handed in before is the message of the first time.
 pub(super) fn keep(router: &Router, message: Message) -> Result<Message, Problem> {
-    if let Some(answer) = sent_before(router, &message).transpose() {
-        discard(router, message.payloads());
-        return answer;
-    }
     let transaction =
         Transaction { inserts: vec![message.clone()], events: vec![accepted(&message)], ..Transaction::default() };
-    router.commit(transaction).map_err(|error| store_problem(&error))?;
-    Ok(message)
+    match router.commit(transaction) {
+        Ok(_) => Ok(message),
+        Err(StoreError::HandedIn(first)) => first_time(router, &message, &first),
+        Err(error) => Err(store_problem(&error)),
+    }
 }
 
 /// Checks an envelope and makes it durable aside, for a transaction that inserts its message.
@@ -179,30 +178,24 @@ fn discard(router: &Router, payloads: impl IntoIterator<Item = BlobId>) {
     }
 }
 
-/// The message that this envelope already made, if its bytes are the same.
-fn sent_before(router: &Router, message: &Message) -> Result<Option<Message>, Problem> {
-    let query = Query {
-        direction: Some(Direction::Out),
-        envelope_id: Some(message.envelope_id.clone()),
-        participant: Some(message.from.clone()),
-        limit: 10,
-        ..Query::default()
+/// The message that this envelope made the first time, if its bytes are the same and it is still kept.
+fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Message, Problem> {
+    let refuse = |what: &str, detail: String| {
+        let detail = format!("{detail} message {}; give a new envelope a new id", first.message);
+        Err(Problem::new(Fault::Refused, "duplicate-envelope", what, detail).rule("XHE-2.2.t03"))
     };
-    let earlier = router.store.list(&query).map_err(|error| store_problem(&error))?;
-    let Some(earlier) = earlier.into_iter().find(|earlier| earlier.from == message.from) else { return Ok(None) };
-    if earlier.envelope_sha256 == message.envelope_sha256 {
-        return Ok(Some(earlier));
+    let id = &again.envelope_id;
+    if again.envelope_sha256 != first.envelope_sha256 {
+        let detail = format!("found other bytes under envelope id {id}, which is");
+        return refuse("an envelope with this id was sent already", detail);
     }
-    Err(Problem::new(
-        Fault::Refused,
-        "duplicate-envelope",
-        "an envelope with this id was sent already",
-        format!(
-            "found other bytes under envelope id {}, which is message {}; give a new envelope a new id",
-            message.envelope_id, earlier.id
+    match router.store.message(first.message).map_err(|error| store_problem(&error))? {
+        Some(message) => Ok(message),
+        None => refuse(
+            "this envelope was sent already",
+            format!("found envelope id {id}, of which no more is kept (retention.messages_days) than that it was"),
         ),
-    )
-    .rule("XHE-2.2.t03"))
+    }
 }
 
 // === Step ===
@@ -216,7 +209,6 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
-        router.store.route(&message.to, Some(&route.party));
         *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
         readdress(router, message).await?;
@@ -289,8 +281,8 @@ fn failed(message: &Message, error: &SendError, effort: Effort, now: Timestamp) 
 }
 
 /// For how long it has been tried, with this failure. Where its lane keeps everybody waiting, it has waited for that.
-fn effort(router: &Router, message: &Message, error: &SendError, now: Timestamp) -> Effort {
-    let waiting = router.lanes.kept_waiting_since(&Lane::out(message.partner.as_ref()));
+fn effort(router: &Router, message: &Message, lane: &Lane, error: &SendError, now: Timestamp) -> Effort {
+    let waiting = router.lanes.kept_waiting_since(lane);
     let since = waiting.map_or(now, |since| since.max(message.tried_since()).min(now));
     message.effort.failed(error.obstacle(), since, now)
 }
@@ -313,33 +305,35 @@ pub(super) fn conclude(
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
     let (now, steady) = (router.now(), router.steady());
-    let alone_until = router.note(Lane::out(message.partner.as_ref()), result.as_ref().err());
+    let lane = Lane::out(message.partner.as_ref().filter(|_| message.is_addressed()));
+    let alone_until = router.note(lane.clone(), result.as_ref().err());
     if let Err(SendError::Answer(_)) = &result {
         // It may have another certificate by now than the one that was looked up.
         router.discovery.forget(&message.to, &message.document_type);
     }
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
-    let effort = result.as_ref().map_or_else(|error| effort(router, message, error, steady), |_| Effort::default());
+    let effort =
+        result.as_ref().map_or_else(|error| effort(router, message, &lane, error, steady), |_| Effort::default());
     let (outcome, next) = outcome(message, &result, effort, steady, &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let end = retry.end(effort.since().unwrap_or(steady));
     let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(end.max(next)));
     let answered_meanwhile = outcome == Outcome::GiveUp && is_answered(router, message)?;
-    let event = event(message, outcome, &result, now, answered_meanwhile)
-        .known("next_attempt_at", next.map(|next| router.shown(next)));
+    let problem = result.as_ref().err().map(SendError::problem);
+    let problem =
+        problem.map(|problem| if outcome == Outcome::GiveUp { final_of(problem, answered_meanwhile) } else { problem });
+    let event = event(message, outcome, &result, now, answered_meanwhile);
+    let event = problem.iter().cloned().fold(event, Event::problem);
+    let event = event.known("next_attempt_at", next.map(|next| router.shown(next)));
     let mut events =
         vec![event.known(
             "partner_left_alone_until",
             alone_until.filter(|_| next.is_some()).map(|until| router.shown(until)),
         )];
     let mut evidence = Evidence::default();
-    let mut changes = vec![
-        Change::Attempts(message.attempts),
-        Change::Due(next),
-        Change::Effort(effort),
-        Change::Error(result.as_ref().err().map(SendError::problem)),
-    ];
+    let mut changes =
+        vec![Change::Attempts(message.attempts), Change::Due(next), Change::Effort(effort), Change::Error(problem)];
     if let Ok(receipt) = result {
         evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
         changes.push(Change::As4Receipt(receipt));
@@ -360,6 +354,11 @@ pub(super) fn conclude(
 fn is_answered(router: &Router, message: &Message) -> Result<bool, Problem> {
     let found = router.store.message(message.id).map_err(|error| store_problem(&error))?;
     Ok(found.is_some_and(|message| message.lacks_as4_receipt()))
+}
+
+/// What ended the attempts of a message, or, where its recipient has `answered`, those for its AS4 receipt alone.
+fn final_of(problem: Problem, answered: bool) -> Problem {
+    if answered { problem.ended(RECEIPT_GIVEN_UP) } else { problem.given_up() }
 }
 
 /// Nothing more is due for a message whose recipient has had the last word.
@@ -430,9 +429,6 @@ fn event(
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)
             .fact("references_matched", receipt.references_matched),
-        Err(error) => {
-            let missing = (outcome != Outcome::Defer).then_some("missing");
-            event.known("as4_receipt", missing).problem(error.problem())
-        }
+        Err(_) => event.known("as4_receipt", (outcome != Outcome::Defer).then_some("missing")),
     }
 }

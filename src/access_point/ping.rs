@@ -9,7 +9,7 @@ use crate::as4::{self, Corners, Outgoing, PackedPiece, ReceiptError, UserMessage
 use crate::crypto::SystemRandom;
 use crate::discovery::Route;
 use crate::limits;
-use crate::model::{As4MessageId, DocumentType, Event, ParticipantId, Problem, ProcessId, Stage};
+use crate::model::{As4MessageId, DocumentType, Event, ParticipantId, Problem, ProcessId, Stage, Warrant};
 use crate::net::Body;
 use crate::store::Transaction;
 use crate::xml::algorithm::Allowed;
@@ -37,7 +37,7 @@ pub struct Ping {
 }
 
 impl Router {
-    /// Sends a test message to the access point of `participant`, and checks its AS4 receipt.
+    /// Sends a test message to the access point of `participant`, and checks its AS4 receipt. The event says by whom and why.
     ///
     /// # Errors
     ///
@@ -46,6 +46,7 @@ impl Router {
         self: &Arc<Self>,
         participant: &ParticipantId,
         document_type: &DocumentType,
+        warrant: &Warrant,
     ) -> Result<Ping, Problem> {
         let route = self.discovery.route(participant, document_type, &ProcessId::default()).await;
         let route = route.map_err(|error| error.problem())?;
@@ -55,6 +56,7 @@ impl Router {
                 .fact("partner", &route.party)
                 .fact("url", &route.url)
                 .fact("to", participant);
+        event = warrant.on(event);
         match &result {
             Ok(ping) => {
                 event = event

@@ -1,9 +1,10 @@
 //! Why an attempt to send failed, and whether trying again may help.
 
+use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
-use crate::model::{Cause, Fault, Obstacle, Problem};
+use crate::model::{Cause, Fault, Obstacle, Problem, TRIED_AGAIN};
 use crate::net::NetError;
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ pub enum SendError {
     /// The envelope or our own store failed.
     #[error("{0}")]
     Own(Problem),
+}
+
+impl From<Unread> for SendError {
+    fn from(unread: Unread) -> Self {
+        Self::Own(unread.problem())
+    }
 }
 
 impl SendError {
@@ -81,7 +88,7 @@ impl SendError {
                 Fault::Temporary,
                 "access-point-unreachable",
                 "the receiving access point cannot be reached",
-                format!("{error}; it is tried again by itself: {told}"),
+                format!("{error}; {TRIED_AGAIN}: {told}"),
             )
             .rule("AP-3.2.5.a")
             .ebms("EBMS:0005"),
@@ -141,6 +148,7 @@ mod tests {
         for (error, cause, permanent) in lines {
             assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
             assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
+            assert!(crate::metrics::GIVEN_UP.contains(&error.problem().cause()), "{error:?} has no series");
         }
     }
 

@@ -1,13 +1,14 @@
 //! The one that lets in: knows the owner's token, the file of accounts, the sessions, and who tries too often.
 
 use super::book::{Account, Book, Version, version};
+use super::change::Recorded;
 use super::password::Password;
 use super::role::{Actor, Name};
-use super::sessions::{Session, SessionTimes, Sessions, Whose, digest, secret};
+use super::sessions::{By, Session, SessionTimes, Sessions, Whose, digest, secret};
 use super::throttle::Throttle;
 use crate::crypto::{SystemRandom, equal, sha256_hex, unmatchable_password};
 use crate::limits::LOGIN_LINKS_MAX;
-use crate::model::{Clock, Event, Fault, Problem, Stage, SystemClock, Timestamp};
+use crate::model::{Event, Fault, Problem, Stage, Timestamp};
 use crate::net::AccessToken;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,7 +48,21 @@ pub struct Access {
     decoy: String,
     /// Where events go.
     journal: Box<dyn Fn(Event) + Send + Sync>,
+    /// Where changes of accounts go.
+    changes: Mutex<Recording>,
 }
+
+/// How changes of accounts come into the event log.
+struct Recording {
+    /// What the log knows.
+    known: Recorded,
+    /// The version of the file that was looked at last.
+    seen: Option<Version>,
+    keep: Keep,
+}
+
+/// Records events and notes what the log knows then: both are durable when it returns, or neither.
+type Keep = Box<dyn Fn(&Recorded, Vec<Event>) -> Result<(), Problem> + Send + Sync>;
 
 struct Link {
     whose: Whose,
@@ -74,6 +89,7 @@ impl Access {
             links: Mutex::default(),
             decoy,
             journal: Box::new(drop),
+            changes: Mutex::new(Recording { known: Recorded::default(), seen: None, keep: Box::new(|_, _| Ok(())) }),
         })
     }
 
@@ -81,6 +97,42 @@ impl Access {
     #[must_use]
     pub fn recorded(self, journal: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self { journal: Box::new(journal), ..self }
+    }
+
+    /// Gives changes of accounts to the event log, of which it has what `known` says.
+    #[must_use]
+    pub fn keeping(
+        self,
+        known: Recorded,
+        keep: impl Fn(&Recorded, Vec<Event>) -> Result<(), Problem> + Send + Sync + 'static,
+    ) -> Self {
+        Self { changes: Mutex::new(Recording { known, seen: None, keep: Box::new(keep) }), ..self }
+    }
+
+    /// Moves changes of accounts into the event log, each once however often this is broken off, and records where the file was
+    /// changed by other means than its commands. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be used or the log not be written: it is to be called again.
+    pub fn record_changes(&self, now: Timestamp) -> Result<(), Problem> {
+        let mut recording = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = Some(version(&self.path));
+        if recording.seen == found {
+            return Ok(());
+        }
+        // What is wrong with one version of the file is said once.
+        let book = Book::read(&self.path).inspect_err(|_| recording.seen = found)?;
+        let (known, events) = recording.known.after(&book, now);
+        if known != recording.known {
+            (recording.keep)(&known, events)?;
+            recording.known = known;
+        }
+        if !book.changes().is_empty() {
+            Book::recorded(&self.path, &recording.known)?;
+        }
+        recording.seen = found;
+        Ok(())
     }
 
     fn tell(&self, now: Timestamp, stage: Stage, detail: impl Into<String>, facts: &[(&str, &dyn ToString)]) {
@@ -96,14 +148,7 @@ impl Access {
     pub fn reload(&self) -> Result<(), Problem> {
         let found = version(&self.path);
         let book = Arc::new(Book::read(&self.path)?);
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *current, (found, Arc::clone(&book))).1;
-        drop(current);
-        // Who may write the file is its owner.
-        let now = SystemClock.now();
-        book.differences(&before)
-            .iter()
-            .for_each(|said| self.tell(now, Stage::AccessChanged, said, &[("actor", &"owner")]));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (found, book);
         Ok(())
     }
 
@@ -243,8 +288,8 @@ impl Access {
     }
 
     /// The session of a cookie, where it has not ended and its account is as it was.
-    pub fn session(&self, id: &str, now: Timestamp) -> Option<Session> {
-        let kept = self.sessions.find(id, now)?;
+    pub fn session(&self, id: &str, by: By, now: Timestamp) -> Option<Session> {
+        let kept = self.sessions.find(id, by, now)?;
         match self.actor(&kept.whose) {
             Some(actor) => Some(Session::new(actor, kept.csrf)),
             None => {
@@ -281,6 +326,8 @@ fn whose(account: &Account) -> Whose {
 mod tests {
     use super::super::{Role, book_file};
     use super::*;
+    use crate::model::Warrant;
+    use std::path::Path;
 
     const GOOD: &str = "häst batteri klammer";
     const OWNER: &str = "0123456789abcdef0123456789abcdef";
@@ -289,14 +336,18 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
+    fn by_command<T>(path: &Path, change: impl FnOnce(&mut Book) -> Result<T, Problem>) -> T {
+        Book::change(path, &Warrant::new("kim (1000)", "a test").unwrap(), at(0), change).unwrap()
+    }
+
     fn access(folder: &tempfile::TempDir) -> Access {
         let path = book_file(folder.path());
-        Book::change(&path, |book| book.add("kim".parse()?, Role::Operator, vec![], Some(GOOD), at(0))).unwrap();
+        by_command(&path, |book| book.add("kim".parse()?, Role::Operator, vec![], Some(GOOD), at(0)));
         Access::new(AccessToken::new(OWNER).unwrap(), path, SessionTimes::default()).unwrap()
     }
 
     fn change(access: &Access, change: impl FnOnce(&mut Book, &Name) -> Result<(), Problem>) {
-        Book::change(&access.path, |book| change(book, &"kim".parse().unwrap())).unwrap();
+        by_command(&access.path, |book| change(book, &"kim".parse().unwrap()));
     }
 
     #[test]
@@ -306,30 +357,30 @@ mod tests {
         let log_in =
             |access: &Access, password: &str| access.log_in("Kim", password, NOBODY, at(1)).map(|entered| entered.id);
         let first = log_in(&access, GOOD).unwrap();
-        assert_eq!(access.session(&first, at(2)).unwrap().actor.name(), "kim");
+        assert_eq!(access.session(&first, By::Person, at(2)).unwrap().actor.name(), "kim");
         change(&access, |book, kim| book.set_role(kim, Role::Viewer, vec![], at(2)));
-        assert!(access.session(&first, at(3)).is_none(), "role");
+        assert!(access.session(&first, By::Person, at(3)).is_none(), "role");
         let second = log_in(&access, GOOD).unwrap();
-        assert_eq!(access.session(&second, at(3)).unwrap().actor.role(), Role::Viewer);
+        assert_eq!(access.session(&second, By::Person, at(3)).unwrap().actor.role(), Role::Viewer);
         change(&access, |book, kim| book.set_password(kim, "ett helt annat lösen", at(3)));
-        assert!(access.session(&second, at(4)).is_none(), "password");
+        assert!(access.session(&second, By::Person, at(4)).is_none(), "password");
         assert_eq!(log_in(&access, GOOD).err(), Some(Denied::Wrong));
         let third = log_in(&access, "ett helt annat lösen").unwrap();
         change(&access, |book, kim| book.set_locked(kim, true, at(4)));
-        assert!(access.session(&third, at(5)).is_none(), "lock");
+        assert!(access.session(&third, By::Person, at(5)).is_none(), "lock");
         assert_eq!(log_in(&access, "ett helt annat lösen").err(), Some(Denied::Wrong));
         change(&access, |book, kim| book.set_locked(kim, false, at(5)));
-        assert!(access.session(&third, at(6)).is_none(), "unlocking brings no session back");
+        assert!(access.session(&third, By::Person, at(6)).is_none(), "unlocking brings no session back");
         let fourth = log_in(&access, "ett helt annat lösen").unwrap();
         access.log_out(&fourth, "kim", NOBODY, at(6));
-        assert!(access.session(&fourth, at(6)).is_none(), "logging out");
+        assert!(access.session(&fourth, By::Person, at(6)).is_none(), "logging out");
         let fifth = log_in(&access, "ett helt annat lösen").unwrap();
         change(&access, |book, kim| book.remove(kim));
-        assert!(access.session(&fifth, at(6)).is_none(), "removed");
+        assert!(access.session(&fifth, By::Person, at(6)).is_none(), "removed");
     }
 
     #[test]
-    fn log_ins_log_outs_failures_and_changes_are_events_with_their_actor_and_no_secret() {
+    fn log_ins_log_outs_and_failures_are_events_with_their_actor_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let kept = Arc::clone(&events);
@@ -338,8 +389,6 @@ mod tests {
         access.log_out(&entered.id, "kim", NOBODY, at(2));
         (0..6).for_each(|_| assert!(access.log_in("kim", "fel lösenord här", NOBODY, at(3)).is_err()));
         assert!(access.log_in("fel lösenord här", "x", NOBODY, at(3)).is_err());
-        change(&access, |book, kim| book.set_locked(kim, true, at(4)));
-        access.book();
         let events = events.lock().unwrap();
         let of = |stage| events.iter().filter(move |event| event.stage == stage);
         for stage in [Stage::LoggedIn, Stage::LoggedOut] {
@@ -349,10 +398,116 @@ mod tests {
             .map(|event| (event.facts["actor"].as_str(), event.facts["wait_seconds"].as_str()))
             .collect();
         assert_eq!(waits[5..], [("kim", "2"), ("nobody known", "0")], "the sixth failure keeps it out: {waits:?}");
-        let changed: Vec<&Event> = of(Stage::AccessChanged).collect();
-        assert!(changed.len() == 1 && changed[0].detail.contains("kim was changed: operator, locked"), "{changed:?}");
-        assert_eq!(changed[0].facts["actor"], "owner");
         assert!(!format!("{events:?}").contains("lösenord") && !format!("{events:?}").contains("batteri"));
+    }
+
+    /// The event log, and what is noted beside it: what a start finds.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<(Recorded, Vec<Event>)>>);
+
+    impl Log {
+        /// A start; the store takes what it is given, or does not.
+        fn start(&self, folder: &tempfile::TempDir, takes: bool) -> Access {
+            let (log, known) = (self.clone(), self.0.lock().unwrap().0.clone());
+            let access =
+                Access::new(AccessToken::new(OWNER).unwrap(), book_file(folder.path()), SessionTimes::default());
+            access.unwrap().keeping(known, move |known, events| {
+                if !takes {
+                    return Err(Problem::new(Fault::Temporary, "store", "it is full", "x"));
+                }
+                let mut log = log.0.lock().unwrap();
+                log.0 = known.clone();
+                log.1.extend(events);
+                Ok(())
+            })
+        }
+
+        /// What was recorded since this was asked last.
+        fn said(&self) -> Vec<String> {
+            let events = std::mem::take(&mut self.0.lock().unwrap().1);
+            let text = format!("{events:?}");
+            assert!(!text.contains("lösen") && !text.contains("batteri") && !text.contains("argon2"), "{text}");
+            events.into_iter().map(|event| event.detail).collect()
+        }
+    }
+
+    #[test]
+    fn every_change_of_an_account_is_recorded_once_whoever_ran_when_it_was_made() {
+        let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
+        let path = book_file(folder.path());
+        let eva: Name = "eva".parse().unwrap();
+        let add = |role| by_command(&path, |book| book.add(eva.clone(), role, vec![], Some(GOOD), at(0)));
+        // Nobody runs.
+        add(Role::Admin);
+        assert!(log.start(&folder, false).record_changes(at(9)).is_err());
+        let access = log.start(&folder, true);
+        access.record_changes(at(9)).unwrap();
+        assert_eq!(log.0.lock().unwrap().1[0].facts["by"], "kim (1000)");
+        assert_eq!(log.0.lock().unwrap().1[0].facts["reason"], "a test");
+        assert_eq!(log.said(), ["the account eva was added: admin"]);
+        // All between two looks.
+        by_command(&path, |book| book.set_locked(&eva, true, at(1)));
+        by_command(&path, |book| book.set_locked(&eva, false, at(1)));
+        by_command(&path, |book| book.set_role(&eva, Role::Viewer, vec![], at(1)));
+        by_command(&path, |book| book.set_role(&eva, Role::Admin, vec![], at(1)));
+        by_command(&path, |book| book.set_password(&eva, "ett helt annat lösen", at(1)));
+        by_command(&path, |book| book.remove(&eva));
+        let secret = by_command(&path, |book| book.add_token(eva.clone(), Role::Viewer, vec![], at(1)));
+        by_command(&path, |book| book.remove_token(&eva));
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(&secret));
+        // The process stops between the log and the file.
+        let before = std::fs::read(&path).unwrap();
+        access.record_changes(at(9)).unwrap();
+        std::fs::write(&path, before).unwrap();
+        let access = log.start(&folder, true);
+        access.record_changes(at(9)).unwrap();
+        access.record_changes(at(9)).unwrap();
+        let expected = [
+            "the account eva was changed (lock): admin, locked",
+            "the account eva was changed (lock): admin",
+            "the account eva was changed (role): viewer",
+            "the account eva was changed (role): admin",
+            "the account eva was changed (password or secret): admin",
+            "the account eva was removed: admin",
+            "the token eva was added: viewer",
+            "the token eva was removed: viewer",
+        ];
+        assert_eq!(log.said(), expected);
+        assert!(Book::read(&path).unwrap().changes().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_by_hand_is_recorded_as_such() {
+        let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
+        let path = book_file(folder.path());
+        by_command(&path, |book| book.add("kim".parse()?, Role::Viewer, vec![], Some(GOOD), at(0)));
+        log.start(&folder, true).record_changes(at(1)).unwrap();
+        log.said();
+        let by_hand = |from: &str, to: &str| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+        };
+        let hand = "the file of accounts was changed by other means than its commands: the account kim was changed";
+        // While nobody runs; then a command that changes the same.
+        by_hand("\"viewer\"", "\"admin\"");
+        by_command(&path, |book| book.set_locked(&"kim".parse()?, true, at(2)));
+        let access = log.start(&folder, true);
+        access.record_changes(at(3)).unwrap();
+        let locked = "the account kim was changed (lock): admin, locked";
+        assert_eq!(log.said(), [format!("{hand} (role): admin"), locked.to_owned()]);
+        // A change that is taken out of the file shows by what it did.
+        by_command(&path, |book| book.set_locked(&"kim".parse()?, false, at(4)));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value.as_object_mut().unwrap().remove("changes").unwrap();
+        std::fs::write(&path, value.to_string()).unwrap();
+        access.record_changes(at(5)).unwrap();
+        assert_eq!(log.said(), [format!("{hand} (lock): admin")]);
+        std::fs::remove_file(&path).unwrap();
+        access.record_changes(at(6)).unwrap();
+        assert!(log.said()[0].ends_with("the account kim was removed: admin"));
+        access.record_changes(at(7)).unwrap();
+        assert_eq!(log.said(), [""; 0]);
     }
 
     #[test]
@@ -384,7 +539,7 @@ mod tests {
         assert_eq!(access.redeem(&late, NOBODY, at(60)).err(), Some(Denied::Wrong));
         let owner = access.link(None, Duration::from_secs(60), at(0)).unwrap();
         let entered = access.redeem(&owner, NOBODY, at(1)).unwrap();
-        assert_eq!(access.session(&entered.id, at(2)).unwrap().actor.role(), Role::Owner);
+        assert_eq!(access.session(&entered.id, By::Person, at(2)).unwrap().actor.role(), Role::Owner);
         assert!(access.link(Some(&"eva".parse().unwrap()), Duration::from_secs(60), at(0)).is_err());
         let bounded: Vec<bool> =
             (0..=LOGIN_LINKS_MAX).map(|_| access.link(None, Duration::from_secs(9), at(5)).is_ok()).collect();
@@ -398,13 +553,13 @@ mod tests {
         assert_eq!(access.bearer(OWNER).unwrap().role(), Role::Owner);
         let nightly: Name = "nightly".parse().unwrap();
         let add = |book: &mut Book| book.add_token(nightly.clone(), Role::Viewer, vec![], at(0));
-        let secret = Book::change(&access.path, add).unwrap();
+        let secret = by_command(&access.path, add);
         let actor = access.bearer(&secret).unwrap();
         assert_eq!((actor.name(), actor.role()), ("token:nightly", Role::Viewer));
         for wrong in ["", "x", &secret[1..], &secret.to_uppercase()] {
             assert!(access.bearer(wrong).is_none());
         }
-        Book::change(&access.path, |book| book.remove_token(&nightly)).unwrap();
+        by_command(&access.path, |book| book.remove_token(&nightly));
         assert!(access.bearer(&secret).is_none());
     }
 
@@ -414,7 +569,7 @@ mod tests {
         let access = access(&folder);
         let entered = access.log_in("kim", GOOD, NOBODY, at(1)).unwrap();
         std::fs::write(&access.path, "{").unwrap();
-        assert!(access.session(&entered.id, at(2)).is_some());
+        assert!(access.session(&entered.id, By::Person, at(2)).is_some());
         assert!(access.reload().is_err());
     }
 }

@@ -1,12 +1,13 @@
 //! The file of accounts and tokens, `accounts.json` in the data folder: read whole, changed by one writer at a time, replaced
 //! in one step.
 
+use super::change::{Change, Entry, Recorded, changes};
 use super::password::Password;
 use super::role::{Name, Role};
 use super::sessions::secret;
 use crate::crypto::sha256_hex;
-use crate::limits::ACCOUNTS_FILE_BYTES_MAX;
-use crate::model::{Fault, ParticipantId, Problem, Timestamp};
+use crate::limits::{ACCOUNT_CHANGES_MAX, ACCOUNTS_FILE_BYTES_MAX};
+use crate::model::{Fault, ParticipantId, Problem, Timestamp, Warrant};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -67,11 +68,14 @@ pub struct Book {
     /// Tokens, by name.
     #[serde(default)]
     pub tokens: Vec<Token>,
+    /// Changes that wait for the daemon to record them, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
 }
 
 impl Default for Book {
     fn default() -> Self {
-        Self { format: FORMAT, accounts: Vec::new(), tokens: Vec::new() }
+        Self { format: FORMAT, accounts: Vec::new(), tokens: Vec::new(), changes: Vec::new() }
     }
 }
 
@@ -168,12 +172,48 @@ impl Book {
         Ok(())
     }
 
-    /// Changes the file: one writer at a time, and readers see it before or after, whole. Durable when this returns.
+    /// Changes the file, and writes into it what was changed `now`, by whom and why: one writer at a time, and readers see it
+    /// before or after, whole. Durable when this returns.
     ///
     /// # Errors
     ///
-    /// What `change` refuses, and files that cannot be read or written.
-    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
+    /// What `change` refuses, files that cannot be read or written, and too many changes that no daemon has recorded.
+    pub fn change<T>(
+        path: &Path,
+        warrant: &Warrant,
+        now: Timestamp,
+        change: impl FnOnce(&mut Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        Self::alone(path, |book| {
+            let before = Entry::all(book);
+            let made = change(book)?;
+            book.accounts.sort_by(|one, other| one.name.cmp(&other.name));
+            book.tokens.sort_by(|one, other| one.name.cmp(&other.name));
+            book.changes.extend(changes(&before, &Entry::all(book), warrant, now));
+            if book.changes.len() > ACCOUNT_CHANGES_MAX {
+                let detail = format!(
+                    "found {ACCOUNT_CHANGES_MAX} changes that no daemon has recorded in its event log; start it, then change more"
+                );
+                return Err(Problem::new(Fault::Temporary, "accounts", "too many changes wait", detail));
+            }
+            Ok(made)
+        })
+    }
+
+    /// Takes changes out of the file that the event log has.
+    pub(super) fn recorded(path: &Path, recorded: &Recorded) -> Result<(), Problem> {
+        Self::alone(path, |book| {
+            book.changes.retain(|change| !recorded.has(change));
+            Ok(())
+        })
+    }
+
+    /// Changes that wait to be recorded.
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn alone<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         let unwritable = |error: io::Error| {
             let detail =
                 format!("{}: {error}; run this as the user of the daemon, who owns the data folder", path.display());
@@ -185,8 +225,6 @@ impl Book {
         lock.lock().map_err(unwritable)?;
         let mut book = Self::read(path)?;
         let made = change(&mut book)?;
-        book.accounts.sort_by(|one, other| one.name.cmp(&other.name));
-        book.tokens.sort_by(|one, other| one.name.cmp(&other.name));
         book.write(path).map_err(unwritable)?;
         Ok(made)
     }
@@ -200,32 +238,6 @@ impl Book {
         file.sync_all()?;
         std::fs::rename(&aside, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    }
-
-    /// What somebody changed since `before`, a sentence for each account and token. Nothing secret.
-    pub(super) fn differences(&self, before: &Self) -> Vec<String> {
-        let said = |of: &Account, what: &str| {
-            let locked = if of.locked { ", locked" } else { "" };
-            format!("the account {} was {what}: {}{locked} {}", of.name, of.role.word(), listed(&of.participants))
-        };
-        let mut found = Vec::new();
-        for account in &self.accounts {
-            match before.account(account.name.as_str()) {
-                None => found.push(said(account, "added")),
-                Some(old) if old.stamp != account.stamp => found.push(said(account, "changed")),
-                Some(_) => {}
-            }
-        }
-        let gone = before.accounts.iter().filter(|old| self.account(old.name.as_str()).is_none());
-        found.extend(gone.map(|old| format!("the account {} was removed", old.name)));
-        let has = |book: &Self, token: &Token| book.tokens.iter().any(|other| other.sha256 == token.sha256);
-        let made = self.tokens.iter().filter(|token| !has(before, token));
-        found.extend(made.map(|token| {
-            format!("the token {} was added: {} {}", token.name, token.role.word(), listed(&token.participants))
-        }));
-        let gone = before.tokens.iter().filter(|token| !has(self, token));
-        found.extend(gone.map(|token| format!("the token {} was removed", token.name)));
-        found
     }
 
     /// The account of a name.
@@ -357,10 +369,6 @@ impl Book {
     }
 }
 
-fn listed(participants: &[ParticipantId]) -> String {
-    participants.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
 fn hashed(password: &str, name: &Name) -> Result<String, Problem> {
     Password::chosen(password, name.as_str())?.hash().map_err(|error| {
         Problem::new(Fault::Temporary, "password", "the password could not be hashed", error.to_string())
@@ -406,6 +414,10 @@ mod tests {
         "2026-11-24T12:00:00Z".parse().unwrap()
     }
 
+    fn change<T>(path: &Path, change: impl FnOnce(&mut Book) -> Result<T, Problem>) -> Result<T, Problem> {
+        Book::change(path, &Warrant::new("kim (1000)", "a test").unwrap(), now(), change)
+    }
+
     fn name(text: &str) -> Name {
         text.parse().unwrap()
     }
@@ -415,16 +427,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = book_file(folder.path());
         assert!(Book::read(&path).unwrap().accounts.is_empty());
-        Book::change(&path, |book| book.add(name("kim"), Role::Operator, vec![], Some(LONG), now())).unwrap();
-        let secret = Book::change(&path, |book| book.add_token(name("nightly"), Role::Viewer, vec![], now())).unwrap();
+        change(&path, |book| book.add(name("kim"), Role::Operator, vec![], Some(LONG), now())).unwrap();
+        let secret = change(&path, |book| book.add_token(name("nightly"), Role::Viewer, vec![], now())).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("$argon2id$") && !text.contains("batteri") && !text.contains(&secret), "{text}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let book = Book::read(&path).unwrap();
         assert_eq!((book.accounts.len(), book.tokens[0].name.as_str()), (1, "nightly"));
-        let again = Book::change(&path, |book| book.add(name("KIM"), Role::Admin, vec![], None, now())).unwrap_err();
+        let again = change(&path, |book| book.add(name("KIM"), Role::Admin, vec![], None, now())).unwrap_err();
         assert!(again.kind.ends_with("name-taken"), "{again}");
-        let nobody = Book::change(&path, |book| book.set_locked(&name("eva"), true, now())).unwrap_err();
+        let nobody = change(&path, |book| book.set_locked(&name("eva"), true, now())).unwrap_err();
         assert!(nobody.detail.contains("expected one of kim"), "{nobody}");
     }
 
@@ -432,7 +444,7 @@ mod tests {
     fn a_file_that_others_may_read_or_that_gives_the_owners_role_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = book_file(folder.path());
-        Book::change(&path, |book| book.add(name("kim"), Role::Admin, vec![], None, now())).unwrap();
+        change(&path, |book| book.add(name("kim"), Role::Admin, vec![], None, now())).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Book::read(&path).unwrap_err().detail.contains("chmod 600"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -450,27 +462,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_is_told_without_secrets() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = book_file(folder.path());
-        let before = Book::default();
-        Book::change(&path, |book| book.add(name("kim"), Role::Operator, vec![], Some(LONG), now())).unwrap();
-        let secret = Book::change(&path, |book| book.add_token(name("t"), Role::Viewer, vec![], now())).unwrap();
-        let first = Book::read(&path).unwrap();
-        let said = first.differences(&before);
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(
-            said[0].starts_with("the account kim was added: operator") && said[1].contains("token t was added: viewer")
-        );
-        assert!(!said.iter().any(|line| line.contains("argon2") || line.contains(&secret)), "{said:?}");
-        Book::change(&path, |book| book.set_locked(&name("kim"), true, now())).unwrap();
-        let second = Book::read(&path).unwrap();
-        assert!(second.differences(&first)[0].contains("kim was changed: operator, locked"));
-        assert!(second.differences(&second).is_empty());
-        assert_eq!(before.differences(&second), ["the account kim was removed", "the token t was removed"]);
-    }
-
-    #[test]
     fn writers_wait_for_each_other_and_nothing_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = book_file(folder.path());
@@ -478,8 +469,7 @@ mod tests {
             for n in 0..8 {
                 let path = &path;
                 scope.spawn(move || {
-                    Book::change(path, |book| book.add(name(&format!("k{n}")), Role::Viewer, vec![], None, now()))
-                        .unwrap();
+                    change(path, |book| book.add(name(&format!("k{n}")), Role::Viewer, vec![], None, now())).unwrap();
                 });
             }
         });

@@ -6,6 +6,7 @@
 
 mod access;
 mod book;
+mod change;
 mod password;
 mod permission;
 mod role;
@@ -14,7 +15,8 @@ mod throttle;
 
 pub use access::{Access, Denied, LoggedIn, NOBODY};
 pub use book::{Account, Book, Token, book_file};
+pub use change::Recorded;
 pub use password::Password;
 pub use permission::{Door, Need, PERMISSIONS, Permission, Route, permission};
 pub use role::{Actor, Mailboxes, Name, Role};
-pub use sessions::{Session, SessionTimes};
+pub use sessions::{By, Session, SessionTimes};

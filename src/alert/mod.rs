@@ -1,14 +1,16 @@
 //! What an operator must know without looking: told once when it begins, now and then while it lasts, and once when it is over.
 //!
-//! A [`Desk`] remembers what was told over one [`Channel`]. What could not be told stays news until it is told, so a mail server that is
-//! away loses nothing, and nothing queues up: what stands is bounded, whatever happens. Texts name causes, partners and our ids of messages,
+//! A [`Desk`] remembers what was told of what stands over one [`Channel`], a [`Ledger`] what was told of what happened. What could not be
+//! told stays news until it is told, so a mail server that is away loses nothing, and nothing queues up: both are bounded, whatever happens. Texts name causes, partners and our ids of messages,
 //! never participants or contents.
 
 mod desk;
+mod ledger;
 mod mail;
 mod webhook;
 
 pub use desk::{Bulletin, Condition, Desk, State, Times};
+pub use ledger::Ledger;
 pub use mail::{Mail, MailSettings, MailTls};
 pub use webhook::{SIGNATURE, Webhook, WebhookSettings};
 

@@ -2,14 +2,15 @@
 //! is told later, counted in a metric and said in the log.
 
 use super::watch::Watch;
-use crate::access_point::PartnerState;
+use crate::access_point::{PartnerState, Router};
 use crate::alert::{
-    AlertError, Bulletin, Channel, Condition, Desk, Kind, Mail, MailSettings, Sender, State, Times, Webhook,
+    AlertError, Bulletin, Channel, Condition, Desk, Kind, Ledger, Mail, MailSettings, Sender, State, Times, Webhook,
     WebhookSettings,
 };
 use crate::config::{Alert, AlertMail, AlertWebhook, Config, mistake};
-use crate::limits::{ALERT_AGAIN_MAX, ALERT_LOOK_EVERY, ALERT_PARTNER_FAILURES, ALERTS_STANDING_MAX};
-use crate::model::{CertificateEnd, Clock, Counts, Direction, Event, Problem, Stage, Status, Timestamp, time};
+use crate::crypto::sha256_hex;
+use crate::limits::{ALERT_AGAIN_MAX, ALERT_EVENTS_READ, ALERT_LOOK_EVERY, ALERT_PARTNER_FAILURES};
+use crate::model::{CertificateEnd, Clock, Counts, Direction, Problem, Status, Timestamp, time};
 use crate::net::tls;
 use crate::ops::health::State as Health;
 use std::collections::BTreeMap;
@@ -20,15 +21,12 @@ use tokio::sync::watch;
 
 /// One receiver, with what it wants to know.
 struct Receiver {
+    /// What tells it from others, also after a restart.
+    id: String,
     channel: Channel,
     settings: Alert,
-    memory: Arc<Memory>,
-}
-
-/// What a receiver was told and is to be told. It outlives a reading of the configuration that leaves the receiver as it was.
-struct Memory {
-    desk: Mutex<Desk>,
-    happened: Happened,
+    /// What it was told of what stands. It outlives a reading of the configuration that leaves the receiver as it was.
+    desk: Arc<Mutex<Desk>>,
 }
 
 /// Those of one configuration.
@@ -39,7 +37,22 @@ pub(super) struct Receivers {
 
 /// Everybody who is told.
 #[derive(Clone)]
-pub(super) struct Alerts(Arc<watch::Sender<Arc<Receivers>>>);
+pub(super) struct Alerts {
+    current: Arc<watch::Sender<Arc<Receivers>>>,
+    ledgers: Arc<Ledgers>,
+}
+
+/// What each receiver knows of the event log, by its id: kept in the store, so that a restart neither forgets nor repeats
+/// anything.
+struct Ledgers {
+    all: Mutex<BTreeMap<String, Ledger>>,
+    router: Arc<Router>,
+    /// Held by who writes them down.
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// The name under which they are kept.
+const LEDGERS: &str = "alerts";
 
 /// What became of a trial.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -86,7 +99,8 @@ impl Receivers {
         let sender = Sender { access_point: party.to_owned(), environment: config.federation.environment.clone() };
         let (mut all, mut mistakes) = (Vec::new(), Vec::new());
         for (index, alert) in config.alerts.iter().enumerate() {
-            match receiver(alert, &format!("alert[{index}]")) {
+            let id = id(alert, &config.alerts[..index]);
+            match receiver(alert, id, &format!("alert[{index}]")) {
                 Ok(receiver) => all.push(receiver),
                 Err(problem) => mistakes.push(problem),
             }
@@ -98,7 +112,7 @@ impl Receivers {
     fn remembering(mut self, before: &Self) -> Self {
         for receiver in &mut self.all {
             if let Some(same) = before.all.iter().find(|one| one.settings == receiver.settings) {
-                receiver.memory = Arc::clone(&same.memory);
+                receiver.desk = Arc::clone(&same.desk);
             }
         }
         self
@@ -106,29 +120,31 @@ impl Receivers {
 }
 
 impl Alerts {
-    /// These are told.
-    pub(super) fn new(receivers: Receivers) -> Self {
-        Self(Arc::new(watch::Sender::new(Arc::new(receivers))))
+    /// These are told: of what happened since they were told last, and the new ones of what happens from now on. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub(super) fn new(receivers: Receivers, router: &Arc<Router>) -> Result<Self, Problem> {
+        let all = Mutex::new(router.read_note(LEDGERS)?.unwrap_or_default());
+        let ledgers = Ledgers { all, router: Arc::clone(router), writing: tokio::sync::Mutex::default() };
+        ledgers.keep(&receivers);
+        Ok(Self { current: Arc::new(watch::Sender::new(Arc::new(receivers))), ledgers: Arc::new(ledgers) })
     }
 
-    /// From now on these are told. Those that stay as they were are told nothing twice.
+    /// From now on these are told. Those that stay as they were are told nothing twice. Blocks.
     pub(super) fn reconfigure(&self, receivers: Receivers) {
-        self.0.send_modify(|current| *current = Arc::new(receivers.remembering(current)));
-    }
-
-    /// Notes what an event says; never waits.
-    pub(super) fn event(&self, event: &Event) {
-        if matches!(event.stage, Stage::GivenUp | Stage::Discarded) {
-            self.0.borrow().all.iter().for_each(|receiver| receiver.memory.happened.note(event));
-        }
+        self.ledgers.keep(&receivers);
+        self.current.send_modify(|current| *current = Arc::new(receivers.remembering(current)));
     }
 
     /// Tells until the end is asked for.
     pub(super) async fn run(self, watch: Arc<Watch>, mut stop: watch::Receiver<bool>) {
-        let mut current = self.0.subscribe();
+        let mut current = self.current.subscribe();
         loop {
             let Receivers { sender, all } = &*Arc::clone(&current.borrow_and_update());
-            let told = all.iter().map(|receiver| receiver.run(sender, &watch, stop.clone(), current.clone()));
+            let told =
+                all.iter().map(|receiver| receiver.run(sender, (&watch, &self.ledgers), stop.clone(), current.clone()));
             futures_util::future::join_all(told).await;
             // With nobody to tell, until there is somebody.
             tokio::select! {
@@ -140,7 +156,7 @@ impl Alerts {
     }
 }
 
-fn receiver(alert: &Alert, key: &str) -> Result<Receiver, Problem> {
+fn receiver(alert: &Alert, id: String, key: &str) -> Result<Receiver, Problem> {
     let channel = match (&alert.mail, &alert.webhook) {
         (Some(settings), _) => mail(settings, key)?,
         (None, Some(settings)) => webhook(settings, key)?,
@@ -150,8 +166,7 @@ fn receiver(alert: &Alert, key: &str) -> Result<Receiver, Problem> {
         reminder: Duration::from_secs(alert.reminder_seconds),
         settle: Duration::from_secs(alert.settle_seconds),
     };
-    let memory = Memory { desk: Mutex::new(Desk::new(times)), happened: Happened::default() };
-    Ok(Receiver { channel, settings: alert.clone(), memory: Arc::new(memory) })
+    Ok(Receiver { id, channel, settings: alert.clone(), desk: Arc::new(Mutex::new(Desk::new(times))) })
 }
 
 fn mail(settings: &AlertMail, key: &str) -> Result<Channel, Problem> {
@@ -204,18 +219,19 @@ fn secret(key: &str, file: &Path) -> Result<String, Problem> {
 
 impl Receiver {
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.memory.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells until the end is asked for, or others are to be told.
     async fn run(
         &self,
         sender: &Sender,
-        watch: &Arc<Watch>,
+        (watch, ledgers): (&Arc<Watch>, &Ledgers),
         mut stop: watch::Receiver<bool>,
         mut current: watch::Receiver<Arc<Receivers>>,
     ) {
-        let (kinds, queue_age) = (&self.settings.kinds, Duration::from_secs(self.settings.queue_age_seconds));
+        let queue_age = Duration::from_secs(self.settings.queue_age_seconds);
+        let settle = Duration::from_secs(self.settings.settle_seconds);
         let mut pause = ALERT_LOOK_EVERY;
         loop {
             tokio::select! {
@@ -224,13 +240,17 @@ impl Receiver {
                 _ = stop.wait_for(|end| *end) => return,
                 _ = current.changed() => return,
             }
-            // By the clock that does not jump: what is told is about how long something lasts.
-            let now = watch.clock.steady();
+            // What stands by the clock that does not jump: what is told is about how long it lasts.
+            let (now, wall) = (watch.clock.steady(), watch.clock.now());
             let mut found = conditions(watch, queue_age).await;
-            found.extend(self.memory.happened.take());
-            found.retain(|condition| kinds.is_empty() || kinds.contains(&condition.kind));
-            let news = self.desk().news(found, now);
+            found.retain(|condition| self.wants(condition.kind));
+            let before = ledgers.of(&self.id);
+            let mut ledger = self.counted(before.clone(), watch, wall).await;
+            let mut news = self.desk().news(found, now);
+            news.extend(ledger.news(settle, wall));
             if news.is_empty() {
+                ledger.settle(settle, wall);
+                ledgers.write(&self.id, &before, ledger).await;
                 pause = ALERT_LOOK_EVERY;
                 continue;
             }
@@ -239,6 +259,8 @@ impl Receiver {
             pause = match told {
                 Ok(()) => {
                     self.desk().told(&news, now);
+                    ledger.told(&news, wall);
+                    ledger.settle(settle, wall);
                     ALERT_LOOK_EVERY
                 }
                 Err(error) => {
@@ -247,51 +269,94 @@ impl Receiver {
                     pause.saturating_mul(2).min(ALERT_AGAIN_MAX)
                 }
             };
+            ledgers.write(&self.id, &before, ledger).await;
         }
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.settings.kinds.is_empty() || self.settings.kinds.contains(&kind)
+    }
+
+    /// A ledger with what has happened since, and of which dead letters none is left. What the store does not answer now is asked
+    /// again.
+    async fn counted(&self, mut ledger: Ledger, watch: &Watch, now: Timestamp) -> Ledger {
+        let unread = |problem: Problem| tracing::warn!(%problem, "the event log could not be read for alerts");
+        loop {
+            let Ok(events) = watch.router.told(ledger.place(), ALERT_EVENTS_READ).await.map_err(unread) else {
+                return ledger;
+            };
+            events.iter().for_each(|logged| ledger.count(logged, |kind| self.wants(kind)));
+            if events.len() < ALERT_EVENTS_READ {
+                break;
+            }
+        }
+        for (about, last) in ledger.dead_letters() {
+            let still = watch.router.dead_letter(Ledger::cause(&about).map(str::to_owned), last).await;
+            if let Ok(still) = still.map_err(unread) {
+                ledger.looked(&about, still, now);
+            }
+        }
+        ledger
     }
 }
 
-/// What happened since it was last asked: of each kind and name the number and the last.
-#[derive(Default)]
-struct Happened(Mutex<BTreeMap<(Kind, String), (u64, Event)>>);
+impl Ledgers {
+    /// These are the receivers: what others knew is forgotten, and new ones know what there is up to now.
+    fn keep(&self, receivers: &Receivers) {
+        let record = self.router.last_record();
+        let mut all = self.lock();
+        let before = all.clone();
+        all.retain(|id, _| receivers.all.iter().any(|receiver| receiver.id == *id));
+        for receiver in &receivers.all {
+            all.entry(receiver.id.clone()).or_insert_with(|| Ledger::behind(record));
+        }
+        let (changed, now) = (*all != before, all.clone());
+        drop(all);
+        if changed && let Err(problem) = self.router.write_note(LEDGERS, &now, Vec::new()) {
+            tracing::error!(%problem, "who is told of alerts could not be noted");
+        }
+    }
 
-impl Happened {
-    fn note(&self, event: &Event) {
-        let (kind, about) = match event.stage {
-            Stage::Discarded => (Kind::Conformance, event.facts.get("partner").cloned()),
-            _ => (Kind::SendFailure, event.problem.as_ref().map(|problem| problem.cause().to_owned())),
+    fn of(&self, id: &str) -> Ledger {
+        self.lock().get(id).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what a receiver knows now, where that is something else than before. What cannot be written is told again after a
+    /// restart.
+    async fn write(&self, id: &str, before: &Ledger, ledger: Ledger) {
+        if ledger == *before {
+            return;
+        }
+        let _alone = self.writing.lock().await;
+        let all = {
+            let mut all = self.lock();
+            // Whoever is no receiver any more was told for the last time.
+            if let Some(kept) = all.get_mut(id) {
+                *kept = ledger;
+            }
+            all.clone()
         };
-        let mut happened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = (kind, about.unwrap_or_default());
-        if happened.len() >= ALERTS_STANDING_MAX && !happened.contains_key(&key) {
-            key.1 = "others".to_owned();
+        let router = Arc::clone(&self.router);
+        let written = tokio::task::spawn_blocking(move || router.write_note(LEDGERS, &all, Vec::new())).await;
+        if let Ok(Err(problem)) = written {
+            tracing::error!(%problem, "what was told could not be noted");
         }
-        let number = happened.get(&key).map_or(0, |(number, _)| *number);
-        happened.insert(key, (number + 1, event.clone()));
     }
 
-    fn take(&self) -> Vec<Condition> {
-        let happened = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        happened.into_iter().map(|((kind, about), (number, last))| occurred(kind, about, number, &last)).collect()
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Ledger>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn occurred(kind: Kind, about: String, number: u64, last: &Event) -> Condition {
-    let id = last.message.map(|id| id.to_string()).unwrap_or_default();
-    let problem = last.problem.as_ref();
-    let title = problem.map_or("no cause", |problem| problem.title.as_str());
-    let rule = problem.and_then(|problem| problem.rule.as_deref()).map(|rule| format!(" ({rule})")).unwrap_or_default();
-    let (what, remedy) = match kind {
-        Kind::Conformance => (
-            "envelopes that do not conform were received and deleted",
-            format!("report it to Digg as a conformance error; `sluss queue show {id}` has what to attach"),
-        ),
-        _ => (
-            "messages were given up",
-            format!("see `sluss queue show {id}`, mend the cause, then `sluss queue retry {id}`"),
-        ),
+/// What tells a receiver from others, also after a restart: where it is, and which one of those there. Nothing of it can be read,
+/// since a URL may be a secret.
+fn id(alert: &Alert, before: &[Alert]) -> String {
+    let place = |alert: &Alert| match (&alert.mail, &alert.webhook) {
+        (Some(mail), _) => format!("mail {} {:?} {}", mail.server, mail.port, mail.to.join(" ")),
+        (None, webhook) => format!("webhook {}", webhook.as_ref().map_or("", |webhook| &webhook.url)),
     };
-    Condition { kind, about, found: format!("{number} {what}, the last {id}: {title}{rule}"), remedy }
+    let (own, same) = (place(alert), before.iter().filter(|other| place(other) == place(alert)).count());
+    sha256_hex(format!("{own} {same}").as_bytes())
 }
 
 /// What stands now.
@@ -322,6 +387,7 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
             "store" | "disk" => Kind::Disk,
             "space" => Kind::Space,
             "discovery" => Kind::DiscoveryDown,
+            "delivery" => Kind::QueueAge,
             // All certificates are looked at, with their ends.
             "certificate" => return None,
             _ => Kind::Process,

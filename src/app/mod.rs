@@ -3,6 +3,7 @@
 //! `App::build` reads keys, opens the store and binds the listeners; nobody holds a `Config` after it.
 
 pub mod audit;
+mod accounts;
 mod alerts;
 mod checkup;
 mod materials;
@@ -12,7 +13,7 @@ pub mod upkeep;
 mod watch;
 
 use crate::access_point::{self, AccessPoint, HandOver, Router, inbound, worker};
-use crate::accounts::{Access, SessionTimes, book_file};
+use crate::accounts::Access;
 use crate::api::{self, ApiState, LookupQuestion, Outlook};
 use crate::config::{Config, Role as ProcessRole};
 use crate::console::{self, ConsoleState};
@@ -21,7 +22,6 @@ use crate::limits::LOGIN_AT_ONCE_MAX;
 use crate::message_service::MessageService;
 use crate::metrics::Metrics;
 use crate::model::{CertificateEnd, Clock, DocumentType, Fault, Problem};
-use crate::net::AccessToken;
 use crate::net::client::{Client, ClientSettings};
 use crate::net::server::{ServerLimits, serve};
 use crate::net::tls::ServerTls;
@@ -35,7 +35,7 @@ use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch as signal;
 use watch::Watch;
 
+pub use accounts::token_file;
 pub use alerts::{Tried, try_alerts};
 pub use checkup::{Check, check};
 pub use telemetry::Exporter;
@@ -108,9 +109,9 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, Vec<Problem>> {
         let materials = Materials::read(&config)?;
-        let alerts = Alerts::new(Receivers::new(&config, materials.party().as_str())?);
+        let receivers = Receivers::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
-        let access = access(&config).map_err(one)?;
+        let access = accounts::access(&config).map_err(one)?;
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;
@@ -126,9 +127,9 @@ impl App {
             Arc::clone(&clock),
             materials.access_point(&config),
         );
-        let told = alerts.clone();
-        let router = Arc::new(router.measured(metrics.clone()).heard(move |event| told.event(event)));
-        let access = recorded(access, &router);
+        let router = Arc::new(router.measured(metrics.clone()));
+        let alerts = Alerts::new(receivers, &router).map_err(one)?;
+        let access = accounts::recorded(access, &router, &*clock).map_err(one)?;
         let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
         let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
             Arc::new(MessageService::new(
@@ -215,6 +216,7 @@ impl App {
             owner_has_pages: self.outlook.environment == "testbed",
             outlook: self.outlook.clone(),
         };
+        let access = Arc::clone(&state.access);
         let metrics = self.outlook.watch.metrics.clone();
         let limits =
             |door| ServerLimits { grace: self.grace, open: metrics.connections(door), ..ServerLimits::default() };
@@ -242,6 +244,7 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
+            accounts::run(access, Arc::clone(&watching.clock), stop.clone()),
             self.anchoring.run(stop.clone()),
             Arc::clone(&watching).run(stop.clone()),
             self.alerts.run(watching, stop.clone()),
@@ -335,58 +338,10 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Problem> {
     })
 }
 
-/// The folder for everything of ours, for us alone.
-fn folder(path: &Path) -> Result<(), Problem> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| {
-        Problem::new(
-            Fault::Usage,
-            "configuration",
-            "the data folder cannot be made",
-            format!("data_dir = {}: {error}; give a folder that this user may write", path.display()),
-        )
-    })
-}
-
-/// Who is let in: the owner by the token of the data folder, others by accounts and tokens.
-fn access(config: &Config) -> Result<Access, Problem> {
-    folder(&config.data_dir)?;
-    let times = SessionTimes {
-        idle: Duration::from_secs(config.console.session_idle_seconds),
-        absolute: Duration::from_secs(config.console.session_absolute_seconds),
-    };
-    Access::new(token(&config.data_dir)?, book_file(&config.data_dir), times)
-}
-
-/// Log-ins and changes of accounts become events.
-fn recorded(access: Access, router: &Arc<Router>) -> Arc<Access> {
-    let router = Arc::clone(router);
-    Arc::new(access.recorded(move |event| router.keep(event)))
-}
-
 fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<ServerTls>>, Problem> {
     let read = tls.map(|tls| ServerTls::from_files(&tls.certificate_file, &tls.key_file).map(Arc::new)).transpose();
     read.map_err(|error| {
         Problem::new(Fault::Usage, "configuration", format!("{key} cannot be used"), error.to_string())
-    })
-}
-
-/// Where the owner's token is.
-pub fn token_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("api.token")
-}
-
-/// The token, drawn at the first start and kept in a file that only this user reads.
-fn token(data_dir: &Path) -> Result<AccessToken, Problem> {
-    let path = token_file(data_dir);
-    AccessToken::from_file_or_new(&path).map_err(|error| {
-        Problem::new(
-            Fault::Usage,
-            "configuration",
-            "the token file cannot be used",
-            format!("{}: {error}; let this user alone write it, or remove it to have a new one drawn", path.display()),
-        )
     })
 }
 

@@ -21,8 +21,8 @@ pub struct SignedParts {
     pub signed_info: Vec<u8>,
     /// The signature's octets.
     pub signature: Vec<u8>,
-    /// Its references, in order.
-    pub references: Vec<SignedPart>,
+    /// The octets of which its references have the digests, in their order; none for an attachment.
+    pub elements: Vec<Option<Vec<u8>>>,
     /// The certificates that it brings, the signer's first; none where it only names it.
     pub certificates: Vec<Certificate>,
 }
@@ -32,17 +32,6 @@ impl SignedParts {
     pub fn is_signed_by(&self, certificate: &Certificate) -> bool {
         certificate.public_key().verify(HashFunction::Sha256, &self.signed_info, &self.signature).is_ok()
     }
-}
-
-/// One ds:Reference.
-#[derive(Clone, Debug)]
-pub struct SignedPart {
-    /// URI.
-    pub uri: String,
-    /// The digest that was signed, SHA-256 in Base64.
-    pub digest: String,
-    /// The octets of which it is, for an element of the SOAP part; none for an attachment.
-    pub octets: Option<Vec<u8>>,
 }
 
 /// Takes a request or an answer apart. Nothing is verified: that is for the third party.
@@ -57,7 +46,7 @@ pub fn signed_parts(content_type: &str, body: impl Read) -> Result<SignedParts, 
     let policy = |found: String| Refusal::Policy(Finding::new(found, "a signature of the AS4 profile"));
     let node = node.ok_or_else(|| policy("no signature".into()))?;
     let signature = Signature::parse(node, Profile::As4, &Allowed::new()).map_err(|error| policy(error.to_string()))?;
-    let mut references = Vec::new();
+    let mut elements = Vec::new();
     for reference in &signature.references {
         let element = reference.uri.strip_prefix('#').map(|id| envelope.tree.by_id(id)).transpose();
         let element = element.map_err(|error| policy(error.to_string()))?;
@@ -65,9 +54,9 @@ pub fn signed_parts(content_type: &str, body: impl Read) -> Result<SignedParts, 
             .map(|node| c14n::subtree(node.tree, node.id, &reference.method(), None, Vec::new()))
             .transpose()
             .map_err(from_xml)?;
-        references.push(SignedPart { uri: reference.uri.clone(), digest: reference.value_text.clone(), octets });
+        elements.push(octets);
     }
     let signed_info = signature.signed_octets(&envelope.tree).map_err(|error| policy(error.to_string()))?;
     let certificates = envelope.signer_reference.iter().flat_map(|named| named.certificates().to_vec()).collect();
-    Ok(SignedParts { signed_info, signature: signature.value, references, certificates, soap: envelope.soap })
+    Ok(SignedParts { signed_info, signature: signature.value, elements, certificates, soap: envelope.soap })
 }

@@ -26,7 +26,7 @@ mod verify;
 pub use algorithms::Algorithms;
 pub use cause::RefusalCause;
 pub use error::{EbmsError, Finding, Refusal};
-pub use evidence::{SignedPart, SignedParts, signed_parts};
+pub use evidence::{SignedParts, signed_parts};
 pub use head::Head;
 pub use header::{Agreement, PartInfo, Party, Property, Signal, SignalContent, UserMessage};
 pub use open::{

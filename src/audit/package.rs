@@ -150,7 +150,9 @@ pub fn export(source: &Source<'_>, id: MessageId, to: &Path) -> Result<Summary, 
     file.set_len((anchor.record - found.records[0] + 1) * LINE_BYTES).map_err(failed(&chain_file))?;
 
     let as4 = found.as4.as_ref().map(|(kind, body)| signed_parts(kind, &body[..])).transpose()?;
-    let receipt = found.receipt.as_ref().map(|(kind, soap)| signed_parts(kind, soap.as_bytes())).transpose()?;
+    // Without its message, of which the beginning of the log may be gone, a receipt proves nothing.
+    let receipt = found.receipt.as_ref().filter(|_| as4.is_some());
+    let receipt = receipt.map(|(kind, soap)| signed_parts(kind, soap.as_bytes())).transpose()?;
     let summary = found.summary(id, &anchor, anchored_at_export, (as4.is_some(), receipt.is_some()), source.at);
     for (name, octets) in found.files(source, &anchor, as4.as_ref(), receipt.as_ref(), &summary)? {
         let path = to.join(name);
@@ -228,22 +230,17 @@ impl Found {
         let authorities: String = source.authorities.iter().map(Certificate::to_pem).collect();
         files.push(("certificates/authority.pem".into(), authorities.into_bytes()));
         for (name, parts) in [("message", as4), ("receipt", receipt)] {
-            if let Some(certificate) = parts.and_then(|parts| self.signer(parts)) {
+            let Some(parts) = parts else { continue };
+            if let Some(certificate) = self.signer(parts) {
                 files.push((format!("certificates/{name}.pem"), certificate.to_pem().into_bytes()));
             }
-        }
-        files.extend(receipt.map(|receipt| ("receipt.xml".into(), receipt.soap.clone().into_bytes())));
-        if let Some(parts) = as4 {
-            files.push(("message/soap.xml".into(), parts.soap.clone().into_bytes()));
-            files.push(("message/signed-info.xml".into(), parts.signed_info.clone()));
-            files.push(("message/signature.bin".into(), parts.signature.clone()));
-            let mut references = String::new();
-            for (n, part) in (1..).zip(&parts.references) {
-                let name = part.octets.as_ref().map_or("-".to_owned(), |_| format!("part-{n}.xml"));
-                references.push_str(&format!("{} {name} {}\n", part.digest, part.uri));
-                files.extend(part.octets.clone().map(|octets| (format!("message/{name}"), octets)));
+            files.push((format!("{name}/soap.xml"), parts.soap.clone().into_bytes()));
+            files.push((format!("{name}/signed-info.xml"), parts.signed_info.clone()));
+            files.push((format!("{name}/signature.bin"), parts.signature.clone()));
+            // By its place among the references: which that is, and its digest, says what is signed.
+            for (n, octets) in (1..).zip(&parts.elements) {
+                files.extend(octets.clone().map(|octets| (format!("{name}/part-{n}.xml"), octets)));
             }
-            files.push(("message/references.txt".into(), references.into_bytes()));
         }
         Ok(files)
     }

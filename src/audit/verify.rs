@@ -123,6 +123,13 @@ pub fn verify(folder: &Path, hash: ChainHash, expected: &[Expected]) -> Result<V
         record: place.record,
         remedy: RESTORE,
     }));
+    findings.extend(followed.end_cut.map(|(what, place)| Finding {
+        cause: "end-cut",
+        what,
+        place: Some(place.to_string()),
+        record: place.record,
+        remedy: RESTORE,
+    }));
     if let Some((bytes, place)) = followed.torn {
         let what = format!("{bytes} bytes behind the last record are no record");
         let record = followed.last.map_or(0, |(seq, _)| seq) + 1;

@@ -8,11 +8,12 @@ use super::remote::{Remote, link};
 use super::{examples, unprinted, usage};
 use crate::accounts::{Account, Book, Name, Role, Token, book_file};
 use crate::config::Config;
-use crate::model::{Clock, Fault, ParticipantId, Problem, SystemClock};
+use crate::model::text::visible;
+use crate::model::{Clock, Fault, ParticipantId, Problem, SystemClock, Warrant};
 use clap::{Args, Subcommand};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Longest password file, in bytes.
@@ -29,6 +30,8 @@ pub(super) enum AccountsCommand {
         rights: Rights,
         #[command(flatten)]
         password: PasswordSource,
+        #[command(flatten)]
+        why: Why,
     },
     /// Who may log in.
     #[command(after_help = examples::ACCOUNTS_LIST)]
@@ -38,6 +41,8 @@ pub(super) enum AccountsCommand {
     Remove {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        why: Why,
     },
     /// Give an account a new password, and end its sessions.
     #[command(after_help = examples::ACCOUNTS_PASSWORD)]
@@ -46,6 +51,8 @@ pub(super) enum AccountsCommand {
         name: String,
         #[command(flatten)]
         password: PasswordSource,
+        #[command(flatten)]
+        why: Why,
     },
     /// Give an account another role, and end its sessions.
     #[command(after_help = examples::ACCOUNTS_ROLE)]
@@ -54,18 +61,24 @@ pub(super) enum AccountsCommand {
         name: String,
         #[command(flatten)]
         rights: Rights,
+        #[command(flatten)]
+        why: Why,
     },
     /// Keep an account out, and end its sessions.
     #[command(after_help = examples::ACCOUNTS_LOCK)]
     Lock {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        why: Why,
     },
     /// Let an account in again.
     #[command(after_help = examples::ACCOUNTS_UNLOCK)]
     Unlock {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        why: Why,
     },
     /// A link to the pages of a running daemon that logs in once, within five minutes.
     #[command(after_help = examples::ACCOUNTS_LINK)]
@@ -87,6 +100,8 @@ pub(super) enum TokensCommand {
         /// Write the secret into this new file, mode 600, instead of showing it.
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
+        #[command(flatten)]
+        why: Why,
     },
     /// Which programs may ask the API.
     #[command(after_help = examples::TOKENS_LIST)]
@@ -96,7 +111,36 @@ pub(super) enum TokensCommand {
     Remove {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        why: Why,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Why {
+    /// Why. It stands in the event log with the change, the time and the user of this machine.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+impl Why {
+    /// By whom and why something is changed.
+    fn read(&self) -> Result<Warrant, Problem> {
+        Warrant::new(&user(), &self.reason)
+    }
+}
+
+/// The user of this machine who runs this, as `kim (1000)`, and who became that user where `sudo` says so.
+fn user() -> String {
+    let number = std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |about| about.uid().to_string());
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut known = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let name = known.find_map(|fields| (fields.get(2) == Some(&number.as_str())).then(|| fields[0].to_owned()));
+    let name = name.map_or_else(|| number.clone(), |name| format!("{name} ({number})"));
+    match std::env::var("SUDO_USER") {
+        Ok(first) => visible(format!("{name}, by sudo of {first}"), false),
+        Err(_) => name,
+    }
 }
 
 #[derive(Args, Debug)]
@@ -148,48 +192,64 @@ impl PasswordSource {
 }
 
 /// Runs a command on accounts.
-pub(super) async fn accounts(command: AccountsCommand, config: &Config, out: &mut Output) -> Result<u8, Problem> {
+pub(super) async fn accounts(
+    command: AccountsCommand,
+    config: &Config,
+    token_file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8, Problem> {
+    if !matches!(command, AccountsCommand::Link { .. }) {
+        without_token(token_file)?;
+    }
     let (file, now) = (book_file(&config.data_dir), SystemClock.now());
-    let change = |name: &str, change: &dyn Fn(&mut Book, &Name) -> Result<(), Problem>| {
+    let change = |name: &str, why: &Why, change: &dyn Fn(&mut Book, &Name) -> Result<(), Problem>| {
         let name = name.parse()?;
-        Book::change(&file, |book| change(book, &name)).map(|()| name)
+        Book::change(&file, &why.read()?, now, |book| change(book, &name)).map(|()| name)
     };
     let (name, done) = match command {
         AccountsCommand::List => return list(&file, out),
         AccountsCommand::Link { name } => {
             let name = name.map(|name| name.parse::<Name>()).transpose()?;
-            let remote = Remote::new(&online::address(config, None)?, Vec::new())?;
+            let remote = Remote::new(&online::address(config, token_file)?, Vec::new())?;
             return link::link(&remote, name.as_ref().map(Name::as_str), out).await;
         }
-        AccountsCommand::Add { name, rights, password } => {
+        AccountsCommand::Add { name, rights, password, why } => {
             folder(&config.data_dir)?;
             let ((role, participants), password) = (rights.read()?, password.read()?);
             let add = |book: &mut Book, name: &Name| {
                 book.add(name.clone(), role, participants.clone(), password.as_deref(), now)
             };
-            (change(&name, &add)?, "added")
+            (change(&name, &why, &add)?, "added")
         }
-        AccountsCommand::Password { name, password } => {
+        AccountsCommand::Password { name, password, why } => {
             let expected =
                 "expected --password-file FILE or --password-env NAME: no password is taken from an argument";
             let password = password.read()?.ok_or_else(|| usage(expected))?;
-            (change(&name, &|book, name| book.set_password(name, &password, now))?, "has a new password")
+            (change(&name, &why, &|book, name| book.set_password(name, &password, now))?, "has a new password")
         }
-        AccountsCommand::Role { name, rights } => {
+        AccountsCommand::Role { name, rights, why } => {
             let (role, participants) = rights.read()?;
-            (change(&name, &|book, name| book.set_role(name, role, participants.clone(), now))?, "has a new role")
+            (change(&name, &why, &|book, name| book.set_role(name, role, participants.clone(), now))?, "has a new role")
         }
-        AccountsCommand::Remove { name } => (change(&name, &Book::remove)?, "removed"),
-        AccountsCommand::Lock { name } => (change(&name, &|book, name| book.set_locked(name, true, now))?, "locked"),
-        AccountsCommand::Unlock { name } => {
-            (change(&name, &|book, name| book.set_locked(name, false, now))?, "unlocked")
+        AccountsCommand::Remove { name, why } => (change(&name, &why, &Book::remove)?, "removed"),
+        AccountsCommand::Lock { name, why } => {
+            (change(&name, &why, &|book, name| book.set_locked(name, true, now))?, "locked")
+        }
+        AccountsCommand::Unlock { name, why } => {
+            (change(&name, &why, &|book, name| book.set_locked(name, false, now))?, "unlocked")
         }
     };
     said(out, &name, done)
 }
 
 /// Runs a command on tokens.
-pub(super) fn tokens(command: TokensCommand, config: &Config, out: &mut Output) -> Result<u8, Problem> {
+pub(super) fn tokens(
+    command: TokensCommand,
+    config: &Config,
+    token_file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8, Problem> {
+    without_token(token_file)?;
     let (file, now) = (book_file(&config.data_dir), SystemClock.now());
     match command {
         TokensCommand::List => {
@@ -205,17 +265,18 @@ pub(super) fn tokens(command: TokensCommand, config: &Config, out: &mut Output) 
             out.list(&rows, table, "no token").map_err(|error| unprinted(&error))?;
             Ok(0)
         }
-        TokensCommand::Remove { name } => {
+        TokensCommand::Remove { name, why } => {
             let name = name.parse()?;
-            Book::change(&file, |book| book.remove_token(&name))?;
+            Book::change(&file, &why.read()?, now, |book| book.remove_token(&name))?;
             said(out, &name, "removed")
         }
-        TokensCommand::Add { name, rights, save } => {
+        TokensCommand::Add { name, rights, save, why } => {
             folder(&config.data_dir)?;
-            let (name, (role, participants)) = (name.parse::<Name>()?, rights.read()?);
+            let (name, (role, participants), warrant) = (name.parse::<Name>()?, rights.read()?, why.read()?);
             // Before the token is made: one whose secret nobody has would be of no use.
             let saved = save.as_ref().map(|path| new_file(path)).transpose()?;
-            let secret = Book::change(&file, |book| book.add_token(name.clone(), role, participants, now))?;
+            let secret =
+                Book::change(&file, &warrant, now, |book| book.add_token(name.clone(), role, participants, now))?;
             if let (Some(mut saved), Some(path)) = (saved, &save) {
                 writeln!(saved, "{secret}")
                     .and_then(|()| saved.sync_all())
@@ -227,6 +288,15 @@ pub(super) fn tokens(command: TokensCommand, config: &Config, out: &mut Output) 
             Ok(0)
         }
     }
+}
+
+/// Whoever may write the file in the data folder needs no token, and nobody else may by one.
+fn without_token(token_file: Option<&Path>) -> Result<(), Problem> {
+    let said = |file: &Path| {
+        let file = file.display();
+        format!("found --token-file {file}, expected none: this reads and writes the data folder, and asks no daemon")
+    };
+    token_file.map_or(Ok(()), |file| Err(usage(&said(file))))
 }
 
 fn list(file: &Path, out: &mut Output) -> Result<u8, Problem> {

@@ -184,14 +184,19 @@ pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column o
 pub(super) const QUEUE_RELEASE: &str = "Example, with an id from the first column of `sluss queue list`:
   sluss queue release 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --reason 'the partner has moved' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+All that are held:
+  sluss queue release --held --reason 'the partner has moved' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_ADD: &str = "Examples, with a password in a file that its owner alone reads:
   (umask 077; head -c 15 /dev/urandom | base64 > kim.password)
   sluss accounts add kim --role operator --password-file kim.password \\
+      --reason 'she begins on Monday' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml
   sluss accounts add alice --role participant \\
       --participant 0203:alice.example.se \\
+      --reason 'her own mailbox' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_LIST: &str = "Example:
@@ -200,18 +205,22 @@ pub(super) const ACCOUNTS_LIST: &str = "Example:
 
 pub(super) const ACCOUNTS_PASSWORD: &str = "Example, after `sluss accounts add`:
   sluss accounts password kim --password-file kim.password \\
+      --reason 'it was forgotten' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_ROLE: &str = "Example, after `sluss accounts add`:
   sluss accounts role kim --role viewer \\
+      --reason 'she is on leave' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_LOCK: &str = "Example, after `sluss accounts add`:
   sluss accounts lock kim \\
+      --reason 'her laptop was stolen' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_UNLOCK: &str = "Example, after `sluss accounts lock`:
   sluss accounts unlock kim \\
+      --reason 'it was found' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_LINK: &str = "Examples, with a daemon that runs:
@@ -222,10 +231,12 @@ pub(super) const ACCOUNTS_LINK: &str = "Examples, with a daemon that runs:
 
 pub(super) const ACCOUNTS_REMOVE: &str = "Example, after `sluss accounts add`:
   sluss accounts remove alice \\
+      --reason 'she has left' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const TOKENS_ADD: &str = "Examples:
   sluss tokens add watch --role viewer --save watch.token \\
+      --reason 'for the monitoring' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml
   sluss status --token-file watch.token \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
@@ -236,6 +247,7 @@ pub(super) const TOKENS_LIST: &str = "Example:
 
 pub(super) const TOKENS_REMOVE: &str = "Example, after `sluss tokens add`:
   sluss tokens remove watch \\
+      --reason 'it is not used any more' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const AUDIT_VERIFY: &str = "Examples:

@@ -28,11 +28,12 @@ impl ProblemView {
             Lang::Sv if problem.cause() == INCOMPLETE => english,
             Lang::Sv => {
                 let (title, text) = swedish(problem);
+                let text = if problem.given_up { remedy(Some(problem), lang.texts()) } else { text };
                 (title.to_owned(), text.to_owned(), Some(format!("{}: {}", problem.title, problem.detail)))
             }
         };
         let (rule, code) = (problem.rule.clone(), problem.code.clone());
-        Self { title, text, technical, rule, code, passing: problem.fault == Fault::Temporary }
+        Self { title, text, technical, rule, code, passing: problem.fault == Fault::Temporary && !problem.given_up }
     }
 }
 
@@ -84,7 +85,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 75] = [
+const KINDS: [(&str, &str, &str); 77] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -258,7 +259,7 @@ const KINDS: [(&str, &str, &str); 75] = [
     (
         "store-damaged",
         "Det som är sparat är skadat",
-        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var.",
+        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var. Det som är återställt kan prövas igen.",
     ),
     ("crowded", "För mycket pågår samtidigt", "Försök igen om en stund."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
@@ -266,6 +267,12 @@ const KINDS: [(&str, &str, &str); 75] = [
     ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),
     ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
     ("breaker-closed", "Motpartens brytare är inte öppen", "Inget att göra: det som väntar skickas när det är dags."),
+    ("note", "En anteckning går inte att läsa", "En annan version av programmet skrev den. Driften behöver se på det."),
+    (
+        "partner-not-found",
+        "Motparten finns inte",
+        "Inget har skickats till den. Sidan Motparter visar dem som är kända.",
+    ),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
     ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),
@@ -320,6 +327,9 @@ mod tests {
         let unknown: Vec<&String> =
             kinds.iter().filter(|kind| !KINDS.iter().any(|(known, ..)| known == kind)).collect();
         assert!(unknown.is_empty(), "no Swedish for {unknown:?}");
+        let own = |kind: &&&str| !KINDS.iter().any(|(known, ..)| known == *kind);
+        let unknown: Vec<&&str> = crate::metrics::GIVEN_UP.iter().filter(own).collect();
+        assert!(unknown.is_empty(), "no Swedish for the metrics' {unknown:?}");
     }
 
     #[test]
@@ -334,6 +344,13 @@ mod tests {
             (english.title.as_str(), english.text.as_str(), english.technical),
             ("The participant is not registered", "found x", None)
         );
+        let t = Lang::Sv.texts();
+        let detail = format!("no answer; {}: ask", crate::model::TRIED_AGAIN);
+        let down = Problem::new(Fault::Temporary, "access-point-unreachable", "x", detail);
+        let (waits, dead) = (ProblemView::new(&down, Lang::Sv), ProblemView::new(&down.given_up(), Lang::Sv));
+        assert_eq!((waits.text.as_str(), waits.passing), ("Meddelandet skickas om av sig självt.", true));
+        assert_eq!((dead.text.as_str(), dead.passing), (t.remedy_reach, false), "nothing is sent by itself any more");
+        assert!(!dead.technical.unwrap().contains("by itself"));
         let unknown = Problem::new(Fault::Temporary, "of-tomorrow", "x", "y");
         assert_eq!(title(&unknown, Lang::Sv), "Tillfälligt fel");
     }

@@ -21,7 +21,7 @@ pub enum Stage {
     Receipted,
     /// C2: an attempt failed.
     AttemptFailed,
-    /// C2: given up.
+    /// C2: given up. C3: given up, because our disk no longer has the envelope.
     GivenUp,
     /// C3: an AS4 message was received, durably.
     Received,
@@ -43,7 +43,7 @@ pub enum Stage {
     Failed,
     /// C1: the message receipt came.
     Answered,
-    /// C2: an operator has it tried now.
+    /// C2, C3: an operator has it tried now.
     Retried,
     /// C2: an operator ended it.
     Cancelled,
@@ -70,6 +70,11 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Whether an operator is told of each such event: a message was given up, or one that does not conform was deleted.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::GivenUp | Self::Discarded)
+    }
+
     /// Every stage, in the order of the enum.
     pub const ALL: [Self; 29] = [
         Self::Sealed,

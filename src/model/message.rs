@@ -107,7 +107,8 @@ pub struct Message {
     pub as4_message_id: Option<As4MessageId>,
     /// AS4 ConversationId.
     pub conversation_id: Option<String>,
-    /// The other access point.
+    /// The other access point. Out: the one that it is packed for; before that, the one that the store knows of the recipient, as
+    /// long as it waits, and the one that it waited for, when it has ended.
     pub partner: Option<PartyId>,
     /// Out: the packed AS4 message, sent byte for byte on every attempt.
     pub packed: Option<Packing>,
@@ -191,6 +192,8 @@ pub struct SignedReference {
 pub enum Change {
     /// AS4 message id, AS4 ConversationId and the other access point, given on packing.
     Addressed(As4MessageId, String, PartyId),
+    /// The other access point that it waited for when it ended before it was packed; none: it waits again.
+    AwaitedPartner(Option<PartyId>),
     /// The packed message, kept or given up.
     Packed(Option<Box<Packing>>),
     /// Attempts made.
@@ -324,6 +327,14 @@ impl Message {
         self.conversation_id.as_deref().into_iter().chain(sealed)
     }
 
+    /// Whether `id` is one of its ids: ours, the envelope's, the AS4 message's, a conversation's.
+    pub fn is_named(&self, id: &str) -> bool {
+        self.id.to_string().eq_ignore_ascii_case(id)
+            || self.envelope_id.folded() == id.to_lowercase()
+            || self.as4_message_id.as_ref().is_some_and(|as4| as4.as_str() == id)
+            || self.conversations().any(|conversation| conversation == id)
+    }
+
     /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();
@@ -355,6 +366,34 @@ impl Message {
         }
     }
 
+    /// Out: whether it still has to leave. What is held does as well.
+    pub fn is_to_leave(&self) -> bool {
+        self.direction == Direction::Out && self.status.after(Outcome::Resume).is_ok()
+    }
+
+    /// Out, as the store keeps it: whether it still has to leave, and is packed for no access point yet. Then it waits for the one
+    /// that is known of its recipient.
+    pub fn awaits_route(&self) -> bool {
+        self.is_to_leave() && self.partner.is_none()
+    }
+
+    /// Out: whether it is packed, or was.
+    pub fn is_addressed(&self) -> bool {
+        self.as4_message_id.is_some()
+    }
+
+    /// What of its partner changes with a step after which it is as `new`, where `route` is known of its recipient: one that ends
+    /// unpacked keeps whom it waited for, and one that comes back waits for whoever is known then.
+    pub fn awaited_partner(&self, new: &Self, route: Option<&PartyId>) -> Option<Change> {
+        let ends = self.awaits_route() && !new.is_to_leave() && new.partner.is_none();
+        let comes_back = !self.is_to_leave() && new.is_to_leave() && !new.is_addressed() && new.partner.is_some();
+        match route {
+            Some(route) if ends => Some(Change::AwaitedPartner(Some(route.clone()))),
+            _ if comes_back => Some(Change::AwaitedPartner(None)),
+            _ => None,
+        }
+    }
+
     fn can_be_receipted(&self) -> bool {
         self.as4_receipt.is_none() && self.packed.is_some()
     }
@@ -372,8 +411,16 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
             _ => self.status.after(outcome),
         }
+    }
+
+    /// In: whether its envelope is kept, and nobody was told yet what became of it.
+    fn can_be_opened(&self) -> bool {
+        self.envelope.is_some() && self.message_receipt.is_none()
     }
 
     /// Writes one change.
@@ -384,6 +431,7 @@ impl Message {
                 self.conversation_id = Some(conversation);
                 self.partner = Some(partner);
             }
+            Change::AwaitedPartner(partner) => self.partner = partner,
             Change::Packed(packed) => self.packed = packed.map(|packed| *packed),
             Change::Attempts(attempts) => self.attempts = attempts,
             Change::Due(due) => self.next_attempt_at = due,

@@ -16,6 +16,7 @@ pub mod query;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod warrant;
 
 pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
@@ -31,7 +32,8 @@ pub use message::{
     SignedReference,
 };
 pub use priority::Priority;
-pub use problem::{Fault, Problem};
+pub use problem::{Fault, Problem, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
-pub use status::{IllegalStep, Outcome, Status};
+pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
+pub use warrant::Warrant;

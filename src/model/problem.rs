@@ -40,7 +40,16 @@ pub struct Problem {
     pub severity: Option<String>,
     /// Whose turn it is.
     pub fault: Fault,
+    /// Whether it is one that may pass, and its message was given up all the same: nothing is tried again by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub given_up: bool,
 }
+
+/// How a detail begins to say that nobody has to do anything yet. What to do if it lasts may follow.
+pub const TRIED_AGAIN: &str = "it is tried again by itself";
+
+/// What helps against a fault that may have passed, when its message was given up.
+const SENT_AGAIN: &str = "it was given up, and is sent again by `sluss queue retry` when the other side answers (`sluss ping`, `sluss lookup`)";
 
 impl Problem {
     /// A problem of kind `urn:sluss:problem:{kind}`.
@@ -53,12 +62,30 @@ impl Problem {
             code: None,
             severity: None,
             fault,
+            given_up: false,
         }
     }
 
     /// The kind without what all kinds begin with, as metrics and lists name it.
     pub fn cause(&self) -> &str {
         self.kind.strip_prefix(URN).unwrap_or(&self.kind)
+    }
+
+    /// As it is when its message is given up because of it: it no longer says that the message is tried again.
+    #[must_use]
+    pub fn given_up(self) -> Self {
+        self.ended(SENT_AGAIN)
+    }
+
+    /// As [`Self::given_up`], with other words for what is to be done.
+    #[must_use]
+    pub fn ended(mut self, told: &str) -> Self {
+        if self.fault == Fault::Temporary && !self.given_up {
+            let found = self.detail.split_once(TRIED_AGAIN).map_or(self.detail.as_str(), |(found, _)| found);
+            self.detail = format!("{}; {told}", found.trim_end_matches([' ', ';']));
+            self.given_up = true;
+        }
+        self
     }
 
     /// Names the rule.
@@ -100,3 +127,21 @@ impl std::fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, Problem, TRIED_AGAIN};
+
+    #[test]
+    fn what_is_given_up_is_not_said_to_be_tried_again_and_says_what_helps() {
+        let passing = |detail: &str| Problem::new(Fault::Temporary, "x", "x", detail);
+        let down = passing(&format!("nobody answers; {TRIED_AGAIN}: ask the operator if it lasts")).given_up();
+        assert!(down.given_up && down.detail.starts_with("nobody answers; it was given up"), "{down}");
+        assert!(down.detail.contains("sluss queue retry") && !down.detail.contains("by itself"), "{down}");
+        assert_eq!(down.clone().given_up(), down, "once is enough");
+        let other = passing("found no receipt; the peer must give one").given_up();
+        assert!(other.detail.starts_with("found no receipt; the peer must give one; it was given up"), "{other}");
+        let refused = Problem::new(Fault::Refused, "x", "x", "found x; ask");
+        assert_eq!(refused.clone().given_up(), refused, "its remedy is that of a message that has ended");
+    }
+}

@@ -4,12 +4,12 @@
 use crate::model::Timestamp;
 use crate::store::journal::{ChainHash, Position, hex};
 use crate::store::verify::{FileDigest, Verified, verify};
-use crate::store::{Place, StoreError};
+use crate::store::{Place, StoreError, state};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Version of a backup's folder.
 const FORMAT: u32 = 1;
@@ -51,8 +51,13 @@ pub(super) fn write(
     let (records, chain) = position.map_or((0, String::new()), |last| (last.seq, hex(&last.chain)));
     let backed_up = BackedUp { format: FORMAT, at, records, chain, segments, payloads, bytes };
     let manifest = serde_json::to_vec_pretty(&backed_up).map_err(io::Error::other).map_err(failed)?;
-    whole(&to.join("backup.json"), &mut manifest.as_slice()).and_then(|_| sync(to)).map_err(failed)?;
+    whole(&self::manifest(to), &mut manifest.as_slice()).and_then(|_| sync(to)).map_err(failed)?;
     Ok(backed_up)
+}
+
+/// The manifest's file in a backup's folder.
+pub(super) fn manifest(folder: &Path) -> PathBuf {
+    folder.join("backup.json")
 }
 
 /// Makes a store in `folder` from the backup `from`, after looking at all of it. The first start builds its index.
@@ -69,18 +74,16 @@ pub fn restore(
 ) -> Result<Verified, StoreError> {
     let failed = |source| StoreError::io(format!("restore into {}", folder.display()), source);
     let unfit = |what: String| Err(StoreError::Unfit(what));
-    let manifest = match fs::read(from.join("backup.json")) {
+    let path = manifest(from);
+    let manifest = match fs::read(&path) {
         Ok(manifest) => manifest,
         Err(error) => {
-            return unfit(format!(
-                "{}: {error}; expected a folder made by `sluss store backup`",
-                from.join("backup.json").display()
-            ));
+            return unfit(format!("{}: {error}; expected a folder made by `sluss store backup`", path.display()));
         }
     };
     let backed_up: BackedUp = match serde_json::from_slice(&manifest) {
         Ok(backed_up) => backed_up,
-        Err(error) => return unfit(format!("{}: {error}", from.join("backup.json").display())),
+        Err(error) => return unfit(format!("{}: {error}", path.display())),
     };
     if backed_up.format != FORMAT {
         return unfit(format!(
@@ -106,6 +109,11 @@ pub fn restore(
         ));
     }
     make(folder).map_err(failed)?;
+    // What it says of the journal that was here does not hold for the one that comes.
+    match fs::remove_file(state::path(folder)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     // Under another name until it is whole, so that a start meanwhile finds no half of it.
     payloads(&from.join("blobs"), &folder.join("blobs"), copy).map_err(failed)?;
     let aside = folder.join("journal.restoring");

@@ -4,7 +4,7 @@ use crate::model::{As4ReceiptSummary, Change, Message, MessageId, Packing};
 use crate::store::disk::SystemDisk;
 use crate::store::journal::{self, Beginning, Cause, ChainHash, Damage};
 use crate::store::record::{Noted, Record, Written, unreadable};
-use crate::store::verify::is_open;
+use crate::store::verify::{is_open, reached};
 use crate::store::{Answered, StoreError};
 use std::path::Path;
 
@@ -96,6 +96,8 @@ pub struct Followed {
     pub torn: Option<(u64, String)>,
     /// What does not hold: the first in each segment, and why.
     pub damage: Vec<(Cause, Damage)>,
+    /// The end is gone: other files of the store say that the journal went further.
+    pub end_cut: Option<Damage>,
 }
 
 /// Follows the chain of the store in `folder` from its first record, and gives each to `each`.
@@ -112,7 +114,7 @@ pub fn follow(
     if !segments.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
-    let in_use = is_open(folder)?;
+    let (in_use, reached) = (is_open(folder)?, reached(folder)?);
     let (mut before, mut noted) = (([0; 32], 0), None);
     let scanned = journal::scan(&SystemDisk::default(), &segments, hash, None, &mut |position, payload| {
         if before.1 + 1 != position.seq {
@@ -124,6 +126,7 @@ pub fn follow(
         before = (position.chain, position.seq);
         each(&link)
     })?;
+    let end_cut = scanned.end_cut(&segments, reached);
     let torn = scanned.torn.filter(|_| !in_use).map(|torn| (torn.bytes, torn.place));
     let damage = scanned.damage.into_iter().map(|damage| (journal::cause(&damage), damage));
     let mut damage: Vec<(Cause, Damage)> = damage.collect();
@@ -131,5 +134,5 @@ pub fn follow(
         damage.insert(0, (Cause::CutOut, missing));
     }
     let last = scanned.last.map(|last| (last.seq, last.chain));
-    Ok(Followed { in_use, dropped: scanned.dropped, last, torn, damage })
+    Ok(Followed { in_use, dropped: scanned.dropped, last, torn, damage, end_cut })
 }

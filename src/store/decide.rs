@@ -1,14 +1,15 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Timestamp};
+use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
 use crate::store::course::Course;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
-use crate::store::{Answered, DuplicateKey, Settlement, StoreError, Upkeep};
+use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, StoreError, Upkeep};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,10 +18,14 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Group<'a> {
     index: &'a Index,
     answered: HashMap<DuplicateKey, Written<Answered>>,
+    /// By [`HandedIn::key`].
+    handed_in: HashMap<(String, String), HandedIn>,
     messages: HashMap<MessageId, Version>,
+    routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
     /// What time it was at the last record.
     course: Option<Course>,
+    notes: BTreeMap<String, Value>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -43,6 +48,8 @@ pub(super) enum Decision {
 pub(super) struct Draft {
     messages: BTreeMap<MessageId, Version>,
     released: HashSet<MessageId>,
+    /// By [`HandedIn::key`].
+    handed_in: HashMap<(String, String), HandedIn>,
 }
 
 /// A message before and after; none where it is not there.
@@ -58,9 +65,12 @@ impl<'a> Group<'a> {
         Self {
             index,
             answered: HashMap::new(),
+            handed_in: HashMap::new(),
             messages: HashMap::new(),
+            routes: HashMap::new(),
             dropped: None,
             course: index.course(),
+            notes: BTreeMap::new(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
@@ -87,11 +97,15 @@ impl<'a> Group<'a> {
             if self.current(&draft, id)?.is_some() {
                 return Err(StoreError::Exists(id));
             }
+            if let Some(first) = self.first_of_its_envelope(&draft, message.value())? {
+                return Err(StoreError::HandedIn(Box::new(first)));
+            }
             draft.put(None, message.clone());
             record.state.inserts.push(message);
         }
         // Held until the messages are marked: no claim may come between the look at a lease and that.
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        record.state.routes = transaction.routes;
         for settlement in transaction.settlements {
             record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
@@ -100,6 +114,7 @@ impl<'a> Group<'a> {
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
+        record.state.notes.extend(transaction.notes);
         record.state.answered = transaction.answered;
         record.log.events = transaction.events;
         record.log.certificates = transaction.evidence.certificates;
@@ -128,9 +143,14 @@ impl<'a> Group<'a> {
                 None => drop(self.messages.insert(id, version)),
             }
         }
+        for (key, one) in draft.handed_in {
+            self.handed_in.entry(key).or_insert(one);
+        }
         self.released.extend(draft.released);
+        self.routes.extend(state.routes);
         self.answered.extend(state.answers.into_iter().chain(state.answered));
         self.dropped = state.dropped.or(self.dropped.take());
+        self.notes.extend(state.notes);
     }
 
     /// The group begins in this spot of the journal, and spots were told from there.
@@ -154,9 +174,12 @@ impl<'a> Group<'a> {
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
         stage.course(self.course);
+        self.handed_in.values().try_for_each(|one| stage.handed_in(one))?;
+        self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
         }
+        self.notes.iter().try_for_each(|(name, value)| stage.note(name, value))?;
         self.events.iter().for_each(|(spot, events)| stage.events(*spot, events));
         Ok(stage)
     }
@@ -164,6 +187,11 @@ impl<'a> Group<'a> {
     /// Changed messages as they are now.
     pub(super) fn changed(&self) -> impl Iterator<Item = &Message> {
         self.messages.values().filter_map(|version| version.new.as_ref()).map(Written::value)
+    }
+
+    /// Where messages to recipients go from now on.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&ParticipantId, &PartyId)> {
+        self.routes.iter()
     }
 
     /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
@@ -187,6 +215,9 @@ impl<'a> Group<'a> {
         for carried in std::mem::take(&mut record.state.carried) {
             let old = self.current(&draft, carried.value().id)?;
             draft.put(old, carried);
+        }
+        for one in std::mem::take(&mut record.state.handed_in) {
+            draft.name(one);
         }
         for id in &record.state.forgotten {
             if let Some(old) = self.current(&draft, *id)? {
@@ -233,8 +264,13 @@ impl<'a> Group<'a> {
                 changes.push(Change::Due(None));
             }
         }
-        let settled = Settled { id, status, changes };
-        let new = settled.clone().on(current.clone(), now);
+        let mut settled = Settled { id, status, changes };
+        let mut new = settled.clone().on(current.clone(), now);
+        let route = self.routes.get(&current.to).or_else(|| queue.route_of(&current.to));
+        if let Some(change) = current.awaited_partner(&new, route) {
+            settled.changes.push(change.clone());
+            new.apply(change);
+        }
         draft.put(Some(written), Written::later(new));
         Ok(settled)
     }
@@ -253,6 +289,25 @@ impl<'a> Group<'a> {
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
         }
+        for one in upkeep.handed_in {
+            // A message that is kept names it itself.
+            if self.current(draft, one.message)?.is_none() {
+                draft.name(one.clone());
+                record.state.handed_in.push(one);
+            }
+        }
+        for recipient in upkeep.routes {
+            let route = self
+                .routes
+                .get(&recipient)
+                .cloned()
+                .map_or_else(|| self.index.route(&recipient), |one| Ok(Some(one)))?;
+            record.state.routes.extend(route.map(|route| (recipient, route)));
+        }
+        for name in upkeep.notes {
+            let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;
+            record.state.notes.extend(note.map(|note| (name, note)));
+        }
         record.state.dropped = upkeep.dropped;
         record.state.clock_is_right = upkeep.clock_is_right;
         Ok(())
@@ -260,6 +315,15 @@ impl<'a> Group<'a> {
 
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.answered.get(key).map_or_else(|| self.index.answered(key), |first| Ok(Some(first.value().clone())))
+    }
+
+    /// The first message of the envelope that this one would send.
+    fn first_of_its_envelope(&self, draft: &Draft, message: &Message) -> Result<Option<HandedIn>, StoreError> {
+        let Some(new) = HandedIn::of(message) else { return Ok(None) };
+        match draft.handed_in.get(&new.key()).or_else(|| self.handed_in.get(&new.key())) {
+            Some(first) => Ok(Some(first.clone())),
+            None => self.index.handed_in(&new.from, &new.envelope_id),
+        }
     }
 
     fn current(&self, draft: &Draft, id: MessageId) -> Result<Option<Written<Message>>, StoreError> {
@@ -272,10 +336,18 @@ impl<'a> Group<'a> {
 
 impl Draft {
     fn put(&mut self, old: Option<Written<Message>>, new: Written<Message>) {
+        if old.is_none() {
+            HandedIn::of(new.value()).into_iter().for_each(|one| self.name(one));
+        }
         match self.messages.get_mut(&new.value().id) {
             Some(version) => version.new = Some(new),
             None => drop(self.messages.insert(new.value().id, Version { old, new: Some(new) })),
         }
+    }
+
+    /// Notes an envelope; which message was first stays.
+    fn name(&mut self, one: HandedIn) {
+        self.handed_in.entry(one.key()).or_insert(one);
     }
 
     fn forget(&mut self, old: Written<Message>) {

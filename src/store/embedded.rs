@@ -6,14 +6,14 @@
 use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Page, ParticipantId,
-    PartyId, Query, Timestamp, Tried,
+    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
+    ParticipantId, PartyId, Query, Timestamp, Tried,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
 use crate::store::course::Course;
-use crate::store::disk::Medium;
+use crate::store::disk::{Disk, Medium};
 use crate::store::index::Index;
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Records, Syncs};
 use crate::store::queue::Queue;
@@ -40,8 +40,9 @@ pub struct Opening {
     pub journal: Found,
     /// Why the index was built again, where it was.
     pub rebuilt: Option<String>,
-    /// Records that the index had seen and the journal no longer has: a disk that lost what it had
-    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`.
+    /// Records that the index or `index.state` had seen and the journal no longer has: a disk that lost what it had
+    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`. One that lost all of
+    /// them is not opened ([`StoreError::Gone`]).
     pub lost: u64,
     /// What the journal says of time; nothing while it is empty.
     pub course: Option<Course>,
@@ -84,7 +85,7 @@ impl EmbeddedStore {
     /// # Errors
     ///
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
-    /// journal does not hold. An index that does not is built again.
+    /// journal does not hold, [`StoreError::Gone`] when it is there no more. An index that does not is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
         Self::open_telling(&Medium::system(), folder, hash, clock, false, &mut |_| {})
     }
@@ -241,14 +242,15 @@ impl EmbeddedStore {
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
         let until = last.map_or(until, |last| last.max(until));
         queue.hold(id, until);
-        Ok(Message { lease_until: Some(until), ..message })
+        Ok(Message { lease_until: Some(until), partner: partner_of(queue, &message), ..message })
     }
 
-    /// Adds what is only in memory.
-    fn with_lease(&self, message: Message) -> Message {
+    /// Adds what is known of it beside what is stored.
+    fn completed(&self, message: Message) -> Message {
         let queue = self.queue();
         let next_attempt_at = message.next_attempt_at.map(|at| queue.due(message.id).unwrap_or(at));
-        Message { lease_until: queue.lease(message.id), next_attempt_at, ..message }
+        let (lease_until, partner) = (queue.lease(message.id), partner_of(&queue, &message));
+        Message { lease_until, partner, next_attempt_at, ..message }
     }
 }
 
@@ -299,8 +301,12 @@ impl Store for EmbeddedStore {
         }
     }
 
-    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>) {
-        self.queue().route(recipient, partner);
+    fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError> {
+        if self.queue().route_of(recipient) == Some(partner) {
+            return Ok(());
+        }
+        self.commit(Transaction { routes: vec![(recipient.clone(), partner.clone())], ..Transaction::default() })
+            .map(drop)
     }
 
     fn lanes(&self) -> Vec<LaneLoad> {
@@ -309,6 +315,10 @@ impl Store for EmbeddedStore {
 
     fn lane_of(&self, id: MessageId) -> Option<Lane> {
         self.queue().lane_of(id)
+    }
+
+    fn ask(&self, lane: &Lane) {
+        self.queue().ask(lane);
     }
 
     fn first_of(&self, lane: &Lane) -> Option<MessageId> {
@@ -321,22 +331,22 @@ impl Store for EmbeddedStore {
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.with_lease(message)))
+        Ok(self.shared.heed(self.shared.index.message(id))?.map(|message| self.completed(message)))
     }
 
     fn page(&self, query: &Query) -> Result<Page, StoreError> {
         let page = self.shared.heed(query::page(&self.shared.index, query))?;
-        Ok(Page { messages: page.messages.into_iter().map(|message| self.with_lease(message)).collect(), ..page })
+        Ok(Page { messages: page.messages.into_iter().map(|message| self.completed(message)).collect(), ..page })
     }
 
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
         let waiting = self.shared.heed(query::waiting(&self.shared.index, participant, after))?;
-        Ok(waiting.into_iter().map(|message| self.with_lease(message)).collect())
+        Ok(waiting.into_iter().map(|message| self.completed(message)).collect())
     }
 
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
         let failed = self.shared.heed(query::notices(&self.shared.index, participant, after))?;
-        Ok(failed.into_iter().map(|message| self.with_lease(message)).collect())
+        Ok(failed.into_iter().map(|message| self.completed(message)).collect())
     }
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
@@ -351,6 +361,18 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.refusals(limit))
     }
 
+    fn last_record(&self) -> u64 {
+        self.shared.records.load(Ordering::Relaxed)
+    }
+
+    fn told(&self, after: (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
+        self.shared.heed(self.shared.index.told(after, limit))
+    }
+
+    fn note(&self, name: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        self.shared.heed(self.shared.index.note(name))
+    }
+
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.shared.heed(self.shared.index.answered(key))
     }
@@ -361,8 +383,7 @@ impl Store for EmbeddedStore {
 
     fn counts(&self) -> Result<Counts, StoreError> {
         let (by_status, held) = self.shared.heed(query::counts(&self.shared.index))?;
-        let journal_records = self.shared.records.load(Ordering::Relaxed);
-        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records })
+        Ok(Counts { by_status, held, free_bytes: self.shared.blobs.free_bytes()?, journal_records: self.last_record() })
     }
 
     fn purge(&self, retention: &Retention) -> Result<Purged, StoreError> {
@@ -420,9 +441,15 @@ impl Drop for EmbeddedStore {
         if panicked {
             self.shared.closing.distrust();
         } else if self.shared.index.flush().is_ok() {
-            self.shared.closing.in_order();
+            self.shared.closing.in_order(self.shared.records.load(Ordering::Relaxed));
         }
     }
+}
+
+/// The other access point of a message: while it waits unpacked, the one that is known of its recipient.
+fn partner_of(queue: &Queue, message: &Message) -> Option<PartyId> {
+    let known = message.awaits_route().then(|| queue.route_of(&message.to)).flatten();
+    known.or(message.partner.as_ref()).cloned()
 }
 
 /// Is told up to where the index has been brought.
@@ -455,14 +482,11 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
-    let untrusted = trusted.is_err();
-    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, tell)?;
+    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, (closing.reached(), &blobs), tell)?;
     opening.course = index.course();
     opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
-    if untrusted {
-        closing.built()?;
-    }
+    closing.opened(opening.journal.last)?;
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
@@ -471,6 +495,10 @@ fn open_files_telling(
     let mut queue = Queue::default();
     // A process that has just begun knows nothing of those who did not answer, and what it finds may be of another clock.
     let soon = clock.steady().saturating_add(DUE_AFTER_START_MAX).unwrap_or(Timestamp::MAX);
+    for route in index.routes() {
+        let (recipient, partner) = route?;
+        queue.route(&recipient, &partner);
+    }
     for due in index.due() {
         let (id, due) = due?;
         let at = due.at.min(soon);
@@ -481,18 +509,39 @@ fn open_files_telling(
     Ok((shared, journal, opening))
 }
 
-/// Opens index and journal, and brings the index up to the journal's end.
+/// A journal that has nothing is none to begin with where other files say that it had something: the mark or the index, which had
+/// `seen` a record, or payloads, which come after the first segment.
+fn begins(disk: &dyn Disk, journal: &Path, seen: impl FnOnce() -> u64, blobs: &Blobs) -> Result<(), StoreError> {
+    if !journal::is_empty(disk, journal)? {
+        return Ok(());
+    }
+    let what = match seen() {
+        0 if !journal::segments(disk, journal)?.is_empty() || blobs.orphans(|_| Ok(false))?.is_empty() => return Ok(()),
+        0 => "it has no segment, and there are payloads in blobs".to_owned(),
+        seen => format!("it has no record, and had {seen}, as index or index.state say"),
+    };
+    Err(StoreError::Gone { journal: journal.display().to_string(), what })
+}
+
+/// Opens index and journal, and brings the index up to the journal's end. `reached`: the journal had this record.
 fn open_index(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     trusted: Result<(), String>,
+    (reached, blobs): (u64, &Blobs),
     tell: Tell<'_>,
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
     let (disk, mut opening) = (&*medium.disk, Opening::default());
     let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
     let missing = !disk.has_index(&index_folder);
+    let seen = || {
+        let index = Some(()).filter(|()| !missing).and_then(|()| open().ok());
+        let position = index.and_then(|index| index.position().ok().flatten());
+        position.map_or(0, |position| position.seq).max(reached)
+    };
+    begins(disk, &journal_folder, seen, blobs)?;
     let found = trusted.and_then(|()| {
         let index = open().map_err(|error| error.to_string())?;
         let position = index.position().map_err(|error| error.to_string())?;
@@ -502,6 +551,7 @@ fn open_index(
             Some(position) => Ok((index, Some(position))),
         }
     });
+    opening.lost = reached;
     let (index, from) = match found {
         Ok((index, None)) => (index, None),
         Ok((index, Some(position))) if journal::holds(disk, &journal_folder, &position)? => (index, Some(position)),
@@ -509,7 +559,7 @@ fn open_index(
             drop(index);
             opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
             set_aside(disk, &index_folder, "lost")?;
-            opening.lost = position.seq;
+            opening.lost = position.seq.max(reached);
             (open()?, None)
         }
         Err(why) => {

@@ -11,34 +11,48 @@
 //! | `w` recipient created id, of a message that waits to be taken | – |
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
+//! | `i` cause created id, of a message whose last problem is of that kind | – |
+//! | `j` recipient | the access point that messages to it go to |
 //! | `k` AS4 message id, party | what was answered |
+//! | `E` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
 //! | `d` created id, of a message that has ended and has payloads | – |
 //! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
+//! | `t` name | what was noted |
+//! | `u` record number, of an event of which an operator is told | where the journal has that record |
 //! | `z` | the position, and what time it was there |
 
+mod key;
+
+pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
+use key::{
+    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end,
+    references, route_key, time_key, told_key,
+};
+
 use crate::model::{
-    Axis, BlobId, Direction, Event, LogPlace, Logged, Message, MessageId, Outcome, Status, Stream, Timestamp,
+    BlobId, EnvelopeId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
 };
 use crate::store::course::Course;
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
 use crate::store::keys::{Batch, Keys, Octets};
 use crate::store::record::{self, Noted, Written, unreadable};
-use crate::store::{Answered, DuplicateKey, StoreError};
+use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Changes with every change of the keys above or of the order of [`Status::ALL`]: an index of
+/// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
 /// another format is built again.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 11;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -169,6 +183,17 @@ impl Index {
         self.value(&duplicate_key(duplicate), "answer")
     }
 
+    /// The message that this sender's envelope made, whether that is still kept or not.
+    pub(super) fn handed_in(&self, from: &ParticipantId, id: &EnvelopeId) -> Result<Option<HandedIn>, StoreError> {
+        let found = self.value(&envelope_key(from, id), "note of an envelope")?;
+        Ok(found.map(|(message, envelope_sha256)| HandedIn {
+            from: from.clone(),
+            envelope_id: id.clone(),
+            message,
+            envelope_sha256,
+        }))
+    }
+
     /// Whether a message refers to the payload.
     pub(super) fn refers_to(&self, blob: BlobId) -> Result<bool, StoreError> {
         Ok(self.keys.below(&key(b'b', &[blob.0.as_bytes()])).next().transpose()?.is_some())
@@ -230,6 +255,28 @@ impl Index {
         self.logged(self.keys.below(b"r").rev()).take(limit).map(|logged| Ok(logged?.event)).collect()
     }
 
+    /// The access point that messages to `recipient` go to.
+    pub(super) fn route(&self, recipient: &ParticipantId) -> Result<Option<PartyId>, StoreError> {
+        let route: Option<(ParticipantId, PartyId)> = self.value(&route_key(recipient), "route")?;
+        Ok(route.map(|(_, partner)| partner))
+    }
+
+    /// The access points that messages to recipients go to.
+    pub(super) fn routes(&self) -> impl Iterator<Item = Result<(ParticipantId, PartyId), StoreError>> + '_ {
+        self.keys.below(b"j").map(|entry| parse(&entry?.1, "route"))
+    }
+
+    /// Events of which an operator is told, in the order of the journal, behind a record and place in it.
+    pub(super) fn told(&self, (record, n): (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError> {
+        let (start, end) = (Bound::Excluded(told_key(record, n)), Bound::Excluded(b"v".to_vec()));
+        self.logged(self.keys.range(start, end)).take(limit).collect()
+    }
+
+    /// What was noted under a name.
+    pub(super) fn note(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        self.value(&key(b't', &[name.as_bytes()]), "note")
+    }
+
     /// What was dropped of the journal.
     pub(super) fn dropped(&self) -> Result<Option<Beginning>, StoreError> {
         self.value(b"y", "note of what was dropped")
@@ -252,8 +299,7 @@ impl Index {
         let mut batch = Batch::default();
         for (seq, events) in records {
             for (n, event) in (0..).zip(events) {
-                batch.remove(log_key(LogPlace { at: event.at, record: *seq, event: n }));
-                batch.remove(event_key(*seq, n, event.message));
+                event_keys(*seq, n, event).for_each(|key| batch.remove(key));
             }
         }
         self.keys.apply(batch)
@@ -330,7 +376,7 @@ impl Stage {
         }
         for more in after.into_iter().filter(|key| !before.contains(key)) {
             match more.first() {
-                Some(b's' | b'l' | b'w' | b'h' | b'd') => self.batch.add(more, Octets::default()),
+                Some(b's' | b'l' | b'w' | b'h' | b'd' | b'i') => self.batch.add(more, Octets::default()),
                 _ => self.batch.insert(more, Octets::default()),
             }
         }
@@ -376,9 +422,28 @@ impl Stage {
         Ok(())
     }
 
+    /// Puts where messages to a recipient go.
+    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError> {
+        self.batch.insert(route_key(recipient), json(&(recipient, partner), "route")?);
+        Ok(())
+    }
+
+    /// Puts which message an envelope made.
+    pub(super) fn handed_in(&mut self, one: &HandedIn) -> Result<(), StoreError> {
+        let value = json(&(one.message, &one.envelope_sha256), "note of an envelope")?;
+        self.batch.insert(envelope_key(&one.from, &one.envelope_id), value);
+        Ok(())
+    }
+
     /// Puts what was dropped of the journal.
     pub(super) fn dropped(&mut self, dropped: &Beginning) -> Result<(), StoreError> {
         self.batch.insert(*b"y", json(dropped, "note of what was dropped")?);
+        Ok(())
+    }
+
+    /// Puts what was noted.
+    pub(super) fn note(&mut self, name: &str, value: &Value) -> Result<(), StoreError> {
+        self.batch.insert(key(b't', &[name.as_bytes()]), json(value, "note")?);
         Ok(())
     }
 
@@ -386,8 +451,7 @@ impl Stage {
     pub(super) fn events(&mut self, spot: Spot, events: &[Noted]) {
         let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
         for (n, event) in (0..).zip(events) {
-            self.batch.insert(log_key(LogPlace { at: event.at, record: spot.seq, event: n }), value.clone());
-            self.batch.insert(event_key(spot.seq, n, event.message), value.clone());
+            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key, value.clone()));
         }
     }
 
@@ -398,195 +462,6 @@ impl Stage {
             *self.tally.entry(counted).or_default() += more;
         }
     }
-}
-
-/// Start of the keys of one direction and status.
-pub(super) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
-    key(b's', &[&tally_key(direction, status)])
-}
-
-/// Start of the keys of one text: an identifier, in the form in which it is compared.
-pub(super) fn text_prefix(kind: u8, text: &str) -> Vec<u8> {
-    key(kind, &[text.as_bytes(), &[0]])
-}
-
-/// Time and id as they end the keys of lists.
-pub(super) fn created_key(created_at: Timestamp, id: MessageId) -> Place {
-    let mut place = [0; 24];
-    place[..8].copy_from_slice(&time_key(created_at));
-    place[8..].copy_from_slice(id.0.as_bytes());
-    place
-}
-
-/// The message of a place.
-pub(super) fn id_of(place: &Place) -> MessageId {
-    id_at_end(place)
-}
-
-/// The time of a place.
-pub(super) fn time_of(place: &Place) -> Timestamp {
-    let sorted = place.first_chunk::<8>().copied().unwrap_or_default();
-    let nanos = (u64::from_be_bytes(sorted) ^ (1 << 63)).cast_signed();
-    Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX)
-}
-
-/// Direction and status in a key; the status by its place in [`Status::ALL`].
-pub(super) fn tally_key(direction: Direction, status: Status) -> [u8; 2] {
-    let place = Status::ALL.iter().position(|other| *other == status).unwrap_or(usize::from(u8::MAX));
-    [u8::from(direction == Direction::In), u8::try_from(place).unwrap_or(u8::MAX)]
-}
-
-/// Where a message waits, one of those of a partner or participant.
-pub(super) struct Lane<'a> {
-    pub(super) axis: Axis,
-    pub(super) direction: Direction,
-    pub(super) name: &'a str,
-}
-
-impl<'a> Lane<'a> {
-    /// Start of the keys of an axis.
-    pub(super) fn of_axis(axis: Axis) -> [u8; 2] {
-        [b'l', u8::from(axis == Axis::Participant)]
-    }
-
-    /// In a tally.
-    pub(super) fn key(&self) -> Vec<u8> {
-        [&Self::of_axis(self.axis), [u8::from(self.direction == Direction::In)].as_slice(), self.name.as_bytes()]
-            .concat()
-    }
-
-    /// The lane of a key of the tally.
-    pub(super) fn of_key(axis: Axis, key: &'a [u8]) -> Option<Self> {
-        let (direction, name) = key.strip_prefix(&Self::of_axis(axis))?.split_first()?;
-        let direction = if *direction == 0 { Direction::Out } else { Direction::In };
-        Some(Self { axis, direction, name: std::str::from_utf8(name).ok()? })
-    }
-
-    /// Start of the keys of the messages in it.
-    pub(super) fn prefix(&self) -> Vec<u8> {
-        [self.key(), vec![0]].concat()
-    }
-}
-
-/// Whether it still has to leave, or has come in and is not at its end; and for whom.
-fn lanes(message: &Message, each: &mut dyn FnMut(Lane<'_>)) {
-    let direction = message.direction;
-    match direction {
-        Direction::Out if message.status.after(Outcome::Resume).is_ok() => {
-            let partner = message.partner.as_ref().map_or("", |partner| partner.as_str());
-            each(Lane { axis: Axis::Partner, direction, name: partner });
-            each(Lane { axis: Axis::Participant, direction, name: &message.from.folded() });
-        }
-        Direction::In if !message.status.is_final() => {
-            each(Lane { axis: Axis::Participant, direction, name: &message.to.folded() });
-        }
-        Direction::Out | Direction::In => {}
-    }
-}
-
-/// Everything in which a message is counted.
-fn counted(message: &Message) -> Vec<Vec<u8>> {
-    let mut keys = vec![tally_key(message.direction, message.status).to_vec()];
-    if message.is_held() {
-        keys.push(HELD.to_vec());
-    }
-    lanes(message, &mut |lane| keys.push(lane.key()));
-    keys
-}
-
-/// Every key without value that leads to a message, each once.
-fn references(message: &Message) -> Vec<Octets> {
-    let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
-    let (from, to) = (message.from.folded(), message.to.folded());
-    let (mut keys, mut buffer) = (Vec::with_capacity(16), Vec::with_capacity(128));
-    let mut put = |parts: &[&[u8]]| {
-        buffer.clear();
-        parts.iter().for_each(|part| buffer.extend_from_slice(part));
-        let key = Octets::from(buffer.as_slice());
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    };
-    let by = |kind: u8, text: &str, put: &mut dyn FnMut(&[&[u8]])| put(&[&[kind], text.as_bytes(), &[0], &created]);
-    put(&[b"c", &created]);
-    put(&[b"s", &tally_key(message.direction, message.status), &created]);
-    by(b'e', &message.envelope_id.folded(), &mut put);
-    by(b'p', &from, &mut put);
-    by(b'p', &to, &mut put);
-    if message.is_waiting() {
-        by(b'w', &to, &mut put);
-    }
-    if message.has_notice() {
-        by(b'f', &from, &mut put);
-    }
-    if message.is_held() {
-        put(&[HELD, &created]);
-    }
-    let payloads = message.payloads();
-    if message.status.is_final() && !payloads.is_empty() {
-        put(&[ENDED_WITH_PAYLOADS, &created]);
-    }
-    if let Some(partner) = &message.partner {
-        by(b'o', partner.as_str(), &mut put);
-    }
-    if let Some(as4) = &message.as4_message_id {
-        by(b'a', as4.as_str(), &mut put);
-    }
-    message.conversations().for_each(|conversation| by(b'x', conversation, &mut put));
-    lanes(message, &mut |lane| put(&[&lane.prefix(), &created]));
-    payloads.iter().for_each(|blob| put(&[b"b", blob.0.as_bytes(), id]));
-    keys
-}
-
-fn due_key(message: &Message) -> Option<Vec<u8>> {
-    message.next_attempt_at.map(|at| key(b'q', &[&time_key(at), message.id.0.as_bytes()]))
-}
-
-fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
-    [text_prefix(b'k', duplicate.id.as_str()).as_slice(), duplicate.from.as_str().as_bytes()].concat()
-}
-
-fn event_key(seq: u64, n: u32, message: Option<MessageId>) -> Vec<u8> {
-    let (seq, n) = (seq.to_be_bytes(), n.to_be_bytes());
-    match message {
-        Some(id) => key(b'v', &[id.0.as_bytes(), &seq, &n]),
-        None => key(b'r', &[&seq, &n]),
-    }
-}
-
-fn log_key(place: LogPlace) -> Vec<u8> {
-    key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
-}
-
-/// The two numbers with which the keys and values of events end.
-fn numbers_at_end(bytes: &[u8]) -> (u64, u32) {
-    let last = bytes.last_chunk::<12>().copied().unwrap_or_default();
-    let (first, second) =
-        (last.first_chunk().copied().unwrap_or_default(), last.last_chunk().copied().unwrap_or_default());
-    (u64::from_be_bytes(first), u32::from_be_bytes(second))
-}
-
-/// Nanoseconds since 1970, so that the order of bytes is the order of time. Times beyond the years
-/// 1677 to 2262 are kept at those ends.
-fn time_key(at: Timestamp) -> [u8; 8] {
-    let nanos = at.as_nanosecond();
-    let clamped = i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX });
-    (clamped.cast_unsigned() ^ (1 << 63)).to_be_bytes()
-}
-
-fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = vec![kind];
-    parts.iter().for_each(|part| key.extend_from_slice(part));
-    key
-}
-
-fn place_at_end(key: &[u8]) -> Place {
-    key.last_chunk().copied().unwrap_or([0; 24])
-}
-
-fn id_at_end(key: &[u8]) -> MessageId {
-    let id = key.last_chunk::<16>().copied().unwrap_or_default();
-    MessageId(uuid::Uuid::from_bytes(id))
 }
 
 fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {

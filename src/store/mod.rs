@@ -31,9 +31,10 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Event, Lane, LogPage, LogQuery, Message, MessageId, Outcome,
-    Page, ParticipantId, PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
+    Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -56,12 +57,25 @@ pub enum StoreError {
         /// Segment, offset and record.
         place: Place,
     },
+    /// The journal is not there, or has nothing, and other files of the store say that it had something.
+    #[error(
+        "the journal in {journal} is gone: {what}. Nothing was begun in its place. Bring its files back, or restore the last backup into an empty folder (`sluss store restore`); whoever means to begin an empty store first moves index, index.state and blobs aside"
+    )]
+    Gone {
+        /// The journal's folder.
+        journal: String,
+        /// What is missing, and what says so.
+        what: String,
+    },
     /// A backup is not whole, or the place for it is not free.
     #[error("{0}")]
     Unfit(String),
     /// A message of this id is there already.
     #[error("message {0} exists already")]
     Exists(MessageId),
+    /// Its sender handed in an envelope of this id before.
+    #[error("envelope {} of {} was handed in before and is message {}", .0.envelope_id, .0.from, .0.message)]
+    HandedIn(Box<HandedIn>),
     /// The disk is full or almost.
     #[error("no space left in {folder}: {free_bytes} bytes free, {needed_bytes} needed")]
     Full {
@@ -187,6 +201,37 @@ impl Answered {
     }
 }
 
+/// Which message an envelope made that was handed in for sending. One id of one sender makes one message, and is known for ever:
+/// also when that message is no longer kept.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct HandedIn {
+    /// Whose envelope.
+    pub from: ParticipantId,
+    /// Its id.
+    pub envelope_id: EnvelopeId,
+    /// The message.
+    pub message: MessageId,
+    /// SHA-256 of the envelope's bytes in lower-case hexadecimal: another one under the same id is not the same.
+    pub envelope_sha256: String,
+}
+
+impl HandedIn {
+    /// That of a message that goes out.
+    fn of(message: &Message) -> Option<Self> {
+        (message.direction == Direction::Out).then(|| Self {
+            from: message.from.clone(),
+            envelope_id: message.envelope_id.clone(),
+            message: message.id,
+            envelope_sha256: message.envelope_sha256.clone(),
+        })
+    }
+
+    /// Envelope id and sender, in the form in which they are compared.
+    fn key(&self) -> (String, String) {
+        (self.envelope_id.folded(), self.from.folded())
+    }
+}
+
 /// A step of one message inside a transaction. Only what `changes` names is written, so that two
 /// that settle the same message at once (an AS4 receipt and a message receipt) do not undo each other.
 ///
@@ -224,8 +269,14 @@ pub struct Upkeep {
     carry: Vec<MessageId>,
     /// Answers that are written again.
     answers: Vec<(DuplicateKey, Answered)>,
+    /// Envelopes that are named again, as far as their message is not kept any more.
+    handed_in: Vec<HandedIn>,
+    /// Recipients of whom it is written again where messages to them go.
+    routes: Vec<ParticipantId>,
     /// Messages that go, as far as they have ended.
     forget: Vec<MessageId>,
+    /// Notes that are written again, as far as they are still there.
+    notes: Vec<String>,
     /// Segments that go.
     dropped: Option<journal::Beginning>,
     /// Whether an operator says that the wall clock is right.
@@ -235,7 +286,8 @@ pub struct Upkeep {
 /// Everything that becomes true together, or not at all.
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub struct Transaction {
-    /// New messages, in their first status.
+    /// New messages, in their first status. Of those that go out, the envelope's id is new for its sender, or nothing of the
+    /// transaction happens.
     pub inserts: Vec<Message>,
     /// A received AS4 message and its answer: when the key exists already, nothing of the transaction happens.
     pub answered: Option<(DuplicateKey, Answered)>,
@@ -245,6 +297,11 @@ pub struct Transaction {
     pub events: Vec<Event>,
     /// What proves them.
     pub evidence: Evidence,
+    /// Unpacked messages to these recipients go to these access points from now on, and wait in their lanes.
+    #[serde(default)]
+    pub routes: Vec<(ParticipantId, PartyId)>,
+    /// What the program remembers beside messages, by name: each takes the place of what was there.
+    pub notes: BTreeMap<String, serde_json::Value>,
     /// What the store does about its own size.
     #[serde(skip)]
     pub upkeep: Option<Box<Upkeep>>,
@@ -330,12 +387,19 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<(Lane, Message)>, StoreError>;
     /// Gives a claim back, as if it had not been taken.
     fn unclaim(&self, id: MessageId, claim: Timestamp);
-    /// Unpacked messages to `recipient` go to this access point, and wait in its lane; `None`: that is no longer known.
-    fn route(&self, recipient: &ParticipantId, partner: Option<&PartyId>);
+    /// Unpacked messages to `recipient` go to this access point, and wait in its lane. Durable when it returns; costs nothing where
+    /// it is known already. Whoever reads such a message finds the access point as its partner.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::commit`].
+    fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError>;
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
+    /// Whether a lane may go is asked again, though it was said to be later.
+    fn ask(&self, lane: &Lane);
     /// The message of a lane that is due first, of those that nobody has claimed.
     fn first_of(&self, lane: &Lane) -> Option<MessageId>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).
@@ -370,6 +434,13 @@ pub trait Store: Send + Sync {
     fn log(&self, query: &LogQuery) -> Result<LogPage, StoreError>;
     /// The latest events that belong to no message (refusals), newest first.
     fn refusals(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// The number of the last record that is durable.
+    fn last_record(&self) -> u64;
+    /// Events of which an operator is told ([`Stage::is_told`](crate::model::Stage::is_told)), in the order of the journal: those
+    /// behind this record and place in it, at most so many.
+    fn told(&self, after: (u64, u32), limit: usize) -> Result<Vec<Logged>, StoreError>;
+    /// What was noted last under a name.
+    fn note(&self, name: &str) -> Result<Option<serde_json::Value>, StoreError>;
     /// Removes what may go, one small step of it. To be called again while it did something.
     ///
     /// # Errors

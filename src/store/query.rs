@@ -2,25 +2,26 @@
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
 use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX};
-use crate::model::{Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, Query, Status};
+use crate::model::{Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status};
 use crate::store::StoreError;
 use crate::store::index::{
-    HELD, Index, Lane, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
+    HELD, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
 };
+use std::collections::BTreeMap;
 
 /// A page of messages by conditions, newest first.
 pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
     let limit = if query.limit == 0 { LIST_MESSAGES_MAX } else { query.limit.min(LIST_MESSAGES_MAX) };
     let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
     let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
-    let streams = streams(query, &index.tally());
+    let streams = streams(index, query)?;
     let mut meeting = Meeting::of(index, &streams);
     let mut messages = Vec::new();
     loop {
         let met = match meeting.at_or_before(from)? {
             Met::Nowhere => return Ok(Page { messages, next: None }),
             Met::Tired(reached) => {
-                messages.extend(index.message(id_of(&reached))?.filter(|message| holds(query, message)));
+                messages.extend(found(index, query, &reached)?);
                 return Ok(Page { messages, next: Some(id_of(&reached)) });
             }
             Met::At(place) => place,
@@ -29,7 +30,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
             return Ok(Page { messages, next: None });
         }
         // Between key and message another group may have been published: the message decides.
-        messages.extend(index.message(id_of(&met))?.filter(|message| holds(query, message)));
+        messages.extend(found(index, query, &met)?);
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
         if messages.len() == limit || meeting.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
@@ -68,26 +69,55 @@ fn before(mut place: Place) -> Option<Place> {
 /// Keys of which each leads to messages that fulfil one condition: those of several prefixes together.
 type Stream = Vec<Vec<u8>>;
 
-fn streams(query: &Query, tally: &Tally) -> Vec<Stream> {
+fn streams(index: &Index, query: &Query) -> Result<Vec<Stream>, StoreError> {
     // Few messages have the same of these: the other conditions are held against the messages themselves.
     if let Some(id) = &query.as4_message_id {
-        return vec![vec![text_prefix(b'a', id.as_str())]];
+        return Ok(vec![vec![text_prefix(b'a', id.as_str())]]);
     }
     if let Some(id) = &query.envelope_id {
-        return vec![vec![text_prefix(b'e', &id.folded())]];
+        return Ok(vec![vec![text_prefix(b'e', &id.folded())]]);
     }
+    if let Some(id) = &query.named {
+        return Ok(vec![named(index, id)?]);
+    }
+    let tally = index.tally();
     let mut streams = Vec::new();
     streams.extend(query.held.then(|| vec![HELD.to_vec()]));
     streams.extend(query.conversation_id.as_ref().map(|id| vec![text_prefix(b'x', id)]));
-    streams.extend(query.partner.as_ref().map(|id| vec![text_prefix(b'o', id.as_str())]));
+    streams.extend(query.cause.as_ref().map(|cause| vec![text_prefix(b'i', cause)]));
+    streams.extend(query.partner.as_ref().map(|id| by_partner(index, id, &tally)).transpose()?);
     streams.extend(query.participant.as_ref().map(|id| vec![text_prefix(b'p', &id.folded())]));
     if query.direction.is_some() || !query.statuses.is_empty() {
-        streams.push(by_status(query, tally));
+        streams.push(by_status(query, &tally));
     }
     if streams.is_empty() {
         streams.push(vec![b"c".to_vec()]);
     }
-    streams
+    Ok(streams)
+}
+
+/// The keys of messages of which an id is this; where it is ours, those of its envelope.
+fn named(index: &Index, id: &str) -> Result<Stream, StoreError> {
+    let ours = id.parse().map_or(Ok(None), |ours| index.message(ours))?;
+    let mut stream = vec![text_prefix(b'a', id), text_prefix(b'e', &id.to_lowercase()), text_prefix(b'x', id)];
+    stream.extend(ours.map(|message| text_prefix(b'e', &message.envelope_id.folded())));
+    Ok(stream)
+}
+
+/// The keys of what is or was for an access point, and those of recipients whose unpacked messages wait for it.
+fn by_partner(index: &Index, partner: &PartyId, tally: &Tally) -> Result<Stream, StoreError> {
+    let mut stream = vec![text_prefix(b'o', partner.as_str())];
+    for (lane, _) in Lane::all(Of::Recipient, tally) {
+        if route(index, lane.name)?.is_some_and(|route| route == *partner) {
+            stream.push(lane.prefix());
+        }
+    }
+    Ok(stream)
+}
+
+/// The access point that is known of a recipient.
+fn route(index: &Index, recipient: &str) -> Result<Option<PartyId>, StoreError> {
+    recipient.parse().map_or(Ok(None), |recipient| index.route(&recipient))
 }
 
 /// The keys of each direction and status that is asked for, and that any message has.
@@ -162,11 +192,14 @@ impl<'a> Meeting<'a> {
         let (mut agreed, all) = (0, self.streams.len());
         for turn in (0..all).cycle() {
             let Some(stream) = self.streams.get_mut(turn) else { break };
-            self.looks_left = self.looks_left.saturating_sub(stream.len());
-            let mut found: Option<Place> = None;
+            let (mut found, mut looks): (Option<Place>, usize) = (None, 0);
             for walk in stream {
+                let stood = walk.at;
                 found = found.max(walk.at_or_before(&place)?);
+                // One that stands there already need not look.
+                looks += usize::from(walk.at != stood);
             }
+            self.looks_left = self.looks_left.saturating_sub(looks.max(1));
             let Some(found) = found else { return Ok(Met::Nowhere) };
             agreed = if found == place { agreed + 1 } else { 1 };
             place = found;
@@ -241,23 +274,44 @@ pub(super) fn counts(index: &Index) -> Result<(Vec<Count>, u64), StoreError> {
 /// How much waits by partner or participant, by name.
 pub(super) fn depths(index: &Index, axis: Axis) -> Result<Vec<Depth>, StoreError> {
     let tally = index.tally();
-    let start = Lane::of_axis(axis).to_vec();
-    let mut depths = Vec::new();
-    for (key, messages) in tally.range(start..) {
-        let Some(lane) = Lane::of_key(axis, key) else { break };
+    let kinds: &[Of] = match axis {
+        Axis::Partner => &[Of::Partner, Of::Recipient],
+        Axis::Participant => &[Of::Participant],
+    };
+    let mut depths: BTreeMap<(bool, String), Depth> = BTreeMap::new();
+    for (lane, messages) in kinds.iter().flat_map(|of| Lane::all(*of, &tally)) {
         let oldest = index.oldest(&lane.prefix())?.as_ref().map(time_of);
-        depths.push(Depth { direction: lane.direction, name: lane.name.to_owned(), messages: *messages, oldest });
+        let name = match lane.of {
+            Of::Partner | Of::Participant => lane.name.to_owned(),
+            Of::Recipient => route(index, lane.name)?.map_or_else(String::new, |route| route.to_string()),
+        };
+        let depth = depths.entry((lane.direction == Direction::In, name.clone()));
+        let depth = depth.or_insert(Depth { direction: lane.direction, name, messages: 0, oldest });
+        depth.messages += messages;
+        depth.oldest = depth.oldest.into_iter().chain(oldest).min();
     }
-    Ok(depths)
+    Ok(depths.into_values().collect())
 }
 
+/// The message of a place, if it is one of those asked for.
+fn found(index: &Index, query: &Query, place: &Place) -> Result<Option<Message>, StoreError> {
+    let Some(message) = index.message(id_of(place))? else { return Ok(None) };
+    let for_partner = match &query.partner {
+        Some(wanted) if message.awaits_route() => index.route(&message.to)?.as_ref() == Some(wanted),
+        Some(wanted) => message.partner.as_ref() == Some(wanted),
+        None => true,
+    };
+    Ok(Some(message).filter(|message| for_partner && holds(query, message)))
+}
+
+/// Whether a message is one of those asked for, its partner apart.
 fn holds(query: &Query, message: &Message) -> bool {
     query.direction.is_none_or(|wanted| message.direction == wanted)
         && (query.statuses.is_empty() || query.statuses.contains(&message.status))
         && query.participant.as_ref().is_none_or(|wanted| message.from == *wanted || message.to == *wanted)
-        && query.partner.as_ref().is_none_or(|wanted| message.partner.as_ref() == Some(wanted))
         && query.envelope_id.as_ref().is_none_or(|wanted| message.envelope_id.folded() == wanted.folded())
         && query.as4_message_id.as_ref().is_none_or(|wanted| message.as4_message_id.as_ref() == Some(wanted))
+        && query.named.as_ref().is_none_or(|wanted| message.is_named(wanted))
         && query.conversation_id.as_ref().is_none_or(|wanted| message.conversations().any(|one| one == wanted))
         && query.cause.as_ref().is_none_or(|wanted| message.error.as_ref().is_some_and(|error| error.cause() == wanted))
         && (!query.held || message.is_held())

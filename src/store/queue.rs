@@ -172,9 +172,14 @@ impl Queue {
         self.turns.due()
     }
 
-    /// Unpacked messages to `recipient` belong to this access point's lane from now on; `None`: it has to be looked up again.
-    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: Option<&PartyId>) {
-        if self.routes.get(recipient) == partner {
+    /// The access point of `recipient`, where it is known.
+    pub(super) fn route_of(&self, recipient: &ParticipantId) -> Option<&PartyId> {
+        self.routes.get(recipient)
+    }
+
+    /// Unpacked messages to `recipient` belong to this access point's lane from now on.
+    pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) {
+        if self.routes.get(recipient) == Some(partner) {
             return;
         }
         let flying: Vec<MessageId> = self.leases.iter().map(|(_, id)| *id).collect();
@@ -200,10 +205,7 @@ impl Queue {
                 None,
             );
         }
-        match partner {
-            Some(partner) => drop(self.routes.insert(recipient.clone(), partner.clone())),
-            None => drop(self.routes.remove(recipient)),
-        }
+        self.routes.insert(recipient.clone(), partner.clone());
         for (stream, (waiting, in_flight)) in moving.iter().zip(&counts) {
             let due = self.streams.get(stream).and_then(|set| set.first()).map(|(at, _)| *at);
             self.moved(
@@ -228,6 +230,14 @@ impl Queue {
     /// The lane of a message with work to do.
     pub(super) fn lane_of(&self, id: MessageId) -> Option<Lane> {
         self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
+    }
+
+    /// Whether a lane may go is asked again, though it was said to be later.
+    pub(super) fn ask(&mut self, lane: &Lane) {
+        if let Some(state) = self.lanes.get_mut(lane) {
+            state.not_before = None;
+            self.refresh(lane);
+        }
     }
 
     /// The message of a lane that is due first, of those that nobody has claimed.

@@ -4,13 +4,15 @@
 //! It is two lines of JSON: the *log line* says when and what happened, as the event log shows it; the *state line* what the store
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
-use crate::model::{Change, Event, Message, MessageId, Status, Timestamp};
+use crate::model::{Change, Event, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
-use crate::store::{Answered, DuplicateKey, Evidence, Settlement, StoreError, Transaction, Upkeep};
+use crate::store::{Answered, DuplicateKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -46,12 +48,14 @@ pub(super) struct Noted {
     pub(super) at: Timestamp,
     /// The message it is about.
     pub(super) message: Option<MessageId>,
+    /// What kind of event.
+    pub(super) stage: Stage,
 }
 
 impl Noted {
     /// What is needed of this one.
     pub(super) fn of(event: &Event) -> Self {
-        Self { at: event.at, message: event.message }
+        Self { at: event.at, message: event.message, stage: event.stage }
     }
 }
 
@@ -73,6 +77,12 @@ pub(super) struct State {
     /// Answers, written again for the same reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) answers: Vec<(DuplicateKey, Written<Answered>)>,
+    /// Envelopes of messages that are no longer kept, named again for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) handed_in: Vec<HandedIn>,
+    /// Where messages to these recipients go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) routes: Vec<(ParticipantId, PartyId)>,
     /// Messages that are no longer kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) forgotten: Vec<MessageId>,
@@ -90,6 +100,9 @@ pub(super) struct State {
     /// Whether somebody says here that the wall clock is right.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) clock_is_right: bool,
+    /// What the program remembers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) notes: BTreeMap<String, Value>,
     /// The SOAP part of the AS4 message that was received: evidence, and no part of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) received: Option<String>,
@@ -180,13 +193,15 @@ pub(super) struct Prepared {
     pub(super) settlements: Vec<Settlement>,
     pub(super) events: Vec<Written<Event>>,
     pub(super) evidence: Evidence,
+    pub(super) routes: Vec<(ParticipantId, PartyId)>,
+    pub(super) notes: BTreeMap<String, Value>,
     pub(super) upkeep: Option<Box<Upkeep>>,
 }
 
 impl Prepared {
     /// Writes what can be written.
     pub(super) fn new(transaction: Transaction) -> Result<Self, StoreError> {
-        let Transaction { inserts, answered, settlements, events, evidence, upkeep } = transaction;
+        let Transaction { inserts, answered, settlements, events, evidence, routes, notes, upkeep } = transaction;
         let unclaimed = |message| Written::new(Message { lease_until: None, ..message });
         Ok(Self {
             inserts: inserts.into_iter().map(unclaimed).collect::<Result<_, _>>()?,
@@ -196,6 +211,8 @@ impl Prepared {
             settlements,
             events: events.into_iter().map(Written::new).collect::<Result<_, _>>()?,
             evidence,
+            routes,
+            notes,
             upkeep,
         })
     }
@@ -210,10 +227,30 @@ impl Record {
 
     /// Whether there is anything to write.
     pub(super) fn is_empty(&self) -> bool {
-        let State { inserts, answered, settled, carried, answers, forgotten, dropped, clock_is_right, .. } =
-            &self.state;
+        let State {
+            inserts,
+            answered,
+            settled,
+            carried,
+            answers,
+            handed_in,
+            routes,
+            forgotten,
+            dropped,
+            notes,
+            clock_is_right,
+            steady: _,
+            received: _,
+        } = &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
-        told && carried.is_empty() && answers.is_empty() && forgotten.is_empty() && dropped.is_none() && !clock_is_right
+        told && carried.is_empty()
+            && answers.is_empty()
+            && handed_in.is_empty()
+            && routes.is_empty()
+            && forgotten.is_empty()
+            && dropped.is_none()
+            && notes.is_empty()
+            && !clock_is_right
     }
 
     /// Its two lines.

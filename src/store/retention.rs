@@ -10,13 +10,14 @@
 //! file is for its encryption to hide.
 
 use crate::limits::{ANSWER_KEPT, PURGE_STEP_MESSAGES};
-use crate::model::{Change, Content, Direction, Event, Message, MessageId, Stage, Status, Timestamp};
+use crate::model::{Change, Content, Direction, Event, Message, MessageId, ParticipantId, Stage, Status, Timestamp};
 use crate::store::disk::Disk;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
-use crate::store::record::{Noted, Record, unreadable};
-use crate::store::{Answered, DuplicateKey, Settlement, Store, StoreError, Transaction, Upkeep};
+use crate::store::record::{Noted, Record, Written, unreadable};
+use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, Store, StoreError, Transaction, Upkeep};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What may go.
@@ -135,6 +136,13 @@ impl EmbeddedStore {
             });
             self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
         }
+        for handed_in in read.handed_in.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { handed_in: handed_in.to_vec(), ..Upkeep::default() })?;
+        }
+        for routes in read.routes.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { routes: routes.to_vec(), ..Upkeep::default() })?;
+        }
+        self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
         self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
@@ -197,6 +205,12 @@ struct Segment {
     messages: Vec<MessageId>,
     /// Answers, and when they were given, where that is told here.
     answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// Envelopes that were handed in.
+    handed_in: Vec<HandedIn>,
+    /// Recipients of whom it says where messages to them go.
+    routes: Vec<ParticipantId>,
+    /// Names of notes.
+    notes: BTreeSet<String>,
     /// Events, by record.
     events: Vec<(u64, Vec<Noted>)>,
 }
@@ -209,10 +223,14 @@ impl Segment {
                 Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))?;
             segment.newest = Some(log.at);
             segment.beginning = Beginning::up_to(position);
-            segment.messages.extend(state.inserts.iter().chain(&state.carried).map(|message| message.value().id));
+            let whole = || state.inserts.iter().chain(&state.carried).map(Written::value);
+            segment.messages.extend(whole().map(|message| message.id));
+            segment.handed_in.extend(whole().filter_map(HandedIn::of).chain(state.handed_in.iter().cloned()));
             let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
             let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
             segment.answers.extend(given.chain(carried));
+            segment.routes.extend(state.routes.into_iter().map(|(recipient, _)| recipient));
+            segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
             Ok(())
         })?;

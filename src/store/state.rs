@@ -2,13 +2,15 @@
 //! closed. sled does not sync what it writes before it says so; that is harmless while the operating system runs, since a
 //! killed process leaves its writes to it. So an index of sled's is trusted when it was closed in order, or was last open since
 //! the machine started, and is built again from the journal otherwise.
+//!
+//! The first line of the mark says up to which record the journal went at least, so that its loss is seen without an index.
 
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The store's lock, and the mark that tells the next start whether this one ended in order. To be
 /// dropped after the index.
@@ -18,6 +20,8 @@ pub(super) struct Closing {
     folder: PathBuf,
     in_order: AtomicBool,
     distrusted: AtomicBool,
+    /// The journal had this record, as far as is known here.
+    reached: AtomicU64,
     _lock: Box<dyn DiskFile>,
 }
 
@@ -34,9 +38,12 @@ impl Closing {
             folder: folder.to_owned(),
             in_order: AtomicBool::new(false),
             distrusted: AtomicBool::new(false),
+            reached: AtomicU64::new(0),
             _lock: lock,
         };
         let (before, boot) = (closing.before(), disk.boot());
+        let (reached, before) = parted(&before);
+        closing.reached.store(reached, Ordering::Relaxed);
         let trusted = match before.trim() {
             open if open == boot && !boot.is_empty() => Ok(()),
             open if disk.index_lasts() && open != DISTRUSTED && !before.starts_with(CLOSED) => Ok(()),
@@ -53,8 +60,14 @@ impl Closing {
         Ok((closing, trusted))
     }
 
-    /// The index was built again: a killed process may leave it as it is.
-    pub(super) fn built(&self) -> Result<(), StoreError> {
+    /// Up to which record the journal went at least.
+    pub(super) fn reached(&self) -> u64 {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    /// The store is open, with a journal up to this record and an index that a killed process may leave as it is.
+    pub(super) fn opened(&self, last: u64) -> Result<(), StoreError> {
+        self.reached.store(last, Ordering::Relaxed);
         let marked = self.mark(&self.disk.boot());
         marked.map_err(|source| StoreError::io(format!("data folder {}", self.folder.display()), source))
     }
@@ -64,8 +77,9 @@ impl Closing {
         &self.folder
     }
 
-    /// The index was flushed, and nothing is written any more.
-    pub(super) fn in_order(&self) {
+    /// The index was flushed, and nothing is written any more behind this record.
+    pub(super) fn in_order(&self, last: u64) {
+        self.reached.store(last, Ordering::Relaxed);
         self.in_order.store(true, Ordering::Relaxed);
     }
 
@@ -78,7 +92,7 @@ impl Closing {
 
     /// The mark of the last start; empty where there is none.
     fn before(&self) -> String {
-        let read = self.disk.open(&self.path()).and_then(|file| file.read_all());
+        let read = self.disk.open(&path(&self.folder)).and_then(|file| file.read_all());
         read.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
@@ -89,19 +103,26 @@ impl Closing {
             _ => {}
         }
         let file = self.disk.create(&aside)?;
-        file.write_all_at(state.as_bytes(), 0)?;
+        file.write_all_at(format!("{REACHED}{}\n{state}", self.reached()).as_bytes(), 0)?;
         file.sync_all()?;
-        self.disk.rename(&aside, &self.path())?;
+        self.disk.rename(&aside, &path(&self.folder))?;
         self.disk.sync_folder(&self.folder)
     }
 
     fn index(&self) -> PathBuf {
         self.folder.join("index")
     }
+}
 
-    fn path(&self) -> PathBuf {
-        self.folder.join("index.state")
-    }
+/// The file of the mark in a store's folder.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("index.state")
+}
+
+/// The record up to which the journal went at least, of a mark; and the rest of it.
+pub(super) fn parted(mark: &str) -> (u64, &str) {
+    let parted = mark.strip_prefix(REACHED).and_then(|mark| mark.split_once('\n'));
+    parted.and_then(|(reached, rest)| Some((reached.parse().ok()?, rest))).unwrap_or((0, mark))
 }
 
 impl Drop for Closing {
@@ -123,6 +144,8 @@ pub(super) fn set_aside(disk: &dyn Disk, index: &Path, name: &str) -> Result<(),
     moved.map_err(|source| StoreError::io(format!("move {} aside", index.display()), source))
 }
 
+/// What begins a mark, before the number of a record.
+const REACHED: &str = "record ";
 /// The mark of an index that was closed in order; the list of its files follows.
 const CLOSED: &str = "closed\n";
 /// The mark of an index that failed.

@@ -2,10 +2,11 @@
 //! Nothing is changed, and a daemon may go on meanwhile.
 
 use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
+use crate::store::backup::{self, BackedUp};
 use crate::store::disk::{Disk, SystemDisk};
 use crate::store::journal::{self, Beginning, ChainHash, Position, hex};
 use crate::store::record::{Noted, Record, State, Written};
-use crate::store::{Place, StoreError};
+use crate::store::{Place, StoreError, state};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -103,15 +104,16 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
     if !journal.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
-    let in_use = is_open(folder)?;
+    let (in_use, reached) = (is_open(folder)?, reached(folder)?);
     // Beside a daemon, what was written since then may be on its way to its message.
     let young = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0)).saturating_sub(YOUNG);
     let young = in_use.then_some(young);
     let mut contents = Contents::default();
     let scanned = journal::scan(&disk, &journal, hash, None, &mut |at, payload| contents.take(&journal, at, payload))?;
+    let end_cut = scanned.end_cut(&journal, reached);
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
     let missing = scanned.dropped.and_then(|missing| missing.damage(&journal, contents.dropped.as_ref()));
-    findings.extend(missing.map(damaged));
+    findings.extend(missing.into_iter().chain(end_cut).map(damaged));
     let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {
@@ -149,6 +151,32 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
         payloads,
         findings,
     })
+}
+
+/// Up to which record the journal of a store or of a backup went at least, as the mark of the last start or end or the manifest
+/// says. Payloads without a segment are of one record at least.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub(in crate::store) fn reached(folder: &Path) -> Result<u64, StoreError> {
+    let read = |path: &Path| match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| StoreError::io(format!("read {}", path.display()), error)),
+    };
+    let mark = read(&state::path(folder))?;
+    let (reached, _) = state::parted(&String::from_utf8_lossy(&mark));
+    let manifest = serde_json::from_slice::<BackedUp>(&read(&backup::manifest(folder))?);
+    let reached = manifest.map_or(0, |backed_up| backed_up.records).max(reached);
+    let begun = journal::segments(&SystemDisk::default(), &folder.join("journal"));
+    let gone = begun.is_ok_and(|segments| segments.is_empty()) && has_payload(&folder.join("blobs"));
+    Ok(reached.max(u64::from(gone)))
+}
+
+/// Whether there is any payload.
+fn has_payload(blobs: &Path) -> bool {
+    let filled = |first| fs::read_dir(blobs.join(format!("{first:02x}"))).is_ok_and(|mut files| files.next().is_some());
+    (0..=u8::MAX).any(filled)
 }
 
 /// Whether a process has the store open.

@@ -137,6 +137,7 @@ fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(),
     shared.index.publish(group.stage()?, &synced.last)?;
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     group.released.iter().for_each(|id| queue.release(*id));
+    group.routes().for_each(|(recipient, partner)| queue.route(recipient, partner));
     for message in group.changed() {
         queue.schedule(message.id, message.into(), message.tried());
     }

@@ -4,7 +4,7 @@ use super::doors::{Answered, Door, Federation, Site, form, running};
 use super::{ALICE, form_secret, get};
 use http::{Method, header};
 use sluss::accounts::{Book, Door as At, Need, PERMISSIONS, Permission, Role, Route, book_file};
-use sluss::model::{Clock, SystemClock};
+use sluss::model::{Clock, SystemClock, Warrant};
 use sluss::net::Body;
 
 const PASSWORD: &str = "h\u{e4}st batteri klammer";
@@ -16,7 +16,8 @@ fn people(site: &Site) -> Vec<(Role, String)> {
     let add = |role: Role| {
         let own = if role == Role::Participant { vec![ALICE.parse().unwrap()] } else { Vec::new() };
         let name = role.word().parse::<sluss::accounts::Name>().unwrap();
-        let secret = Book::change(&file, |book| {
+        let warrant = Warrant::new("kim (1000)", "a test").unwrap();
+        let secret = Book::change(&file, &warrant, now, |book| {
             book.add(name.clone(), role, own.clone(), Some(PASSWORD), now)?;
             book.add_token(name, role, own, now)
         });

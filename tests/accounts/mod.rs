@@ -14,7 +14,7 @@ fn a_token_of_a_role_acts_under_its_name_until_it_is_removed_and_no_further_than
     let (file, _) = document(folder.path(), "t.txt", b"to nobody yet");
     let path = |name: &str| folder.path().join(name).display().to_string();
     for (name, role) in [("night", "operator"), ("watch", "viewer")] {
-        world.at(NORTH, &["tokens", "add", name, "--role", role, "--save", &path(name)]).done();
+        world.at(NORTH, &["tokens", "add", name, "--role", role, "--save", &path(name), "--reason", "a test"]).done();
         let secret = fs::read_to_string(path(name)).unwrap();
         let listed = String::from_utf8(world.at(NORTH, &["tokens", "list"]).done().out).unwrap();
         assert!(listed.contains(name) && !listed.contains(secret.trim()), "{listed}");
@@ -46,16 +46,27 @@ fn a_token_of_a_role_acts_under_its_name_until_it_is_removed_and_no_further_than
     let body = br#"{"reason":"x","actor":"somebody else"}"#;
     let claimed = claim(id, &fs::read_to_string(path("night")).unwrap(), body);
     assert!(claimed.status == 400 && claimed.text().contains("actor"), "{claimed:?}");
-    world.at(NORTH, &["tokens", "remove", "night"]).done();
+    // A token makes no link that its role does not, and is not passed over in silence.
+    let error = by("watch", &["accounts", "link"]).ended(1).error();
+    assert!(error["detail"].as_str().unwrap().contains("token:watch has the role viewer"), "{error}");
+    let error = by("nobody", &["accounts", "link"]).ended(2).error();
+    assert!(error["detail"].as_str().unwrap().contains("--token-file"), "{error}");
+    let error = by("watch", &["tokens", "list"]).ended(2).error();
+    assert!(error["detail"].as_str().unwrap().contains("expected none"), "{error}");
+    world.at(NORTH, &["tokens", "remove", "night", "--reason", "a test"]).done();
     let error = by("night", &["queue", "list"]).ended(2).error();
     assert_eq!(error["type"], "urn:sluss:problem:unauthorized", "{error}");
 }
 
 fn claim(id: &str, token: &str, body: &[u8]) -> http::Answer {
+    ask(token, "POST", &format!("/queue/{id}/hold"), body)
+}
+
+fn ask(token: &str, method: &str, path: &str, body: &[u8]) -> http::Answer {
     let text = fs::read_to_string(world().config(NORTH)).unwrap();
     let address = text.lines().find(|line| line.starts_with("api = ")).unwrap().split('"').nth(1).unwrap().to_owned();
     let head = format!("Authorization: Bearer {}\r\n", token.trim());
-    http::ask(&address, "POST", &format!("/api/v1/queue/{id}/hold"), &head, body)
+    http::ask(&address, method, &format!("/api/v1{path}"), &head, body)
 }
 
 #[test]
@@ -65,7 +76,7 @@ fn accounts_are_added_listed_changed_and_removed_and_no_password_comes_from_an_a
     let file = folder.path().join("password");
     fs::write(&file, "h\u{e4}st batteri klammer\n").unwrap();
     let file = file.display().to_string();
-    let add = ["accounts", "add", "Eva", "--role", "operator", "--password-file", &file];
+    let add = ["accounts", "add", "Eva", "--role", "operator", "--password-file", &file, "--reason", "a test"];
     world.at(NORTH, &add).done();
     assert!(world.at(NORTH, &add).ended(1).error()["detail"].as_str().unwrap().contains("eva already"));
     let eva = |what: &str| {
@@ -75,32 +86,61 @@ fn accounts_are_added_listed_changed_and_removed_and_no_password_comes_from_an_a
         eva[what].clone()
     };
     assert_eq!((eva("role"), eva("password"), eva("locked")), ("operator".into(), true.into(), false.into()));
-    world.at(NORTH, &["accounts", "lock", "eva"]).done();
+    world.at(NORTH, &["accounts", "lock", "eva", "--reason", "a test"]).done();
     assert_eq!(eva("locked"), true);
     world.at(NORTH, &["accounts", "link", "eva"]).ended(1);
-    world.at(NORTH, &["accounts", "unlock", "eva"]).done();
+    world.at(NORTH, &["accounts", "unlock", "eva", "--reason", "a test"]).done();
     let link = world.at(NORTH, &["accounts", "link", "eva"]).done().one();
     assert!(link["url"].as_str().unwrap().contains("/login?once="), "{link}");
-    world.at(NORTH, &["accounts", "role", "eva", "--role", "participant", "--participant", ALICE]).done();
+    world
+        .at(NORTH, &["accounts", "role", "eva", "--role", "participant", "--participant", ALICE, "--reason", "a test"])
+        .done();
     assert_eq!(eva("participants"), serde_json::json!([ALICE]));
     for (words, status, part) in [
-        (&["accounts", "password", "eva"][..], 2, "--password-file"),
-        (&["accounts", "password", "eva", "--password-env", "SLUSS_NO_SUCH"], 2, "SLUSS_NO_SUCH"),
+        (&["accounts", "password", "eva", "--reason", "a test"][..], 2, "--password-file"),
+        (&["accounts", "password", "eva", "--password-env", "SLUSS_NO_SUCH", "--reason", "a test"], 2, "SLUSS_NO_SUCH"),
         (&["accounts", "password", "eva", "--password", "x"], 2, "unexpected argument"),
         (&["accounts", "add", "x", "--role", "owner"], 2, "possible values"),
-        (&["accounts", "add", "x", "--role", "participant"], 2, "--participant"),
-        (&["accounts", "add", "../x", "--role", "viewer"], 2, "a-z"),
-        (&["accounts", "remove", "nobody"], 1, "expected one of"),
+        (&["accounts", "add", "x", "--role", "participant", "--reason", "a test"], 2, "--participant"),
+        (&["accounts", "add", "../x", "--role", "viewer", "--reason", "a test"], 2, "a-z"),
+        (&["accounts", "add", "x", "--role", "viewer"], 2, "--reason"),
+        (&["accounts", "add", "x", "--role", "viewer", "--reason", " "], 2, "every action needs a reason"),
+        (&["accounts", "remove", "nobody", "--reason", "a test"], 1, "expected one of"),
     ] {
         let ran = world.at(NORTH, words).ended(status);
         let all = String::from_utf8_lossy(&ran.out).into_owned();
         assert!(all.contains(part), "{words:?}: {all}");
     }
     fs::write(&file, "kort").unwrap();
-    let short = world.at(NORTH, &["accounts", "password", "eva", "--password-file", &file]).ended(2).error();
+    let short = world
+        .at(NORTH, &["accounts", "password", "eva", "--password-file", &file, "--reason", "a test"])
+        .ended(2)
+        .error();
     assert!(short["detail"].as_str().unwrap().contains("at least 15"), "{short}");
-    world.at(NORTH, &["accounts", "remove", "eva"]).done();
+    world.at(NORTH, &["accounts", "remove", "eva", "--reason", "a test"]).done();
     assert_eq!(eva("name"), Value::Null);
+    // Each of them is in the event log, with its reason and who gave it.
+    let log = || {
+        let token = fs::read_to_string(world.folder(NORTH).join("data/api.token")).unwrap();
+        let answer = ask(&token, "GET", "/events?stage=access-changed&limit=100", b"");
+        let log: Value = serde_json::from_slice(&answer.body).unwrap();
+        let events = log["events"].as_array().unwrap().iter().filter(|event| {
+            event["facts"]["reason"] == "a test" && event["detail"].as_str().unwrap().contains("account eva")
+        });
+        let events: Vec<Value> = events.cloned().collect();
+        (events.len() == 5).then_some(events)
+    };
+    let events = wait(log).expect("five changes of one account");
+    let said: Vec<&str> = events.iter().map(|event| event["detail"].as_str().unwrap()).collect();
+    let expected = [
+        "removed: participant 0203:alice.example.se",
+        "changed (role): participant 0203:alice.example.se",
+        "changed (lock): operator",
+        "changed (lock): operator, locked",
+        "added: operator",
+    ];
+    assert_eq!(said, expected.map(|what| format!("the account eva was {what}")));
+    assert!(events.iter().all(|event| event["facts"]["by"].as_str().unwrap().contains('(')), "{events:?}");
 }
 
 /// A daemon beside the northern one, whose pages speak TLS, with addresses and a data folder of its own.
@@ -193,8 +233,12 @@ fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_
     let file = folder.path().join("password");
     fs::write(&file, "korrekt batteri klammer").unwrap();
     let file = file.display().to_string();
-    world.at(NORTH, &["accounts", "add", "ulf", "--role", "viewer", "--password-file", &file]).done();
-    world.at(NORTH, &["accounts", "add", "alma", "--role", "participant", "--participant", ALICE]).done();
+    world
+        .at(NORTH, &["accounts", "add", "ulf", "--role", "viewer", "--password-file", &file, "--reason", "a test"])
+        .done();
+    world
+        .at(NORTH, &["accounts", "add", "alma", "--role", "participant", "--participant", ALICE, "--reason", "a test"])
+        .done();
     let form = page("GET", "/login", "", "");
     let secret = form.text().split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let log_in = |name: &str, password: &str| {
@@ -215,14 +259,19 @@ fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_
     let id = sent["id"].as_str().unwrap();
     assert_eq!(page("GET", &format!("/mailbox/{ALICE}/messages/{id}"), &cookie(&alma), "").status, 200);
 
-    let log = fs::read_to_string(world.dir.join(format!("{NORTH}.log"))).unwrap();
+    // Changes of accounts are looked for every two seconds.
+    let log = wait(|| {
+        let log = fs::read_to_string(world.dir.join(format!("{NORTH}.log"))).unwrap();
+        log.contains("the account ulf was added: viewer").then_some(log)
+    })
+    .expect("the change in the log");
     let line = |parts: &[&str]| {
         let found = log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
         assert!(found, "no line with {parts:?} in {log}");
     };
-    line(&["log-in-failed", "actor=ulf", "address=127.0.0.1"]);
-    line(&["log-in-failed", "actor=nobody known", "address=127.0.0.1"]);
-    line(&["logged-in", "actor=ulf", "by=password", "address=127.0.0.1"]);
+    line(&["log-in-failed", "\"actor\":\"ulf\"", "\"address\":\"127.0.0.1\""]);
+    line(&["log-in-failed", "\"actor\":\"nobody known\"", "\"address\":\"127.0.0.1\""]);
+    line(&["logged-in", "\"actor\":\"ulf\"", "\"by\":\"password\"", "\"address\":\"127.0.0.1\""]);
     line(&["forbidden", "\"actor\":\"ulf\"", "127.0.0.1"]);
     line(&["link-made", "\"actor\":\"owner\"", "\"account\":\"alma\""]);
     line(&["content-opened", "\"actor\":\"alma\"", ALICE, id]);
@@ -232,6 +281,6 @@ fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_
     }
     let failed = world.at(NORTH, &["audit", "list", "--stage", "log-in-failed", "--actor", "ulf"]).done().one();
     assert_eq!((&failed["facts"]["address"], &failed["message"]), (&"127.0.0.1".into(), &Value::Null), "{failed}");
-    world.at(NORTH, &["accounts", "remove", "ulf"]).done();
-    world.at(NORTH, &["accounts", "remove", "alma"]).done();
+    world.at(NORTH, &["accounts", "remove", "ulf", "--reason", "a test"]).done();
+    world.at(NORTH, &["accounts", "remove", "alma", "--reason", "a test"]).done();
 }

@@ -41,7 +41,8 @@ impl Stage {
         let console = text.lines().find_map(|line| line.strip_prefix("console = \"")).unwrap().trim_end_matches('"');
         let (password, _) = document(folder.path(), "password", PASSWORD.as_bytes());
         let config = config.display().to_string();
-        let account = ["accounts", "add", OPERATOR, "--role", "operator", "--password-file", &password];
+        let account =
+            ["accounts", "add", OPERATOR, "--role", "operator", "--password-file", &password, "--reason", "a test"];
         sluss(&[&account[..], &["--config", &config]].concat()).done();
         if messages > 0 {
             fill(&folder.path().join("access-points").join(NORTH).join("data"), messages);

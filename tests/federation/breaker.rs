@@ -1,8 +1,8 @@
 //! A partner that is down is left alone, and an operator who knows better has it tried at once.
 
 use super::site::{PEER, Site};
-use sluss::access_point::{Condition, Warrant};
-use sluss::model::{Fault, LogQuery, Stage, Status};
+use sluss::access_point::{Action, Condition};
+use sluss::model::{Fault, LogQuery, MessageId, Query, Stage, Status, Warrant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_once_for_a_reason() {
@@ -20,6 +20,16 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
     let (until, failures) = (awaited.health.open_until, awaited.health.failures);
     assert!(awaited.health.last_failure.is_some_and(|problem| problem.cause() == "access-point-unreachable"));
 
+    // What is refused leaves it alone.
+    site.router.act(sent.id, Action::Hold, warrant()).await.unwrap();
+    let refused = site.router.act(sent.id, Action::Retry, warrant()).await.unwrap_err();
+    assert_eq!((refused.fault, refused.cause()), (Fault::Refused, "illegal-step"), "{refused}");
+    let state = site.router.partners().into_iter().find(|state| state.partner == Some(party())).unwrap();
+    assert_eq!((state.condition, state.health.open_until), (Condition::Open, until));
+    site.router.act(sent.id, Action::Release, warrant()).await.unwrap();
+    let waits = site.router.message(sent.id).await.unwrap();
+    assert_eq!((waits.attempts, waits.lease_until), (1, None), "and whoever is released waits for it");
+
     site.router.try_partner(party(), warrant()).await.unwrap();
     let again = site.wait(sent.id, |message| message.attempts > waits.attempts && message.lease_until.is_none()).await;
     let awaited = site.router.awaited(&again).expect("it waits on");
@@ -34,4 +44,42 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
     let journey = site.router.journey(sent.id).await.unwrap();
     let retried = journey.iter().find(|event| event.stage == Stage::Retried).expect("with the message as well");
     assert_eq!(retried.facts["actor"], "kim");
+}
+
+/// AP-3.4.1.t01, AP-3.2.3.c: what waits for a partner that is down is found by its name before it was packed and after it was
+/// given up, and nothing says of a dead letter that it is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_partner_that_is_down_and_what_ends_by_that_is_found_by_its_name() {
+    let change = |text: String| {
+        let text = text.replace("pause_seconds = 1\n", "pause_seconds = 4\n");
+        text.replace("[breaker]\n", "[retry]\nretries = 1\ngive_up_after_seconds = 4\n\n[breaker]\n")
+    };
+    let site = Site::start_with(change).await;
+    let send = || site.service.send(super::draft(&site, site.bob.as_str()), Vec::new());
+    let tried = send().await.unwrap().id;
+    site.wait(tried, |message| message.status == Status::ScheduledForResend).await;
+    let (second, third) = (send().await.unwrap().id, send().await.unwrap().id);
+    let found = async |statuses: Vec<Status>| {
+        let query = Query { partner: Some(PEER.parse().unwrap()), statuses, ..Query::default() };
+        let found = site.router.list(query).await.unwrap();
+        found.iter().map(|message| message.id).collect::<Vec<MessageId>>()
+    };
+    assert_eq!(found(vec![Status::Submitted]).await, [third, second], "neither is packed");
+    let mut unpacked = 0;
+    for id in [tried, second, third] {
+        let dead = site.wait(id, |message| message.status == Status::MessageExchangeError).await;
+        assert_eq!(dead.partner.unwrap().as_str(), PEER);
+        unpacked += usize::from(dead.as4_message_id.is_none());
+        let journey = site.router.journey(id).await.unwrap();
+        let given_up = journey.iter().find(|event| event.stage == Stage::GivenUp).unwrap();
+        assert_eq!(given_up.facts["partner"], PEER);
+        for problem in [dead.error.as_ref().unwrap(), given_up.problem.as_ref().unwrap()] {
+            assert!(problem.given_up && !problem.detail.contains("by itself"), "{problem}");
+            assert!(problem.detail.contains("sluss queue retry"), "{problem}");
+        }
+    }
+    assert!(unpacked > 0, "some were given up without an attempt");
+    assert_eq!(found(vec![Status::MessageExchangeError]).await, [third, second, tried]);
+    let (notices, _) = site.router.notices(&site.alice, None).await.unwrap();
+    assert!(notices.len() == 3 && notices.iter().all(|told| told.error.as_ref().unwrap().given_up), "{notices:?}");
 }

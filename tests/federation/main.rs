@@ -10,6 +10,7 @@
 
 mod alerts;
 mod breaker;
+mod delivery;
 mod health;
 #[path = "../support/paced.rs"]
 mod paced;
@@ -19,15 +20,50 @@ mod slow_disk;
 mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
-use sluss::access_point::{Action, Partner, Recorder, Settings, Warrant};
+use sluss::access_point::{Action, Partner, Recorder, Settings};
 use sluss::inspect::as4;
 use sluss::message_service::Draft;
-use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock};
+use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock, Warrant};
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+
+/// What hangs in the air is not sent twice: a client that repeats itself before its first answer gets the same one.
+#[test]
+fn an_envelope_that_is_handed_in_many_times_at_once_is_one_message() {
+    at_site(async |site| {
+        let sealed = |id: uuid::Uuid| {
+            let head = |header: &mut sluss::xhe::Header| {
+                (header.from, header.to) = (site.alice.clone(), site.bob.clone());
+                header.id = id.to_string().parse().unwrap();
+            };
+            site.envelope(head, |text| text)
+        };
+        let id = uuid::Uuid::new_v4();
+        let (envelope, other) = (sealed(id), sealed(id));
+        let hand_in = |envelope: &[u8]| {
+            let (router, alice) = (std::sync::Arc::clone(&site.router), site.alice.clone());
+            let envelope = std::io::Cursor::new(envelope.to_vec());
+            tokio::spawn(async move { router.submit(&alice, envelope, None, Priority::default()).await })
+        };
+        let all: Vec<_> = (0..8).map(|_| hand_in(&envelope)).collect();
+        let mut ids = std::collections::BTreeSet::new();
+        for one in all {
+            ids.insert(one.await.unwrap().unwrap().id);
+        }
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        let refused = hand_in(&other).await.unwrap().unwrap_err();
+        assert_eq!(
+            (refused.kind.as_str(), refused.fault),
+            ("urn:sluss:problem:duplicate-envelope", Fault::Refused),
+            "{refused:?}"
+        );
+        let first = ids.first().unwrap().to_string();
+        assert!(refused.detail.contains("other bytes") && refused.detail.contains(&first), "{}", refused.detail);
+    });
+}
 
 #[test]
 fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for() {

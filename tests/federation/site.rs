@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub(crate) const OURS: &str = "AP0001-TESTBED";
 pub(crate) const PEER: &str = "AP0002-TESTBED";
@@ -47,7 +48,8 @@ pub(crate) struct Site {
     client: Client,
     file: PathBuf,
     reloader: Reloader,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
     _running: Running,
     _folder: tempfile::TempDir,
 }
@@ -108,7 +110,7 @@ impl Site {
         let (address, api) = (app.addresses().as4.clone(), app.addresses().api.clone());
         let reloader = app.reloader();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(app.run(stopped));
+        let ended = tokio::spawn(app.run(stopped));
         let bobs = identity(&bobs);
         Self {
             router,
@@ -127,10 +129,26 @@ impl Site {
             client: Client::new(&ClientSettings { plain_http: true, ..ClientSettings::default() }).unwrap(),
             file,
             reloader,
-            _stop: stop,
+            stop,
+            ended,
             _running: running,
             _folder: folder,
         }
+    }
+
+    /// Ends it in order, and starts it again.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { router, service, reloader, stop, ended, .. } = self;
+        stop.send(true).unwrap();
+        ended.await.unwrap();
+        drop((router, service, reloader));
+        let app =
+            App::build(Config::load(&self.file).unwrap(), Arc::new(SystemClock), Metrics::default()).await.unwrap();
+        let (router, service) = (Arc::clone(app.access_point()), Arc::clone(app.message_service().unwrap()));
+        let reloader = app.reloader();
+        let (stop, stopped) = watch::channel(false);
+        let ended = tokio::spawn(app.run(stopped));
+        Self { router, service, reloader, stop, ended, ..self }
     }
 
     /// Puts another configuration in force, as SIGHUP does.
@@ -330,8 +348,10 @@ impl Site {
     pub(crate) async fn refusal(&self, sent: &Sent) -> Problem {
         assert!(self.messages().await.iter().all(|m| m.as4_message_id.as_ref() != Some(&sent.message_id)));
         let events = self.router.refusals(100).await.unwrap();
-        let named =
-            |event: &&Event| event.facts.get("claimed_as4_message_id").is_some_and(|id| id == sent.message_id.as_str());
+        let named = |event: &&Event| {
+            let names = ["as4_message_id", "claimed_as4_message_id"];
+            names.iter().filter_map(|name| event.facts.get(*name)).any(|id| id == sent.message_id.as_str())
+        };
         events
             .iter()
             .find(named)

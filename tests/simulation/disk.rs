@@ -22,6 +22,8 @@ pub(crate) struct Health {
     pub(crate) fails: usize,
     /// No space for anything new.
     pub(crate) full: bool,
+    /// Nobody is told that there is none before it is used: a quota, or others who fill the disk.
+    pub(crate) hidden: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,7 @@ struct Inode {
 
 #[derive(Clone, Debug)]
 enum Naming {
+    Folder(PathBuf),
     Created(PathBuf, u64),
     Renamed(PathBuf, PathBuf, u64),
     Removed(PathBuf),
@@ -54,6 +57,7 @@ struct State {
     durable: BTreeMap<PathBuf, u64>,
     naming: Vec<Naming>,
     folders: BTreeSet<PathBuf>,
+    durable_folders: BTreeSet<PathBuf>,
     indexes: BTreeMap<PathBuf, Arc<MemoryKeys>>,
     /// Whether a power cut leaves an index as it once was, or in any state.
     lasting: bool,
@@ -112,8 +116,10 @@ impl State {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn settle_name(durable: &mut BTreeMap<PathBuf, u64>, naming: Naming) {
+    fn settle_name(&mut self, naming: Naming) {
+        let durable = &mut self.durable;
         match naming {
+            Naming::Folder(path) => drop(self.durable_folders.insert(path)),
             Naming::Created(path, id) => {
                 if !durable.values().any(|other| *other == id) {
                     durable.insert(path, id);
@@ -134,9 +140,16 @@ impl State {
     fn cut_power(&mut self) {
         for naming in std::mem::take(&mut self.naming) {
             if self.chance.percent(50) {
-                Self::settle_name(&mut self.durable, naming);
+                self.settle_name(naming);
             }
         }
+        // What lies in a folder without a name is nowhere.
+        let of_all = self.durable_folders.clone();
+        let lasts =
+            |path: &Path| path.ancestors().skip(1).all(|above| above == Path::new("/") || of_all.contains(above));
+        self.durable_folders.retain(|folder| lasts(folder));
+        self.durable.retain(|path, _| lasts(path));
+        self.folders = self.durable_folders.clone();
         self.names = self.durable.clone();
         let mode = self.chance.below(3);
         for inode in self.inodes.values_mut() {
@@ -192,6 +205,7 @@ impl SimDisk {
             durable: BTreeMap::new(),
             naming: Vec::new(),
             folders: BTreeSet::new(),
+            durable_folders: BTreeSet::new(),
             indexes: BTreeMap::new(),
             locked: BTreeSet::new(),
             steps: 0,
@@ -290,6 +304,7 @@ impl SimDisk {
             state.names.insert(path.clone(), id);
         }
         state.durable = state.names.clone();
+        state.durable_folders = state.folders.clone();
         state.indexes.clear();
         state.boot += 1;
     }
@@ -323,7 +338,12 @@ impl Disk for SimDisk {
             return Ok(());
         }
         state.step(self.process, true)?;
-        state.folders.insert(path.to_owned());
+        let missing: Vec<&Path> = path.ancestors().filter(|one| *one != Path::new("/")).collect();
+        for folder in missing.into_iter().rev() {
+            if state.folders.insert(folder.to_owned()) {
+                state.naming.push(Naming::Folder(folder.to_owned()));
+            }
+        }
         Ok(())
     }
 
@@ -332,6 +352,9 @@ impl Disk for SimDisk {
         state.step(self.process, true)?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if !path.parent().is_some_and(|folder| state.folders.contains(folder)) {
+            return Err(io::ErrorKind::NotFound.into());
         }
         let id = state.inodes.keys().next_back().map_or(1, |last| last + 1).max(state.steps);
         state.inodes.insert(id, Inode::default());
@@ -413,10 +436,10 @@ impl Disk for SimDisk {
         let inside = |path: &PathBuf| path.parent() == Some(folder);
         let mut naming = std::mem::take(&mut state.naming);
         for one in naming.extract_if(.., |one| match one {
-            Naming::Created(path, _) | Naming::Removed(path) => inside(path),
+            Naming::Folder(path) | Naming::Created(path, _) | Naming::Removed(path) => inside(path),
             Naming::Renamed(from, to, _) => inside(from) || inside(to),
         }) {
-            State::settle_name(&mut state.durable, one);
+            state.settle_name(one);
         }
         state.naming = naming;
         Ok(())
@@ -425,7 +448,7 @@ impl Disk for SimDisk {
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         let mut state = self.state();
         state.step(self.process, false)?;
-        Ok(if state.health.full { 0 } else { 1 << 40 })
+        Ok(if state.health.full && !state.health.hidden { 0 } else { 1 << 40 })
     }
 
     fn boot(&self) -> String {

@@ -12,7 +12,7 @@ use crate::random;
 use sluss::access_point::{accepted, rehearse};
 use sluss::limits::CLAIM_LEASE;
 use sluss::model::{As4MessageId, BlobId, Event, Fault, Message, MessageId, PartyId, Problem, Stage};
-use sluss::store::{Answered, DuplicateKey, Store, Transaction};
+use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) reopened: u64,
     pub(crate) closed: u64,
     pub(crate) purged: u64,
+    /// Envelopes that were handed in once more at the same moment.
+    pub(crate) twice: u64,
 }
 
 impl Tally {
@@ -65,6 +67,7 @@ impl Tally {
             (&mut self.reopened, other.reopened),
             (&mut self.closed, other.closed),
             (&mut self.purged, other.purged),
+            (&mut self.twice, other.twice),
         ] {
             *one += more;
         }
@@ -122,8 +125,6 @@ pub(crate) struct World {
     nodes: [Node; 2],
     /// Envelopes whose client has no answer yet.
     wanted: Vec<(Uuid, Vec<u8>)>,
-    /// Envelopes that were handed in at least once.
-    offered: BTreeSet<Uuid>,
     accepted: BTreeMap<Uuid, MessageId>,
     bodies: BTreeMap<Uuid, Vec<u8>>,
     attempts: Vec<Attempt>,
@@ -160,7 +161,6 @@ impl World {
             clock: SimClock::new(),
             nodes,
             wanted: Vec::new(),
-            offered: BTreeSet::new(),
             accepted: BTreeMap::new(),
             bodies: BTreeMap::new(),
             attempts: Vec::new(),
@@ -283,14 +283,17 @@ impl World {
         message
     }
 
-    /// Clients hand in at the same moment: their transactions share a sync.
+    /// Clients hand in at the same moment, some of them the same: their transactions share a sync.
     fn submit_together(&mut self) {
-        let wanted = std::mem::take(&mut self.wanted);
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for n in 0..wanted.len() {
+            if self.chance.percent(50) {
+                wanted.push(wanted[n].clone());
+            }
+        }
         let mut together = Vec::new();
         for (id, body) in wanted {
-            // What was handed in before may be there, and is no case for a bare insert.
-            let new = self.offered.insert(id);
-            let process = self.up(SENDER).filter(|_| new);
+            let process = self.up(SENDER);
             match process.and_then(|process| Some(self.handed_in(process, id, process.keep(&body).ok()?, &body))) {
                 Some(message) => together.push((id, message, body)),
                 None => self.wanted.push((id, body)),
@@ -309,19 +312,27 @@ impl World {
         for ((id, message, body), outcome) in together.into_iter().zip(outcomes) {
             self.say(format!("together {id} as {}: {outcome:?}", message.id));
             match outcome {
-                Ok(_) => {
-                    self.tally.accepted += 1;
-                    self.accepted.insert(id, message.id);
+                Ok(_) => self.accepted(id, message.id),
+                Err(StoreError::HandedIn(first)) => {
+                    self.tally.twice += 1;
+                    self.accepted(id, first.message);
                 }
                 Err(_) => self.wanted.push((id, body)),
             }
         }
     }
 
+    /// A client was told that its envelope is this message.
+    fn accepted(&mut self, id: Uuid, message: MessageId) {
+        self.tally.accepted += 1;
+        self.accepted.insert(id, message);
+        // It may have been handed in twice and answered once.
+        self.wanted.retain(|(wanted, _)| *wanted != id);
+    }
+
     /// A client hands in what it has no answer for.
     fn submit(&mut self) {
         for (id, body) in std::mem::take(&mut self.wanted) {
-            self.offered.insert(id);
             let Some(process) = self.up(SENDER) else {
                 self.wanted.push((id, body));
                 continue;
@@ -334,8 +345,7 @@ impl World {
             match taken {
                 Ok(message) => {
                     self.say(format!("accepted {id} as {}", message.id));
-                    self.tally.accepted += 1;
-                    self.accepted.insert(id, message.id);
+                    self.accepted(id, message.id);
                 }
                 Err(error) => {
                     self.say(format!("not accepted {id}: {error}"));

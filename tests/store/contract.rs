@@ -1,9 +1,9 @@
 //! What every store promises.
 
 use crate::lists::{
-    a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
-    the_whole_event_log_is_newest_first_and_filtered_and_paged,
-    what_waits_is_counted_by_partner_and_participant_with_its_age,
+    a_message_is_found_by_any_of_its_ids, a_page_goes_on_where_looking_for_it_became_too_much,
+    lists_are_newest_first_and_filtered_and_paged, the_whole_event_log_is_newest_first_and_filtered_and_paged,
+    what_waits_for_an_access_point_is_listed_as_its_own, what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
 use crate::turns::{
@@ -60,8 +60,10 @@ on_every_store!(
     a_message_receipt_that_overtakes_the_as4_receipt_keeps_both,
     a_late_failure_does_not_start_final_messages_again,
     lists_are_newest_first_and_filtered_and_paged,
+    a_message_is_found_by_any_of_its_ids,
     a_page_goes_on_where_looking_for_it_became_too_much,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
+    what_waits_for_an_access_point_is_listed_as_its_own,
     events_come_in_order_and_refusals_latest_first,
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     counts_follow_every_step,
@@ -77,6 +79,7 @@ on_every_store!(
     a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_may,
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
     who_waits_for_room_goes_in_the_order_of_coming,
+    one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once,
     an_unknown_message_cannot_be_settled,
     an_operator_waits_for_the_end_of_an_attempt,
     what_is_held_is_not_due_until_it_is_released,
@@ -500,6 +503,46 @@ fn the_same_message_is_inserted_once(open: Open<'_>) {
     let both = Transaction { inserts: vec![twice.clone(), twice.clone()], ..Transaction::default() };
     assert!(matches!(store.commit(both), Err(StoreError::Exists(_))));
     assert!(store.message(twice.id).unwrap().is_none());
+}
+
+/// XHE-2.2.t03: the store decides, since only it knows what is on its way to the disk.
+fn one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once(open: Open<'_>) {
+    let store = open();
+    let sent = Message { envelope_sha256: "of its bytes".into(), ..message() };
+    let again = |n: usize| {
+        let id = sent.envelope_id.to_string();
+        let id = if n % 2 == 0 { id } else { id.to_uppercase() };
+        Message { id: MessageId::now(), envelope_id: id.parse().unwrap(), ..sent.clone() }
+    };
+    let start = std::sync::Barrier::new(8);
+    let outcomes: Vec<(MessageId, Result<Committed, StoreError>)> = std::thread::scope(|scope| {
+        let hand_in = |n| {
+            let (store, start, message) = (&*store, &start, again(n));
+            scope.spawn(move || {
+                start.wait();
+                (message.id, store.commit(insert(&message)))
+            })
+        };
+        let threads: Vec<_> = (0..8).map(hand_in).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let taken: Vec<MessageId> = outcomes.iter().filter(|(_, one)| one.is_ok()).map(|(id, _)| *id).collect();
+    let [first] = taken.as_slice() else { panic!("{outcomes:?}") };
+    let is_known = |outcome: &Result<Committed, StoreError>| {
+        let Err(StoreError::HandedIn(known)) = outcome else { return false };
+        (known.message, known.envelope_sha256.as_str()) == (*first, "of its bytes")
+    };
+    assert!(outcomes.iter().all(|(id, outcome)| id == first || is_known(outcome)), "{outcomes:?}");
+    drop(store);
+    let store = open();
+    assert!(is_known(&store.commit(insert(&again(1)))));
+    let own = Message { id: MessageId::now(), ..message() };
+    let same = Message { id: MessageId::now(), ..own.clone() };
+    let both = Transaction { inserts: vec![own, same], ..Transaction::default() };
+    assert!(matches!(store.commit(both), Err(StoreError::HandedIn(_))), "also within one transaction");
+    done(store.commit(insert(&Message { from: "0203:other.example.se".parse().unwrap(), ..again(0) })));
+    done(store.commit(insert(&Message { direction: Direction::In, status: Status::Received, ..again(0) })));
+    assert_eq!(store.list(&sluss::model::Query::default()).unwrap().len(), 3);
 }
 
 fn an_unknown_message_cannot_be_settled(open: Open<'_>) {

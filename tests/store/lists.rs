@@ -1,6 +1,6 @@
 //! Lists, pages and depths, as every store promises them.
 
-use crate::contract::{Open, done, settlement};
+use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
 use sluss::limits::LIST_LOOKS_MAX;
 use sluss::model::{
@@ -82,6 +82,31 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
     );
 }
 
+/// One field takes whatever id an operator has at hand.
+pub(crate) fn a_message_is_found_by_any_of_its_ids(open: Open<'_>) {
+    let store = open();
+    let sent: Vec<Message> = (0..6_u32)
+        .map(|n| Message {
+            created_at: Timestamp::now() + Duration::from_secs(n.into()),
+            direction: if n < 3 { Direction::Out } else { Direction::In },
+            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
+            conversation_id: (n % 2 == 0).then(|| "talk".into()),
+            ..message()
+        })
+        .collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let expected = |wanted: &[usize]| wanted.iter().map(|n| sent[*n].id).collect::<Vec<_>>();
+    let named = |id: String| list(Query { named: Some(id), ..Query::default() });
+    assert_eq!(named(sent[5].id.to_string().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[5].envelope_id.as_str().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[4].as4_message_id.as_ref().unwrap().to_string()), [sent[4].id]);
+    assert_eq!(named("talk".into()), expected(&[4, 2, 0]));
+    assert!(named(String::new()).is_empty() && named("talk\0".into()).is_empty());
+    let inward = Query { named: Some("talk".into()), direction: Some(Direction::In), ..Query::default() };
+    assert_eq!(list(inward), expected(&[4]));
+}
+
 pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>) {
     let store = open();
     let start = Timestamp::now();
@@ -110,8 +135,76 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
     assert_eq!(store.list(&query).unwrap().len(), 1);
     let caused = Query { cause: Some("pack".into()), ..Query::default() };
     let first = store.page(&caused).unwrap();
-    assert!(first.messages.is_empty() && first.next.is_some(), "{first:?}");
-    assert_eq!(store.list(&caused).unwrap().iter().map(|message| message.id).collect::<Vec<_>>(), oldest.as_slice());
+    let found: Vec<_> = first.messages.iter().map(|message| message.id).collect();
+    assert_eq!(
+        (found.as_slice(), first.next),
+        (oldest.as_slice(), None),
+        "few have a problem, and only those are looked at"
+    );
+}
+
+/// APOP: what waits for an access point, and what ended because of it, is found by its name, though it is packed for nobody.
+pub(crate) fn what_waits_for_an_access_point_is_listed_as_its_own(open: Open<'_>) {
+    let store = open();
+    let to =
+        |name: &str| Message { partner: None, to: format!("0203:{name}.example.se").parse().unwrap(), ..message() };
+    let sent = [to("bob"), to("Bob"), to("bob"), to("carl"), to("bob")];
+    let ids = |wanted: &[usize]| wanted.iter().rev().map(|n| sent[*n].id).collect::<Vec<_>>();
+    let party = |name: &str| name.parse().unwrap();
+    let listed = |store: &dyn Store, name: &str, statuses: &[Status]| {
+        let query = Query { partner: Some(party(name)), statuses: statuses.to_vec(), ..Query::default() };
+        let found = store.list(&query).unwrap();
+        assert!(found.iter().all(|message| message.partner == query.partner), "{found:?}");
+        found.iter().map(|message| message.id).collect::<Vec<_>>()
+    };
+    let depths = |store: &dyn Store| {
+        let depths = store.depths(Axis::Partner).unwrap().into_iter();
+        depths.map(|depth| (depth.name, depth.messages)).collect::<Vec<_>>()
+    };
+    done(store.commit(Transaction { inserts: sent[..2].to_vec(), ..Transaction::default() }));
+    assert_eq!((listed(&*store, "APB", &[]), depths(&*store)), (vec![], vec![(String::new(), 2)]));
+    store.route(&sent[0].to, &party("APB")).unwrap();
+    store.route(&sent[3].to, &party("APC")).unwrap();
+    done(store.commit(Transaction { inserts: sent[2..4].to_vec(), ..Transaction::default() }));
+    let addressed = Change::Addressed("1@us".parse().unwrap(), "c".into(), party("APB"));
+    done(store.commit(Transaction {
+        inserts: sent[4..].to_vec(),
+        settlements: vec![Settlement { changes: vec![addressed], ..settlement(&sent[4], None) }],
+        ..Transaction::default()
+    }));
+    assert_eq!(listed(&*store, "APB", &[]), ids(&[0, 1, 2, 4]));
+    assert_eq!(depths(&*store), [("APB".to_owned(), 4), ("APC".to_owned(), 1)]);
+    let outcome = |n: usize, outcome, due: bool| {
+        let changes = vec![Change::Due(due.then(Timestamp::now))];
+        done(store.commit(settle(Settlement { changes, ..settlement(&sent[n], Some(outcome)) })));
+    };
+    outcome(0, Outcome::Suspend, false);
+    outcome(1, Outcome::GiveUp, false);
+    outcome(3, Outcome::GiveUp, false);
+    // The recipients of APC move; what ended because of it stays its own.
+    store.route(&sent[3].to, &party("APD")).unwrap();
+    let dead = [Status::MessageExchangeError];
+    let check = |store: &dyn Store| {
+        assert_eq!(listed(store, "APB", &[]), ids(&[0, 1, 2, 4]));
+        assert_eq!(listed(store, "APB", &dead), ids(&[1]));
+        assert_eq!((listed(store, "APC", &dead), listed(store, "APD", &[])), (ids(&[3]), vec![]));
+        assert_eq!(depths(store), [("APB".to_owned(), 3)]);
+    };
+    check(&*store);
+    assert_eq!(take(&*store, 60).unwrap().partner, Some(party("APB")), "who takes it up knows as well");
+    outcome(3, Outcome::Retry, true);
+    assert_eq!(
+        (listed(&*store, "APC", &[]), listed(&*store, "APD", &[])),
+        (vec![], ids(&[3])),
+        "it goes where it is now"
+    );
+    outcome(3, Outcome::GiveUp, false);
+    done(store.commit(settle(Settlement {
+        changes: vec![Change::AwaitedPartner(Some(party("APC")))],
+        ..settlement(&sent[3], None)
+    })));
+    drop(store);
+    check(&*open());
 }
 
 pub(crate) fn what_waits_is_counted_by_partner_and_participant_with_its_age(open: Open<'_>) {

@@ -14,8 +14,10 @@ mod contract;
 mod crash;
 mod damage;
 mod lists;
+mod loss;
 mod retention;
 mod slow;
+mod together;
 #[path = "../support/slow.rs"]
 mod slow_disk;
 mod turns;

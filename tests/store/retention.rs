@@ -1,7 +1,7 @@
 //! What is no longer to be kept goes, and nothing else.
 
-use crate::{duplicate, hash, settle, with_envelope};
-use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Timestamp};
+use crate::{duplicate, hash, message, settle, with_envelope};
+use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
 use sluss::store::{EmbeddedStore, Retention, Settlement, Store, StoreError, Transaction};
@@ -150,6 +150,58 @@ fn the_beginning_of_the_log_goes_and_messages_and_duplicates_stay_known() {
     }
 }
 
+/// AS4-2.7: whoever sends again within the time in which a message is taken at all gets the first AS4 receipt, whatever went.
+#[test]
+fn an_as4_receipt_that_may_be_asked_for_again_keeps_its_text() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(20, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(10)).2 > 90);
+    for n in 0..110 {
+        let (key, first) = duplicate(n);
+        assert_eq!(store.answered(&key).unwrap().unwrap().body, first.body, "{n}");
+    }
+}
+
+#[test]
+fn what_is_noted_stays_whatever_goes_and_what_is_told_keeps_the_order_of_the_journal() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let event = |n: i64, stage| Event::new(day(10 - n), None, stage, format!("{n}"));
+    let note = |value: &str| BTreeMap::from([("one".to_owned(), serde_json::json!(value))]);
+    let put = |events, notes| drop(store.commit(Transaction { events, notes, ..Transaction::default() }).unwrap());
+    // The wall clock goes backwards meanwhile.
+    put(vec![event(1, Stage::GivenUp), event(2, Stage::Duplicate), event(3, Stage::Discarded)], note("first"));
+    put(Vec::new(), note("second"));
+    put(vec![event(4, Stage::GivenUp)], BTreeMap::new());
+    let told = |store: &EmbeddedStore, after| -> Vec<String> {
+        store.told(after, 9).unwrap().into_iter().map(|logged| logged.event.detail).collect()
+    };
+    let all = store.told((0, u32::MAX), 9).unwrap();
+    assert_eq!(told(&store, (0, u32::MAX)), ["1", "3", "4"]);
+    assert_eq!(told(&store, (all[0].record, all[0].place.event)), ["3", "4"]);
+    assert_eq!(told(&store, (all[2].record, all[2].place.event)), [""; 0]);
+    assert_eq!(store.told((0, u32::MAX), 2).unwrap().len(), 2);
+    drop(store);
+    let store = fixture.try_open(true).unwrap();
+    assert_eq!(told(&store, (0, u32::MAX)), ["1", "3", "4"]);
+    (0..100).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(400, Ordering::Relaxed);
+    (100..110).for_each(|n| drop(fixture.put(&store, n, true)));
+    assert!(purge(&store, log_before(34)).2 > 90);
+    assert!(!fixture.path().join("journal/00000001.log").exists());
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(store.note("one").unwrap(), Some("second".into()), "{anew}");
+        assert_eq!(store.note("other").unwrap(), None);
+        assert_eq!(told(&store, (0, u32::MAX)), [""; 0], "what went with the log is not told: {anew}");
+    }
+    fixture.assert_whole();
+}
+
 #[test]
 fn a_removal_that_was_broken_off_is_ended_by_the_next_start() {
     let fixture = Fixture::new();
@@ -262,6 +314,58 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
     fixture.assert_whole();
     drop(store);
     check(&fixture.try_open(true).unwrap());
+}
+
+/// An envelope is sent once, for ever: its id is known when its message and the record of its beginning are gone.
+#[test]
+fn an_envelope_stays_known_when_its_message_and_its_record_are_gone() {
+    let fixture = Fixture::new();
+    let (store, old, _) = filled(&fixture);
+    let again = |store: &EmbeddedStore, first: &Message| {
+        let id = MessageId::now();
+        let again = Message { id, envelope: None, status: Status::Submitted, ..first.clone() };
+        let outcome = store.commit(Transaction { inserts: vec![again], ..Transaction::default() });
+        assert!(
+            matches!(&outcome, Err(StoreError::HandedIn(known)) if known.message == first.id && id != first.id),
+            "{outcome:?}"
+        );
+    };
+    let check = |store: &EmbeddedStore| old.iter().for_each(|first| again(store, first));
+    purge(&store, Retention { messages_before: Some(day(399)), log_before: Some(day(34)), ..Retention::default() });
+    assert_eq!((store.message(old[0].id).unwrap(), store.events(old[0].id).unwrap()), (None, Vec::new()));
+    check(&store);
+    // What was named again goes to another segment when its own one goes.
+    fixture.clock.0.store(800, Ordering::Relaxed);
+    purge(&store, log_before(500));
+    fixture.put(&store, 900, false);
+    fixture.clock.0.store(900, Ordering::Relaxed);
+    purge(&store, log_before(850));
+    check(&store);
+    drop(store);
+    [false, true].into_iter().for_each(|anew| check(&fixture.try_open(anew).unwrap()));
+}
+
+/// Which access point a recipient has is not forgotten with the record that said so.
+#[test]
+fn what_waits_for_an_access_point_is_still_its_own_when_the_log_of_its_route_went() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let waits = Message { partner: None, to: "0203:carl.example.se".parse().unwrap(), ..message() };
+    let party = "AP0007-ROUTE".parse().unwrap();
+    store.route(&waits.to, &"AP0006-BEFORE".parse().unwrap()).unwrap();
+    store.route(&waits.to, &party).unwrap();
+    drop(store);
+    let (store, ..) = filled(&fixture);
+    assert!(purge(&store, log_before(34)).2 > 90);
+    assert!(!fixture.path().join("journal/00000001.log").exists());
+    store.commit(Transaction { inserts: vec![waits.clone()], ..Transaction::default() }).unwrap();
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(store.message(waits.id).unwrap().unwrap().partner.as_ref(), Some(&party), "{anew}");
+        let query = Query { partner: Some(party.clone()), ..Query::default() };
+        assert_eq!(store.list(&query).unwrap().len(), 1, "{anew}");
+    }
 }
 
 fn cancelled(id: MessageId) -> Settlement {

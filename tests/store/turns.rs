@@ -102,6 +102,10 @@ pub(crate) fn a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_
     let first: Vec<Message> = std::iter::from_fn(|| claim(now, Some(later))).collect();
     assert_eq!(first.len(), 3, "only the other lane goes on");
     assert!(first.iter().all(|message| message.partner.as_ref().unwrap().as_str() == "AP0002-LIVE"));
+    assert!(claim(now, None).is_none(), "it was said to be later");
+    store.ask(&Lane::Partner("AP0001-DEAD".parse().unwrap()));
+    let asked = claim(now, None).expect("somebody wants to know now");
+    store.unclaim(asked.id, asked.lease_until.unwrap());
     let probe = claim(later, None).expect("the pause is over");
     assert!(claim(later, None).is_none(), "one at a time");
     let load = store.lanes().into_iter().find(|load| dead(&load.lane)).unwrap();
@@ -121,7 +125,7 @@ pub(crate) fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: 
         lanes
     };
     assert_eq!(lanes(), [("look-up".to_owned(), 2, 1)]);
-    store.route(&claimed.to, Some(&"AP0002-LIVE".parse().unwrap()));
+    store.route(&claimed.to, &"AP0002-LIVE".parse().unwrap()).unwrap();
     assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 1)]);
     done(store.commit(settle(settlement(&claimed, Some(Outcome::GiveUp)))));
     done(store.commit(settle(Settlement {
@@ -130,8 +134,12 @@ pub(crate) fn messages_wait_in_the_lane_of_the_access_point_that_is_found(open: 
         ..settlement(&claimed, None)
     })));
     assert_eq!(lanes(), [("AP0002-LIVE".to_owned(), 2, 0)]);
-    store.route(&claimed.to, None);
-    assert_eq!(lanes(), [("look-up".to_owned(), 2, 0)]);
+    store.route(&claimed.to, &"AP0003-MOVED".parse().unwrap()).unwrap();
+    assert_eq!(lanes(), [("AP0003-MOVED".to_owned(), 2, 0)]);
+    drop(store);
+    let store = open();
+    let lanes: Vec<_> = store.lanes().into_iter().map(|load| (load.lane.to_string(), load.waiting)).collect();
+    assert_eq!(lanes, [("AP0003-MOVED".to_owned(), 2)], "where a recipient is outlives a restart");
 }
 
 pub(crate) fn who_waits_for_room_goes_in_the_order_of_coming(open: Open<'_>) {

@@ -1,6 +1,6 @@
 //! What has waited for its partner for longer than it is to be tried, while nobody could be asked.
 
-use super::{RECEIPT_GIVEN_UP, Router};
+use super::{RECEIPT_GIVEN_UP, Router, final_of};
 use crate::access_point::{Retry, store_problem};
 use crate::limits;
 use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
@@ -33,7 +33,9 @@ pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Pr
 }
 
 fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Transaction {
-    let (stage, detail) = if message.lacks_as4_receipt() {
+    let answered = message.lacks_as4_receipt();
+    let problem = problem.map(|problem| final_of(problem, answered));
+    let (stage, detail) = if answered {
         (Stage::AttemptFailed, RECEIPT_GIVEN_UP)
     } else {
         (Stage::GivenUp, "given up: its partner did not answer for as long as it was to be tried")

@@ -44,10 +44,10 @@ pub async fn lookup(remote: &Remote, options: &LookupOptions, output: &Output) -
 pub async fn ping(
     remote: &Remote,
     participant: &str,
-    document_type: Option<&str>,
+    (document_type, reason): (Option<String>, Option<String>),
     output: &Output,
 ) -> Result<u8, Problem> {
-    let query = [("participant", Some(participant.to_owned())), ("document_type", document_type.map(str::to_owned))];
+    let query = [("participant", Some(participant.to_owned())), ("document_type", document_type), ("reason", reason)];
     let ping = remote.post(&with_query("/ping", &query), "application/json", Body::empty()).await?;
     let text = || {
         format!(

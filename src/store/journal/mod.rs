@@ -24,6 +24,7 @@ pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
 pub(in crate::store) use records::Records;
 pub(in crate::store) use records::holds;
+pub(in crate::store) use recovery::is_empty;
 pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, remove, scan, segment, segments};
 
 /// Where a record is, and which.

@@ -112,6 +112,30 @@ pub fn segments(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> 
     numbers(disk, folder)
 }
 
+/// Whether there is no record, and none that retention may have removed.
+///
+/// # Errors
+///
+/// As for [`segments`], and when the segment cannot be read.
+pub(in crate::store) fn is_empty(disk: &dyn Disk, folder: &Path) -> Result<bool, StoreError> {
+    match numbers(disk, folder)?[..] {
+        [] => Ok(true),
+        [1] => Ok(!begun(disk, folder, 1)?),
+        _ => Ok(false),
+    }
+}
+
+/// Whether there is anything where the first record of a segment begins.
+fn begun(disk: &dyn Disk, folder: &Path, number: u32) -> Result<bool, StoreError> {
+    let mut begin = [0; SEGMENT_HEADER_BYTES + 4];
+    match disk.reader(&path(folder, number)).and_then(|mut file| io::Read::read_exact(&mut file, &mut begin)) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(StoreError::io(format!("read segment {number}"), error))
+        }
+        read => Ok(read.is_ok() && begin[SEGMENT_HEADER_BYTES..] != [0; 4]),
+    }
+}
+
 /// Removes a segment for good.
 ///
 /// # Errors
@@ -270,14 +294,7 @@ pub(super) fn open(
 /// it is there, its header says what the segment before it ends with.
 fn torn_from(disk: &dyn Disk, folder: &Path, numbers: &[u32]) -> Result<u32, StoreError> {
     let [.., before, newest] = numbers else { return Ok(numbers.first().copied().unwrap_or(1)) };
-    let mut begin = [0; SEGMENT_HEADER_BYTES + 4];
-    match disk.reader(&path(folder, *newest)).and_then(|mut file| io::Read::read_exact(&mut file, &mut begin)) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(StoreError::io(format!("read segment {newest}"), error))
-        }
-        Ok(()) if begin[SEGMENT_HEADER_BYTES..] != [0; 4] => Ok(*newest),
-        _ => Ok(*before),
-    }
+    Ok(if begun(disk, folder, *newest)? { *newest } else { *before })
 }
 
 /// Follows the chain through the segments.
@@ -435,6 +452,17 @@ fn written(bytes: &[u8]) -> usize {
 
 fn place(folder: &Path, number: u32, at: usize, record: u64) -> Place {
     Place { segment: path(folder, number).display().to_string(), offset: at as u64, record }
+}
+
+impl Scanned {
+    /// What is missing at the end of a journal that went up to record `reached` at least; nothing where it still does.
+    pub(in crate::store) fn end_cut(&self, folder: &Path, reached: u64) -> Option<Damage> {
+        let last = self.last.as_ref().map_or(0, |last| last.seq);
+        let what = format!(
+            "the journal ends with record {last}, and went up to record {reached} at least, as other files here say"
+        );
+        (last < reached).then(|| (what, place(folder, self.segments.max(1), 0, last + 1)))
+    }
 }
 
 /// The numbers of the segments, in order and without a gap.

@@ -177,7 +177,7 @@ fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Ve
         // It names its envelope, as the conversation does in a real one.
         let id: As4MessageId = format!("{}.{}@sender", message.envelope_id, random::name()).parse().unwrap();
         let party: PartyId = if message.carriage == Carriage::Own { PARTY } else { "AP0002-DEMO" }.parse().unwrap();
-        process.store.route(&message.to, Some(&party));
+        process.store.route(&message.to, &party).map_err(own)?;
         rehearse::packed(&process.router, message, id, party, packing)?;
     }
     let files = message.packed.iter().flat_map(|packing| &packing.pieces);

@@ -3,8 +3,8 @@
 use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
-use sluss::access_point::{Action, Warrant, rehearse};
-use sluss::model::{Message, Query, Timestamp};
+use sluss::access_point::{Action, rehearse};
+use sluss::model::{Message, Query, Timestamp, Warrant};
 use sluss::store::{Retention, Store, StoreError};
 
 fn warrant() -> Warrant {
@@ -22,7 +22,8 @@ impl World {
             }
             4 => self.stop_in_order(n)?,
             5 => {
-                let health = Health { fails: self.chance.below(40), full: self.chance.percent(40) };
+                let (fails, full) = (self.chance.below(40), self.chance.percent(40));
+                let health = Health { fails, full, hidden: self.chance.percent(50) };
                 self.say(format!("the disk of node {n}: {health:?}"));
                 self.nodes[n].weak = true;
                 self.nodes[n].disk.health(health);

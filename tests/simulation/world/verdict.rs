@@ -2,7 +2,7 @@
 
 use super::{Checked, PARTY, RECEIVER, SENDER, World};
 use crate::node::{FOLDER, Process, chain};
-use sluss::model::{Carriage, Direction, Event, Message, Query, Status};
+use sluss::model::{Carriage, Direction, Event, Message, Query, Stage, Status};
 use sluss::store::{DuplicateKey, Store, StoreError, journal};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -115,6 +115,7 @@ impl World {
                 Status::SendFailure if arrived <= 1 && message.error.is_some() => self.tally.dead += 1,
                 status => return Err(format!("{} is {} and arrived {arrived} times", message.id, status.word())),
             }
+            self.check_end_is_told(message)?;
         }
         for receipt in sent.iter().filter(|message| message.acknowledges.is_some()) {
             let arrived = home.iter().filter(|message| message.envelope_id == receipt.envelope_id).count();
@@ -141,6 +142,17 @@ impl World {
             if !kept.is_some_and(|id| received.iter().chain(&home).any(|message| message.id == id)) {
                 return Err(format!("the AS4 receipt for {id} has no message"));
             }
+        }
+        Ok(())
+    }
+
+    /// A dead letter's journey says when and why it ended.
+    fn check_end_is_told(&self, message: &Message) -> Checked {
+        let dead = [Status::MessageExchangeError, Status::SendFailure].contains(&message.status);
+        let events = self.up(SENDER).map(|process| process.store.events(message.id).unwrap_or_default());
+        let tells = |event: &Event| [Stage::GivenUp, Stage::Cancelled].contains(&event.stage);
+        if dead && !self.forgetful[SENDER] && !events.iter().flatten().any(tells) {
+            return Err(format!("{} is {}, and nothing says since when", message.id, message.status.word()));
         }
         Ok(())
     }

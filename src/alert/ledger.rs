@@ -1,0 +1,288 @@
+//! What happened, by its cause: counted from the event log until it is told.
+//!
+//! A ledger says up to which place of the log it has counted, and what of that is still to be told. It is kept beside the log, so
+//! a restart neither forgets nor repeats anything.
+
+use super::{Bulletin, Kind, State};
+use crate::limits::{ALERT_MORE_EVERY, ALERTS_STANDING_MAX};
+use crate::model::{Event, Logged, MessageId, Problem, Stage, Timestamp, time};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The name under which those are told for whom there is no room.
+const OTHERS: &str = "others";
+
+/// What one receiver knows of the event log.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Ledger {
+    /// Record of the journal, and place in it, of the last event that was counted.
+    place: (u64, u32),
+    standing: Vec<Happened>,
+}
+
+/// Events of one kind and name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Happened {
+    kind: Kind,
+    about: String,
+    /// When the first was counted, of which it is not over.
+    since: Timestamp,
+    /// How many there were since.
+    total: u64,
+    /// How many of them the receiver does not know of.
+    untold: u64,
+    /// The message of the last one, and what it met.
+    last: Option<MessageId>,
+    title: String,
+    /// When the receiver was told last.
+    told: Option<Timestamp>,
+    /// Since when nothing is left of it.
+    gone: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Counts from this record of the journal on.
+    pub fn behind(record: u64) -> Self {
+        Self { place: (record, u32::MAX), standing: Vec::new() }
+    }
+
+    /// Record of the journal, and place in it, behind which nothing was counted yet.
+    pub fn place(&self) -> (u64, u32) {
+        self.place
+    }
+
+    /// Counts an event where its kind is `wanted`. Events come in the order of the journal, each once.
+    pub fn count(&mut self, logged: &Logged, wanted: impl Fn(Kind) -> bool) {
+        self.place = (logged.record, logged.place.event);
+        let (kind, about) = subject(&logged.event);
+        if !wanted(kind) {
+            return;
+        }
+        let event = &logged.event;
+        let about = if self.has_room(kind, &about) { about } else { OTHERS.to_owned() };
+        let found = self.standing.iter().position(|one| one.kind == kind && one.about == about);
+        let place = found.unwrap_or_else(|| {
+            self.standing.push(Happened::new(kind, about, event.at));
+            self.standing.len() - 1
+        });
+        self.standing[place].count(event);
+    }
+
+    fn has_room(&self, kind: Kind, about: &str) -> bool {
+        let known = self.standing.iter().any(|one| one.kind == kind && one.about == about);
+        known || self.standing.len() < ALERTS_STANDING_MAX
+    }
+
+    /// The cause of messages that were given up; none where they have several.
+    pub fn cause(about: &str) -> Option<&str> {
+        Some(about).filter(|about| *about != OTHERS)
+    }
+
+    /// What is told of messages that were given up, as far as there were dead letters at the last look, and one that was one of them.
+    pub fn dead_letters(&self) -> Vec<(String, Option<MessageId>)> {
+        let dead = self.standing.iter().filter(|one| one.kind == Kind::SendFailure && one.gone.is_none());
+        dead.map(|one| (one.about.clone(), one.last)).collect()
+    }
+
+    /// Whether there still are such dead letters, and one that is.
+    pub fn looked(&mut self, about: &str, still: Option<MessageId>, now: Timestamp) {
+        let of = |one: &&mut Happened| one.kind == Kind::SendFailure && one.about == about;
+        let Some(one) = self.standing.iter_mut().find(of) else { return };
+        match still {
+            Some(id) => (one.last, one.gone) = (Some(id), None),
+            None => one.gone = one.gone.or(Some(now)),
+        }
+    }
+
+    /// What is to be told at `now`: what is new, at most every [`ALERT_MORE_EVERY`] of one name, and that all dead letters of a
+    /// cause have been gone for as long as `settle`. It stays news until it is [`told`](Self::told).
+    pub fn news(&self, settle: Duration, now: Timestamp) -> Vec<Bulletin> {
+        self.standing.iter().filter_map(|one| Some(one.bulletin(one.state(settle, now)?))).collect()
+    }
+
+    /// All of it has arrived.
+    pub fn told(&mut self, bulletins: &[Bulletin], now: Timestamp) {
+        let of = |one: &Happened| bulletins.iter().find(|told| told.kind == one.kind && told.about == one.about);
+        self.standing.retain(|one| of(one).is_none_or(|told| told.state != State::Ended));
+        for one in &mut self.standing {
+            if bulletins.iter().any(|told| told.kind == one.kind && told.about == one.about) {
+                (one.untold, one.told) = (0, Some(now));
+            }
+        }
+    }
+
+    /// Forgets what nobody can say of that it is over, when nothing more of it came for as long as `settle`.
+    pub fn settle(&mut self, settle: Duration, now: Timestamp) {
+        let quiet = |told| passed(told, settle.max(ALERT_MORE_EVERY), now);
+        self.standing.retain(|one| one.kind == Kind::SendFailure || one.untold > 0 || !one.told.is_some_and(quiet));
+    }
+}
+
+impl Happened {
+    fn new(kind: Kind, about: String, since: Timestamp) -> Self {
+        let title = "no cause".to_owned();
+        Self { kind, about, since, total: 0, untold: 0, last: None, title, told: None, gone: None }
+    }
+
+    fn count(&mut self, event: &Event) {
+        (self.total, self.untold) = (self.total + 1, self.untold + 1);
+        (self.last, self.gone) = (event.message, None);
+        if let Some(problem) = &event.problem {
+            let rule = problem.rule.as_deref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+            self.title = format!("{}{rule}", problem.title);
+        }
+    }
+
+    fn state(&self, settle: Duration, now: Timestamp) -> Option<State> {
+        if self.gone.is_some_and(|gone| passed(gone, settle, now)) {
+            return Some(State::Ended);
+        }
+        match self.told {
+            _ if self.untold == 0 => None,
+            None => Some(State::Begins),
+            Some(told) => passed(told, ALERT_MORE_EVERY, now).then_some(State::Lasts),
+        }
+    }
+
+    fn bulletin(&self, state: State) -> Bulletin {
+        let id = self.last.map(|id| id.to_string()).unwrap_or_default();
+        let (what, remedy) = match self.kind {
+            Kind::Conformance => (
+                "envelopes that do not conform were received and deleted",
+                format!("report it to Digg as a conformance error; `sluss queue show {id}` has what to attach"),
+            ),
+            _ => (
+                "messages were given up",
+                format!("see `sluss queue show {id}`, mend the cause, then `sluss queue retry {id}`"),
+            ),
+        };
+        let (untold, total, since) = (self.untold, self.total, time::millis(self.since));
+        let found = match state {
+            State::Ended => format!("of {total} that were given up since {since}, none is a dead letter any more"),
+            _ if untold == total => format!("{untold} {what}, the last {id}: {}", self.title),
+            _ => format!("{untold} more {what}, {total} since {since}, the last {id}: {}", self.title),
+        };
+        Bulletin { kind: self.kind, about: self.about.clone(), state, since: self.since, found, remedy }
+    }
+}
+
+/// What an event is told as.
+fn subject(event: &Event) -> (Kind, String) {
+    let (kind, about) = match event.stage {
+        Stage::Discarded => (Kind::Conformance, event.facts.get("partner").cloned()),
+        _ => (Kind::SendFailure, event.problem.as_ref().map(|problem| Problem::cause(problem).to_owned())),
+    };
+    (kind, about.unwrap_or_else(|| OTHERS.to_owned()))
+}
+
+/// Whether so long has passed. A clock that was set back makes nobody wait.
+fn passed(since: Timestamp, wanted: Duration, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(since)).map_or(true, |passed| passed >= wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, LogPlace};
+
+    const SETTLE: Duration = Duration::from_secs(60);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn given_up(record: u64, cause: &str) -> Logged {
+        let problem = Problem::new(Fault::Refused, cause, "nobody answered", "x");
+        let event = Event::new(at(0), Some(MessageId::now()), Stage::GivenUp, "given up").problem(problem);
+        Logged { record, place: LogPlace { at: event.at, record, event: 0 }, event }
+    }
+
+    fn discarded(record: u64) -> Logged {
+        let event = Event::new(at(0), Some(MessageId::now()), Stage::Discarded, "x").fact("partner", "AP0002");
+        Logged { record, place: LogPlace { at: event.at, record, event: 0 }, event }
+    }
+
+    /// What is told at this second, to a receiver that is there.
+    fn tell(ledger: &mut Ledger, second: i64) -> Vec<(State, String)> {
+        let news = ledger.news(SETTLE, at(second));
+        ledger.told(&news, at(second));
+        ledger.settle(SETTLE, at(second));
+        news.into_iter().map(|one| (one.state, one.found)).collect()
+    }
+
+    /// What a restart makes of it.
+    fn restarted(ledger: &Ledger) -> Ledger {
+        let kept = serde_json::to_value(ledger).unwrap();
+        serde_json::from_value(kept).unwrap()
+    }
+
+    #[test]
+    fn every_one_is_counted_once_whatever_is_told_meanwhile_and_a_restart_forgets_nothing() {
+        let mut ledger = Ledger::behind(1);
+        let (mut told, mut seen) = (0, Vec::new());
+        for n in 0..14 {
+            ledger.count(&given_up(10 + n, "access-point-unreachable"), |_| true);
+            ledger = restarted(&ledger);
+            // The receiver is away for the first three.
+            if n > 2 {
+                for (state, found) in tell(&mut ledger, 50 * i64::try_from(n).unwrap()) {
+                    told += found.split(' ').next().unwrap().parse::<u64>().unwrap();
+                    seen.push(state);
+                }
+            }
+        }
+        told += tell(&mut ledger, 3600)[0].1.split(' ').next().unwrap().parse::<u64>().unwrap();
+        assert_eq!((told, ledger.place()), (14, (23, 0)));
+        assert_eq!(seen, [State::Begins, State::Lasts], "every five minutes at most");
+        assert_eq!(tell(&mut ledger, 90_000), [], "without a new one, nothing is repeated");
+    }
+
+    #[test]
+    fn it_is_over_when_no_dead_letter_of_the_cause_is_left_and_not_before() {
+        let mut ledger = Ledger::behind(1);
+        ledger.count(&given_up(2, "smp-unreachable"), |_| true);
+        assert_eq!(tell(&mut ledger, 0)[0].0, State::Begins);
+        let (cause, last) = ledger.dead_letters().remove(0);
+        ledger.looked(&cause, last, at(5000));
+        assert_eq!(tell(&mut ledger, 5000), []);
+        ledger.looked(&cause, None, at(5005));
+        assert_eq!(tell(&mut ledger, 5010), []);
+        assert_eq!(ledger.dead_letters(), [], "nothing is looked for any more");
+        // It failed again after the retry.
+        ledger.count(&given_up(3, "smp-unreachable"), |_| true);
+        assert_eq!(tell(&mut ledger, 5090)[0].0, State::Lasts);
+        ledger.looked(&cause, None, at(5091));
+        ledger.looked(&cause, None, at(5150));
+        let ended = tell(&mut ledger, 5151);
+        assert_eq!((ended.len(), ended[0].0), (1, State::Ended), "{ended:?}");
+        assert_eq!(tell(&mut ledger, 9999), []);
+        ledger.count(&given_up(3, "smp-unreachable"), |_| true);
+        assert_eq!(tell(&mut ledger, 9999)[0].0, State::Begins);
+    }
+
+    #[test]
+    fn what_does_not_conform_has_no_end_and_begins_anew_after_a_while() {
+        let mut ledger = Ledger::behind(1);
+        ledger.count(&discarded(2), |_| true);
+        assert_eq!(tell(&mut ledger, 0)[0].0, State::Begins);
+        ledger.count(&discarded(3), |_| true);
+        assert_eq!(tell(&mut ledger, 10), [], "not so soon");
+        assert_eq!(tell(&mut ledger, 300)[0].0, State::Lasts);
+        assert_eq!(tell(&mut ledger, 700), []);
+        ledger.count(&discarded(4), |_| true);
+        assert_eq!(tell(&mut ledger, 700)[0].0, State::Begins);
+    }
+
+    #[test]
+    fn what_a_receiver_does_not_want_is_passed_over_and_what_stands_is_bounded() {
+        let mut ledger = Ledger::behind(1);
+        ledger.count(&discarded(2), |kind| kind == Kind::SendFailure);
+        assert_eq!((tell(&mut ledger, 0), ledger.place()), (vec![], (2, 0)));
+        for n in 0..ALERTS_STANDING_MAX as u64 + 50 {
+            ledger.count(&given_up(3 + n, &format!("cause-{n}")), |_| true);
+        }
+        let told = tell(&mut ledger, 0);
+        assert_eq!(told.len(), ALERTS_STANDING_MAX + 1);
+        assert!(told.iter().any(|(_, found)| found.starts_with("50 messages")), "{told:?}");
+    }
+}
