@@ -224,6 +224,9 @@ pub const EVENTS_BESIDE_MAX: usize = 1000;
 /// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
+/// Most events passed over for one page, of which the index tells that they are not asked for.
+pub const LIST_EVENTS_PASSED_MAX: usize = 100_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -238,7 +241,7 @@ pub const INDEX_RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
 // Payloads have to be refused before the journal is.
 const _: () = assert!(DISK_RESERVE_BYTES > JOURNAL_SEGMENT_BYTES + INDEX_RESERVE_BYTES);
-/// Partners whose certificates are kept in memory, for signatures that name their key by reference only.
+/// Partners whose certificates are kept in memory, for signatures that name their key by reference only: those heard of last.
 pub const KNOWN_PARTNERS_MAX: usize = 4096;
 
 /// Largest answer to an AS4 message: an AS4 receipt of many references, or an ebMS error.

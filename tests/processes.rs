@@ -17,6 +17,7 @@ mod traces;
 
 use evidence::copied;
 use serde_json::Value;
+use sluss::model::{Clock, SystemClock, Timestamp};
 use std::fs;
 use std::path::Path;
 use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
@@ -93,6 +94,7 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
     let world = world();
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = document(folder.path(), "falt.txt", b"fields");
+    let begun = SystemClock.now();
     let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
     let out = world.at(NORTH, &["audit", "list", "--message", sent["id"].as_str().unwrap()]).done().lines;
     let received = world.until(SOUTH, "received message", |message| {
@@ -102,6 +104,14 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
     world.until_status(SOUTH, sent["envelope_id"].as_str().unwrap(), "NEW");
     let into = world.at(SOUTH, &["audit", "list", "--message", id]).done().lines;
     assert!(into.iter().any(|event| event["stage"] == "opened"), "{into:#?}");
+
+    // When it was sent and when it was received, by the clock of this machine.
+    let at = |events: &[Value], stage: &str| -> Timestamp {
+        let event = events.iter().find(|event| event["stage"] == stage).unwrap_or_else(|| panic!("no {stage}"));
+        event["at"].as_str().unwrap().parse().unwrap()
+    };
+    let times = [at(&out, "accepted"), at(&out, "packed"), at(&into, "received"), at(&out, "receipted")];
+    assert!(times.is_sorted() && begun <= times[0] && times[3] <= SystemClock.now(), "{begun} {times:?}");
 
     let as4 = received["as4_message_id"].as_str().unwrap();
     for (events, partner) in [(&out, SOUTH), (&into, NORTH)] {

@@ -12,6 +12,7 @@ mod partner;
 mod parts;
 pub mod ping;
 mod queries;
+mod recent;
 mod record;
 pub mod rehearse;
 mod retry;
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use inbound::{Delays, Gate};
+use recent::Recent;
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
@@ -148,7 +150,7 @@ pub struct Router {
     client: Client,
     clock: Arc<dyn Clock>,
     settings: RwLock<Arc<Settings>>,
-    partners: Mutex<BTreeMap<String, Certificate>>,
+    partners: Mutex<Recent<Certificate>>,
     gate: Gate,
     delays: Delays,
     lanes: health::Lanes,
@@ -176,7 +178,7 @@ impl Router {
             client,
             clock,
             settings: RwLock::new(Arc::new(settings)),
-            partners: Mutex::default(),
+            partners: Mutex::new(Recent::of(limits::KNOWN_PARTNERS_MAX)),
             gate: Gate::default(),
             delays: Delays::default(),
             lanes: health::Lanes::default(),
@@ -273,13 +275,11 @@ impl Router {
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.
     fn remember(&self, certificate: &Certificate) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
-        if partners.len() < limits::KNOWN_PARTNERS_MAX {
-            partners.insert(certificate.sha256(), certificate.clone());
-        }
+        partners.used(certificate.sha256(), || certificate.clone());
     }
 
     fn known_partners(&self) -> Vec<Certificate> {
-        self.partners.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.partners.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 }
 

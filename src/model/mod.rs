@@ -9,6 +9,7 @@ pub mod finding;
 pub mod id;
 pub mod lane;
 pub mod log;
+pub mod marks;
 pub mod message;
 pub mod priority;
 pub mod problem;
@@ -27,6 +28,7 @@ pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use lane::{Lane, Rank, Stream};
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
+pub use marks::Marks;
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,

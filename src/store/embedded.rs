@@ -490,7 +490,11 @@ fn open_files_telling(
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
-    orphans.iter().try_for_each(|blob| if whole { blobs.remove(*blob) } else { blobs.set_aside(*blob) })?;
+    if whole {
+        orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
+    } else {
+        blobs.set_aside(&orphans)?;
+    }
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
     // A process that has just begun knows nothing of those who did not answer, and what it finds may be of another clock.
