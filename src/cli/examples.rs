@@ -68,6 +68,9 @@ pub(super) const STORE_RESTORE: &str = "Example, with the daemon stopped and jou
 pub(super) const STORE_REBUILD: &str = "Example, with the daemon stopped:
   sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const STORE_PURGE: &str = "Example, with the daemon stopped:
+  sluss store purge --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const TESTBED_INIT: &str = "Example:
   sluss testbed init testbed";
 
