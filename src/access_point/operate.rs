@@ -114,7 +114,7 @@ impl Router {
     /// Refused where there is no such message, or its status does not allow it; temporary while an attempt is under way.
     pub async fn act(self: &Arc<Self>, id: MessageId, action: Action, warrant: Warrant) -> Result<Message, Problem> {
         let router = Arc::clone(self);
-        blocking(move || act(&router, id, action, &warrant)).await
+        blocking(move || act(&router, id, action, &warrant).map(|message| router.as_shown(message))).await
     }
 }
 
@@ -216,8 +216,9 @@ fn refused(action: Action, message: &Message) -> Problem {
 mod tests {
     use super::super::outbound::outcome;
     use super::super::{Pace, Retry, SendError};
-    use super::{Action, Fault, Message, Outcome, Problem, Timestamp, Warrant};
+    use super::{Action, Message, Outcome, Timestamp, Warrant};
     use crate::model::{DocumentType, EnvelopeId, MessageId, ProcessId};
+    use crate::net::NetError;
     use std::time::Duration;
 
     /// A message that was accepted long ago.
@@ -238,12 +239,19 @@ mod tests {
         let retry = Retry { pace: Pace::Constant { retries: 24 }, give_up_after: 24 * hour };
         let now = "2026-11-23T22:00:00Z".parse::<Timestamp>().unwrap();
         let mut message = old(now.checked_sub(100 * hour).unwrap());
-        let failed = Err(SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")));
-        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::GiveUp);
+        let error = || SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
+        let failed = |message: &Message, now| {
+            let effort = message.effort.failed(error().obstacle(), now, now);
+            (effort, outcome(message, &Err(error()), effort, now, &retry).0)
+        };
+        message.effort = failed(&message, now.checked_sub(25 * hour).unwrap()).0;
+        assert_eq!(failed(&message, now).1, Outcome::GiveUp);
         let warrant = Warrant::new("operator", "the partner is back").unwrap();
         Action::Retry.changes(&warrant, now).into_iter().for_each(|change| message.apply(change));
-        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::Defer);
+        let again = failed(&message, now);
+        assert_eq!(again.1, Outcome::Defer);
+        message.effort = again.0;
         let later = now.checked_add(25 * hour).unwrap();
-        assert_eq!(outcome(&message, &failed, later, &retry).0, Outcome::GiveUp);
+        assert_eq!(failed(&message, later).1, Outcome::GiveUp);
     }
 }
