@@ -13,11 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+/// A message in its stream: when it is due, and which.
+type Place = (Timestamp, MessageId);
+
 /// Messages with work to do.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     entries: HashMap<MessageId, Entry>,
-    streams: HashMap<Arc<Stream>, BTreeSet<(Timestamp, MessageId)>>,
+    streams: HashMap<Arc<Stream>, BTreeSet<Place>>,
     lanes: HashMap<Lane, State>,
     turns: Turns<Lane>,
     /// Lanes for which there was no room, in the order in which they came.
@@ -29,7 +32,7 @@ pub(super) struct Queue {
     leases: BTreeSet<(Timestamp, MessageId)>,
     busy: HashSet<MessageId>,
     /// Where the look for what is overdue goes on: in this stream, behind this place.
-    look: Option<(Arc<Stream>, Option<(Timestamp, MessageId)>)>,
+    look: Option<(Arc<Stream>, Option<Place>)>,
 }
 
 #[derive(Debug)]
