@@ -224,8 +224,8 @@ pub const EVENTS_BESIDE_MAX: usize = 1000;
 /// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
-/// Most events passed over for one page, of which the index tells that they are not asked for.
-pub const LIST_EVENTS_PASSED_MAX: usize = 100_000;
+/// Events passed over, of which the index tells that they are not asked for, that count as one looked at: so many take no longer.
+pub const LIST_EVENTS_PASSED_FOR_A_LOOK: usize = 20;
 
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
