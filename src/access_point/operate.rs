@@ -2,7 +2,8 @@
 
 use super::{PartnerState, Router, blocking, store_problem};
 use crate::model::{
-    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status, Timestamp, Warrant,
+    Change, Direction, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status,
+    Timestamp, Warrant,
 };
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
@@ -80,7 +81,8 @@ impl std::str::FromStr for Action {
 /// What a message meets that is cancelled.
 fn cancelled(warrant: &Warrant) -> Problem {
     let (actor, reason) = (warrant.actor(), warrant.reason());
-    let detail = format!("cancelled by {actor}: {reason}; `sluss queue retry` sends it after all");
+    let detail =
+        format!("cancelled by {actor}: {reason}; `sluss queue retry` sends it after all, unless it had arrived");
     Problem::new(Fault::Refused, "cancelled", "an operator cancelled it", detail)
 }
 
@@ -194,6 +196,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Retry if message.direction == Direction::Out && message.as4_receipt.is_some() => {
+            (", delivered with an AS4 receipt", "its recipient has it: ask the recipient, or send a new message")
+        }
         Action::Retry if message.status == Status::Error => {
             (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
         }
@@ -216,8 +221,8 @@ fn refused(action: Action, message: &Message) -> Problem {
 mod tests {
     use super::super::outbound::outcome;
     use super::super::{Pace, Retry, SendError};
-    use super::{Action, Message, Outcome, Timestamp, Warrant};
-    use crate::model::{DocumentType, EnvelopeId, MessageId, ProcessId};
+    use super::{Action, Message, Outcome, Status, Timestamp, Warrant, refused};
+    use crate::model::{As4ReceiptSummary, DocumentType, EnvelopeId, MessageId, ProcessId};
     use crate::net::NetError;
     use std::time::Duration;
 
@@ -231,6 +236,25 @@ mod tests {
             "created_at": created_at, "updated_at": created_at,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn what_is_never_answered_can_be_ended_and_is_not_sent_once_more() {
+        let mut message = old("2026-11-23T22:00:00Z".parse().unwrap());
+        message.status = Status::WaitingForReceipt;
+        message.as4_receipt = Some(As4ReceiptSummary {
+            signed_by: "CN=AP0007".into(),
+            certificate_sha256: String::new(),
+            signature: String::new(),
+            references_matched: true,
+            soap: String::new(),
+        });
+        assert!(Action::Cancel.is_open_to(&message) && !Action::Hold.is_open_to(&message));
+        message.status = message.after(Outcome::Cancel).unwrap();
+        assert_eq!(message.status, Status::MessageExchangeError);
+        assert!(!Action::Retry.is_open_to(&message));
+        assert!(refused(Action::Retry, &message).detail.contains("its recipient has it"));
+        assert_eq!(message.after(Outcome::Confirm), Ok(Status::Accepted), "a late answer counts");
     }
 
     #[test]

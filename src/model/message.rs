@@ -411,6 +411,10 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            // It has arrived: sent again, it would be another message with the same content.
+            (Outcome::Retry, _) if self.direction == Direction::Out && self.as4_receipt.is_some() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
             (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
                 Err(IllegalStep { status: self.status, outcome })
             }
