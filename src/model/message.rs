@@ -315,6 +315,16 @@ impl Message {
         self.conversation_id.as_deref().into_iter().chain(sealed)
     }
 
+    /// Whether it is at its end, and nothing more is done with it by itself.
+    pub fn is_over(&self) -> bool {
+        self.status.is_final() && self.next_attempt_at.is_none()
+    }
+
+    /// Whether its sealed envelope is deleted.
+    pub fn is_emptied(&self) -> bool {
+        self.envelope.is_none() && self.envelope_bytes > 0
+    }
+
     /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();
@@ -383,7 +393,8 @@ impl Message {
         self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()
     }
 
-    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried.
+    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried, and nothing is tried
+    /// whose envelope is deleted.
     ///
     /// # Errors
     ///
@@ -391,6 +402,7 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            (Outcome::Retry, _) if self.is_emptied() => Err(IllegalStep { status: self.status, outcome }),
             _ => self.status.after(outcome),
         }
     }

@@ -174,6 +174,11 @@ impl EmbeddedStore {
         self.hash
     }
 
+    /// The time by which leases are measured.
+    pub(super) fn steady(&self) -> Timestamp {
+        self.shared.clock.steady()
+    }
+
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.shared.clock.now()
@@ -288,7 +293,16 @@ impl Store for EmbeddedStore {
         self.running()?;
         let mut queue = self.queue();
         let overdue = queue.overdue(before, CLAIM_OVERDUE_MAX);
-        overdue.into_iter().map(|(lane, id)| Ok((lane, self.hold(&mut queue, id, now, lease)?))).collect()
+        let mut held = Vec::new();
+        for (lane, id) in overdue {
+            match self.hold(&mut queue, id, now, lease) {
+                Ok(message) => held.push((lane, message)),
+                Err(error) if held.is_empty() => return Err(error),
+                // Those before it are somebody's now. The next call meets it again.
+                Err(_) => break,
+            }
+        }
+        Ok(held)
     }
 
     fn unclaim(&self, id: MessageId, claim: Timestamp) {

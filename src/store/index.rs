@@ -18,7 +18,7 @@
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
-//! | `d` created id, of a message that has ended and has payloads | – |
+//! | `d` created id, of a message that is over and has payloads | – |
 //! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
 //! | `t` name | what was noted |
@@ -51,7 +51,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
 /// another format is built again.
-const FORMAT: u32 = 10;
+const FORMAT: u32 = 11;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -59,7 +59,7 @@ pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
 /// The key of the tally of what is kept back.
 pub(super) const HELD: &[u8] = b"h";
 
-/// Start of the keys of messages that have ended and have payloads.
+/// Start of the keys of messages that are over and have payloads.
 pub(super) const ENDED_WITH_PAYLOADS: &[u8] = b"d";
 
 /// Time and id, as they end the keys of lists: a place in the order of time.
@@ -260,16 +260,15 @@ impl Index {
         self.value(b"y", "note of what was dropped")
     }
 
-    /// The oldest messages of one kind of key that were created before a time, at most `most`.
+    /// The messages of one kind of key that were created before a time, oldest first.
     pub(super) fn created_before(
         &self,
         prefix: &[u8],
         at: Timestamp,
-        most: usize,
-    ) -> Result<Vec<MessageId>, StoreError> {
+    ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
         let end = [prefix, &time_key(at)].concat();
         let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
-        range.take(most).map(|entry| Ok(id_at_end(&entry?.0))).collect()
+        range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
     /// Takes the events of a record out, whose segment goes.

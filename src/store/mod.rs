@@ -271,7 +271,9 @@ pub struct Upkeep {
     handed_in: Vec<HandedIn>,
     /// Recipients of whom it is written again where messages to them go.
     routes: Vec<ParticipantId>,
-    /// Messages that go, as far as they have ended.
+    /// Messages whose payloads go. All of them are over and nobody's, or nothing happens.
+    empty: Vec<MessageId>,
+    /// Messages that go, under the same condition.
     forget: Vec<MessageId>,
     /// Notes that are written again, as far as they are still there.
     notes: Vec<String>,

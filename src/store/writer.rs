@@ -141,6 +141,7 @@ fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(),
     for message in group.changed() {
         queue.schedule(message.id, message.into(), Some(message.tried_since()), message.next_attempt_at);
     }
+    group.forgotten().for_each(|id| queue.forget(id));
     drop(queue);
     shared.remove_unnamed(group.given_up);
     Ok(())
