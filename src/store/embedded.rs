@@ -19,7 +19,7 @@ use crate::store::queue::Queue;
 use crate::store::record::Prepared;
 use crate::store::replay::Replay;
 use crate::store::retention::{Purged, Retention};
-use crate::store::state::{Closing, set_aside};
+use crate::store::state::{Closing, clear_aside, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
@@ -488,6 +488,7 @@ fn open_files_telling(
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, (closing.reached(), &blobs), tell)?;
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
     closing.opened(opening.journal.last)?;
+    clear_aside(&**disk, &folder.join("index"), "aside");
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;

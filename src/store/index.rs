@@ -127,6 +127,15 @@ impl Index {
         self.keys.apply(self.batch(stage, position)?)
     }
 
+    /// Whether changes may be published now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Keys::room`].
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        self.keys.room()
+    }
+
     /// As [`Self::publish`], for very many changes. `more`: others follow at once.
     pub(super) fn load(&self, stage: Stage, position: &Position, more: bool) -> Result<(), StoreError> {
         self.keys.load(self.batch(stage, position)?, more)
@@ -441,5 +450,5 @@ fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| unreadable(what, error))
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Index(format!("a stored {what} is unreadable: {error}")))
 }

@@ -100,6 +100,9 @@ pub enum StoreError {
         /// The bound.
         bytes_max: u64,
     },
+    /// What the index holds cannot be right. The journal has all of it.
+    #[error("the index does not hold: {0}; it is built again at the next start")]
+    Index(String),
     /// Another process has the store open.
     #[error("{folder} is in use by another process")]
     Locked {
