@@ -61,7 +61,8 @@ pub struct Config {
     /// When a hand-over that failed is tried again.
     #[serde(default)]
     pub retry: Retry,
-    /// The same where DNS or SMP are unreachable (AP-3.2.3).
+    /// The same where DNS or SMP are unreachable (AP-3.2.3). What has come in and cannot be opened yet is looked at in the same
+    /// rhythm, for as long as it takes.
     #[serde(default = "Retry::of_smp")]
     pub smp_retry: Retry,
     /// When a partner that fails is left alone.

@@ -224,6 +224,9 @@ pub const EVENTS_BESIDE_MAX: usize = 1000;
 /// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
+/// Most events passed over for one page, of which the index tells that they are not asked for.
+pub const LIST_EVENTS_PASSED_MAX: usize = 100_000;
+
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -238,7 +241,7 @@ pub const INDEX_RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
 // Payloads have to be refused before the journal is.
 const _: () = assert!(DISK_RESERVE_BYTES > JOURNAL_SEGMENT_BYTES + INDEX_RESERVE_BYTES);
-/// Partners whose certificates are kept in memory, for signatures that name their key by reference only.
+/// Partners whose certificates are kept in memory, for signatures that name their key by reference only: those heard of last.
 pub const KNOWN_PARTNERS_MAX: usize = 4096;
 
 /// Largest answer to an AS4 message: an AS4 receipt of many references, or an ebMS error.
@@ -270,6 +273,12 @@ pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
 
 /// Messages that are given up in one go, because their partner is left alone longer than they are tried.
 pub const CLAIM_OVERDUE_MAX: usize = 100;
+
+/// A received message that could not be opened for so long is told of: its sender has an AS4 receipt and waits for an answer.
+pub const DELAY_TOLD: Duration = Duration::from_secs(10 * 60);
+
+/// Received messages that are known to be delayed, at most; each has some hundred bytes.
+pub const DELAYED_KNOWN_MAX: usize = 10_000;
 
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
@@ -374,6 +383,12 @@ pub const CAUSES_COUNTED_MAX: usize = LIST_MESSAGES_MAX;
 
 /// Pages that are told of changes at once.
 pub const LIVE_CLIENTS_MAX: usize = 64;
+
+/// Pages of one account that are told of changes at once, so that others keep their places.
+pub const LIVE_CLIENTS_OF_ONE_MAX: usize = 12;
+
+/// Pages of one session that are told of changes at once: a browser opens six connections to a host.
+pub const LIVE_CLIENTS_OF_SESSION_MAX: usize = 6;
 
 /// How often it is looked up whether something changed, for each of them.
 pub const LIVE_LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -156,6 +156,14 @@ async fn what_is_not_understood_is_refused_with_the_reason() {
         ("/queue?older_than_seconds=99999999999999999", 400, "before all time"),
         ("/queue?limit=-1", 400, "limit"),
         ("/queue?limit=1e9", 400, "limit"),
+        ("/queue?limit=0", 400, "found 0, expected 1 to 1000"),
+        ("/queue?limit=100000000", 400, "found 100000000, expected 1 to 1000"),
+        ("/events?limit=0", 400, "expected 1 to"),
+        ("/partners?limit=0", 400, "expected 1 to"),
+        ("/refusals?limit=0", 400, "expected 1 to"),
+        ("/queue?since=yesterday", 400, "since"),
+        ("/queue?held=7", 400, "held"),
+        ("/queue?status=lost", 400, "to-send"),
         ("/queue?after=..%2F..", 400, "UUID"),
         ("/queue/..%2F..%2Fetc%2Fpasswd", 400, "UUID"),
         ("/participants/..%2F../envelopes", 400, ""),
@@ -194,6 +202,7 @@ async fn an_action_needs_a_reason_and_a_message_that_it_can_be_done_to() {
         (format!("/queue/{id}/retry"), reason.clone(), 422, "found message"),
         (format!("/queue/{id}/cancel"), reason.clone(), 422, "SCHEDULED_FOR_RESEND"),
         (format!("/queue/{nobody}/hold"), reason.clone(), 404, nobody),
+        ("/partners/NOPE/try".to_owned(), reason.clone(), 404, "found NOPE"),
         (format!("/queue/{id}/drop"), reason, 400, "expected retry, cancel, hold or release"),
         (format!("/queue/{id}/retry"), r#"{"reason":" "}"#.into(), 400, "reason: found nothing"),
         (format!("/queue/{id}/retry"), format!(r#"{{"reason":"{}"}}"#, "x".repeat(501)), 400, "501 characters"),
@@ -251,7 +260,7 @@ async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() 
     let (_, health) = one.json("/health/ready").await;
     assert_eq!((&health["ready"], &health["state"]), (&true.into(), &"ok".into()), "{health:#}");
     let checks: Vec<&str> = health["checks"].as_array().unwrap().iter().filter_map(|c| c["check"].as_str()).collect();
-    for check in ["store", "disk", "space", "certificate", "worker", "discovery", "clock"] {
+    for check in ["store", "disk", "space", "certificate", "worker", "discovery", "delivery", "clock"] {
         assert!(checks.contains(&check), "{check} in {checks:?}");
     }
 

@@ -17,6 +17,7 @@ mod traces;
 
 use evidence::copied;
 use serde_json::Value;
+use sluss::model::{Clock, SystemClock, Timestamp};
 use std::fs;
 use std::path::Path;
 use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
@@ -93,6 +94,7 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
     let world = world();
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = document(folder.path(), "falt.txt", b"fields");
+    let begun = SystemClock.now();
     let sent = world.at(NORTH, &["send", "--from", ALICE, "--to", BOB, "--wait=60s", &file]).done().one();
     let out = world.at(NORTH, &["audit", "list", "--message", sent["id"].as_str().unwrap()]).done().lines;
     let received = world.until(SOUTH, "received message", |message| {
@@ -102,6 +104,14 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
     world.until_status(SOUTH, sent["envelope_id"].as_str().unwrap(), "NEW");
     let into = world.at(SOUTH, &["audit", "list", "--message", id]).done().lines;
     assert!(into.iter().any(|event| event["stage"] == "opened"), "{into:#?}");
+
+    // When it was sent and when it was received, by the clock of this machine.
+    let at = |events: &[Value], stage: &str| -> Timestamp {
+        let event = events.iter().find(|event| event["stage"] == stage).unwrap_or_else(|| panic!("no {stage}"));
+        event["at"].as_str().unwrap().parse().unwrap()
+    };
+    let times = [at(&out, "accepted"), at(&out, "packed"), at(&into, "received"), at(&out, "receipted")];
+    assert!(times.is_sorted() && begun <= times[0] && times[3] <= SystemClock.now(), "{begun} {times:?}");
 
     let as4 = received["as4_message_id"].as_str().unwrap();
     for (events, partner) in [(&out, SOUTH), (&into, NORTH)] {
@@ -366,6 +376,17 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     };
     until_done("hold", &[]);
     assert!(all(&[]).iter().all(|message| message["held"] == true), "{:#?}", all(&[]));
+    let first = &all(&[])[2];
+    for (more, count) in [
+        (&["--held"][..], 3),
+        (&["--held", "--direction", "in"], 0),
+        (&["--id", first["envelope_id"].as_str().unwrap()], 1),
+        (&["--id", first["as4_message_id"].as_str().unwrap(), "--held"], 1),
+        (&["--since", first["created_at"].as_str().unwrap(), "--status", "to-send"], 3),
+        (&["--before", first["created_at"].as_str().unwrap()], 0),
+    ] {
+        assert_eq!(all(more).len(), count, "{more:?}");
+    }
     let refused = order("cancel", &["--limit", "2"]).ended(2).error();
     assert!(refused["detail"].as_str().unwrap().contains("found more than 2 messages"), "{refused}");
     assert_eq!(all(&["--status", "SCHEDULED_FOR_RESEND"]).len(), 3, "nothing was done");
@@ -374,6 +395,8 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     assert_eq!(order("retry", &["--older-than", "1h"]).done().lines.len(), 0, "none is so old");
     let retried = order("retry", &["--status", "MESSAGE_EXCHANGE_ERROR", "--cause", "cancelled"]).done().lines;
     assert!(retried.len() == 3 && retried.iter().all(|one| one["status"] == "SCHEDULED_FOR_RESEND"), "{retried:#?}");
+    until_done("hold", &["--status", "retrying"]);
+    assert_eq!(order("release", &["--held"]).done().lines.len(), 3);
     until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
 
     let id = retried[0]["id"].as_str().unwrap();
@@ -383,6 +406,9 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
         world.at(NORTH, wrong).ended(2);
     }
     order("hold", &["--limit", "0"]).ended(2);
+    world.at(NORTH, &["audit", "list", "--limit", "0"]).ended(2);
+    let unknown = world.at(NORTH, &["partners", "try", "NOPE", "--reason", "x"]).ended(1).error();
+    assert_eq!(unknown["title"], "no such partner", "{unknown}");
 }
 
 #[test]

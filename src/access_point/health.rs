@@ -203,11 +203,16 @@ impl Lanes {
         health.open_until
     }
 
-    /// Somebody wants to know now whether a lane that is left alone is back: one message asks. Says whether it was left alone.
-    pub(super) fn ask(&self, lane: &Lane, steady: Timestamp) -> bool {
-        let mut lanes = self.lanes();
-        let until = lanes.get_mut(lane).and_then(|health| health.open_until.as_mut());
-        until.map(|until| *until = steady.min(*until)).is_some()
+    /// Whether a lane is left alone, or asked by one message.
+    pub(super) fn is_suspect(&self, lane: &Lane) -> bool {
+        self.lanes().get(lane).is_some_and(Health::is_suspect)
+    }
+
+    /// Somebody wants to know now whether a lane that is left alone is back: one message asks.
+    fn ask(&self, lane: &Lane, steady: Timestamp) {
+        if let Some(until) = self.lanes().get_mut(lane).and_then(|health| health.open_until.as_mut()) {
+            *until = steady.min(*until);
+        }
     }
 
     /// The lanes that are left alone, or asked by one message, each with its last failure.
@@ -260,6 +265,13 @@ impl Router {
     pub fn awaited(&self, message: &Message) -> Option<PartnerState> {
         let lane = self.store.lane_of(message.id).filter(|_| message.direction == Direction::Out)?;
         Some(self.in_lane(lane))
+    }
+
+    /// Has a lane asked at once that is left alone: the worker may have been told already to come later.
+    pub(super) fn ask(&self, lane: &Lane) {
+        self.lanes.ask(lane, self.steady());
+        self.store.ask(lane);
+        self.due.notify_one();
     }
 
     /// How a lane outwards fares.

@@ -1,44 +1,48 @@
 //! Inbound (C3): an AS4 message of another access point comes to a participant of ours.
 //!
 //! [`receive`] makes it durable and answers. The worker calls [`attempt`], which has [`step`] check the envelope and
-//! hand it over, asks [`outcome`] what that meant, and writes it.
+//! hand it over, asks [`outcome`](outcome::outcome) what that meant, and writes it.
 
 mod arrival;
+mod delayed;
 mod gate;
+mod once;
+mod outcome;
 mod refusal;
 mod verifiers;
 
 use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
-use super::spool::Kept;
-use super::{HandOver, Handled, Router, Settings, blocking, store_problem};
+use super::spool::{Kept, Unread};
+use super::{HandOver, Handled, Router, Settings, blocking};
 use crate::as4::{self, Answer, Attributed, Finding, Head, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
 use crate::metrics::{Away, Door};
 use crate::model::{
-    As4MessageId, Carriage, Change, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, Outcome,
-    ParticipantId, PartyId, Problem, ProcessId, Stage, Timestamp,
+    As4MessageId, Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Event, Fault, Message, ParticipantId,
+    PartyId, Problem, ProcessId, Stage, Timestamp,
 };
 use crate::net::Standing;
 use crate::net::inbound::Upload;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
-use crate::store::{Answered, Committed, DuplicateKey, Evidence, Settlement, StoreError, Transaction};
+use crate::store::{Answered, DuplicateKey, Evidence, StoreError};
 use crate::xhe;
 use arrival::{Look, arrived, looked};
-use refusal::refuse;
+use refusal::{Signed, refuse};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::Instrument;
 
+pub use delayed::Delayed;
+pub(in crate::access_point) use delayed::Delays;
 pub(in crate::access_point) use gate::Gate;
+pub(in crate::access_point) use once::{answered_before, keep};
+pub(in crate::access_point) use outcome::{attempt, conclude};
 pub(in crate::access_point) use refusal::Failure;
 pub use refusal::settle;
-
-/// Pause before an envelope is handed over again after a temporary failure.
-const HAND_OVER_PAUSE: Duration = Duration::from_secs(5);
 
 // === Entry ===
 
@@ -122,12 +126,12 @@ async fn take(router: &Arc<Router>, request: Request, record: Option<Arc<Record>
         Err(failure) if failure.is_of_known() => drop(standing.proven()),
         Err(_) => {}
     }
-    let (attributed, addressed, claimed) = match look? {
+    let (attributed, addressed, signed) = match look? {
         Look::Again(answer) => return Ok(answer),
         Look::New(message) => *message,
     };
     let router = Arc::clone(router);
-    let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&claimed));
+    let work = move || opened(&router, attributed, addressed).map_err(|failure| failure.about(&signed));
     // Its thread waits for the parts, so it is none of those that verify.
     let span = tracing::Span::current();
     tokio::task::spawn_blocking(move || span.in_scope(work))
@@ -148,6 +152,7 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
         .timestamp_within(partner.timestamp_ahead_max, partner.timestamp_behind_max)
         .authenticate(candidates, &settings.trust, router.now(), &partner.allowed)
         .map_err(|refusal| Failure::stranger(refusal, Some(claimed.clone())))?;
+    let signed = Signed::of(claimed, &authenticated);
     let look = || -> Result<Look<R>, Failure> {
         let attributed = authenticated.attribute()?;
         tracing::Span::current().record("as4_message_id", tracing::field::display(&attributed.message().message_id));
@@ -157,9 +162,9 @@ fn verified<R: Read>(router: &Router, received: Received<R>, candidates: &[Certi
         }
         // What came before has its AS4 receipt; anything new needs room.
         router.admits().map_err(Failure::Short)?;
-        Ok(Look::New(Box::new((attributed, addressed, claimed.clone()))))
+        Ok(Look::New(Box::new((attributed, addressed, Arc::clone(&signed)))))
     };
-    look().map_err(|failure| failure.about(&claimed))
+    look().map_err(|failure| failure.about(&signed))
 }
 
 /// A message for us.
@@ -228,43 +233,6 @@ fn one_part(found: usize) -> Refusal {
     Refusal::Payload(Finding::new(format!("{found} parts"), "one part, the envelope").rule("AS4-2.6.a"))
 }
 
-/// The answer that this message got the first time. The same id with another content is no duplicate.
-pub(super) fn answered_before(
-    router: &Router,
-    fingerprint: &str,
-    key: &DuplicateKey,
-) -> Result<Option<Answer>, Failure> {
-    let Some(answered) = router.store.answered(key)? else { return Ok(None) };
-    again(router, answered, fingerprint, key).map(Some)
-}
-
-/// The first answer is given again to the same content, as long as it is kept.
-fn may_be_given_again(answered: &Answered, fingerprint: &str, key: &DuplicateKey) -> Result<(), Refusal> {
-    let (found, expected) = if answered.fingerprint != fingerprint {
-        (format!("another content under message id {}", key.id), "the content of the first time, or a new id")
-    } else if answered.body.is_empty() {
-        let found = format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id);
-        (found, "a message that is sent again within 35 days, or a new id")
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::Reused(Finding::new(found, expected).rule("SAD-5.3.7.1")))
-}
-
-fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
-    may_be_given_again(&answered, fingerprint, key)?;
-    let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
-    let said = "the same AS4 message came again and got the first AS4 receipt again";
-    let event = match &first {
-        Some(first) => Event::of(router.now(), first, Stage::Duplicate, said),
-        None => Event::new(router.now(), answered.message, Stage::Duplicate, said)
-            .fact("as4_message_id", &key.id)
-            .fact("partner", &key.from),
-    };
-    router.commit(Transaction { events: vec![event], ..Transaction::default() })?;
-    Ok(Answer { content_type: answered.content_type, body: answered.body })
-}
-
 /// Opens the parts into payloads, builds the AS4 receipt, and makes all of it durable at once.
 fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addressed) -> Result<Answer, Failure> {
     let Addressed { key, delivery } = addressed;
@@ -306,37 +274,6 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
     }
     let certificates = opened.signer.iter().map(|signer| signer.certificate().to_pem()).collect();
     keep(router, key, answered, message, event, Evidence { certificates, received: Some(opened.soap) })
-}
-
-/// Makes a received message and its answer durable at once, and only then gives the answer. Of the same message at the same
-/// time, one is first.
-pub(super) fn keep(
-    router: &Router,
-    key: DuplicateKey,
-    answered: Answered,
-    message: Option<Message>,
-    event: Event,
-    evidence: Evidence,
-) -> Result<Answer, Failure> {
-    let envelope = message.as_ref().and_then(|message| message.envelope);
-    let (fingerprint, answer) = (
-        answered.fingerprint.clone(),
-        Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
-    );
-    let transaction = Transaction {
-        inserts: message.into_iter().collect(),
-        answered: Some((key.clone(), answered)),
-        events: vec![event],
-        evidence,
-        ..Transaction::default()
-    };
-    match router.commit(transaction)? {
-        Committed::Done => Ok(answer),
-        Committed::Duplicate(first) => {
-            envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
-            again(router, first, &fingerprint, &key)
-        }
-    }
 }
 
 /// What our own disk refuses is our failure, not the peer's.
@@ -390,15 +327,21 @@ fn received_event(opened: &Opened, message: Option<&Message>, now: Timestamp) ->
         "a test message was received; it is not delivered"
     };
     let certificate = opened.signer.as_ref().map(|signer| signer.certificate());
-    Event::new(now, message.map(|message| message.id), Stage::Received, detail)
+    let event = Event::new(now, message.map(|message| message.id), Stage::Received, detail)
         .fact("partner", &header.from.id)
-        .fact("certificate_subject", certificate.map_or("", Certificate::subject))
-        .fact("certificate_sha256", certificate.map(Certificate::sha256).unwrap_or_default())
         .fact("from", header.original_sender().unwrap_or_default())
         .fact("to", header.final_recipient().unwrap_or_default())
         .fact("as4_message_id", &header.message_id)
-        .fact("conversation_id", &header.conversation_id)
-        .fact("signature", crypto::hex(&opened.signature_value))
+        .fact("conversation_id", &header.conversation_id);
+    signed_by(event, certificate, &opened.signature_value)
+}
+
+/// With the sending access point's certificate and signature (AP-3.4.1.t09).
+fn signed_by(event: Event, certificate: Option<&Certificate>, signature: &[u8]) -> Event {
+    event
+        .fact("certificate_subject", certificate.map_or("", Certificate::subject))
+        .fact("certificate_sha256", certificate.map(Certificate::sha256).unwrap_or_default())
+        .fact("signature", crypto::hex(signature))
 }
 
 // === Step ===
@@ -415,6 +358,8 @@ pub(super) enum Delivered {
 pub(super) enum Undelivered {
     /// The envelope does not conform, or disagrees with the AS4 header (AP-3.2.1, AP-3.2.2): for good.
     Nonconforming(Problem),
+    /// Our disk no longer has what was stored: it gets no better until somebody brings it back.
+    Damaged(Problem),
     /// Something of ours or of the federation failed: it may pass.
     Temporary(Problem),
 }
@@ -439,14 +384,18 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
     let router = Arc::clone(router);
     let message = message.clone();
     let checked = blocking(move || {
-        let mut kept = Kept::open(router.store.blobs(), &message)?;
-        let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
-        // What our own disk changed is not the sender's fault, and nothing to delete.
-        kept.whole()?;
-        Ok(checked)
+        Ok(Kept::open(router.store.blobs(), &message).and_then(|mut kept| {
+            let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
+            // What our own disk changed is not the sender's fault, and nothing to delete.
+            kept.whole().map(|()| checked)
+        }))
     })
     .await
     .map_err(Undelivered::Temporary)?;
+    let checked = checked.map_err(|unread| match unread {
+        Unread::Damaged(problem) => Undelivered::Damaged(problem),
+        Unread::Failed(problem) => Undelivered::Temporary(problem),
+    })?;
     match checked.map(xhe::Checked::accepted) {
         Ok(Ok(header)) => Ok(header),
         Ok(Err(findings)) => {
@@ -489,111 +438,4 @@ fn agrees(message: &Message, header: &xhe::Header, federation: &str) -> Result<(
         }
     }
     Ok(())
-}
-
-// === Outcome ===
-
-/// What the look meant: the one transaction that is written.
-fn outcome(
-    message: &Message,
-    result: Result<Delivered, Undelivered>,
-    now: Timestamp,
-    steady: Timestamp,
-) -> Transaction {
-    let settle = |outcome, changes| Settlement {
-        id: message.id,
-        claim: message.lease_until,
-        release: true,
-        outcome: Some(outcome),
-        changes,
-    };
-    match result {
-        Ok(Delivered::Handled(handled)) => {
-            let Handled { hold: _, mut settlement, inserts, mut settlements, events } = handled;
-            settlement.claim = message.lease_until;
-            settlement.release = true;
-            settlement.changes.push(Change::Due(None));
-            settlements.insert(0, settlement);
-            Transaction { inserts, settlements, events, ..Transaction::default() }
-        }
-        Ok(Delivered::Held(envelope_id)) => {
-            let event = Event::of(now, message, Stage::Held, "the envelope conforms and waits for its participant")
-                .fact("envelope_id", &envelope_id);
-            let changes = vec![Change::EnvelopeId(envelope_id), Change::Due(None), Change::Error(None)];
-            Transaction {
-                settlements: vec![settle(Outcome::Hold, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-        Err(Undelivered::Nonconforming(problem)) => {
-            let said = "the envelope was refused and deleted; the row stays";
-            let event = Event::of(now, message, Stage::Discarded, said).problem(problem.clone());
-            let changes = vec![Change::EnvelopeGone, Change::Due(None), Change::Error(Some(problem))];
-            Transaction {
-                settlements: vec![settle(Outcome::Discard, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-        Err(Undelivered::Temporary(problem)) => {
-            let said = "the envelope could not be handed over and is tried again";
-            let event = Event::of(now, message, Stage::AttemptFailed, said).problem(problem.clone());
-            let next = steady.saturating_add(HAND_OVER_PAUSE).unwrap_or(Timestamp::MAX);
-            let changes =
-                vec![Change::Attempts(message.attempts + 1), Change::Due(Some(next)), Change::Error(Some(problem))];
-            Transaction {
-                settlements: vec![settle(Outcome::Defer, changes)],
-                events: vec![event],
-                ..Transaction::default()
-            }
-        }
-    }
-}
-
-/// One look from claim to settlement: the step, its outcome, and the one transaction that writes it.
-pub(super) async fn attempt(
-    router: Arc<Router>,
-    hand_over: Option<Arc<dyn HandOver>>,
-    message: Message,
-) -> Result<(), Problem> {
-    let result = step(&router, hand_over, message.clone()).await;
-    blocking(move || conclude(&router, &message, result)).await
-}
-
-/// Writes what the look meant, under its claim.
-pub(super) fn conclude(
-    router: &Router,
-    message: &Message,
-    mut result: Result<Delivered, Undelivered>,
-) -> Result<(), Problem> {
-    let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
-    let committed = router.commit(outcome(message, result, router.now(), router.steady()));
-    drop(hold);
-    committed.map(drop).map_err(|error| store_problem(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_answer_is_for_the_same_content_and_as_long_as_it_is_kept() {
-        let key = DuplicateKey { id: "1@peer".parse().unwrap(), from: "AP0002-TESTBED".parse().unwrap() };
-        let first = Answered {
-            message: None,
-            content_type: "application/soap+xml".into(),
-            body: "<receipt/>".into(),
-            fingerprint: "f".into(),
-        };
-        may_be_given_again(&first, "f", &key).unwrap();
-        let said = |answered: &Answered, fingerprint| {
-            let refusal = may_be_given_again(answered, fingerprint, &key).unwrap_err();
-            assert!(matches!(refusal, Refusal::Reused(_)));
-            refusal.finding().map(|finding| finding.found.clone()).unwrap_or_default()
-        };
-        assert!(said(&first, "g").contains("another content under message id 1@peer"));
-        assert!(said(&first.without_body(), "g").contains("another content"));
-        assert!(said(&first.without_body(), "f").contains("its AS4 receipt is no longer kept"));
-    }
 }

@@ -12,6 +12,7 @@ mod partner;
 mod parts;
 pub mod ping;
 mod queries;
+mod recent;
 mod record;
 pub mod rehearse;
 mod retry;
@@ -36,7 +37,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-use inbound::Gate;
+use inbound::{Delays, Gate};
+use recent::Recent;
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
@@ -148,8 +150,9 @@ pub struct Router {
     client: Client,
     clock: Arc<dyn Clock>,
     settings: RwLock<Arc<Settings>>,
-    partners: Mutex<BTreeMap<String, Certificate>>,
+    partners: Mutex<Recent<Certificate>>,
     gate: Gate,
+    delays: Delays,
     lanes: health::Lanes,
     visits: states::Visits,
     due: Notify,
@@ -175,8 +178,9 @@ impl Router {
             client,
             clock,
             settings: RwLock::new(Arc::new(settings)),
-            partners: Mutex::default(),
+            partners: Mutex::new(Recent::of(limits::KNOWN_PARTNERS_MAX)),
             gate: Gate::default(),
+            delays: Delays::default(),
             lanes: health::Lanes::default(),
             visits: states::Visits::default(),
             due: Notify::new(),
@@ -245,13 +249,11 @@ impl Router {
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.
     fn remember(&self, certificate: &Certificate) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
-        if partners.len() < limits::KNOWN_PARTNERS_MAX {
-            partners.insert(certificate.sha256(), certificate.clone());
-        }
+        partners.used(certificate.sha256(), || certificate.clone());
     }
 
     fn known_partners(&self) -> Vec<Certificate> {
-        self.partners.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.partners.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 }
 

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// In what a message is that was given up.
-const DEAD: [Status; 2] = [Status::MessageExchangeError, Status::SendFailure];
+/// In what a message is that was given up. What was rejected is in the last one as well, by a cause of its own.
+const DEAD: [Status; 3] = [Status::MessageExchangeError, Status::SendFailure, Status::Error];
 
 impl Router {
     /// What was noted last under a name. Blocks.
@@ -68,7 +68,8 @@ impl Router {
             if let Some(message) = dead {
                 return Ok(Some(message.id));
             }
-            let query = Query { statuses: DEAD.to_vec(), cause: cause.clone(), limit: 1, ..Query::default() };
+            let statuses = DEAD.into_iter().filter(|status| cause.is_some() || *status != Status::Error).collect();
+            let query = Query { statuses, cause: cause.clone(), limit: 1, ..Query::default() };
             Ok(router.store.list(&query)?.first().map(|message| message.id))
         };
         blocking(move || found().map_err(|error| store_problem(&error))).await
@@ -77,5 +78,5 @@ impl Router {
 
 fn unreadable(name: &str, error: &serde_json::Error) -> Problem {
     let detail = format!("{name}: {error}; use the version of sluss that wrote it");
-    Problem::new(Fault::Temporary, "note", "what was noted is not what this version writes", detail)
+    Problem::new(Fault::Temporary, "store", "what was noted is not what this version writes", detail)
 }

@@ -2,7 +2,7 @@
 
 use super::{PartnerState, Router, blocking, store_problem};
 use crate::model::{
-    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Stage, Status, Timestamp, Warrant,
+    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status, Timestamp, Warrant,
 };
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// Refused where it is not left alone; temporary while an attempt is under way.
+    /// Refused where it is not left alone, or nothing was ever to be sent to it; temporary while an attempt is under way.
     pub async fn try_partner(self: &Arc<Self>, party: PartyId, warrant: Warrant) -> Result<PartnerState, Problem> {
         let router = Arc::clone(self);
         blocking(move || try_partner(&router, party, &warrant)).await
@@ -118,10 +118,31 @@ impl Router {
     }
 }
 
+impl Router {
+    /// Whether an access point is configured, was tried, or is that of a message.
+    fn is_known(&self, party: &PartyId) -> Result<bool, Problem> {
+        if self.settings().partners.contains_key(party) {
+            return Ok(true);
+        }
+        let tried = self.partners().iter().any(|partner| partner.partner.as_ref() == Some(party));
+        let query = Query { partner: Some(party.clone()), limit: 1, ..Query::default() };
+        let has_any =
+            || self.store.page(&query).map_err(|error| store_problem(&error)).map(|page| !page.messages.is_empty());
+        if tried { Ok(true) } else { has_any() }
+    }
+}
+
 /// As [`Router::try_partner`], in the caller's thread.
 fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
+    let known = router.is_known(&party)?;
     let lane = Lane::Partner(party);
-    if !router.lanes.ask(&lane, router.steady()) {
+    if !known {
+        let detail = format!(
+            "found {lane}, to which nothing was ever to be sent; `sluss partners list` shows those that are known"
+        );
+        return Err(Problem::new(Fault::Refused, "partner-not-found", "no such partner", detail));
+    }
+    if !router.lanes.is_suspect(&lane) {
         let detail = format!(
             "found no open breaker of {lane}: what waits for it goes when it is due; `sluss partners list` shows how partners fare"
         );
@@ -132,9 +153,11 @@ fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<Par
     let event = warrant.on(event);
     let transaction = Transaction { events: vec![event], ..Transaction::default() };
     router.commit(transaction).map_err(|error| store_problem(&error))?;
-    if let Some(first) = router.store.first_of(&lane) {
-        act(router, first, Action::Retry, warrant)?;
+    let first = router.store.first_of(&lane).map(|first| act(router, first, Action::Retry, warrant));
+    if let Some(Err(problem)) = first {
+        tracing::warn!(%problem, %lane, "the message that was due first cannot ask; the next one does");
     }
+    router.ask(&lane);
     Ok(router.in_lane(lane))
 }
 
@@ -152,12 +175,12 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
     let (stage, detail) = action.said();
     let event = warrant.on(Event::of(router.now(), &message, stage, detail));
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-    if action == Action::Retry {
-        let lane = router.store.lane_of(id).unwrap_or_else(|| Lane::out(message.partner.as_ref()));
-        router.lanes.ask(&lane, router.steady());
-    }
     match router.commit(transaction) {
-        Ok(_) => read().map_err(|error| store_problem(&error)),
+        Ok(_) => {
+            let lane = router.store.lane_of(id).filter(|_| action == Action::Retry);
+            lane.iter().for_each(|lane| router.ask(lane));
+            read().map_err(|error| store_problem(&error))
+        }
         Err(StoreError::Illegal(_)) => {
             Err(read().map_or_else(|error| store_problem(&error), |message| refused(action, &message)))
         }
@@ -179,6 +202,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Retry if message.status == Status::Error => {
+            (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
+        }
         Action::Release => {
             (if message.is_held() { " on hold" } else { " not on hold" }, "only what is held is released")
         }

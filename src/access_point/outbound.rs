@@ -322,7 +322,7 @@ fn pack(
     route: &Route,
 ) -> Result<Packing, SendError> {
     let own = |error: StoreError| SendError::Own(store_problem(&error));
-    let mut kept = Kept::open(router.store.blobs(), message).map_err(SendError::Own)?;
+    let mut kept = Kept::open(router.store.blobs(), message)?;
     let mut content = BufReader::new(&mut kept);
     let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
@@ -340,7 +340,7 @@ fn pack(
         Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
         &SystemRandom,
     )?;
-    kept.whole().map_err(SendError::Own)?;
+    kept.whole()?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }

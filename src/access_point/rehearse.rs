@@ -2,7 +2,7 @@
 //! drives. Each is the function that the journey itself calls.
 
 use super::inbound::{self, Delivered, Undelivered};
-use super::spool::Kept;
+use super::spool::{Kept, Unread};
 use super::worker::{self, Claimed};
 use super::{Action, Handled, Router, SendError, operate, outbound, queries};
 use crate::as4::Answer;
@@ -35,10 +35,13 @@ pub fn give_up_overdue(router: &Router) -> Result<(), Problem> {
 
 /// Both: the envelope of a message, if it is still what was stored.
 pub fn envelope(router: &Router, message: &Message) -> Result<Vec<u8>, Problem> {
-    let (mut kept, mut bytes) = (Kept::open(router.store.blobs(), message)?, Vec::new());
-    // A file that cannot be read is not whole either.
-    drop(kept.read_to_end(&mut bytes));
-    kept.whole().map(|()| bytes)
+    let read = |mut kept: Kept| {
+        let mut bytes = Vec::new();
+        // A file that cannot be read is not whole either.
+        drop(kept.read_to_end(&mut bytes));
+        kept.whole().map(|()| bytes)
+    };
+    Kept::open(router.store.blobs(), message).and_then(read).map_err(Unread::problem)
 }
 
 /// Out: keeps the packed message before its first byte leaves.

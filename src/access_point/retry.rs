@@ -37,7 +37,7 @@ pub enum Pace {
 pub struct Patience {
     /// With a partner that has no policy of its own (AP-3.2.5.a).
     pub partners: Retry,
-    /// With DNS and SMP that cannot be reached (AP-3.2.3).
+    /// With DNS and SMP that cannot be reached (AP-3.2.3), and, in the same rhythm, with what has come in and cannot be opened yet.
     pub smp: Retry,
     /// With whoever fails again and again.
     pub breaker: Breaker,
@@ -84,13 +84,23 @@ impl Retry {
         }
         let next = match self.pace {
             Pace::Constant { retries } => self.beat(tried, retries, now)?,
-            Pace::Exponential { first, longest } => {
-                let doublings = tried.attempts.saturating_sub(1).min(20);
-                let most = first.saturating_mul(1 << doublings).min(longest);
-                after(now, part(most, seed(tried.id) ^ u64::from(tried.attempts)).max(RETRY_PAUSE_LEAST.min(first)))
-            }
+            Pace::Exponential { first, longest } => after(now, grown((first, longest), tried.id, tried.attempts)),
         };
         Some(next.max(tried.not_before.unwrap_or(next)).min(end))
+    }
+
+    /// When the next attempt is made of what is never given up: in the same rhythm for as long as it takes.
+    pub fn again(&self, id: MessageId, attempts: u32, now: Timestamp) -> Timestamp {
+        after(
+            now,
+            match self.pace {
+                Pace::Constant { retries } => {
+                    let interval = self.give_up_after / retries.max(1);
+                    interval - part(interval / 4, seed(id) ^ u64::from(attempts))
+                }
+                Pace::Exponential { first, longest } => grown((first, longest), id, attempts),
+            },
+        )
     }
 
     /// The next beat of a message that is not almost here; the last one in any case.
@@ -104,6 +114,13 @@ impl Retry {
         let number = passed.unwrap_or(u32::MAX).saturating_add(1).min(retries);
         Some(beat(number)).filter(|next| *next > now)
     }
+}
+
+/// A random part of the pause after so many attempts, which doubles from the first to the longest.
+fn grown((first, longest): (Duration, Duration), id: MessageId, attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(20);
+    let most = first.saturating_mul(1 << doublings).min(longest);
+    part(most, seed(id) ^ u64::from(attempts)).max(RETRY_PAUSE_LEAST.min(first))
 }
 
 /// A moment after another.

@@ -1,5 +1,6 @@
 //! Why an attempt to send failed, and whether trying again may help.
 
+use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
@@ -26,6 +27,12 @@ pub enum SendError {
     /// The envelope or our own store failed.
     #[error("{0}")]
     Own(Problem),
+}
+
+impl From<Unread> for SendError {
+    fn from(unread: Unread) -> Self {
+        Self::Own(unread.problem())
+    }
 }
 
 impl SendError {
@@ -132,6 +139,7 @@ mod tests {
         for (error, cause, permanent) in lines {
             assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
             assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
+            assert!(crate::metrics::GIVEN_UP.contains(&error.problem().cause()), "{error:?} has no series");
         }
     }
 

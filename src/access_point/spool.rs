@@ -65,17 +65,37 @@ pub(super) struct Kept {
     expected: String,
 }
 
+/// Why a stored envelope cannot be had.
+pub(super) enum Unread {
+    /// It is not there, or not what was stored: it gets no better until somebody brings it back.
+    Damaged(Problem),
+    /// The disk does not give it now.
+    Failed(Problem),
+}
+
+impl Unread {
+    /// What was found, expected, and to be done.
+    pub(super) fn problem(self) -> Problem {
+        let (Self::Damaged(problem) | Self::Failed(problem)) = self;
+        problem
+    }
+}
+
 impl Kept {
     /// Opens the envelope of a message.
-    pub(super) fn open(blobs: &Blobs, message: &Message) -> Result<Self, Problem> {
-        let blob = message.envelope.ok_or_else(|| damaged("the envelope is no longer there"))?;
-        let file = blobs.open(blob).map_err(|error| store_problem(&error))?;
+    pub(super) fn open(blobs: &Blobs, message: &Message) -> Result<Self, Unread> {
+        let gone = || damaged("the envelope is no longer there");
+        let blob = message.envelope.ok_or_else(gone)?;
+        let file = blobs.open(blob).map_err(|error| match error {
+            StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => gone(),
+            error => Unread::Failed(store_problem(&error)),
+        })?;
         Ok(Self { file, digest: Digesting::new(io::sink()), expected: message.envelope_sha256.clone() })
     }
 
     /// Reads what was left, and says whether all of it is what was stored.
-    pub(super) fn whole(mut self) -> Result<(), Problem> {
-        io::copy(&mut self, &mut io::sink()).map_err(|error| damaged(&error.to_string()))?;
+    pub(super) fn whole(mut self) -> Result<(), Unread> {
+        io::copy(&mut self, &mut io::sink()).map_err(|error| Unread::Failed(unfit(&error.to_string())))?;
         let (_, found) = self.digest.finish();
         if found == self.expected {
             return Ok(());
@@ -92,13 +112,17 @@ impl Read for Kept {
     }
 }
 
-/// What is kept is not what was stored. It may pass: an operator may bring it back.
-fn damaged(detail: &str) -> Problem {
+fn damaged(detail: &str) -> Unread {
+    Unread::Damaged(unfit(detail))
+}
+
+/// What is kept is not what was stored. An operator may bring it back.
+fn unfit(detail: &str) -> Problem {
     Problem::new(
         Fault::Temporary,
         "store-damaged",
         "the envelope is not as it was stored",
-        format!("{detail}; look at the disk of data_dir, and restore the payload from a backup"),
+        format!("{detail}; look at the disk of data_dir, restore the payload from a backup, then `sluss queue retry`"),
     )
 }
 

@@ -4,7 +4,7 @@ use super::book::{Account, Book, Version, version};
 use super::change::Recorded;
 use super::password::Password;
 use super::role::{Actor, Name};
-use super::sessions::{Session, SessionTimes, Sessions, Whose, digest, secret};
+use super::sessions::{By, Session, SessionTimes, Sessions, Whose, digest, secret};
 use super::throttle::Throttle;
 use crate::crypto::{SystemRandom, equal, sha256_hex, unmatchable_password};
 use crate::limits::LOGIN_LINKS_MAX;
@@ -288,8 +288,8 @@ impl Access {
     }
 
     /// The session of a cookie, where it has not ended and its account is as it was.
-    pub fn session(&self, id: &str, now: Timestamp) -> Option<Session> {
-        let kept = self.sessions.find(id, now)?;
+    pub fn session(&self, id: &str, by: By, now: Timestamp) -> Option<Session> {
+        let kept = self.sessions.find(id, by, now)?;
         match self.actor(&kept.whose) {
             Some(actor) => Some(Session::new(actor, kept.csrf)),
             None => {
@@ -357,26 +357,26 @@ mod tests {
         let log_in =
             |access: &Access, password: &str| access.log_in("Kim", password, NOBODY, at(1)).map(|entered| entered.id);
         let first = log_in(&access, GOOD).unwrap();
-        assert_eq!(access.session(&first, at(2)).unwrap().actor.name(), "kim");
+        assert_eq!(access.session(&first, By::Person, at(2)).unwrap().actor.name(), "kim");
         change(&access, |book, kim| book.set_role(kim, Role::Viewer, vec![], at(2)));
-        assert!(access.session(&first, at(3)).is_none(), "role");
+        assert!(access.session(&first, By::Person, at(3)).is_none(), "role");
         let second = log_in(&access, GOOD).unwrap();
-        assert_eq!(access.session(&second, at(3)).unwrap().actor.role(), Role::Viewer);
+        assert_eq!(access.session(&second, By::Person, at(3)).unwrap().actor.role(), Role::Viewer);
         change(&access, |book, kim| book.set_password(kim, "ett helt annat lösen", at(3)));
-        assert!(access.session(&second, at(4)).is_none(), "password");
+        assert!(access.session(&second, By::Person, at(4)).is_none(), "password");
         assert_eq!(log_in(&access, GOOD).err(), Some(Denied::Wrong));
         let third = log_in(&access, "ett helt annat lösen").unwrap();
         change(&access, |book, kim| book.set_locked(kim, true, at(4)));
-        assert!(access.session(&third, at(5)).is_none(), "lock");
+        assert!(access.session(&third, By::Person, at(5)).is_none(), "lock");
         assert_eq!(log_in(&access, "ett helt annat lösen").err(), Some(Denied::Wrong));
         change(&access, |book, kim| book.set_locked(kim, false, at(5)));
-        assert!(access.session(&third, at(6)).is_none(), "unlocking brings no session back");
+        assert!(access.session(&third, By::Person, at(6)).is_none(), "unlocking brings no session back");
         let fourth = log_in(&access, "ett helt annat lösen").unwrap();
         access.log_out(&fourth, "kim", NOBODY, at(6));
-        assert!(access.session(&fourth, at(6)).is_none(), "logging out");
+        assert!(access.session(&fourth, By::Person, at(6)).is_none(), "logging out");
         let fifth = log_in(&access, "ett helt annat lösen").unwrap();
         change(&access, |book, kim| book.remove(kim));
-        assert!(access.session(&fifth, at(6)).is_none(), "removed");
+        assert!(access.session(&fifth, By::Person, at(6)).is_none(), "removed");
     }
 
     #[test]
@@ -539,7 +539,7 @@ mod tests {
         assert_eq!(access.redeem(&late, NOBODY, at(60)).err(), Some(Denied::Wrong));
         let owner = access.link(None, Duration::from_secs(60), at(0)).unwrap();
         let entered = access.redeem(&owner, NOBODY, at(1)).unwrap();
-        assert_eq!(access.session(&entered.id, at(2)).unwrap().actor.role(), Role::Owner);
+        assert_eq!(access.session(&entered.id, By::Person, at(2)).unwrap().actor.role(), Role::Owner);
         assert!(access.link(Some(&"eva".parse().unwrap()), Duration::from_secs(60), at(0)).is_err());
         let bounded: Vec<bool> =
             (0..=LOGIN_LINKS_MAX).map(|_| access.link(None, Duration::from_secs(9), at(5)).is_ok()).collect();
@@ -569,7 +569,7 @@ mod tests {
         let access = access(&folder);
         let entered = access.log_in("kim", GOOD, NOBODY, at(1)).unwrap();
         std::fs::write(&access.path, "{").unwrap();
-        assert!(access.session(&entered.id, at(2)).is_some());
+        assert!(access.session(&entered.id, By::Person, at(2)).is_some());
         assert!(access.reload().is_err());
     }
 }

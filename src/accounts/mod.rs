@@ -19,4 +19,4 @@ pub use change::Recorded;
 pub use password::Password;
 pub use permission::{Door, Need, PERMISSIONS, Permission, Route, permission};
 pub use role::{Actor, Mailboxes, Name, Role};
-pub use sessions::{Session, SessionTimes};
+pub use sessions::{By, Session, SessionTimes};

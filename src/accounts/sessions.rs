@@ -53,6 +53,15 @@ impl Session {
     }
 }
 
+/// Who asks in a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum By {
+    /// Somebody at the browser: the session counts as used.
+    Person,
+    /// A page that follows what happens, whether somebody is there or not.
+    Page,
+}
+
 /// Whose a session is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Whose {
@@ -101,8 +110,8 @@ impl Sessions {
         id
     }
 
-    /// The session of an id, where it has not ended; it counts as used now.
-    pub(super) fn find(&self, id: &str, now: Timestamp) -> Option<Kept> {
+    /// The session of an id, where it has not ended.
+    pub(super) fn find(&self, id: &str, by: By, now: Timestamp) -> Option<Kept> {
         let key = digest(id);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let session = kept.get_mut(&key)?;
@@ -110,7 +119,9 @@ impl Sessions {
             kept.remove(&key);
             return None;
         }
-        session.used = session.used.max(now);
+        if by == By::Person {
+            session.used = session.used.max(now);
+        }
         Some(session.clone())
     }
 
@@ -175,12 +186,20 @@ mod tests {
     fn a_session_ends_when_it_is_not_used_and_at_last_in_any_case() {
         let all = sessions();
         let id = all.begin(kim(), at(0));
-        assert!(all.find(&id, at(599)).is_some());
-        assert!(all.find(&id, at(599 + 600)).is_none(), "idle");
-        assert!(all.find(&id, at(600)).is_none(), "what has ended stays ended");
+        assert!(all.find(&id, By::Person, at(599)).is_some());
+        assert!(all.find(&id, By::Person, at(599 + 600)).is_none(), "idle");
+        assert!(all.find(&id, By::Person, at(600)).is_none(), "what has ended stays ended");
         let id = all.begin(kim(), at(0));
-        assert!((1..12).all(|n| all.find(&id, at(n * 300)).is_some()));
-        assert!(all.find(&id, at(3600)).is_none(), "absolute");
+        assert!((1..12).all(|n| all.find(&id, By::Person, at(n * 300)).is_some()));
+        assert!(all.find(&id, By::Person, at(3600)).is_none(), "absolute");
+    }
+
+    #[test]
+    fn a_page_that_follows_by_itself_keeps_no_session() {
+        let all = sessions();
+        let id = all.begin(kim(), at(0));
+        assert!((1..120).all(|n| all.find(&id, By::Page, at(n * 5)).is_some()));
+        assert!(all.find(&id, By::Page, at(600)).is_none());
     }
 
     #[test]
@@ -189,18 +208,18 @@ mod tests {
         let (one, two) = (all.begin(kim(), at(0)), all.begin(kim(), at(0)));
         assert!(one != two && one.len() == 64);
         assert!(!format!("{all:?}").contains(&one));
-        let (first, second) = (all.find(&one, at(1)).unwrap(), all.find(&two, at(1)).unwrap());
+        let (first, second) = (all.find(&one, By::Person, at(1)).unwrap(), all.find(&two, By::Person, at(1)).unwrap());
         assert_ne!(first.csrf, second.csrf);
         all.end(&one);
-        assert!(all.find(&one, at(1)).is_none() && all.find(&two, at(1)).is_some());
+        assert!(all.find(&one, By::Person, at(1)).is_none() && all.find(&two, By::Person, at(1)).is_some());
     }
 
     #[test]
     fn sessions_of_one_account_are_bounded_and_the_unused_one_goes() {
         let all = sessions();
         let ids: Vec<String> = (0..=SESSIONS_OF_ONE_MAX).map(|n| all.begin(kim(), at(n as i64))).collect();
-        assert!(all.find(&ids[0], at(30)).is_none() && all.find(&ids[1], at(30)).is_some());
+        assert!(all.find(&ids[0], By::Person, at(30)).is_none() && all.find(&ids[1], By::Person, at(30)).is_some());
         let other = all.begin(Whose::Owner, at(30));
-        assert!(all.find(&other, at(30)).is_some());
+        assert!(all.find(&other, By::Person, at(30)).is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! Alerts by mail: one plain text for all that is news.
 
 use super::{AlertError, Bulletin, Sender, State};
+use crate::crypto::{Random, SystemRandom, hex};
 use crate::limits::ALERT_TIME_MAX;
 use crate::model::time;
 use lettre::message::header::ContentType;
@@ -102,7 +103,11 @@ impl Mail {
         for to in self.to.iter() {
             message = message.to(to.clone());
         }
-        let message = message.header(ContentType::TEXT_PLAIN).body(text(sender, bulletins));
+        let mut random = [0; 16];
+        SystemRandom.fill(&mut random);
+        let id = format!("<{}@{}>", hex(&random), self.from.email.domain());
+        let message =
+            message.message_id(Some(id)).date_now().header(ContentType::TEXT_PLAIN).body(text(sender, bulletins));
         let message = message.map_err(|error| failed(&error))?;
         let transport = self.transport.clone();
         let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;

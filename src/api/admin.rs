@@ -8,7 +8,8 @@ use crate::access_point::{Action, PartnerState};
 use crate::accounts::Actor;
 use crate::limits::{LIST_EVENTS_MAX, LIST_MESSAGES_MAX, LIST_PARTNERS_MAX};
 use crate::model::{
-    Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, Status, SystemClock, Timestamp, Warrant,
+    Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, StatusGroup, SystemClock, Timestamp,
+    Warrant,
 };
 use axum::Json;
 use axum::body::Body;
@@ -17,9 +18,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// How many a page has: as many as were asked for, but at least one and at most `most`.
-fn bounded(limit: Option<usize>, most: usize) -> usize {
-    limit.unwrap_or(most).clamp(1, most)
+/// How many a page has: as many as are asked for, or `most`.
+fn bounded(limit: Option<usize>, most: usize) -> Result<usize, Problem> {
+    let asked = limit.unwrap_or(most);
+    let allowed = (1..=most).contains(&asked).then_some(asked);
+    allowed.ok_or_else(|| {
+        usage(format!(
+            "limit: found {asked}, expected 1 to {most} for one page; `next` of the answer leads to the rest"
+        ))
+    })
 }
 
 /// Conditions on the queue. All that are given hold.
@@ -32,6 +39,11 @@ pub(super) struct QueueQuery {
     partner: Option<String>,
     envelope_id: Option<String>,
     as4_message_id: Option<String>,
+    id: Option<String>,
+    #[serde(default)]
+    held: bool,
+    since: Option<Timestamp>,
+    before: Option<Timestamp>,
     older_than_seconds: Option<u64>,
     cause: Option<String>,
     limit: Option<usize>,
@@ -40,22 +52,23 @@ pub(super) struct QueueQuery {
 
 impl QueueQuery {
     fn parsed(&self) -> Result<Query, Problem> {
-        let status = self.status.as_deref().map(str::parse::<Status>).transpose().map_err(usage)?;
-        let created_before = self.older_than_seconds.map(before_now).transpose()?;
+        let statuses = self.status.as_deref().map(StatusGroup::statuses).transpose().map_err(usage)?;
+        let old = self.older_than_seconds.map(before_now).transpose()?;
         Ok(Query {
             direction: self.direction,
-            statuses: status.into_iter().collect(),
+            statuses: statuses.unwrap_or_default(),
             participant: optional_id(self.participant.as_deref())?,
             partner: optional_id(self.partner.as_deref())?,
             envelope_id: optional_id(self.envelope_id.as_deref())?,
             as4_message_id: optional_id(self.as4_message_id.as_deref())?,
-            created_before,
+            named: self.id.clone(),
+            created_before: old.into_iter().chain(self.before).min(),
             cause: self.cause.clone(),
-            created_since: None,
+            created_since: self.since,
             conversation_id: None,
-            held: false,
+            held: self.held,
             after: optional_id(self.after.as_deref())?,
-            limit: bounded(self.limit, LIST_MESSAGES_MAX),
+            limit: bounded(self.limit, LIST_MESSAGES_MAX)?,
         })
     }
 }
@@ -175,7 +188,7 @@ pub(super) async fn all_partners(
     Strict(query): Strict<PartnersQuery>,
 ) -> Result<Response, ProblemAnswer> {
     let after: Option<PartyId> = optional_id(query.after.as_deref())?;
-    let limit = bounded(query.limit, LIST_PARTNERS_MAX);
+    let limit = bounded(query.limit, LIST_PARTNERS_MAX)?;
     let mut partners = state.access_point.partners();
     partners.retain(|partner| partner.partner.is_none() || partner.partner > after);
     partners.sort_by_cached_key(|partner| (partner.partner.is_none(), partner.partner.clone()));
@@ -285,7 +298,7 @@ pub(super) async fn events(
         actor: query.actor,
         message: optional_id(query.message.as_deref())?,
         after: optional_id(query.after.as_deref())?,
-        limit: bounded(query.limit, LIST_EVENTS_MAX),
+        limit: bounded(query.limit, LIST_EVENTS_MAX)?,
     });
     Ok(Json(page.await?).into_response())
 }
@@ -302,7 +315,7 @@ pub(super) async fn refusals(
     State(state): State<ApiState>,
     Strict(query): Strict<RefusalsQuery>,
 ) -> Result<Response, ProblemAnswer> {
-    let limit = bounded(query.limit, LIST_EVENTS_MAX);
+    let limit = bounded(query.limit, LIST_EVENTS_MAX)?;
     let refusals = state.access_point.refusals(limit).await?;
     Ok(Json(serde_json::json!({ "refusals": refusals })).into_response())
 }

@@ -387,6 +387,7 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
             "store" | "disk" => Kind::Disk,
             "space" => Kind::Space,
             "discovery" => Kind::DiscoveryDown,
+            "delivery" => Kind::QueueAge,
             // All certificates are looked at, with their ends.
             "certificate" => return None,
             _ => Kind::Process,

@@ -103,6 +103,7 @@ impl Watch {
             self.certificate(now),
             self.worker(),
             self.discovery(),
+            self.delivery(),
             self.clock(now),
         ]
     }
@@ -195,6 +196,22 @@ impl Watch {
                 "discovery",
                 format!("since {}: {why}", time::millis(since)),
                 "messages wait and are tried again; see whether this machine reaches DNS and SMP",
+            ),
+        }
+    }
+
+    fn delivery(&self) -> Check {
+        match self.router.delayed() {
+            None => Check::ok("delivery", "what has come in is opened as it comes"),
+            Some(delayed) => Check::degraded(
+                "delivery",
+                format!(
+                    "{} received messages cannot be opened yet, the oldest of {}: {}",
+                    delayed.messages,
+                    time::millis(delayed.oldest),
+                    delayed.why
+                ),
+                "`sluss queue list --status RECEIVED` shows which, `sluss queue show` why; they are tried again by themselves",
             ),
         }
     }

@@ -313,34 +313,6 @@ fn in_window(timestamp: Timestamp, at: Timestamp, (ahead, behind): (Duration, Du
     ))
 }
 
-/// Checks that the parts that the header names, those that are signed and those that are encrypted are the same.
-fn covered(message: &UserMessage, proof: &Proof, encryption: &Encryption, allowed: &Allowed) -> Result<(), Refusal> {
-    let named: Vec<String> = message.parts.iter().map(|p| mime::content_id(&p.href)).collect();
-    for (n, id) in named.iter().enumerate() {
-        if named[..n].contains(id) {
-            return Err(Refusal::Inconsistent(Finding::new(format!("two PartInfo for {id}"), "one for each part")));
-        }
-        if proof.part(id).is_none() && !allowed.contains(&Allow::Unsigned) {
-            return Err(Refusal::Policy(
-                Finding::new(format!("the part {id} unsigned"), "every part signed").rule("AS4-2.10.p1"),
-            ));
-        }
-        if !encryption.parts.iter().any(|p| p.content_id == *id) && !allowed.contains(&Allow::Unencrypted) {
-            return Err(Refusal::Policy(
-                Finding::new(format!("the part {id} unencrypted"), "every part encrypted").rule("AS4-2.10.p1"),
-            ));
-        }
-    }
-    let others = proof.parts().chain(encryption.parts.iter().map(|p| p.content_id.clone()));
-    match others.into_iter().find(|id| !named.contains(id)) {
-        Some(id) => Err(Refusal::Payload(Finding::new(
-            format!("a protected part {id} that the header does not name"),
-            "a PartInfo for each part",
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// A user message that an access point of the federation has signed. Whether it is the one that the header names, and whether
 /// everything is covered, is not known yet.
 #[derive(Debug)]
@@ -353,6 +325,16 @@ pub struct Authenticated<R> {
 }
 
 impl<R: Read> Authenticated<R> {
+    /// Who signed it; none only where [`Allow::Unsigned`] let it pass.
+    pub fn signer(&self) -> Option<&Trusted> {
+        self.proof.signer.as_ref()
+    }
+
+    /// The signature's octets; empty where there is none.
+    pub fn signature_value(&self) -> &[u8] {
+        &self.proof.value
+    }
+
     /// Checks that the signer is the sender, and that everything in the message is signed and encrypted. What the parts need is
     /// taken out of the envelope, which is given up.
     ///
@@ -374,7 +356,7 @@ impl<R: Read> Authenticated<R> {
         if !allowed.contains(&Allow::Expired) {
             in_window(message.timestamp, at, window)?;
         }
-        covered(&message, &proof, &encryption, &allowed)?;
+        verify::covered(&message, &proof, &encryption, &allowed)?;
         let elements = proof.elements(&envelope)?;
         let key_reference = envelope.signer_reference.as_ref().map(KeyReference::name);
         let (message, soap) = (*message, envelope.soap);

@@ -3,9 +3,9 @@
 use super::cause::RefusalCause;
 use super::envelope::Envelope;
 use super::error::{Finding, Refusal};
-use super::header::time;
+use super::header::{UserMessage, time};
 use super::mime;
-use super::security;
+use super::security::{self, Encryption};
 use super::sign;
 use crate::crypto::{self, Digest};
 use crate::model::{SignedReference, Timestamp};
@@ -301,3 +301,36 @@ const TIMESTAMP_SKEW: Duration = Duration::from_secs(60);
 
 /// How long wsu:Timestamp without Expires holds (WSS4J's default).
 const TIMESTAMP_LIFE: Duration = Duration::from_secs(300);
+
+/// Checks that the parts that the header names, those that are signed and those that are encrypted are the same.
+pub(super) fn covered(
+    message: &UserMessage,
+    proof: &Proof,
+    encryption: &Encryption,
+    allowed: &Allowed,
+) -> Result<(), Refusal> {
+    let named: Vec<String> = message.parts.iter().map(|p| mime::content_id(&p.href)).collect();
+    for (n, id) in named.iter().enumerate() {
+        if named[..n].contains(id) {
+            return Err(Refusal::Inconsistent(Finding::new(format!("two PartInfo for {id}"), "one for each part")));
+        }
+        if proof.part(id).is_none() && !allowed.contains(&Allow::Unsigned) {
+            return Err(Refusal::Policy(
+                Finding::new(format!("the part {id} unsigned"), "every part signed").rule("AS4-2.10.p1"),
+            ));
+        }
+        if !encryption.parts.iter().any(|p| p.content_id == *id) && !allowed.contains(&Allow::Unencrypted) {
+            return Err(Refusal::Policy(
+                Finding::new(format!("the part {id} unencrypted"), "every part encrypted").rule("AS4-2.10.p1"),
+            ));
+        }
+    }
+    let others = proof.parts().chain(encryption.parts.iter().map(|p| p.content_id.clone()));
+    match others.into_iter().find(|id| !named.contains(id)) {
+        Some(id) => Err(Refusal::Payload(Finding::new(
+            format!("a protected part {id} that the header does not name"),
+            "a PartInfo for each part",
+        ))),
+        None => Ok(()),
+    }
+}

@@ -192,7 +192,15 @@ impl PasswordSource {
 }
 
 /// Runs a command on accounts.
-pub(super) async fn accounts(command: AccountsCommand, config: &Config, out: &mut Output) -> Result<u8, Problem> {
+pub(super) async fn accounts(
+    command: AccountsCommand,
+    config: &Config,
+    token_file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8, Problem> {
+    if !matches!(command, AccountsCommand::Link { .. }) {
+        without_token(token_file)?;
+    }
     let (file, now) = (book_file(&config.data_dir), SystemClock.now());
     let change = |name: &str, why: &Why, change: &dyn Fn(&mut Book, &Name) -> Result<(), Problem>| {
         let name = name.parse()?;
@@ -202,7 +210,7 @@ pub(super) async fn accounts(command: AccountsCommand, config: &Config, out: &mu
         AccountsCommand::List => return list(&file, out),
         AccountsCommand::Link { name } => {
             let name = name.map(|name| name.parse::<Name>()).transpose()?;
-            let remote = Remote::new(&online::address(config, None)?, Vec::new())?;
+            let remote = Remote::new(&online::address(config, token_file)?, Vec::new())?;
             return link::link(&remote, name.as_ref().map(Name::as_str), out).await;
         }
         AccountsCommand::Add { name, rights, password, why } => {
@@ -235,7 +243,13 @@ pub(super) async fn accounts(command: AccountsCommand, config: &Config, out: &mu
 }
 
 /// Runs a command on tokens.
-pub(super) fn tokens(command: TokensCommand, config: &Config, out: &mut Output) -> Result<u8, Problem> {
+pub(super) fn tokens(
+    command: TokensCommand,
+    config: &Config,
+    token_file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8, Problem> {
+    without_token(token_file)?;
     let (file, now) = (book_file(&config.data_dir), SystemClock.now());
     match command {
         TokensCommand::List => {
@@ -274,6 +288,15 @@ pub(super) fn tokens(command: TokensCommand, config: &Config, out: &mut Output) 
             Ok(0)
         }
     }
+}
+
+/// Whoever may write the file in the data folder needs no token, and nobody else may by one.
+fn without_token(token_file: Option<&Path>) -> Result<(), Problem> {
+    let said = |file: &Path| {
+        let file = file.display();
+        format!("found --token-file {file}, expected none: this reads and writes the data folder, and asks no daemon")
+    };
+    token_file.map_or(Ok(()), |file| Err(usage(&said(file))))
 }
 
 fn list(file: &Path, out: &mut Output) -> Result<u8, Problem> {

@@ -74,8 +74,8 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "ID")]
     message: Option<String>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
 }
 
 pub(super) async fn run(
@@ -134,6 +134,7 @@ pub(super) async fn run(
 impl From<AuditArgs> for AuditOptions {
     fn from(args: AuditArgs) -> Self {
         let AuditArgs { since, until, partner, participant, stage, actor, message, limit } = args;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self { since, until, partner, participant, stage, actor, message, limit }
     }
 }

@@ -181,6 +181,9 @@ pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column o
 pub(super) const QUEUE_RELEASE: &str = "Example, with an id from the first column of `sluss queue list`:
   sluss queue release 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --reason 'the partner has moved' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+All that are held:
+  sluss queue release --held --reason 'the partner has moved' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const ACCOUNTS_ADD: &str = "Examples, with a password in a file that its owner alone reads:

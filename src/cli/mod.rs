@@ -105,11 +105,12 @@ fn run(cli: Cli, out: &mut Output) -> Ended {
         Command::Audit { command } => waits(audit::run(command, cli.config, cli.token_file.as_deref(), out)),
         Command::Accounts { command } => {
             let config = Config::load(&config_path(cli.config))?;
-            waits(async { accounts::accounts(command, &config, out).await.map_err(one) })
+            let token_file = cli.token_file.as_deref();
+            waits(async { accounts::accounts(command, &config, token_file, out).await.map_err(one) })
         }
         Command::Tokens { command } => {
             let config = Config::load(&config_path(cli.config))?;
-            accounts::tokens(command, &config, out).map_err(one)
+            accounts::tokens(command, &config, cli.token_file.as_deref(), out).map_err(one)
         }
         Command::Online(command) => {
             let config = Config::load(&config_path(cli.config))?;

@@ -12,7 +12,7 @@ use super::usage;
 use crate::app;
 use crate::config::Config;
 use crate::limits::{BULK_MESSAGES_MAX, ORDER_MESSAGES_MAX};
-use crate::model::{Fault, MessageId, Priority, Problem};
+use crate::model::{Fault, MessageId, Priority, Problem, Timestamp};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
@@ -169,9 +169,6 @@ pub(super) enum QueueCommand {
         after_help = "Example:\n  sluss queue list --config testbed/access-points/AP0001-TESTBED/sluss.toml --direction out --limit 20"
     )]
     List {
-        /// Which way.
-        #[arg(long, value_parser = ["out", "in"])]
-        direction: Option<String>,
         #[command(flatten)]
         conditions: Conditions,
         /// Only so many, the newest. Default: all.
@@ -221,7 +218,10 @@ pub(super) enum PartnersCommand {
 /// Which messages; all that are given hold.
 #[derive(Args, Debug)]
 pub(super) struct Conditions {
-    /// In this status.
+    /// Which way.
+    #[arg(long, value_parser = ["out", "in"])]
+    direction: Option<String>,
+    /// In this status, or in those of a group: under-way, retrying, awaiting, waiting-in, attention, to-send.
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
     /// Of this participant.
@@ -230,6 +230,18 @@ pub(super) struct Conditions {
     /// With this access point.
     #[arg(long, value_name = "AP-ID")]
     partner: Option<String>,
+    /// With this id: ours, the envelope's, the AS4 message's, that of a conversation.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Only those that operators keep back.
+    #[arg(long)]
+    held: bool,
+    /// Created then or later, as 2026-11-23T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Created before.
+    #[arg(long, value_name = "TIME")]
+    before: Option<Timestamp>,
     /// At least so old, as 1h.
     #[arg(long, value_name = "AGE")]
     older_than: Option<String>,
@@ -239,13 +251,15 @@ pub(super) struct Conditions {
 }
 
 /// The words of [`Conditions`].
-const CONDITIONS: [&str; 5] = ["status", "participant", "partner", "older_than", "cause"];
+const CONDITIONS: [&str; 10] =
+    ["direction", "status", "participant", "partner", "id", "held", "since", "before", "older_than", "cause"];
 
 impl Conditions {
-    fn read(self, direction: Option<String>) -> Result<QueueOptions, Problem> {
+    fn read(self) -> Result<QueueOptions, Problem> {
         let older_than = self.older_than.as_deref().map(duration).transpose()?;
-        let Self { status, participant, partner, cause, .. } = self;
-        Ok(QueueOptions { direction, status, participant, partner, older_than, cause, ..QueueOptions::default() })
+        let Self { direction, status, participant, partner, id, held, since, before, older_than: _, cause } = self;
+        let all = QueueOptions::default();
+        Ok(QueueOptions { direction, status, participant, partner, id, held, since, before, older_than, cause, ..all })
     }
 }
 
@@ -323,10 +337,10 @@ pub(super) async fn run(
         Command::Ping { participant, document_type, reason } => {
             ping(&remote, &participant, (document_type, reason), out).await
         }
-        Command::Queue { command: QueueCommand::List { direction, conditions, limit, after } } => {
+        Command::Queue { command: QueueCommand::List { conditions, limit, after } } => {
             let after = after.as_deref().map(message_id).transpose()?;
             let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let options = QueueOptions { after, limit, ..conditions.read(direction)? };
+            let options = QueueOptions { after, limit, ..conditions.read()? };
             queue::list(&remote, &options, out).await
         }
         Command::Queue { command: QueueCommand::Retry(args) } => act(&remote, "retry", args, out).await,
@@ -344,7 +358,7 @@ pub(super) async fn run(
 
 async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
     let ids = if args.ids.is_empty() {
-        queue::ids(remote, &args.conditions.read(None)?, args.limit).await?
+        queue::ids(remote, &args.conditions.read()?, args.limit).await?
     } else {
         args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?
     };

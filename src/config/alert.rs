@@ -128,6 +128,14 @@ impl Alert {
 
 impl AlertMail {
     fn check(&self, key: &str, found: &mut Vec<Problem>) {
+        if let Some((host, port)) = self.server.rsplit_once(':').filter(|(host, port)| {
+            let is_port = !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+            is_port && (!host.contains(':') || host.ends_with(']'))
+        }) {
+            let remedy = format!("write server = \"{host}\" and port = {port}");
+            found.push(mistake(&format!("{key}.server"), &self.server, &remedy));
+            return;
+        }
         let here = is_here(&self.server);
         if self.tls == MailTls::None && !here {
             found.push(mistake(
@@ -186,4 +194,27 @@ pub fn is_here(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AlertMail;
+
+    #[test]
+    fn a_port_in_the_name_of_a_mail_server_is_shown_its_place() {
+        let found = |server: &str| {
+            let text = format!("server = \"{server}\"\ntls = \"none\"\nfrom = \"a@b.se\"\nto = [\"c@d.se\"]");
+            let mut found = Vec::new();
+            toml::from_str::<AlertMail>(&text).unwrap().check("alert[0].mail", &mut found);
+            found.into_iter().map(|problem| problem.detail).collect::<String>()
+        };
+        for server in ["127.0.0.1", "::1", "localhost"] {
+            assert_eq!(found(server), "");
+        }
+        for (server, host) in
+            [("127.0.0.1:25", "127.0.0.1"), ("smtp.kommun.se:25", "smtp.kommun.se"), ("[::1]:25", "[::1]")]
+        {
+            assert!(found(server).contains(&format!("write server = \"{host}\" and port = 25")), "{}", found(server));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::ConsoleState;
 use super::frame::{Failure, Visit, Who};
 use super::text::Lang;
-use crate::accounts::{Door, NOBODY, Need, Permission, Session, permission};
+use crate::accounts::{By, Door, NOBODY, Need, Permission, Session, permission};
 use crate::net::server::PeerAddress;
 use axum::extract::{MatchedPath, Query, Request, State};
 use axum::middleware::Next;
@@ -25,6 +25,9 @@ const PROTECTION: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
+
+/// The header of what a page asks by itself.
+const FOLLOWS: HeaderName = HeaderName::from_static("sluss-follows");
 
 /// For a year the browser asks by TLS only, once it was answered by TLS.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -84,13 +87,19 @@ pub(super) fn set(answer: &mut Response, cookie: &str) {
 /// Whose request it is, as far as its cookies say.
 fn who(state: &ConsoleState, cookies: &Cookies, request: &Request) -> Who {
     let address = request.extensions().get::<PeerAddress>().map_or(NOBODY, |peer| peer.0.ip());
-    let session = cookies.session.as_deref().and_then(|id| state.access.session(id, state.clock.now()));
+    let session = cookies.session.as_deref().and_then(|id| state.access.session(id, by(request), state.clock.now()));
     let csrf = match &session {
         Some(session) => Some(session.csrf().to_owned()),
         // Strangers have one form, to log in; its secret belongs to their browser.
         None => cookies.stranger.as_deref().map(|stranger| state.access.form_of_stranger(stranger)),
     };
     Who { session, csrf, address }
+}
+
+/// Who asks: what a page asks by itself keeps nobody logged in.
+fn by(request: &Request) -> By {
+    let follows = request.uri().path() == "/live" || request.headers().contains_key(FOLLOWS);
+    if follows { By::Page } else { By::Person }
 }
 
 /// Holds a request against the table of permissions.
@@ -254,6 +263,17 @@ mod tests {
 
     fn cookies(tls: bool, headers: &HeaderMap) -> Cookies {
         Cookies::read(tls, "ab".into(), headers)
+    }
+
+    #[test]
+    fn what_the_script_asks_by_itself_is_told_from_what_a_person_does() {
+        let asked = |uri: &str, name: &str| {
+            by(&http::Request::get(uri).header(name, "1").body(axum::body::Body::empty()).unwrap())
+        };
+        assert_eq!(asked("/queue?page=2", "accept"), By::Person);
+        assert_eq!(asked("/live", "accept"), By::Page);
+        assert_eq!(asked("/queue", FOLLOWS.as_str()), By::Page);
+        assert!(include_str!("live.js").to_lowercase().contains(FOLLOWS.as_str()), "the script says so");
     }
 
     #[test]

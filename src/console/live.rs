@@ -1,7 +1,10 @@
 //! Server-sent events: tells pages that something changed, so that they take their figures anew. Nothing else is sent.
 
 use super::ConsoleState;
-use crate::limits::{LIVE_CLIENTS_MAX, LIVE_LIFE_MAX, LIVE_LOOK_EVERY};
+use super::frame::Visit;
+use crate::limits::{
+    LIVE_CLIENTS_MAX, LIVE_CLIENTS_OF_ONE_MAX, LIVE_CLIENTS_OF_SESSION_MAX, LIVE_LIFE_MAX, LIVE_LOOK_EVERY,
+};
 use crate::net::Ending;
 use axum::extract::{Extension, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -9,17 +12,49 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::{StatusCode, header};
 use std::convert::Infallible;
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
-/// Places for those who follow.
-#[derive(Clone)]
-pub(super) struct Places(Arc<Semaphore>);
+/// Places for those who follow: of all, of one account and of one session.
+#[derive(Clone, Default)]
+pub(super) struct Places(Arc<Mutex<Vec<Following>>>);
 
-impl Default for Places {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LIVE_CLIENTS_MAX)))
+/// Whose a place is.
+#[derive(Clone, Eq, PartialEq)]
+struct Following {
+    account: String,
+    /// What only its session has.
+    session: String,
+}
+
+/// A place, until it is dropped.
+struct Place {
+    places: Places,
+    of: Following,
+}
+
+impl Places {
+    /// A place; none where there is none for everybody, this account or this session.
+    fn take(&self, account: &str, session: &str) -> Option<Place> {
+        let of = Following { account: account.to_owned(), session: session.to_owned() };
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_account = taken.iter().filter(|other| other.account == of.account).count();
+        let of_session = taken.iter().filter(|other| **other == of).count();
+        let is_free = taken.len() < LIVE_CLIENTS_MAX
+            && of_account < LIVE_CLIENTS_OF_ONE_MAX
+            && of_session < LIVE_CLIENTS_OF_SESSION_MAX;
+        is_free.then(|| {
+            taken.push(of.clone());
+            Place { places: self.clone(), of }
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.iter().position(|other| *other == self.of);
+        own.map(|own| taken.swap_remove(own));
     }
 }
 
@@ -28,7 +63,7 @@ struct Follower {
     ending: Ending,
     seen: Option<u64>,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// `GET /live`: an event `changed` whenever the journal has grown. Ends with the process, and now and then by itself, so that
@@ -37,8 +72,9 @@ pub(super) async fn live(
     State(state): State<ConsoleState>,
     Extension(places): Extension<Places>,
     Extension(ending): Extension<Ending>,
+    Extension(visit): Extension<Visit>,
 ) -> Response {
-    let Ok(place) = places.0.try_acquire_owned() else {
+    let Some(place) = visit.session().and_then(|session| places.take(session.actor.name(), session.csrf())) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")]).into_response();
     };
     let follower = Follower { state, ending, seen: None, until: Instant::now() + LIVE_LIFE_MAX, _place: place };
@@ -74,4 +110,27 @@ impl Follower {
 pub(super) async fn script() -> ([(header::HeaderName, &'static str); 2], &'static str) {
     let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
     (headers, include_str!("live.js"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_session_or_account_does_not_take_the_places_of_others() {
+        let places = Places::default();
+        let all = |account: &str, session: &str| -> Vec<Place> {
+            std::iter::from_fn(|| places.take(account, session)).collect()
+        };
+        let first = all("kim", "one");
+        assert_eq!(first.len(), LIVE_CLIENTS_OF_SESSION_MAX);
+        let more: Vec<Place> = (0..9).flat_map(|n| all("kim", &format!("more-{n}"))).collect();
+        assert_eq!(first.len() + more.len(), LIVE_CLIENTS_OF_ONE_MAX);
+        assert!(places.take("eva", "two").is_some(), "others have theirs");
+        drop(first);
+        assert_eq!(all("kim", "one").len(), LIVE_CLIENTS_OF_SESSION_MAX, "who leaves makes room");
+        let others: Vec<Place> = (0..99).flat_map(|n| all(&format!("account-{n}"), "x")).collect();
+        assert_eq!(more.len() + others.len(), LIVE_CLIENTS_MAX);
+        assert!(places.take("eva", "two").is_none());
+    }
 }

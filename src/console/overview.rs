@@ -202,7 +202,7 @@ mod tests {
     fn each_figure_leads_to_exactly_the_messages_that_it_counts() {
         let now = "2026-11-23T22:00:00Z".parse().unwrap();
         for (figure, group) in
-            figures(&Counts::default(), &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv)).iter().zip(&GROUPS)
+            figures(&Counts::default(), &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv)).iter().zip(GROUPS)
         {
             let status = figure.href.strip_prefix("/queue?status=").unwrap().to_owned();
             let query = Filter { status, ..Filter::default() }.parsed(now).unwrap();

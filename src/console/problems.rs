@@ -85,7 +85,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 76] = [
+const KINDS: [(&str, &str, &str); 78] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -264,7 +264,7 @@ const KINDS: [(&str, &str, &str); 76] = [
     (
         "store-damaged",
         "Det som är sparat är skadat",
-        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var.",
+        "Den driftansvariga behöver se på datamappen. Den tekniska detaljen säger var. Det som är återställt kan prövas igen.",
     ),
     ("crowded", "För mycket pågår samtidigt", "Försök igen om en stund."),
     ("internal", "Arbetet avbröts", "Försök igen, och rapportera det om det kommer tillbaka."),
@@ -272,6 +272,12 @@ const KINDS: [(&str, &str, &str); 76] = [
     ("busy", "Ett försök pågår", "Inget ändrades. Försök igen om en stund."),
     ("cancelled", "Driften avbröt meddelandet", "Det skickas inte. Vid behov kan det skickas om."),
     ("breaker-closed", "Motpartens brytare är inte öppen", "Inget att göra: det som väntar skickas när det är dags."),
+    ("note", "En anteckning går inte att läsa", "En annan version av programmet skrev den. Driften behöver se på det."),
+    (
+        "partner-not-found",
+        "Motparten finns inte",
+        "Inget har skickats till den. Sidan Motparter visar dem som är kända.",
+    ),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
     ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),
@@ -326,6 +332,9 @@ mod tests {
         let unknown: Vec<&String> =
             kinds.iter().filter(|kind| !KINDS.iter().any(|(known, ..)| known == kind)).collect();
         assert!(unknown.is_empty(), "no Swedish for {unknown:?}");
+        let own = |kind: &&&str| !KINDS.iter().any(|(known, ..)| known == *kind);
+        let unknown: Vec<&&str> = crate::metrics::GIVEN_UP.iter().filter(own).collect();
+        assert!(unknown.is_empty(), "no Swedish for the metrics' {unknown:?}");
     }
 
     #[test]

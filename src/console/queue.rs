@@ -5,7 +5,7 @@ use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
 use crate::accounts::Permission;
-use crate::model::{Direction, Message, MessageId, Page, Problem, Query, Status, Timestamp};
+use crate::model::{Direction, MessageId, Page, Query, Status, StatusGroup, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,40 +15,34 @@ use std::time::Duration;
 /// Messages on one page of the queue.
 pub(super) const PAGE_ROWS: usize = 50;
 
-/// Statuses that belong together: a figure of the overview, and a choice of the queue's filter.
+/// A [`StatusGroup`] as a figure of the overview, and a choice of the queue's filter.
 pub(super) struct Group {
     pub(super) word: &'static str,
     pub(super) tone: &'static str,
     pub(super) statuses: &'static [Status],
 }
 
-pub(super) const GROUPS: [Group; 5] = [
-    Group { word: "under-way", tone: "busy", statuses: &[Status::Submitted, Status::SendEnqueued] },
-    Group { word: "retrying", tone: "late", statuses: &[Status::ScheduledForResend, Status::WaitingForRetry] },
-    Group { word: "awaiting", tone: "busy", statuses: &[Status::WaitingForReceipt] },
-    Group { word: "waiting-in", tone: "busy", statuses: &[Status::Received, Status::Retrieved] },
-    // Refused envelopes among them: they have to be reported (APOP-4.1.1.a).
-    Group {
-        word: "attention",
-        tone: "bad",
-        statuses: &[
-            Status::Rejected,
-            Status::MessageExchangeError,
-            Status::SendFailure,
-            Status::Error,
-            Status::Deleted,
-        ],
-    },
-];
-
-/// What still has to leave: what depths by partner and participant count outwards.
-const TO_SEND: Group = Group {
-    word: "to-send",
-    tone: "busy",
-    statuses: &[Status::Submitted, Status::SendEnqueued, Status::ScheduledForResend, Status::WaitingForRetry],
+/// The figures of the overview, and what still has to leave.
+const ALL: [Group; 6] = {
+    let [under_way, retrying, awaiting, waiting_in, attention, to_send] = StatusGroup::ALL;
+    [
+        Group::of(under_way, "busy"),
+        Group::of(retrying, "late"),
+        Group::of(awaiting, "busy"),
+        Group::of(waiting_in, "busy"),
+        Group::of(attention, "bad"),
+        Group::of(to_send, "busy"),
+    ]
 };
 
+/// The figures of the overview.
+pub(super) const GROUPS: &[Group] = ALL.split_at(5).0;
+
 impl Group {
+    const fn of(group: StatusGroup, tone: &'static str) -> Self {
+        Self { word: group.word, tone, statuses: group.statuses }
+    }
+
     /// What it is called.
     pub(super) fn label(&self, t: &'static Texts) -> &'static str {
         match self.word {
@@ -107,44 +101,21 @@ pub(super) async fn queue(
 ) -> Response {
     let listed = match filter.parsed(visit.now) {
         Err(fault) => Ok((Page::default(), Some(fault))),
-        Ok(query) if !filter.id.trim().is_empty() => {
-            let found = named(&state, filter.id.trim(), query).await;
-            if let Ok([only]) = found.as_deref() {
-                return Redirect::to(&format!("/messages/{}", only.id)).into_response();
-            }
-            found.map(|messages| (Page { messages, next: None }, None))
-        }
         Ok(query) => state.access_point.page(query).await.map(|page| (page, None)),
     };
+    if let (Ok((Page { messages, next: None }, _)), false) = (&listed, filter.id.trim().is_empty())
+        && let ([only], true) = (messages.as_slice(), filter.after.is_empty())
+    {
+        return Redirect::to(&format!("/messages/{}", only.id)).into_response();
+    }
     let raw = raw.unwrap_or_default();
     let page_of = |(found, fault): (Page, _)| page(&render_queue(filter.clone(), &raw, &found, fault, &visit));
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
 }
 
-/// The messages that any id names, with the other conditions: our id, the envelope's, the AS4 message's, a conversation's.
-async fn named(state: &ConsoleState, id: &str, query: Query) -> Result<Vec<Message>, Problem> {
-    let mut found = Vec::new();
-    if let Ok(ours) = id.parse::<MessageId>()
-        && let Ok(message) = state.access_point.message(ours).await
-    {
-        found.push(message);
-    }
-    let by_envelope = Query { envelope_id: id.parse().ok(), ..query.clone() };
-    let by_message = Query { as4_message_id: id.parse().ok(), ..query.clone() };
-    let by_conversation = Query { conversation_id: Some(id.to_owned()), ..query };
-    for query in [by_envelope, by_message, by_conversation] {
-        if query.envelope_id.is_some() || query.as4_message_id.is_some() || query.conversation_id.is_some() {
-            found.extend(state.access_point.page(query).await?.messages);
-        }
-    }
-    found.sort_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
-    found.dedup_by_key(|message| message.id);
-    Ok(found)
-}
-
 pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Option<String>, visit: &Visit) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
-    let groups = GROUPS.iter().chain([&TO_SEND]).map(|group| StatusOption {
+    let groups = ALL.iter().map(|group| StatusOption {
         word: group.word,
         label: group.label(visit.text()).to_owned(),
         chosen: filter.status == group.word,
@@ -185,13 +156,7 @@ impl Filter {
             other => return Err(format!("direction {other:?}")),
         };
         let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
-        let statuses = match given(&self.status) {
-            None => Vec::new(),
-            Some(word) => match GROUPS.iter().chain([&TO_SEND]).find(|group| group.word == word) {
-                Some(group) => group.statuses.to_vec(),
-                None => vec![word.parse::<Status>()?],
-            },
-        };
+        let statuses = given(&self.status).map(StatusGroup::statuses).transpose()?.unwrap_or_default();
         Ok(Query {
             direction,
             statuses,
@@ -204,6 +169,7 @@ impl Filter {
                 .transpose()
                 .map_err(|e: crate::model::IdError| e.to_string())?,
             after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
+            named: given(&self.id).map(str::to_owned),
             cause: given(&self.cause).map(str::to_owned),
             held: !self.held.is_empty(),
             created_before: older,

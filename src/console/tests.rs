@@ -294,6 +294,29 @@ fn depths_lead_to_what_waits_there() {
     }
 }
 
+#[test]
+fn a_page_on_which_nothing_was_found_yet_does_not_say_that_there_is_nothing() {
+    let on = |next| Page { messages: Vec::new(), next };
+    for (next, said, unsaid) in [
+        (Some(id(7)), "None of the messages looked through matches", "No message matches the filter"),
+        (None, "No message matches the filter", "None of the messages looked through"),
+    ] {
+        let visit = visit(Lang::En);
+        let html = queue::render_queue(Filter::default(), "", &on(next), None, &visit).render().unwrap();
+        assert!(html.contains(said) && !html.contains(unsaid), "{html}");
+        assert_eq!(html.contains("Older messages"), next.is_some());
+        let found = Found { page: on(next), ..Found::default() };
+        let html = dead::render_dead(Filter::default(), "", &found, &visit).render().unwrap();
+        assert_eq!(html.contains("None of the messages looked through matches"), next.is_some(), "{html}");
+    }
+}
+
+#[test]
+fn what_an_id_finds_is_all_that_a_bulk_action_on_it_is_for() {
+    let filter = Filter { id: " 1@us ".into(), ..Filter::default() };
+    assert_eq!(filter.parsed(at(3)).unwrap().named.as_deref(), Some("1@us"));
+}
+
 fn dead_letters(visit: &Visit) -> DeadPage {
     let failed = |n, minutes, error: Problem| Message {
         error: Some(error),

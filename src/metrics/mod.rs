@@ -6,11 +6,13 @@
 mod declared;
 mod process;
 mod readings;
+mod start;
 mod stretches;
 
 pub use declared::{ALL, Declared, Kind, reference};
 pub use process::{processor_time, thread_time};
 pub use readings::{Journal, PartnerReading, Readings, Room};
+pub use start::{DISCARDED, GIVEN_UP};
 
 use crate::limits::{METRIC_CAUSES_MAX, METRIC_PARTNERS_MAX};
 use crate::model::{Direction, Event, Problem, Stage};
@@ -35,8 +37,17 @@ pub const DASHBOARD: &str = include_str!("dashboard.json");
 pub const CONTENT_TYPE: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 /// What is counted while the process runs. Clones count into the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics(Arc<Live>);
+
+impl Default for Metrics {
+    /// Everything at zero, and shown so.
+    fn default() -> Self {
+        let live = Live::default();
+        start::expose(&live);
+        Self(Arc::new(live))
+    }
+}
 
 #[derive(Debug, Default)]
 struct Live {
@@ -74,6 +85,16 @@ pub enum Door {
     Message,
 }
 
+impl Door {
+    fn word(self) -> &'static str {
+        match self {
+            Self::As4 => "as4",
+            Self::Envelope => "envelope",
+            Self::Message => "message",
+        }
+    }
+}
+
 /// Why a request was answered with 503.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Away {
@@ -90,7 +111,8 @@ impl Metrics {
     pub fn event(&self, event: &Event) {
         let live = &self.0;
         let partner = || vec![("partner", live.partners.value(event.facts.get("partner").map_or("", String::as_str)))];
-        let cause = || vec![("cause", self.cause(event))];
+        let problem = event.problem.as_ref().map_or("none", Problem::cause);
+        let of = |table: &[&'static str]| vec![("cause", start::named(table, problem).to_owned())];
         let delivered = |result: &str| live.delivered.get_or_create(&vec![("result", result.to_owned())]).inc();
         // Each gives the value before, which nobody needs.
         match event.stage {
@@ -102,9 +124,9 @@ impl Metrics {
             Stage::Failed => delivered("rejected"),
             Stage::Taken => live.taken.inc(),
             Stage::Duplicate => live.duplicates.inc(),
-            Stage::GivenUp => live.given_up.get_or_create(&cause()).inc(),
-            Stage::Discarded => live.discarded.get_or_create(&cause()).inc(),
-            Stage::AttemptFailed => live.failures.get_or_create(&cause()).inc(),
+            Stage::GivenUp => live.given_up.get_or_create(&of(&GIVEN_UP)).inc(),
+            Stage::Discarded => live.discarded.get_or_create(&of(&DISCARDED)).inc(),
+            Stage::AttemptFailed => live.failures.get_or_create(&vec![("cause", live.causes.value(problem))]).inc(),
             _ => 0,
         };
     }
@@ -145,12 +167,7 @@ impl Metrics {
 
     /// Taking something new took so long, until it was durable.
     pub fn accept(&self, door: Door, took: Duration) {
-        let door = match door {
-            Door::As4 => "as4",
-            Door::Envelope => "envelope",
-            Door::Message => "message",
-        };
-        self.0.accept.get_or_create(&vec![("door", door.to_owned())]).observe(took);
+        self.0.accept.get_or_create(&vec![("door", door.word().to_owned())]).observe(took);
     }
 
     /// An AS4 exchange took so long.
@@ -167,11 +184,6 @@ impl Metrics {
     /// The level of open connections at a door.
     pub fn connections(&self, door: &'static str) -> Level {
         Level(self.0.connections.get_or_create_owned(&vec![("door", door.to_owned())]))
-    }
-
-    /// The kind of an event's problem, in one word of a bounded number.
-    fn cause(&self, event: &Event) -> String {
-        self.0.causes.value(event.problem.as_ref().map_or("none", Problem::cause))
     }
 }
 
@@ -243,7 +255,7 @@ impl<const MAX: usize> Bounded<MAX> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(value) {
             if known.len() >= MAX {
-                return "other".to_owned();
+                return start::OTHER.to_owned();
             }
             known.insert(value.to_owned());
         }
@@ -271,7 +283,8 @@ mod tests {
         let text = text(&metrics);
         assert!(text.contains("sluss_messages_sent_total{partner=\"AP0002-TESTBED\"} 1\n"), "{text}");
         assert!(text.contains("sluss_attempt_failures_total{cause=\"smp-unreachable\"} 1\n"), "{text}");
-        assert!(!text.contains("sluss_messages_received_total{"), "a test message is no message: {text}");
+        assert!(text.contains("sluss_messages_received_total{partner=\"other\"} 0\n"), "a test message is no message");
+        assert!(!text.contains("sluss_messages_received_total{partner=\"AP"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
 
@@ -285,7 +298,7 @@ mod tests {
         }
         let text = text(&metrics);
         let series = text.lines().filter(|line| line.starts_with("sluss_messages_sent_total{")).count();
-        assert_eq!(series, METRIC_PARTNERS_MAX + 1);
+        assert_eq!(series, METRIC_PARTNERS_MAX + 1, "with `other`");
         assert!(text.contains("sluss_messages_sent_total{partner=\"other\"} 50\n"));
     }
 
@@ -347,6 +360,52 @@ mod tests {
             certificates: vec![end],
             ..Readings::default()
         })
+    }
+
+    #[test]
+    fn every_counter_is_shown_before_its_first_event_and_so_is_every_cause() {
+        let text = text(&Metrics::default());
+        let values = |name: &str| -> Vec<&str> {
+            let own = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+            text.lines().filter(own).filter_map(|line| line.rsplit(' ').next()).collect()
+        };
+        for metric in ALL.iter().filter(|metric| metric.name.starts_with("sluss_")) {
+            let name = match metric.kind {
+                Kind::Counter => metric.name.to_owned(),
+                Kind::Histogram if metric.name != "sluss_runtime_stretch_seconds" => format!("{}_count", metric.name),
+                _ => continue,
+            };
+            let values = values(&name);
+            assert!(!values.is_empty() && values.iter().all(|value| *value == "0"), "{name}: {values:?}");
+        }
+        for cause in GIVEN_UP {
+            assert!(text.contains(&format!("sluss_messages_given_up_total{{cause=\"{cause}\"}} 0\n")), "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_cause_without_a_name_is_counted_as_other_and_not_under_a_new_one() {
+        let (metrics, now) = (Metrics::default(), SystemClock.now());
+        let problem = Problem::new(Fault::Refused, "never-heard-of", "x", "y");
+        metrics.event(&Event::new(now, Some(MessageId::now()), Stage::GivenUp, "x").problem(problem));
+        assert!(text(&metrics).contains("sluss_messages_given_up_total{cause=\"other\"} 1\n"));
+    }
+
+    #[test]
+    fn the_tests_of_the_rules_begin_with_what_is_shown_at_a_start() {
+        let text = text(&Metrics::default());
+        let mut held = 0;
+        for line in include_str!("rules.test.yml").lines() {
+            let Some(series) = line.trim().strip_prefix("- series: '").and_then(|rest| rest.strip_suffix("'")) else {
+                continue;
+            };
+            let name = series.split('{').next().unwrap_or_default();
+            if name.ends_with("_total") || name.ends_with("_count") {
+                assert!(text.contains(&format!("{series} 0\n")), "{series} is not shown at a start");
+                held += 1;
+            }
+        }
+        assert!(held > 3, "{held}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum Stage {
     Receipted,
     /// C2: an attempt failed.
     AttemptFailed,
-    /// C2: given up.
+    /// C2: given up. C3: given up, because our disk no longer has the envelope.
     GivenUp,
     /// C3: an AS4 message was received, durably.
     Received,
@@ -43,7 +43,7 @@ pub enum Stage {
     Failed,
     /// C1: the message receipt came.
     Answered,
-    /// C2: an operator has it tried now.
+    /// C2, C3: an operator has it tried now.
     Retried,
     /// C2: an operator ended it.
     Cancelled,

@@ -325,6 +325,14 @@ impl Message {
         self.envelope.is_none() && self.envelope_bytes > 0
     }
 
+    /// Whether `id` is one of its ids: ours, the envelope's, the AS4 message's, a conversation's.
+    pub fn is_named(&self, id: &str) -> bool {
+        self.id.to_string().eq_ignore_ascii_case(id)
+            || self.envelope_id.folded() == id.to_lowercase()
+            || self.as4_message_id.as_ref().is_some_and(|as4| as4.as_str() == id)
+            || self.conversations().any(|conversation| conversation == id)
+    }
+
     /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();
@@ -403,8 +411,16 @@ impl Message {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
             (Outcome::Retry, _) if self.is_emptied() => Err(IllegalStep { status: self.status, outcome }),
+            (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
             _ => self.status.after(outcome),
         }
+    }
+
+    /// In: whether its envelope is kept, and nobody was told yet what became of it.
+    fn can_be_opened(&self) -> bool {
+        self.envelope.is_some() && self.message_receipt.is_none()
     }
 
     /// Writes one change.

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod id;
 pub mod lane;
 pub mod log;
+pub mod marks;
 pub mod message;
 pub mod priority;
 pub mod problem;
@@ -25,6 +26,7 @@ pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use lane::{Lane, Rank, Stream};
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
+pub use marks::Marks;
 pub use message::{
     As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
     SignedReference,
@@ -32,6 +34,6 @@ pub use message::{
 pub use priority::Priority;
 pub use problem::{Fault, Problem, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
-pub use status::{IllegalStep, Outcome, Status};
+pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use warrant::Warrant;

@@ -17,6 +17,8 @@ pub struct Query {
     pub envelope_id: Option<EnvelopeId>,
     /// AS4 message id.
     pub as4_message_id: Option<As4MessageId>,
+    /// By any id: ours, the envelope's, the AS4 message's, that of a conversation.
+    pub named: Option<String>,
     /// Conversation, of the AS4 message or of the message that was sealed in it.
     pub conversation_id: Option<String>,
     /// Whose last problem is of this kind ([`Problem::cause`](super::Problem::cause)).

@@ -41,7 +41,8 @@ pub enum Status {
     Retrieved,
     /// In, own: opened; the message receipt reached the sender's access point. The message is there to be read. Final.
     New,
-    /// In, own: could not be opened or was rejected; an operator has to look. Final.
+    /// In: could not be opened, or, own, was rejected; an operator has to look. Final, but for one that nobody was answered: it can
+    /// be tried again.
     Error,
 }
 
@@ -73,7 +74,7 @@ pub enum Outcome {
     Fail,
     /// In, own: its message receipt arrived.
     Answered,
-    /// Out: an operator has it tried now, also after it was given up.
+    /// An operator has it tried now, also after it was given up.
     Retry,
     /// Out: an operator ends it.
     Cancel,
@@ -132,6 +133,7 @@ impl Status {
             (Self::SendEnqueued | Self::WaitingForRetry, O::GiveUp) => Self::SendFailure,
             (Self::MessageExchangeError, O::Retry) => Self::ScheduledForResend,
             (Self::SendFailure, O::Retry) => Self::WaitingForRetry,
+            (Self::Error, O::Retry) => Self::Received,
             (Self::Submitted | Self::ScheduledForResend, O::Cancel) => Self::MessageExchangeError,
             (Self::SendEnqueued | Self::WaitingForRetry, O::Cancel) => Self::SendFailure,
             (
@@ -208,6 +210,54 @@ impl Status {
         Self::New,
         Self::Error,
     ];
+}
+
+/// Statuses that belong together, and the word by which lists take them.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusGroup {
+    /// Its word.
+    pub word: &'static str,
+    /// Which.
+    pub statuses: &'static [Status],
+}
+
+impl StatusGroup {
+    /// Every group.
+    pub const ALL: [Self; 6] = [
+        Self { word: "under-way", statuses: &[Status::Submitted, Status::SendEnqueued] },
+        Self { word: "retrying", statuses: &[Status::ScheduledForResend, Status::WaitingForRetry] },
+        Self { word: "awaiting", statuses: &[Status::WaitingForReceipt] },
+        Self { word: "waiting-in", statuses: &[Status::Received, Status::Retrieved] },
+        // Refused envelopes among them: they have to be reported (APOP-4.1.1.a).
+        Self {
+            word: "attention",
+            statuses: &[
+                Status::Rejected,
+                Status::MessageExchangeError,
+                Status::SendFailure,
+                Status::Error,
+                Status::Deleted,
+            ],
+        },
+        // What depths by partner and participant count outwards.
+        Self {
+            word: "to-send",
+            statuses: &[Status::Submitted, Status::SendEnqueued, Status::ScheduledForResend, Status::WaitingForRetry],
+        },
+    ];
+
+    /// The statuses that a word names: those of a group, or one.
+    ///
+    /// # Errors
+    ///
+    /// What words there are.
+    pub fn statuses(word: &str) -> Result<Vec<Status>, String> {
+        if let Some(group) = Self::ALL.iter().find(|group| group.word == word) {
+            return Ok(group.statuses.to_vec());
+        }
+        let groups = Self::ALL.map(|group| group.word).join(", ");
+        word.parse().map(|status| vec![status]).map_err(|error: String| format!("{error}, {groups}"))
+    }
 }
 
 impl std::str::FromStr for Status {
@@ -298,7 +348,8 @@ mod tests {
                         let late_word = matches!(outcome, Outcome::Confirm | Outcome::Reject);
                         let again = outcome == Outcome::Retry && status == Status::SendFailure;
                         let own = status == Status::MessageExchangeError && (late_word || outcome == Outcome::Retry);
-                        assert!(own || again, "{status:?} {outcome:?} {after:?}");
+                        let reopened = outcome == Outcome::Retry && status == Status::Error;
+                        assert!(own || again || reopened, "{status:?} {outcome:?} {after:?}");
                     }
                 }
             }
@@ -311,7 +362,7 @@ mod tests {
         for status in Status::ALL {
             let under_way =
                 matches!(status, S::Submitted | S::ScheduledForResend | S::SendEnqueued | S::WaitingForRetry);
-            let given_up = matches!(status, S::MessageExchangeError | S::SendFailure);
+            let given_up = matches!(status, S::MessageExchangeError | S::SendFailure | S::Error);
             assert_eq!(status.after(Outcome::Retry).is_ok(), under_way || given_up, "{status:?}");
             for outcome in [Outcome::Cancel, Outcome::Suspend, Outcome::Resume] {
                 assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");

@@ -1,13 +1,16 @@
 //! Log lines on standard error. Nobody formats one: the stages of the journey record an [`Event`],
 //! and its line derives from it.
 
+use super::lines::{JsonLines, Structured};
 use super::trace::{self, Tracing};
 use crate::model::{Direction, Event, Message, Stage};
 use serde::Deserialize;
+use serde_json::Value;
 use std::io::IsTerminal;
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::{Empty, debug, display};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -36,7 +39,7 @@ pub fn init(format: Format, traces: Option<Tracing>) {
         .with_target(false);
     let lines = match format {
         Format::Text => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        Format::Json => lines.fmt_fields(JsonFields::new()).event_format(JsonLines).boxed(),
     };
     let traces = traces.map(Tracing::layer);
     // It fails only where a log was started before, as by another test of the same process.
@@ -98,16 +101,24 @@ pub fn name(span: &Span, message: &Message) {
     trace::name(span, message);
 }
 
+/// The fact that stays in the event log: 768 digits that nobody reads in a line.
+const LONG: &str = "signature";
+
 /// One line for an event: `error` for what was given up or failed, `warn` for what was refused or
 /// may pass, `info` for the rest.
 pub fn event(event: &Event) {
     let (stage, detail) = (word(event.stage), event.detail.as_str());
     let message = event.message.map(display);
-    let facts = (!event.facts.is_empty()).then(|| {
-        let facts: Vec<String> = event.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        facts.join(" ")
+    let facts = event.facts.iter().filter(|(name, _)| *name != LONG);
+    let facts: Vec<(&String, &String)> = facts.collect();
+    let facts = (!facts.is_empty()).then(|| {
+        let text: Vec<String> = facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let json = facts.iter().map(|(name, value)| ((*name).clone(), (*value).as_str().into()));
+        debug(Structured { text: text.join(" "), json: Value::Object(json.collect()) })
     });
-    let problem = event.problem.as_ref().map(display);
+    let problem = event.problem.as_ref().map(|problem| {
+        debug(Structured { text: display(problem), json: serde_json::to_value(problem).unwrap_or_default() })
+    });
     match event.stage {
         Stage::GivenUp | Stage::Failed => tracing::error!(stage, message_id = message, facts, problem, "{detail}"),
         Stage::AttemptFailed | Stage::Refused | Stage::Discarded | Stage::Warned | Stage::LogInFailed => {

@@ -5,6 +5,7 @@ use crate::limits::{DISK_CHECK_EVERY_BYTES, SPOOL_BYTES_MAX};
 use crate::model::BlobId;
 use crate::store::StoreError;
 use crate::store::disk::{DiskFile, Medium};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -159,11 +160,26 @@ impl Blobs {
         })
     }
 
-    /// Moves a payload to `lost`, where it stays until an operator has looked.
-    pub fn set_aside(&self, id: BlobId) -> Result<(), StoreError> {
+    /// Moves payloads to `lost`, where they stay until an operator has looked, also when the power fails next: a later start that
+    /// found them in their homes might remove them.
+    pub fn set_aside(&self, ids: &[BlobId]) -> Result<(), StoreError> {
         let (disk, lost) = (&self.medium.disk, self.folder.join("lost"));
-        let moved = disk.create_folder(&lost).and_then(|()| disk.rename(&self.path(id), &lost.join(id.to_string())));
-        moved.map_err(|source| StoreError::io(format!("move payload {id} aside"), source))
+        let moved = || {
+            disk.create_folder(&lost)?;
+            disk.sync_folder(&self.folder)?;
+            let mut homes = BTreeSet::new();
+            for id in ids {
+                let home = self.path(*id);
+                disk.rename(&home, &lost.join(id.to_string()))?;
+                homes.extend(home.parent().map(Path::to_owned));
+            }
+            disk.sync_folder(&lost)?;
+            homes.iter().try_for_each(|home| disk.sync_folder(home))
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        moved().map_err(|source| StoreError::io(format!("move payloads to {}", lost.display()), source))
     }
 
     /// Payloads that nothing refers to. Only true while nobody commits: at the start.

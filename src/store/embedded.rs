@@ -328,6 +328,10 @@ impl Store for EmbeddedStore {
         self.queue().lane_of(id)
     }
 
+    fn ask(&self, lane: &Lane) {
+        self.queue().ask(lane);
+    }
+
     fn first_of(&self, lane: &Lane) -> Option<MessageId> {
         self.queue().first_of(lane)
     }
@@ -492,7 +496,11 @@ fn open_files_telling(
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;
-    orphans.iter().try_for_each(|blob| if whole { blobs.remove(*blob) } else { blobs.set_aside(*blob) })?;
+    if whole {
+        orphans.iter().try_for_each(|blob| blobs.remove(*blob))?;
+    } else {
+        blobs.set_aside(&orphans)?;
+    }
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
     for route in index.routes() {

@@ -16,7 +16,7 @@
 //! | `k` AS4 message id, party | what was answered |
 //! | `E` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
-//! | `g` time record number | the same |
+//! | `g` time record number | the event's marks, and the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
 //! | `d` created id, of a message that is over and has payloads | – |
 //! | `y` | what was dropped of the journal |
@@ -29,12 +29,12 @@ mod key;
 
 pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
 use key::{
-    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, numbers_at_end, place_at_end,
-    references, route_key, time_key, told_key,
+    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
+    numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
 
 use crate::model::{
-    BlobId, EnvelopeId, Event, LogPlace, Logged, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
+    BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
 };
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
@@ -49,9 +49,9 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Changes with every change of the keys above or of the order of [`Status::ALL`](crate::model::Status::ALL): an index of
-/// another format is built again.
-const FORMAT: u32 = 11;
+/// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
+/// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
+const FORMAT: u32 = 12;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -197,15 +197,23 @@ impl Index {
         self.logged(self.keys.below(&key(b'v', &[id.0.as_bytes()])).rev())
     }
 
-    /// The events before a place, from `since` on, newest first.
+    /// The places before one, from `since` on, newest first, each with its event where that has the marks.
     pub(super) fn log(
         &self,
         since: Option<Timestamp>,
         before: Option<LogPlace>,
-    ) -> impl Iterator<Item = Result<Logged, StoreError>> + '_ {
+        marks: Marks,
+    ) -> impl Iterator<Item = Result<(LogPlace, Option<Logged>), StoreError>> + '_ {
         let start = since.map_or_else(|| b"g".to_vec(), |at| key(b'g', &[&time_key(at)]));
         let end = before.map_or_else(|| b"h".to_vec(), log_key).max(start.clone());
-        self.logged(self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev())
+        let mut read = None;
+        let found = self.keys.range(Bound::Included(start), Bound::Excluded(end)).rev();
+        found.map(move |entry| {
+            let entry = entry?;
+            let marked = marks_of(&entry.1).cover(marks);
+            let logged = if marked { self.event(&entry, &mut read)? } else { None };
+            Ok((log_place(&entry.0), logged))
+        })
     }
 
     /// The events of keys that end with the number of their record and their place in that, without those whose segment went
@@ -432,7 +440,9 @@ impl Stage {
     pub(super) fn events(&mut self, spot: Spot, events: &[Noted]) {
         let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
         for (n, event) in (0..).zip(events) {
-            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key, value.clone()));
+            let marked = Octets::from([event.marks.to_bytes().as_slice(), &value].concat());
+            let value = |key: &[u8]| if key.starts_with(b"g") { marked.clone() } else { value.clone() };
+            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key.clone(), value(&key)));
         }
     }
 

@@ -396,6 +396,8 @@ pub trait Store: Send + Sync {
     fn lanes(&self) -> Vec<LaneLoad>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
+    /// Whether a lane may go is asked again, though it was said to be later.
+    fn ask(&self, lane: &Lane);
     /// The message of a lane that is due first, of those that nobody has claimed.
     fn first_of(&self, lane: &Lane) -> Option<MessageId>;
     /// When the next message becomes due (its `next_attempt_at`, or the end of its lease).

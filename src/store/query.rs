@@ -77,6 +77,9 @@ fn streams(index: &Index, query: &Query) -> Result<Vec<Stream>, StoreError> {
     if let Some(id) = &query.envelope_id {
         return Ok(vec![vec![text_prefix(b'e', &id.folded())]]);
     }
+    if let Some(id) = &query.named {
+        return Ok(vec![named(index, id)?]);
+    }
     let tally = index.tally();
     let mut streams = Vec::new();
     streams.extend(query.held.then(|| vec![HELD.to_vec()]));
@@ -91,6 +94,14 @@ fn streams(index: &Index, query: &Query) -> Result<Vec<Stream>, StoreError> {
         streams.push(vec![b"c".to_vec()]);
     }
     Ok(streams)
+}
+
+/// The keys of messages of which an id is this; where it is ours, those of its envelope.
+fn named(index: &Index, id: &str) -> Result<Stream, StoreError> {
+    let ours = id.parse().map_or(Ok(None), |ours| index.message(ours))?;
+    let mut stream = vec![text_prefix(b'a', id), text_prefix(b'e', &id.to_lowercase()), text_prefix(b'x', id)];
+    stream.extend(ours.map(|message| text_prefix(b'e', &message.envelope_id.folded())));
+    Ok(stream)
 }
 
 /// The keys of what is or was for an access point, and those of recipients whose unpacked messages wait for it.
@@ -300,6 +311,7 @@ fn holds(query: &Query, message: &Message) -> bool {
         && query.participant.as_ref().is_none_or(|wanted| message.from == *wanted || message.to == *wanted)
         && query.envelope_id.as_ref().is_none_or(|wanted| message.envelope_id.folded() == wanted.folded())
         && query.as4_message_id.as_ref().is_none_or(|wanted| message.as4_message_id.as_ref() == Some(wanted))
+        && query.named.as_ref().is_none_or(|wanted| message.is_named(wanted))
         && query.conversation_id.as_ref().is_none_or(|wanted| message.conversations().any(|one| one == wanted))
         && query.cause.as_ref().is_none_or(|wanted| message.error.as_ref().is_some_and(|error| error.cause() == wanted))
         && (!query.held || message.is_held())

@@ -236,6 +236,14 @@ impl Queue {
         self.entries.get(&id).map(|entry| entry.stream.lane(&self.routes))
     }
 
+    /// Whether a lane may go is asked again, though it was said to be later.
+    pub(super) fn ask(&mut self, lane: &Lane) {
+        if let Some(state) = self.lanes.get_mut(lane) {
+            state.not_before = None;
+            self.refresh(lane);
+        }
+    }
+
     /// The message of a lane that is due first, of those that nobody has claimed.
     pub(super) fn first_of(&self, lane: &Lane) -> Option<MessageId> {
         let streams = self.streams.iter().filter(|(stream, _)| stream.lane(&self.routes) == *lane);

@@ -4,7 +4,8 @@
 //! It is two lines of JSON: the *log line* says when and what happened, as the event log shows it; the *state line* what the store
 //! has to know. Each has a hash of its own in the chain, so that a log line can be shown and proved without the state.
 
-use crate::model::{Change, Event, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
+use crate::model::marks::Named;
+use crate::model::{Change, Event, Marks, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
 use crate::store::{Answered, DuplicateKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep};
 use serde::de::{DeserializeOwned, Error as _};
@@ -43,6 +44,7 @@ pub(super) struct Log<E = Written<Event>> {
 
 /// Of an event, what the index has.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(from = "NotedText")]
 pub(super) struct Noted {
     /// When.
     pub(super) at: Timestamp,
@@ -50,12 +52,29 @@ pub(super) struct Noted {
     pub(super) message: Option<MessageId>,
     /// What kind of event.
     pub(super) stage: Stage,
+    /// By what it may be asked for.
+    pub(super) marks: Marks,
+}
+
+#[derive(Deserialize)]
+struct NotedText {
+    at: Timestamp,
+    message: Option<MessageId>,
+    stage: Stage,
+    #[serde(default)]
+    facts: Named,
+}
+
+impl From<NotedText> for Noted {
+    fn from(read: NotedText) -> Self {
+        Self { at: read.at, message: read.message, stage: read.stage, marks: read.facts.at(read.stage) }
+    }
 }
 
 impl Noted {
     /// What is needed of this one.
     pub(super) fn of(event: &Event) -> Self {
-        Self { at: event.at, message: event.message, stage: event.stage }
+        Self { at: event.at, message: event.message, stage: event.stage, marks: Marks::of(event) }
     }
 }
 

@@ -7,6 +7,8 @@ use crate::model::{
 use crate::store::disk::Medium;
 use crate::store::embedded::open_files;
 use crate::store::journal::Journal;
+use crate::store::record::Prepared;
+use crate::store::writer::Writer;
 use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction, Upkeep};
 use std::io;
 use std::path::Path;
@@ -102,6 +104,24 @@ fn the_payload_of_a_transaction_stays_while_nobody_knows_its_fate_and_goes_when_
         assert_eq!(matches!(error, StoreError::Full { .. }), known, "{error}");
         assert_eq!(store.blobs().open(payload).is_err(), known, "{error}");
     }
+}
+
+#[test]
+fn what_was_refused_for_its_own_sake_is_told_so_also_where_the_disk_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (known, first) = insert();
+    let again = first.clone();
+    open(folder.path()).commit(first).unwrap();
+    let (shared, mut journal, _) = open_files(&Medium::system(), folder.path(), hash, Arc::new(Fixed)).unwrap();
+    journal.fill_disk();
+    let (new, mut large) = insert();
+    large.inserts[0].envelope_sha256 = "0".repeat(usize::try_from(JOURNAL_SEGMENT_BYTES).unwrap());
+    let mut writer = Writer { shared: Arc::new(shared), journal };
+    let outcomes = writer.group([again, large].into_iter().map(Prepared::new));
+    let [first, large] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert!(matches!(first, Err(StoreError::Exists(id)) if *id == known), "{first:?}");
+    assert!(matches!(large, Err(StoreError::Full { .. })), "{large:?}");
+    assert!(writer.shared.index.message(new).unwrap().is_none());
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         if let (None, Err(error)) = (shared.stopped.get(), shared.heed(shared.index.room())) {
             // Nothing is in the journal yet that could not be shown.
-            let refused = transactions.take(STORE_QUEUE_MAX).count();
+            let refused = transactions.take(STORE_QUEUE_MAX).map(|one| one.map(|_| Committed::Done)).collect();
             return refuse(&shared, &SyncError::Refused(error), refused);
         }
         let mut group = Group::new(&shared.index);
@@ -114,7 +114,7 @@ impl Writer {
         shared.queue.lock().unwrap_or_else(PoisonError::into_inner).settled();
         match outcome {
             Ok(()) => outcomes,
-            Err(error) => refuse(&shared, &error, outcomes.len()),
+            Err(error) => refuse(&shared, &error, outcomes),
         }
     }
 }
@@ -154,8 +154,9 @@ fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(),
     Ok(())
 }
 
-/// Nothing of a group that did not reach the disk, or may not have, is answered as if it had.
-fn refuse(shared: &Shared, error: &SyncError, transactions: usize) -> Outcomes {
+/// Nothing of a group that did not reach the disk, or may not have, is answered as if it had. What was decided before anything
+/// joined the group was held against what is durable, and stands.
+fn refuse(shared: &Shared, error: &SyncError, mut outcomes: Outcomes) -> Outcomes {
     let refusal: Box<dyn Fn() -> StoreError> = match error {
         SyncError::Refused(StoreError::Full { folder, free_bytes, needed_bytes }) => {
             let (folder, free_bytes, needed_bytes) = (folder.clone(), *free_bytes, *needed_bytes);
@@ -171,7 +172,10 @@ fn refuse(shared: &Shared, error: &SyncError, transactions: usize) -> Outcomes {
             Box::new(move || StoreError::Stopped(reason.clone()))
         }
     };
-    (0..transactions).map(|_| Err(refusal())).collect()
+    let stands = |outcome: &&Result<Committed, StoreError>| !matches!(outcome, Ok(Committed::Done));
+    let standing = outcomes.iter().take_while(stands).count();
+    outcomes.iter_mut().skip(standing).for_each(|outcome| *outcome = Err(refusal()));
+    outcomes
 }
 
 /// Stops the store for good, and says so.

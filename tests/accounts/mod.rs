@@ -46,6 +46,13 @@ fn a_token_of_a_role_acts_under_its_name_until_it_is_removed_and_no_further_than
     let body = br#"{"reason":"x","actor":"somebody else"}"#;
     let claimed = claim(id, &fs::read_to_string(path("night")).unwrap(), body);
     assert!(claimed.status == 400 && claimed.text().contains("actor"), "{claimed:?}");
+    // A token makes no link that its role does not, and is not passed over in silence.
+    let error = by("watch", &["accounts", "link"]).ended(1).error();
+    assert!(error["detail"].as_str().unwrap().contains("token:watch has the role viewer"), "{error}");
+    let error = by("nobody", &["accounts", "link"]).ended(2).error();
+    assert!(error["detail"].as_str().unwrap().contains("--token-file"), "{error}");
+    let error = by("watch", &["tokens", "list"]).ended(2).error();
+    assert!(error["detail"].as_str().unwrap().contains("expected none"), "{error}");
     world.at(NORTH, &["tokens", "remove", "night", "--reason", "a test"]).done();
     let error = by("night", &["queue", "list"]).ended(2).error();
     assert_eq!(error["type"], "urn:sluss:problem:unauthorized", "{error}");
@@ -262,9 +269,9 @@ fn log_ins_refusals_and_opened_mail_are_lines_of_the_log_with_actor_and_address_
         let found = log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
         assert!(found, "no line with {parts:?} in {log}");
     };
-    line(&["log-in-failed", "actor=ulf", "address=127.0.0.1"]);
-    line(&["log-in-failed", "actor=nobody known", "address=127.0.0.1"]);
-    line(&["logged-in", "actor=ulf", "by=password", "address=127.0.0.1"]);
+    line(&["log-in-failed", "\"actor\":\"ulf\"", "\"address\":\"127.0.0.1\""]);
+    line(&["log-in-failed", "\"actor\":\"nobody known\"", "\"address\":\"127.0.0.1\""]);
+    line(&["logged-in", "\"actor\":\"ulf\"", "\"by\":\"password\"", "\"address\":\"127.0.0.1\""]);
     line(&["forbidden", "\"actor\":\"ulf\"", "127.0.0.1"]);
     line(&["link-made", "\"actor\":\"owner\"", "\"account\":\"alma\""]);
     line(&["content-opened", "\"actor\":\"alma\"", ALICE, id]);

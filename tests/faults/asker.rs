@@ -89,6 +89,18 @@ fn a_receiver_that_is_unreachable_gets_the_message_when_it_is_back_once() {
     assert_eq!((&problem["code"], &problem["rule"]), (&"EBMS:0005".into(), &"AP-3.2.5.a".into()), "{journey:#}");
     assert!(problem["detail"].as_str().unwrap().contains("127.0.0.1"), "{problem}");
     assert!(waiting["next_attempt_at"].is_string() && waiting["error"].is_object(), "{waiting}");
+    // The event log says the same, and of which message.
+    let id = waiting["id"].as_str().unwrap();
+    let logged = world.at(NORTH, &["audit", "list", "--message", id, "--stage", "attempt-failed"]).done().lines;
+    for event in &logged {
+        assert_eq!(event["problem"], *problem, "{event:#}");
+        let facts = &event["facts"];
+        assert_eq!([&facts["partner"], &facts["from"], &facts["to"]], [THIRD, ALICE, DAVID], "{event:#}");
+        let ids = [&facts["as4_message_id"], &facts["conversation_id"]];
+        assert_eq!(ids, [&waiting["as4_message_id"], &waiting["envelope_id"]], "{event:#}");
+        assert!(ids.iter().all(|id| id.is_string()) && event["at"].is_string(), "{event:#}");
+    }
+    assert!(!logged.is_empty());
     drop(fault);
     world.until_status(NORTH, envelope, "ACCEPTED");
     assert_eq!(world.received(THIRD, envelope).len(), 1);

@@ -3,10 +3,16 @@
 use super::exchange::{Pair, Wire};
 use super::support::http::{Answer, raw};
 use super::support::{ALICE, BOB, CAROL, FEDERATION, NORTH, SOUTH, World, world};
-use super::wire::{as4, header, look, pack, pair, post, properties, refusal};
+use super::wire::{as4, header, is_of, look, pack, pair, post, properties, refusal};
 use serde_json::Value;
+use sluss::app::upkeep::chain_hash;
 use sluss::as4::{Compression, UserMessage};
+use sluss::crypto::hex;
 use sluss::model::DocumentType;
+use sluss::pki::Certificate;
+use sluss::store::disk::SystemDisk;
+use sluss::store::journal;
+use sluss::xml::dsig;
 use std::process::Command;
 
 /// What an operator and a sender must be told.
@@ -34,8 +40,34 @@ fn refused(world: &World, wire: &Wire, header: &UserMessage, expected: &Expected
     assert_eq!((&error["code"], &error["severity"]), (&expected.code.into(), &"failure".into()), "{seen:#}");
     assert!(error["detail"].as_str().unwrap_or_default().contains(expected.told), "{seen:#}");
 
-    recorded(world, header, expected);
+    let event = recorded(world, header, expected);
+    signed_by_north(world, &event["facts"], header, wire);
     answer
+}
+
+/// Of a sender who is known, what it signed is recorded as it is, with its certificate and signature (AP-3.4.1.t08 to t13).
+#[track_caller]
+fn signed_by_north(world: &World, facts: &Value, header: &UserMessage, wire: &Wire) {
+    let certificate = Certificate::from_pem(&std::fs::read(world.folder(NORTH).join("cert.pem")).unwrap()).unwrap();
+    let value = wire.soap.split("SignatureValue>").nth(1).unwrap().split('<').next().unwrap();
+    let signature = hex(&dsig::base64(value).unwrap());
+    for (name, value) in [
+        ("partner", NORTH),
+        ("certificate_subject", certificate.subject()),
+        ("certificate_sha256", &certificate.sha256()),
+        ("signature", &signature),
+        ("as4_message_id", header.message_id.as_str()),
+        ("conversation_id", &header.conversation_id),
+        ("from", header.original_sender().unwrap()),
+        ("to", header.final_recipient().unwrap()),
+    ] {
+        assert_eq!(facts[name].as_str(), Some(value), "{name}: {facts:#}");
+    }
+    // Only whom it names as its sender may be a claim.
+    let another = Some(header.from.id.as_str()).filter(|name| *name != NORTH);
+    assert_eq!(facts["claimed_partner"].as_str(), another, "{facts:#}");
+    let claims = facts.as_object().unwrap().keys().filter(|name| name.starts_with("claimed_")).count();
+    assert_eq!(claims, usize::from(another.is_some()), "{facts:#}");
 }
 
 /// Posts it; the sender must get this error, and leave nothing but its refusal.
@@ -47,12 +79,14 @@ fn turned_away(world: &World, wire: &Wire, header: &UserMessage, expected: &Expe
     for said in [&format!("errorCode=\"{}\"", expected.code), expected.told, header.message_id.as_str()] {
         assert!(text.contains(said), "no {said} in {text}");
     }
-    recorded(world, header, expected);
+    let event = recorded(world, header, expected);
+    let mut names = event["facts"].as_object().unwrap().keys();
+    assert!(names.all(|name| name.starts_with("claimed_")), "nothing is certain: {event:#}");
 }
 
 /// The operator must be told of this refusal, and nothing else may be left.
 #[track_caller]
-fn recorded(world: &World, header: &UserMessage, expected: &Expected<'_>) {
+fn recorded(world: &World, header: &UserMessage, expected: &Expected<'_>) -> Value {
     let event = refusal(world, header.message_id.as_str());
     let problem = &event["problem"];
     assert_eq!((problem["code"].as_str(), problem["rule"].as_str()), (Some(expected.code), expected.rule), "{event:#}");
@@ -60,6 +94,7 @@ fn recorded(world: &World, header: &UserMessage, expected: &Expected<'_>) {
     // Why a part did not decrypt is nobody's to know.
     assert!(expected.code == "EBMS:0102" || detail.contains("found ") && detail.contains("expected "), "{event:#}");
     nothing_left(world, header);
+    event
 }
 
 /// Neither the queue nor anybody's mailbox has the message.
@@ -189,6 +224,21 @@ fn what_is_not_served_here_is_not_serviced() {
     refused(world, &wire, &header, &expected("EBMS:0004", "NOT_SERVICED", "AS4-2.5.a"));
     let (header, wire) = packed(world, &pair, |header| header.to.id = "AP0003-TESTBED".into());
     refused(world, &wire, &header, &expected("EBMS:0010", SOUTH, "AS4-2.3.1.m"));
+    // The certificate itself is in the log line.
+    let (journal, id) = (world.folder(SOUTH).join("data/journal"), header.message_id.as_str());
+    let mut logged = Vec::new();
+    journal::scan(&SystemDisk::default(), &journal, chain_hash, None, &mut |_, record| {
+        let log: Value = serde_json::from_slice(record.split(|octet| *octet == b'\n').next().unwrap()).unwrap();
+        if log["events"].as_array().is_some_and(|events| events.iter().any(|event| is_of(event, id))) {
+            logged.push(log["certificates"].clone());
+        }
+        Ok(())
+    })
+    .unwrap();
+    let certificate = std::fs::read_to_string(world.folder(NORTH).join("cert.pem")).unwrap();
+    let of = |pem: &str| Certificate::from_pem(pem.as_bytes()).unwrap().sha256();
+    assert_eq!(logged.len(), 1);
+    assert_eq!(of(logged[0][0].as_str().unwrap()), of(&certificate));
 }
 
 /// Posts it; it must get an AS4 receipt that repeats what was signed.

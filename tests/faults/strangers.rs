@@ -5,7 +5,7 @@
 use super::exchange::{Pair, Wire};
 use super::support::http::{Answer, ask, raw};
 use super::support::{ALICE, BOB, CAROL, DAVID, Daemon, NORTH, SOUTH, THIRD, World, sluss, wait, world};
-use super::wire::{as4, header, look, pair, post, properties, refusal, refusals};
+use super::wire::{as4, header, is_of, look, pair, post, properties, refusal, refusals};
 use serde_json::Value;
 use sluss::as4::{Compression, Party, UserMessage};
 use sluss::limits::SIGNER_LOOKUPS_A_MINUTE;
@@ -199,8 +199,7 @@ fn refused_early(world: &World, header: &UserMessage, parts: &[(&str, Compressio
     let (first, rest) = body.split_at(wire.before.len() + wire.soap.len() + 5_000);
     stream.write_all(first).unwrap();
     let id = header.message_id.as_str();
-    let recorded =
-        wait(|| refusals(world, SOUTH).into_iter().find(|event| event["facts"]["claimed_as4_message_id"] == id));
+    let recorded = wait(|| refusals(world, SOUTH).into_iter().find(|event| is_of(event, id)));
     assert!(recorded.unwrap()["problem"].to_string().contains(told));
     // A known sender gets its answer, whatever it was sending.
     stream.write_all(rest).unwrap();

@@ -85,6 +85,11 @@ pub(crate) fn refusals(world: &World, access_point: &str) -> Vec<Value> {
 /// The refusal of a message, as the operator of the southern access point sees it.
 pub(crate) fn refusal(world: &World, message_id: &str) -> Value {
     let refusals = refusals(world, SOUTH);
-    let found = refusals.iter().find(|event| event["facts"]["claimed_as4_message_id"] == message_id);
+    let found = refusals.iter().find(|event| is_of(event, message_id));
     found.unwrap_or_else(|| panic!("no refusal of {message_id} in {refusals:#?}")).clone()
+}
+
+/// Whether a refusal is of this message, of a sender who is known or of a stranger.
+pub(crate) fn is_of(event: &Value, message_id: &str) -> bool {
+    ["as4_message_id", "claimed_as4_message_id"].iter().any(|name| event["facts"][name] == message_id)
 }

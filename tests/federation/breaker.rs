@@ -1,7 +1,7 @@
 //! A partner that is down is left alone, and an operator who knows better has it tried at once.
 
 use super::site::{PEER, Site};
-use sluss::access_point::Condition;
+use sluss::access_point::{Action, Condition};
 use sluss::model::{Fault, LogQuery, MessageId, Query, Stage, Status, Warrant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,6 +19,16 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
     assert_eq!((awaited.partner.as_ref(), awaited.condition), (waits.partner.as_ref(), Condition::Open));
     let (until, failures) = (awaited.health.open_until, awaited.health.failures);
     assert!(awaited.health.last_failure.is_some_and(|problem| problem.cause() == "access-point-unreachable"));
+
+    // What is refused leaves it alone.
+    site.router.act(sent.id, Action::Hold, warrant()).await.unwrap();
+    let refused = site.router.act(sent.id, Action::Retry, warrant()).await.unwrap_err();
+    assert_eq!((refused.fault, refused.cause()), (Fault::Refused, "illegal-step"), "{refused}");
+    let state = site.router.partners().into_iter().find(|state| state.partner == Some(party())).unwrap();
+    assert_eq!((state.condition, state.health.open_until), (Condition::Open, until));
+    site.router.act(sent.id, Action::Release, warrant()).await.unwrap();
+    let waits = site.router.message(sent.id).await.unwrap();
+    assert_eq!((waits.attempts, waits.lease_until), (1, None), "and whoever is released waits for it");
 
     site.router.try_partner(party(), warrant()).await.unwrap();
     let again = site.wait(sent.id, |message| message.attempts > waits.attempts && message.lease_until.is_none()).await;

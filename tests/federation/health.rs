@@ -85,6 +85,26 @@ async fn dns_and_smp_that_are_away_are_said_until_they_are_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_come_in_and_cannot_be_opened_for_long_is_said_until_it_is() {
+    let clock = Arc::new(SetClock::default());
+    let site = Site::start_on(Medium::system(), Arc::<SetClock>::clone(&clock), |text| text).await;
+    site.fault(Kind::SmpDown, false);
+    let sent = site.sent(site.envelope(|_| {}, |text| text));
+    site.post(&site.pack(&sent)).await;
+    let id = site.arrived(&sent).await;
+    site.wait(id, |message| message.attempts > 0).await;
+    until(&site, "delivery", "ok").await;
+    clock.steady.fetch_add(601, Ordering::Relaxed);
+    let (status, said) = until(&site, "delivery", "degraded").await;
+    assert!(status == 200 && said.contains("1 received messages cannot be opened yet"), "{status} {said}");
+    site.fault(Kind::SmpDown, true);
+    // Its pauses have grown, and pass at once by this clock.
+    clock.steady.fetch_add(601, Ordering::Relaxed);
+    site.wait(id, |message| message.status == Status::Retrieved).await;
+    until(&site, "delivery", "ok").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_was_set_and_a_worker_that_is_not_seen_are_said() {
     let clock = Arc::new(SetClock::default());
     let site = Site::start_on(Medium::system(), Arc::<SetClock>::clone(&clock), |text| text).await;

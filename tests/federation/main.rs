@@ -10,6 +10,7 @@
 
 mod alerts;
 mod breaker;
+mod delivery;
 mod health;
 #[path = "../support/paced.rs"]
 mod paced;
@@ -68,7 +69,9 @@ fn an_envelope_that_is_handed_in_many_times_at_once_is_one_message() {
 fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for() {
     at_site(async |site| {
         let sent = site.sent(site.envelope(|_| {}, |text| text));
+        let begun = SystemClock.now();
         let answer = site.post(&site.pack(&sent)).await;
+        let answered = SystemClock.now();
         assert_eq!(answer.status, 200);
         let text = String::from_utf8_lossy(&answer.body);
         assert!(text.contains("NonRepudiationInformation") && text.contains(sent.message_id.as_str()), "{text}");
@@ -86,6 +89,9 @@ fn a_message_is_receipted_opened_and_logged_with_all_that_the_event_log_asks_for
         ] {
             assert_eq!(fact(&events, Stage::Received, name).as_deref(), Some(expected), "{name}");
         }
+        let at = events.iter().find(|event| event.stage == Stage::Received).unwrap().at;
+        assert!(begun <= at && at <= answered, "received at {at}, between {begun} and {answered}");
+        assert!(site.keeps(&sent.envelope), "what is delivered is kept");
         // A digest of 32 bytes, and the signature of a key of 3,072 bits, in hexadecimal.
         for (name, length) in [("certificate_sha256", 64), ("signature", 768)] {
             assert_eq!(fact(&events, Stage::Received, name).map(|value| value.len()), Some(length), "{name}");
@@ -209,6 +215,7 @@ fn a_participant_or_document_type_that_is_not_served_gets_not_serviced_and_leave
             let problem = site.refusal(&sent).await;
             assert_eq!(problem.rule.as_deref(), Some("AS4-2.5.a"));
             assert_eq!(problem.code.as_deref(), Some("EBMS:0004"));
+            site.forgets(&sent.envelope).await;
         }
     });
 }
@@ -256,6 +263,7 @@ fn an_envelope_that_disagrees_with_the_as4_header_is_deleted_and_its_row_stays()
             let message = site.arrived(&sent).await;
             let deleted = site.wait(message, |message| message.status.is_final()).await;
             assert_eq!((deleted.status, deleted.envelope), (Status::Deleted, None), "{rule}");
+            site.forgets(&sent.envelope).await;
             assert_eq!(site.rules(message).await, [rule]);
             assert!(site.service.inbox(None).await.unwrap().iter().all(|shown| shown.id != message));
         }
@@ -272,6 +280,10 @@ fn an_envelope_that_does_not_conform_is_deleted_after_its_as4_receipt() {
         let message = site.arrived(&sent).await;
         let deleted = site.wait(message, |message| message.status.is_final()).await;
         assert_eq!((deleted.status, deleted.envelope), (Status::Deleted, None));
+        site.forgets(&sent.envelope).await;
+        let events = site.router.journey(message).await.unwrap();
+        let why = events.iter().find(|event| event.stage == Stage::Discarded).and_then(|event| event.problem.as_ref());
+        assert!(why.is_some_and(|why| why.detail.contains("FEDERATION") && why.rule.is_some()), "{events:?}");
     });
 }
 

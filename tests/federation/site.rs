@@ -319,6 +319,33 @@ impl Site {
         }
     }
 
+    /// Whether these octets are in some file below its data folder.
+    pub(crate) fn keeps(&self, octets: &[u8]) -> bool {
+        let mut folders = vec![self.data.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if entry.metadata().is_ok_and(|found| found.len() == octets.len() as u64)
+                    && std::fs::read(path).is_ok_and(|found| found == octets)
+                {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Waits until no file has these octets.
+    pub(crate) async fn forgets(&self, octets: &[u8]) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.keeps(octets) {
+            assert!(Instant::now() < end, "the payload is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The problems of a message's events, by rule.
     pub(crate) async fn rules(&self, id: MessageId) -> Vec<String> {
         let events = self.router.journey(id).await.unwrap();
@@ -337,8 +364,10 @@ impl Site {
     pub(crate) async fn refusal(&self, sent: &Sent) -> Problem {
         assert!(self.messages().await.iter().all(|m| m.as4_message_id.as_ref() != Some(&sent.message_id)));
         let events = self.router.refusals(100).await.unwrap();
-        let named =
-            |event: &&Event| event.facts.get("claimed_as4_message_id").is_some_and(|id| id == sent.message_id.as_str());
+        let named = |event: &&Event| {
+            let names = ["as4_message_id", "claimed_as4_message_id"];
+            names.iter().filter_map(|name| event.facts.get(*name)).any(|id| id == sent.message_id.as_str())
+        };
         events
             .iter()
             .find(named)

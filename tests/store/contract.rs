@@ -1,7 +1,8 @@
 //! What every store promises.
 
 use crate::lists::{
-    a_page_goes_on_where_looking_for_it_became_too_much, lists_are_newest_first_and_filtered_and_paged,
+    a_message_is_found_by_any_of_its_ids, a_page_goes_on_where_looking_for_it_became_too_much,
+    a_rare_event_is_found_behind_very_many_others, lists_are_newest_first_and_filtered_and_paged,
     the_whole_event_log_is_newest_first_and_filtered_and_paged, what_waits_for_an_access_point_is_listed_as_its_own,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
@@ -60,10 +61,12 @@ on_every_store!(
     a_message_receipt_that_overtakes_the_as4_receipt_keeps_both,
     a_late_failure_does_not_start_final_messages_again,
     lists_are_newest_first_and_filtered_and_paged,
+    a_message_is_found_by_any_of_its_ids,
     a_page_goes_on_where_looking_for_it_became_too_much,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_waits_for_an_access_point_is_listed_as_its_own,
     events_come_in_order_and_refusals_latest_first,
+    a_rare_event_is_found_behind_very_many_others,
     the_whole_event_log_is_newest_first_and_filtered_and_paged,
     counts_follow_every_step,
     an_uncommitted_payload_vanishes,

@@ -1,6 +1,7 @@
 //! Broken disks: a journal with a torn tail or a damaged middle, an index that is gone, cut short,
 //! garbled, behind or ahead.
 
+use crate::slow_disk::SlowDisk;
 use crate::{duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
 use sluss::limits::{JOURNAL_SEGMENT_BYTES, REPLAY_BYTES};
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp};
@@ -464,7 +465,12 @@ fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
     let segment = first_segment(folder.path());
     let (begin, _) = last_record(&segment);
     OpenOptions::new().write(true).open(&segment).unwrap().set_len(begin).unwrap();
-    let (store, opening) = open(folder.path());
+    let disk = SlowDisk::default();
+    let (medium, clock) = (disk.medium(), Arc::new(SystemClock));
+    let opened = EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, false, &mut |_| {});
+    let (store, opening) = opened.unwrap();
+    let (blobs, unsynced) = (folder.path().join("blobs"), disk.unsynced_renames());
+    assert!(unsynced.iter().all(|renamed| !renamed.starts_with(&blobs)), "set aside for good: {unsynced:?}");
     assert_eq!(opening.lost, 1);
     assert_eq!(store.list(&Query::default()).unwrap(), [kept]);
     assert!(folder.path().join("index.lost").is_dir());

@@ -2,7 +2,7 @@
 
 use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
-use sluss::limits::LIST_LOOKS_MAX;
+use sluss::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_MAX, LIST_LOOKS_MAX};
 use sluss::model::{
     Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
 };
@@ -80,6 +80,31 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
         list(Query { created_before: Some(start + Duration::from_secs(5)), ..Query::default() }),
         expected(&|m| m.created_at < start + Duration::from_secs(5))
     );
+}
+
+/// One field takes whatever id an operator has at hand.
+pub(crate) fn a_message_is_found_by_any_of_its_ids(open: Open<'_>) {
+    let store = open();
+    let sent: Vec<Message> = (0..6_u32)
+        .map(|n| Message {
+            created_at: Timestamp::now() + Duration::from_secs(n.into()),
+            direction: if n < 3 { Direction::Out } else { Direction::In },
+            as4_message_id: Some(format!("{n}@us").parse().unwrap()),
+            conversation_id: (n % 2 == 0).then(|| "talk".into()),
+            ..message()
+        })
+        .collect();
+    done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
+    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let expected = |wanted: &[usize]| wanted.iter().map(|n| sent[*n].id).collect::<Vec<_>>();
+    let named = |id: String| list(Query { named: Some(id), ..Query::default() });
+    assert_eq!(named(sent[5].id.to_string().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[5].envelope_id.as_str().to_uppercase()), [sent[5].id]);
+    assert_eq!(named(sent[4].as4_message_id.as_ref().unwrap().to_string()), [sent[4].id]);
+    assert_eq!(named("talk".into()), expected(&[4, 2, 0]));
+    assert!(named(String::new()).is_empty() && named("talk\0".into()).is_empty());
+    let inward = Query { named: Some("talk".into()), direction: Some(Direction::In), ..Query::default() };
+    assert_eq!(list(inward), expected(&[4]));
 }
 
 pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>) {
@@ -292,4 +317,51 @@ pub(crate) fn what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed
     settle(&*store, &two, Some(Outcome::GiveUp), Vec::new());
     drop(store);
     assert_eq!(told(&*open()), [two.id], "it failed again");
+}
+
+/// So many events of AP0002, the first of them of AP0009 instead, and by kim.
+fn logged(store: &dyn Store, count: usize) {
+    let start = Timestamp::now();
+    let event = |n: usize| {
+        let at = start + Duration::from_millis(n.try_into().unwrap());
+        let event = Event::new(at, None, Stage::Refused, "x");
+        if n == 0 { event.fact("partner", "AP0009").fact("actor", "kim") } else { event.fact("partner", "AP0002") }
+    };
+    for first in (0..count).step_by(1000) {
+        let events = (first..count.min(first + 1000)).map(event).collect();
+        done(store.commit(Transaction { events, ..Transaction::default() }));
+    }
+}
+
+pub(crate) fn a_rare_event_is_found_behind_very_many_others(open: Open<'_>) {
+    let store = open();
+    logged(&*store, LIST_EVENTS_LOOKED_AT_MAX + 1000);
+    let all = LogQuery { limit: 10, ..LogQuery::default() };
+    let check = |store: &dyn Store| {
+        for query in [
+            LogQuery { partner: Some("AP0009".parse().unwrap()), ..all.clone() },
+            LogQuery { actor: Some("kim".into()), stage: Some(Stage::Refused), ..all.clone() },
+        ] {
+            let page = store.log(&query).unwrap();
+            assert_eq!((page.events.len(), page.next), (1, None), "{query:?}");
+        }
+        let none = LogQuery { participant: Some("0203:nobody.example.se".parse().unwrap()), ..all.clone() };
+        let page = store.log(&none).unwrap();
+        assert_eq!((page.events.len(), page.next), (0, None));
+    };
+    check(&*store);
+    drop(store);
+    check(&*open());
+}
+
+#[test]
+fn a_page_of_the_log_passes_over_so_many_events_and_the_next_goes_on_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = crate::open(folder.path());
+    logged(&store, LIST_EVENTS_PASSED_MAX + 100);
+    let query = LogQuery { partner: Some("AP0009".parse().unwrap()), ..LogQuery::default() };
+    let first = store.log(&query).unwrap();
+    assert!(first.events.is_empty() && first.next.is_some(), "{first:?}");
+    let second = store.log(&LogQuery { after: first.next, ..query }).unwrap();
+    assert_eq!((second.events.len(), second.next), (1, None));
 }

@@ -102,6 +102,10 @@ pub(crate) fn a_lane_that_is_full_or_pauses_delays_no_other_and_goes_on_when_it_
     let first: Vec<Message> = std::iter::from_fn(|| claim(now, Some(later))).collect();
     assert_eq!(first.len(), 3, "only the other lane goes on");
     assert!(first.iter().all(|message| message.partner.as_ref().unwrap().as_str() == "AP0002-LIVE"));
+    assert!(claim(now, None).is_none(), "it was said to be later");
+    store.ask(&Lane::Partner("AP0001-DEAD".parse().unwrap()));
+    let asked = claim(now, None).expect("somebody wants to know now");
+    store.unclaim(asked.id, asked.lease_until.unwrap());
     let probe = claim(later, None).expect("the pause is over");
     assert!(claim(later, None).is_none(), "one at a time");
     let load = store.lanes().into_iter().find(|load| dead(&load.lane)).unwrap();

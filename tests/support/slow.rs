@@ -5,11 +5,12 @@
 use sluss::store::StoreError;
 use sluss::store::disk::{Disk, DiskFile, Medium, SystemDisk};
 use sluss::store::keys::Keys;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A slow disk. Clones are the same disk.
@@ -23,6 +24,8 @@ pub(crate) struct SlowDisk {
 struct Pace {
     millis: AtomicU64,
     syncing: AtomicU64,
+    /// Folders with names that were given or taken by a rename, and not synced since.
+    renamed: Mutex<BTreeSet<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,11 @@ impl SlowDisk {
     /// Whether a sync is under way.
     pub(crate) fn is_syncing(&self) -> bool {
         self.pace.syncing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Folders in which a rename may not last when the power fails.
+    pub(crate) fn unsynced_renames(&self) -> BTreeSet<PathBuf> {
+        self.pace.renamed.lock().unwrap().clone()
     }
 
     fn file(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
@@ -95,7 +103,10 @@ impl Disk for SlowDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
+        self.disk.rename(from, to)?;
+        let folders = [from, to].into_iter().filter_map(Path::parent).map(Path::to_owned);
+        self.pace.renamed.lock().unwrap().extend(folders);
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -103,7 +114,9 @@ impl Disk for SlowDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.pace.sync(|| self.disk.sync_folder(folder))
+        self.pace.sync(|| self.disk.sync_folder(folder))?;
+        self.pace.renamed.lock().unwrap().remove(folder);
+        Ok(())
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {

@@ -1,6 +1,6 @@
 //! What happens before anybody is known: the SOAP part is waited for, parsed and verified, by few at a time.
 
-use super::refusal::Failure;
+use super::refusal::{Failure, Signed};
 use super::{Addressed, verified};
 use crate::access_point::{Router, Settings};
 use crate::as4::{self, Answer, Attributed, Claimed, Finding, Head, Kind, Received, Refusal, RefusalCause};
@@ -82,7 +82,7 @@ pub(super) enum Look<R> {
     /// The message was answered before: this way.
     Again(Answer),
     /// It is to be opened.
-    New(Box<(Attributed<R>, Addressed, Claimed)>),
+    New(Box<(Attributed<R>, Addressed, Arc<Signed>)>),
 }
 
 /// Parses and verifies, in a thread of few.

@@ -1,12 +1,14 @@
 //! Refusals: why a request is not taken, what its sender is told, and what stays of it.
 
-use super::Response;
 use super::gate::{MINUTE, Told};
+use super::{Response, signed_by};
 use crate::access_point::{Router, blocking, store_problem};
-use crate::as4::{self, Claimed, Finding, Refusal, error};
+use crate::as4::{Authenticated, Claimed, Finding, Party, Refusal, error};
 use crate::model::{As4MessageId, Event, Fault, Problem, Stage};
 use crate::net::{BodyError, Crowded};
-use crate::store::{StoreError, Transaction};
+use crate::pki::Certificate;
+use crate::store::{Evidence, StoreError, Transaction};
+use std::io::Read;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -22,18 +24,80 @@ pub(in crate::access_point) enum Failure {
 /// A refusal, and to whom.
 pub(in crate::access_point) struct Refused {
     refusal: Refusal,
-    /// What the message says of itself, as far as it was read.
-    claimed: Option<Claimed>,
-    /// Whether an access point of the federation signed it.
-    known: bool,
+    sender: Sender,
     status: u16,
+}
+
+/// Who is refused.
+enum Sender {
+    /// Nothing is certain: what the message says of itself, as far as it was read.
+    Stranger(Option<Box<Claimed>>),
+    /// An access point of the federation: what it signed, once [`Failure::about`] has said it.
+    Known(Option<Arc<Signed>>),
+}
+
+/// What a message says of itself, and who has signed that.
+pub(super) struct Signed {
+    claimed: Claimed,
+    /// The certificate of an access point of the federation; none where a partner may leave its messages unsigned.
+    certificate: Option<Certificate>,
+    signature: Vec<u8>,
+}
+
+impl Signed {
+    /// Of a message whose signature was verified.
+    pub(super) fn of<R: Read>(claimed: Claimed, authenticated: &Authenticated<R>) -> Arc<Self> {
+        let certificate = authenticated.signer().map(|signer| signer.certificate().clone());
+        Arc::new(Self { claimed, certificate, signature: authenticated.signature_value().to_vec() })
+    }
+}
+
+impl Sender {
+    fn is_known(&self) -> bool {
+        matches!(self, Self::Known(_))
+    }
+
+    fn claimed(&self) -> Option<&Claimed> {
+        match self {
+            Self::Stranger(claimed) => claimed.as_deref(),
+            Self::Known(signed) => signed.as_ref().map(|signed| &signed.claimed),
+        }
+    }
+
+    /// The certificate with which it is signed.
+    fn certificate(&self) -> Option<&Certificate> {
+        match self {
+            Self::Stranger(_) => None,
+            Self::Known(signed) => signed.as_ref()?.certificate.as_ref(),
+        }
+    }
+
+    /// Adds who is refused: what is signed as it is, with certificate and signature, as of a message that is received (AP-3.4.1.t08 to
+    /// t14); what is not as claimed.
+    fn named(&self, event: Event) -> Event {
+        let Some(claimed) = self.claimed() else { return event };
+        match self {
+            Self::Known(Some(signed)) if let Some(certificate) = &signed.certificate => {
+                let partner = certificate.common_name().unwrap_or_default();
+                let another = party(&claimed.from).filter(|claimed| claimed != partner);
+                let event = event.fact("partner", partner).known("claimed_partner", another);
+                let event = facts(claimed).into_iter().fold(event, |event, (name, value)| event.known(name, value));
+                signed_by(event, Some(certificate), &signed.signature)
+            }
+            _ => {
+                let event = event.known("claimed_partner", party(&claimed.from));
+                let claims = facts(claimed).into_iter();
+                claims.fold(event, |event, (name, value)| event.known(&format!("claimed_{name}"), value))
+            }
+        }
+    }
 }
 
 impl Failure {
     /// Somebody is refused of whom nothing is known for certain.
     pub(super) fn stranger(refusal: Refusal, claimed: Option<Claimed>) -> Self {
         let status = if claimed.is_some() { 200 } else { 400 };
-        Self::Refused(Box::new(Refused { refusal, claimed, known: false, status }))
+        Self::Refused(Box::new(Refused { refusal, sender: Sender::Stranger(claimed.map(Box::new)), status }))
     }
 
     /// A body of which not even the SOAP part came.
@@ -49,7 +113,7 @@ impl Failure {
             BodyError::Slow(_) => (408, Refusal::unfinished(fault)),
             BodyError::Broken(_) => (400, Refusal::unfinished(fault)),
         };
-        Self::Refused(Box::new(Refused { refusal, claimed: None, known: false, status }))
+        Self::Refused(Box::new(Refused { refusal, sender: Sender::Stranger(None), status }))
     }
 
     /// What it says to people.
@@ -65,7 +129,7 @@ impl Failure {
 
     /// Whether it is about a sender who is known.
     pub(super) fn is_of_known(&self) -> bool {
-        matches!(self, Self::Refused(refused) if refused.known)
+        matches!(self, Self::Refused(refused) if refused.sender.is_known())
     }
 
     /// Our own work did not come to its end.
@@ -74,9 +138,9 @@ impl Failure {
     }
 
     /// Says which message it is about.
-    pub(super) fn about(mut self, claimed: &Claimed) -> Self {
+    pub(super) fn about(mut self, signed: &Arc<Signed>) -> Self {
         if let Self::Refused(refused) = &mut self {
-            refused.claimed = Some(claimed.clone());
+            refused.sender = Sender::Known(Some(Arc::clone(signed)));
         }
         self
     }
@@ -92,7 +156,7 @@ impl Refused {
 impl From<Refusal> for Failure {
     /// A refusal after the sender was told for certain.
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(Refused { refusal, claimed: None, known: true, status: 200 }))
+        Self::Refused(Box::new(Refused { refusal, sender: Sender::Known(None), status: 200 }))
     }
 }
 
@@ -108,14 +172,15 @@ impl From<Crowded> for Failure {
     }
 }
 
-/// Longest value of an unverified header that is recorded, in characters.
+/// Longest value of a refused header that is recorded, in characters.
 const CLAIM_CHARS_MAX: usize = 256;
 
 /// Answers a refusal with an ebMS error, and records it. Nothing else stays of the request, but for what `record_refused`
 /// keeps. A sender who is known gets our signature and an event; of many strangers only the first in a minute do
 /// (`limits::STRANGERS_RECORDED_A_MINUTE`), and a signature only for what is a message.
 pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
-    let Refused { refusal, claimed, known, status } = refused;
+    let Refused { refusal, sender, status } = refused;
+    let known = sender.is_known();
     router.metrics.refused(refusal.code(), known);
     let told = if known { Told::Alone } else { router.gate.refused(refusal.code(), Instant::now()) };
     if told == Told::First {
@@ -125,18 +190,16 @@ pub(super) async fn refuse(router: &Arc<Router>, refused: Refused) -> Response {
             settle(&router).await;
         });
     }
-    let mut event =
-        Event::new(router.now(), None, Stage::Refused, "an AS4 message was refused").problem(refusal.problem());
-    for (name, value) in claimed.as_ref().map(claims).unwrap_or_default() {
-        event = event.fact(name, value);
-    }
-    let in_reply_to = claimed.map(|claimed| claimed.message_id);
+    let event = Event::new(router.now(), None, Stage::Refused, "an AS4 message was refused").problem(refusal.problem());
+    let event = sender.named(event);
+    let certificates = sender.certificate().map(Certificate::to_pem).into_iter().collect();
+    let in_reply_to = sender.claimed().map(|claimed| claimed.message_id.clone());
     // A partner in trouble may fail before it is known, and some read no error without a signature (protocol.md 1.10).
     let signs = known || (told == Told::Alone && in_reply_to.is_some());
     let keeper = Arc::clone(router);
     let work = move || {
         if told == Told::Alone {
-            record(&keeper, event);
+            record(&keeper, event, certificates);
         }
         let settings = keeper.settings();
         let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
@@ -172,7 +235,7 @@ pub async fn settle(router: &Arc<Router>) {
     let event = counted.iter().fold(event, |event, (code, count)| event.fact(code, count));
     let keeper = Arc::clone(router);
     let recorded = blocking(move || {
-        record(&keeper, event);
+        record(&keeper, event, Vec::new());
         Ok(())
     });
     if let Err(problem) = recorded.await {
@@ -180,23 +243,30 @@ pub async fn settle(router: &Arc<Router>) {
     }
 }
 
-fn record(router: &Router, event: Event) {
-    if let Err(error) = router.commit(Transaction { events: vec![event], ..Transaction::default() }) {
+/// Writes an event, with the certificates that it names.
+fn record(router: &Router, event: Event, certificates: Vec<String>) {
+    let evidence = Evidence { certificates, received: None };
+    if let Err(error) = router.commit(Transaction { events: vec![event], evidence, ..Transaction::default() }) {
         tracing::error!(%error, "a refusal could not be recorded");
     }
 }
 
-/// What a refused message said of itself; none of it is verified.
-fn claims(claimed: &Claimed) -> Vec<(&'static str, String)> {
-    let party = |party: &Option<as4::Party>| party.as_ref().map(|party| party.id.clone());
-    let all = [
-        ("claimed_partner", party(&claimed.from)),
-        ("claimed_from", claimed.original_sender.clone()),
-        ("claimed_to", claimed.final_recipient.clone()),
-        ("claimed_as4_message_id", Some(claimed.message_id.to_string())),
-        ("claimed_conversation_id", claimed.conversation_id.clone()),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?.chars().take(CLAIM_CHARS_MAX).collect()))).collect()
+/// What a refused message says of itself.
+fn facts(claimed: &Claimed) -> [(&'static str, Option<String>); 4] {
+    [
+        ("from", claimed.original_sender.as_deref().map(cut)),
+        ("to", claimed.final_recipient.as_deref().map(cut)),
+        ("as4_message_id", Some(cut(claimed.message_id.as_str()))),
+        ("conversation_id", claimed.conversation_id.as_deref().map(cut)),
+    ]
+}
+
+fn party(party: &Option<Party>) -> Option<String> {
+    party.as_ref().map(|party| cut(&party.id))
+}
+
+fn cut(value: &str) -> String {
+    value.chars().take(CLAIM_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
 use crate::limits::LIST_MESSAGES_MAX;
-use crate::model::{Fault, MessageId, Problem};
+use crate::model::{Fault, MessageId, Problem, Timestamp};
 use crate::net::Body;
 use serde_json::Value;
 use std::fmt::Write;
@@ -14,12 +14,20 @@ use std::time::Duration;
 pub struct QueueOptions {
     /// `out` or `in`.
     pub direction: Option<String>,
-    /// A status.
+    /// A status, or the word of a group.
     pub status: Option<String>,
     /// Sender or recipient.
     pub participant: Option<String>,
     /// The other access point.
     pub partner: Option<String>,
+    /// Any id.
+    pub id: Option<String>,
+    /// Only what operators keep back.
+    pub held: bool,
+    /// Created then or later.
+    pub since: Option<Timestamp>,
+    /// Created before.
+    pub before: Option<Timestamp>,
     /// At least so old.
     pub older_than: Option<Duration>,
     /// The kind of the last problem.
@@ -91,6 +99,10 @@ impl<'a> Pages<'a> {
             ("status", options.status.clone()),
             ("participant", options.participant.clone()),
             ("partner", options.partner.clone()),
+            ("id", options.id.clone()),
+            ("held", options.held.then(|| "true".to_owned())),
+            ("since", options.since.map(|at| at.to_string())),
+            ("before", options.before.map(|at| at.to_string())),
             ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
             ("cause", options.cause.clone()),
             ("after", self.after.take()),
@@ -133,7 +145,9 @@ fn table(messages: &[Value]) -> Table {
             "next_attempt_at",
             "created_at",
         ];
-        table.row(cells.map(|name| word(message, name)).into_iter().chain([error]));
+        let held = if message["held"] == true { " (on hold)" } else { "" };
+        let cell = |name| if name == "status" { word(message, name) + held } else { word(message, name) };
+        table.row(cells.map(cell).into_iter().chain([error]));
     }
     table
 }

@@ -302,6 +302,30 @@ async fn a_list_of_the_queue_ends_where_it_was_asked_to_and_goes_on_after_a_mess
 }
 
 #[tokio::test]
+async fn a_list_of_the_queue_takes_each_condition_and_shows_what_is_held() {
+    let queue = |Query(query): Query<BTreeMap<String, String>>| async move {
+        let asked = ["id", "held", "since", "before"].map(|name| query[name].clone());
+        assert_eq!(asked, ["x@y", "true", "2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z"]);
+        Json(json!({"messages": [
+            {"id": "1", "status": "SUBMITTED", "held": true}, {"id": "2", "status": "SUBMITTED", "held": false}
+        ], "next": null}))
+    };
+    let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
+    let options = QueueOptions {
+        id: Some("x@y".into()),
+        held: true,
+        since: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+        before: Some("2026-11-24T10:00:00Z".parse().unwrap()),
+        ..QueueOptions::default()
+    };
+    let printed = Printed::default();
+    list(&remote, &options, &printed.output(false)).await.unwrap();
+    let text = printed.text();
+    let held: Vec<bool> = text.lines().skip(1).map(|line| line.contains("SUBMITTED (on hold)")).collect();
+    assert_eq!(held, [true, false], "{text}");
+}
+
+#[tokio::test]
 async fn partners_are_listed_by_pages_and_tried_for_a_reason() {
     let partner = |name: &str| json!({"partner": name, "condition": "open", "open_until": "2026-11-24T10:02:00Z"});
     let pages = move |Query(query): Query<BTreeMap<String, String>>| async move {

@@ -82,6 +82,8 @@ texts! {
     filter_wrong: "Filtret kunde inte användas", "The filter could not be used";
     messages: "Meddelanden", "Messages";
     queue_caption: "Meddelanden, nyaste först", "Messages, newest first";
+    queue_not_here: "Inget av de genomsökta meddelandena stämmer. Sök vidare bland äldre.",
+        "None of the messages looked through matches. Go on among older ones.";
     queue_empty: "Inga meddelanden stämmer med filtret.", "No message matches the filter.";
     created: "Skapat", "Created";
     from: "Från", "From";
@@ -333,7 +335,7 @@ texts! {
     // Actions of operators
     actions: "Åtgärder", "Actions";
     reason: "Skäl (sparas med meddelandet)", "Reason (kept with the message)";
-    act_retry: "Skicka om nu", "Try again now";
+    act_retry: "Försök igen nu", "Try again now";
     act_cancel: "Avbryt för gott", "Cancel for good";
     act_hold: "Håll kvar", "Hold";
     act_release: "Släpp", "Release";

@@ -1,7 +1,7 @@
 //! The keys of the index, as the table of the [index](super) has them.
 
 use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally};
-use crate::model::{Direction, EnvelopeId, LogPlace, Message, MessageId, ParticipantId, Status, Timestamp};
+use crate::model::{Direction, EnvelopeId, LogPlace, Marks, Message, MessageId, ParticipantId, Status, Timestamp};
 use crate::store::DuplicateKey;
 use crate::store::keys::Octets;
 use crate::store::record::Noted;
@@ -201,6 +201,19 @@ pub(in crate::store) fn told_key(seq: u64, n: u32) -> Vec<u8> {
 
 pub(in crate::store) fn log_key(place: LogPlace) -> Vec<u8> {
     key(b'g', &[&time_key(place.at), &place.record.to_be_bytes(), &place.event.to_be_bytes()])
+}
+
+/// The place of a key of the log.
+pub(in crate::store) fn log_place(key: &[u8]) -> LogPlace {
+    let mut place = Place::default();
+    place.iter_mut().zip(key.iter().skip(1)).for_each(|(octet, found)| *octet = *found);
+    let (record, event) = numbers_at_end(key);
+    LogPlace { at: time_of(&place), record, event }
+}
+
+/// The marks with which the value of a key of the log begins.
+pub(in crate::store) fn marks_of(value: &[u8]) -> Marks {
+    Marks::of_bytes(value.first_chunk().copied().unwrap_or_default())
 }
 
 /// The two numbers with which the keys and values of events end.
