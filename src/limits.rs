@@ -224,8 +224,8 @@ pub const EVENTS_BESIDE_MAX: usize = 1000;
 /// Most events looked at for one page of the event log, whatever the conditions: some 40 ms.
 pub const LIST_EVENTS_LOOKED_AT_MAX: usize = 5000;
 
-/// Most events passed over for one page, of which the index tells that they are not asked for.
-pub const LIST_EVENTS_PASSED_MAX: usize = 100_000;
+/// Events passed over, of which the index tells that they are not asked for, that count as one looked at: so many take no longer.
+pub const LIST_EVENTS_PASSED_FOR_A_LOOK: usize = 20;
 
 /// Free space that payloads leave to the journal, in bytes: what was received must still be settled.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -273,6 +273,20 @@ pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
 
 /// Messages that are given up in one go, because their partner is left alone longer than they are tried.
 pub const CLAIM_OVERDUE_MAX: usize = 100;
+
+/// After a start everything that waits is due within this time, and is not given up before: the process knows nothing of those
+/// who did not answer before it.
+pub const DUE_AFTER_START_MAX: Duration = Duration::from_secs(60);
+
+/// How long something of ours may fail, as a full disk, before what it keeps back is given up: over a weekend, to the day after.
+pub const OWN_FAULT_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// A wall clock that is ahead of all records by more is not believed at once where something is to be destroyed for its age:
+/// a machine may well be off for so long.
+pub const CLOCK_LEAP_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// It is believed when the daemon has run for so long with it, and nobody has set it right.
+pub const CLOCK_CONFIRMED_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A received message that could not be opened for so long is told of: its sender has an AS4 receipt and waits for an answer.
 pub const DELAY_TOLD: Duration = Duration::from_secs(10 * 60);

@@ -225,7 +225,7 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     assert_eq!(log["events"][0]["facts"]["reason"], "it is back", "{log}");
     let unknown = Body::empty().memory(r#"{"reason":"a test"}"#);
     let unknown = one.api(Method::POST, "/partners/AP0009-DEMO/try", Some("application/json"), unknown).await;
-    assert!(unknown.text().contains("breaker-closed"), "{}", unknown.text());
+    assert!(unknown.text().contains("partner-not-found"), "{}", unknown.text());
     let (_, status) = one.json("/status").await;
     let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
     assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");

@@ -39,6 +39,9 @@ pub struct Health {
     pub last_failure: Option<Problem>,
     /// Until when it is left alone, by the clock that is never set; past: one message asks.
     pub open_until: Option<Timestamp>,
+    /// When it began to fail, by the clock that is never set.
+    #[serde(skip)]
+    kept_waiting_since: Option<Timestamp>,
     /// Pauses since the last success.
     #[serde(skip)]
     pauses: u32,
@@ -104,6 +107,7 @@ impl Health {
         };
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(at);
+        self.kept_waiting_since.get_or_insert(steady);
         (self.last_failure_at, self.last_failure) = (Some(at), Some(problem));
         // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
         let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
@@ -203,6 +207,11 @@ impl Lanes {
         health.open_until
     }
 
+    /// Since when a lane has kept everybody waiting, by the clock that is never set.
+    pub(super) fn kept_waiting_since(&self, lane: &Lane) -> Option<Timestamp> {
+        self.lanes().get(lane)?.kept_waiting_since
+    }
+
     /// Whether a lane is left alone, or asked by one message.
     pub(super) fn is_suspect(&self, lane: &Lane) -> bool {
         self.lanes().get(lane).is_some_and(Health::is_suspect)
@@ -258,7 +267,15 @@ fn state(load: Option<LaneLoad>, lane: Lane, health: Health, steady: Timestamp) 
 impl Router {
     /// Every other access point that had an attempt since the start, or for which something waits.
     pub fn partners(&self) -> Vec<PartnerState> {
-        self.lanes.states(self.store.lanes(), self.steady())
+        let states = self.lanes.states(self.store.lanes(), self.steady());
+        states.into_iter().map(|state| self.state_shown(state)).collect()
+    }
+
+    /// Its times by the clock on the wall, for people.
+    fn state_shown(&self, state: PartnerState) -> PartnerState {
+        let shown = |at: Option<Timestamp>| at.map(|at| self.shown(at));
+        let health = Health { open_until: shown(state.health.open_until), ..state.health };
+        PartnerState { health, due_since: shown(state.due_since), ..state }
     }
 
     /// The other access point, or the look-up, for which a message waits; none where it waits for no attempt, or inwards.
@@ -276,7 +293,7 @@ impl Router {
 
     /// How a lane outwards fares.
     pub(super) fn in_lane(&self, lane: Lane) -> PartnerState {
-        self.lanes.state(self.store.lanes(), lane, self.steady())
+        self.state_shown(self.lanes.state(self.store.lanes(), lane, self.steady()))
     }
 }
 

@@ -222,14 +222,30 @@ impl Router {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
         let events = transaction.events.clone();
         let committed = self.store.commit(transaction)?;
+        self.committed(&committed, &events);
+        Ok(committed)
+    }
+
+    /// As [`Self::commit`], many at once, each by itself.
+    fn commit_together(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
+        let events: Vec<Vec<Event>> = transactions.iter().map(|transaction| transaction.events.clone()).collect();
+        let outcomes = self.store.commit_together(transactions);
+        for (committed, events) in
+            outcomes.iter().zip(&events).filter_map(|(one, events)| Some((one.as_ref().ok()?, events)))
+        {
+            self.committed(committed, events);
+        }
+        outcomes
+    }
+
+    fn committed(&self, committed: &Committed, events: &[Event]) {
         if matches!(committed, Committed::Done) {
-            for event in &events {
+            for event in events {
                 crate::ops::log::event(event);
                 self.metrics.event(event);
             }
         }
         self.due.notify_one();
-        Ok(committed)
     }
 
     /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
@@ -244,6 +260,16 @@ impl Router {
     /// The present on the clock by which waiting is measured.
     fn steady(&self) -> Timestamp {
         self.clock.steady()
+    }
+
+    /// What the wall clock shows at that moment of [`Self::steady`].
+    fn shown(&self, steady: Timestamp) -> Timestamp {
+        self.clock.shown(steady)
+    }
+
+    /// The message as people are shown it: when it is tried next, by the clock on the wall.
+    fn as_shown(&self, message: Message) -> Message {
+        Message { next_attempt_at: message.next_attempt_at.map(|at| self.shown(at)), ..message }
     }
 
     /// Remembers a partner's certificate, so that later messages may name it by reference alone.

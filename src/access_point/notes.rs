@@ -78,5 +78,5 @@ impl Router {
 
 fn unreadable(name: &str, error: &serde_json::Error) -> Problem {
     let detail = format!("{name}: {error}; use the version of sluss that wrote it");
-    Problem::new(Fault::Temporary, "store", "what was noted is not what this version writes", detail)
+    Problem::new(Fault::Temporary, "note", "what was noted is not what this version writes", detail)
 }

@@ -2,7 +2,8 @@
 
 use super::{PartnerState, Router, blocking, store_problem};
 use crate::model::{
-    Change, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status, Timestamp, Warrant,
+    Change, Direction, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status,
+    Timestamp, Warrant,
 };
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
@@ -80,7 +81,8 @@ impl std::str::FromStr for Action {
 /// What a message meets that is cancelled.
 fn cancelled(warrant: &Warrant) -> Problem {
     let (actor, reason) = (warrant.actor(), warrant.reason());
-    let detail = format!("cancelled by {actor}: {reason}; `sluss queue retry` sends it after all");
+    let detail =
+        format!("cancelled by {actor}: {reason}; `sluss queue retry` sends it after all, unless it had arrived");
     Problem::new(Fault::Refused, "cancelled", "an operator cancelled it", detail)
 }
 
@@ -114,7 +116,7 @@ impl Router {
     /// Refused where there is no such message, or its status does not allow it; temporary while an attempt is under way.
     pub async fn act(self: &Arc<Self>, id: MessageId, action: Action, warrant: Warrant) -> Result<Message, Problem> {
         let router = Arc::clone(self);
-        blocking(move || act(&router, id, action, &warrant)).await
+        blocking(move || act(&router, id, action, &warrant).map(|message| router.as_shown(message))).await
     }
 }
 
@@ -190,7 +192,8 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
 
 /// Why this does not follow: what was found, what was expected, what to do.
 fn refused(action: Action, message: &Message) -> Problem {
-    if action == Action::Retry && message.is_emptied() && message.status.after(Outcome::Retry).is_ok() {
+    let delivered = message.as4_receipt.is_some();
+    if action == Action::Retry && message.is_emptied() && !delivered && message.status.after(Outcome::Retry).is_ok() {
         let detail = format!(
             "retry: found no envelope of message {}: it was deleted (retention.contents_days); have its sender hand in a new one, under \
              a new id",
@@ -202,6 +205,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
+        Action::Retry if message.direction == Direction::Out && message.as4_receipt.is_some() => {
+            (", delivered with an AS4 receipt", "its recipient has it: ask the recipient, or send a new message")
+        }
         Action::Retry if message.status == Status::Error => {
             (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
         }
@@ -224,8 +230,9 @@ fn refused(action: Action, message: &Message) -> Problem {
 mod tests {
     use super::super::outbound::outcome;
     use super::super::{Pace, Retry, SendError};
-    use super::{Action, Fault, Message, Outcome, Problem, Timestamp, Warrant, refused};
-    use crate::model::{DocumentType, EnvelopeId, MessageId, ProcessId};
+    use super::{Action, Message, Outcome, Status, Timestamp, Warrant, refused};
+    use crate::model::{As4ReceiptSummary, DocumentType, EnvelopeId, MessageId, ProcessId};
+    use crate::net::NetError;
     use std::time::Duration;
 
     /// A message that was accepted long ago.
@@ -252,17 +259,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_never_answered_can_be_ended_and_is_not_sent_once_more() {
+        let mut message = old("2026-11-23T22:00:00Z".parse().unwrap());
+        message.status = Status::WaitingForReceipt;
+        message.as4_receipt = Some(As4ReceiptSummary {
+            signed_by: "CN=AP0007".into(),
+            certificate_sha256: String::new(),
+            signature: String::new(),
+            references_matched: true,
+            soap: String::new(),
+        });
+        assert!(Action::Cancel.is_open_to(&message) && !Action::Hold.is_open_to(&message));
+        message.status = message.after(Outcome::Cancel).unwrap();
+        assert_eq!(message.status, Status::MessageExchangeError);
+        assert!(!Action::Retry.is_open_to(&message));
+        assert!(refused(Action::Retry, &message).detail.contains("its recipient has it"));
+        assert_eq!(message.after(Outcome::Confirm), Ok(Status::Accepted), "a late answer counts");
+    }
+
+    #[test]
     fn what_is_tried_again_by_hand_is_tried_as_long_as_a_new_message() {
         let hour = Duration::from_secs(3600);
         let retry = Retry { pace: Pace::Constant { retries: 24 }, give_up_after: 24 * hour };
         let now = "2026-11-23T22:00:00Z".parse::<Timestamp>().unwrap();
         let mut message = old(now.checked_sub(100 * hour).unwrap());
-        let failed = Err(SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")));
-        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::GiveUp);
+        let error = || SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
+        let failed = |message: &Message, now| {
+            let effort = message.effort.failed(error().obstacle(), now, now);
+            (effort, outcome(message, &Err(error()), effort, now, &retry).0)
+        };
+        message.effort = failed(&message, now.checked_sub(25 * hour).unwrap()).0;
+        assert_eq!(failed(&message, now).1, Outcome::GiveUp);
         let warrant = Warrant::new("operator", "the partner is back").unwrap();
         Action::Retry.changes(&warrant, now).into_iter().for_each(|change| message.apply(change));
-        assert_eq!(outcome(&message, &failed, now, &retry).0, Outcome::Defer);
+        let again = failed(&message, now);
+        assert_eq!(again.1, Outcome::Defer);
+        message.effort = again.0;
         let later = now.checked_add(25 * hour).unwrap();
-        assert_eq!(outcome(&message, &failed, later, &retry).0, Outcome::GiveUp);
+        assert_eq!(failed(&message, later).1, Outcome::GiveUp);
     }
 }

@@ -3,28 +3,30 @@
 //! [`accept`] makes it durable. The worker calls [`attempt`], which has [`step`] make one attempt, asks [`outcome`]
 //! what it meant, and writes that.
 
+mod overdue;
+mod packing;
+
 use super::queries::reread;
-use super::retry::{Retry, Tried, after};
+use super::retry::{Failed, Retry, after};
 use super::send_error::SendError;
-use super::spool::Kept;
 use super::{Router, Settings, Spool, blocking, store_problem};
-use crate::as4::{
-    self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode, receipt,
-};
-use crate::crypto::{self, SystemRandom};
-use crate::discovery::Route;
+use crate::as4::receipt;
+use crate::crypto;
+use crate::limits::RETRY_LIFE_MAX;
 use crate::model::{
-    As4MessageId, As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, EnvelopeId, Enveloped, Event, Fault,
-    Lane, Message, Outcome, Packing, ParticipantId, PartyId, Piece, Priority, Problem, Query, Stage, Status, Timestamp,
+    As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
+    Message, Outcome, ParticipantId, Priority, Problem, Query, Stage, Status, Timestamp,
 };
-use crate::net::Body;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
-use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Instant;
+
+pub(super) use overdue::give_up_overdue;
+pub(super) use packing::keep_packed;
+use packing::{body, packed, readdress, sealed_with, store_damaged};
 
 /// A sealed envelope handed in for sending.
 pub struct Submission {
@@ -201,7 +203,7 @@ fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Mess
 /// Makes one attempt to hand `message` to the receiving access point.
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
-/// bytes (AS4 reception awareness). What the result means is decided in [`outcome`] alone.
+/// bytes (AS4 reception awareness), unless the receiver can no longer read those. What the result means is decided in [`outcome`] alone.
 pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
     if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
@@ -209,7 +211,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
         router.note(Lane::Lookup, None);
         *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
     } else if message.attempts > 1 {
-        readdress(router, message).await;
+        readdress(router, message).await?;
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
@@ -243,158 +245,13 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     })
 }
 
-/// The same bytes go where the receiver is now: it may have moved since the message was packed. Whom the message was
-/// encrypted to stays, and a look-up that leads to nobody or to another changes nothing.
-async fn readdress(router: &Router, message: &mut Message) {
-    let route = router.discovery.route(&message.to, &message.document_type, &message.process).await;
-    if let (Ok(route), Some(packing)) = (route, &mut message.packed)
-        && packing.certificate == route.certificate.certificate().to_pem()
-    {
-        packing.url = route.url;
-    }
-}
-
-/// Packs the message for `route`, and keeps the result under the message's claim.
-async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
-    let router = Arc::clone(router);
-    let work = move || -> Result<Message, SendError> {
-        router.store.route(&message.to, &route.party).map_err(|error| SendError::Own(store_problem(&error)))?;
-        let settings = router.settings();
-        let id = As4MessageId::new(uuid::Uuid::new_v4(), &settings.party);
-        let header = header(&settings, &message, &id, &route, router.now());
-        let packing = pack(&router, &settings, &message, header, &route)?;
-        let event = |stage, detail: &str| {
-            let event = Event::of(router.now(), &message, stage, detail).fact("partner", &route.party);
-            event.fact("conversation_id", &message.envelope_id).fact("as4_message_id", &id)
-        };
-        let events = vec![
-            event(Stage::Routed, &format!("the route leads to {}", route.party))
-                .fact("url", &route.url)
-                .fact("certificate_sha256", route.certificate.certificate().sha256()),
-            event(Stage::Packed, "signed, encrypted and packed").fact("bytes", packing.bytes),
-        ];
-        keep_packed(&router, &mut message, id, route.party, packing, events)?;
-        Ok(message)
-    };
-    let span = tracing::Span::current();
-    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
-        Ok(result) => result,
-        Err(error) => Err(SendError::Own(store_damaged(&error.to_string()))),
-    }
-}
-
-/// Keeps what is about to be sent, before its first byte leaves.
-pub(super) fn keep_packed(
-    router: &Router,
-    message: &mut Message,
-    id: As4MessageId,
-    party: PartyId,
-    packing: Packing,
-    events: Vec<Event>,
-) -> Result<(), SendError> {
-    let changes =
-        vec![Change::Addressed(id, message.envelope_id.to_string(), party), Change::Packed(Some(Box::new(packing)))];
-    changes.iter().cloned().for_each(|change| message.apply(change));
-    log::name(&tracing::Span::current(), message);
-    let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
-    let transaction = Transaction { settlements: vec![settlement], events, ..Transaction::default() };
-    router.commit(transaction).map(drop).map_err(|error| SendError::Own(store_problem(&error)))
-}
-
-/// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
-fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Route, now: Timestamp) -> UserMessage {
-    let corners = Corners {
-        message_id: id,
-        at: now,
-        access_points: [settings.party.as_str(), route.party.as_str()],
-        participants: [message.from.as_str(), message.to.as_str()],
-        conversation_id: message.envelope_id.to_string(),
-    };
-    UserMessage::of_sdk(corners, message.process.clone(), &message.document_type)
-}
-
-/// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
-fn pack(
-    router: &Router,
-    settings: &Settings,
-    message: &Message,
-    header: UserMessage,
-    route: &Route,
-) -> Result<Packing, SendError> {
-    let own = |error: StoreError| SendError::Own(store_problem(&error));
-    let mut kept = Kept::open(router.store.blobs(), message)?;
-    let mut content = BufReader::new(&mut kept);
-    let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
-    // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
-    let compression =
-        if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
-    let part = OutgoingPart {
-        content_id: pmode::ENVELOPE_CONTENT_ID,
-        mime: pmode::ENVELOPE_MIME,
-        charset: None,
-        compression,
-        content: &mut content,
-        cipher: &mut cipher,
-    };
-    let packed = as4::pack(
-        Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
-        &SystemRandom,
-    )?;
-    kept.whole()?;
-    let cipher = cipher.commit().map_err(own)?;
-    Ok(packing(packed, cipher, route))
-}
-
-fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
-    let bytes = packed.bytes();
-    let pieces = packed.pieces.into_iter().map(|piece| match piece {
-        PackedPiece::Text(text) => Piece::Text(text),
-        PackedPiece::Part(_) => Piece::File(cipher),
-    });
-    Packing {
-        content_type: packed.content_type,
-        pieces: pieces.collect(),
-        bytes,
-        references: packed.references,
-        url: route.url.clone(),
-        certificate: route.certificate.certificate().to_pem(),
-    }
-}
-
-/// The packed message as a streaming body.
-fn body(router: &Router, packing: &Packing) -> Result<Body, Problem> {
-    packing.pieces.iter().try_fold(Body::empty(), |body, piece| match piece {
-        Piece::Text(text) => Ok(body.memory(text.clone())),
-        Piece::File(blob) => {
-            let file = router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?;
-            body.file(file).map_err(|error| store_damaged(&error.to_string()))
-        }
-    })
-}
-
-fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {
-    message
-        .packed
-        .as_ref()
-        .zip(message.as4_message_id.as_ref())
-        .ok_or_else(|| SendError::Own(store_damaged("the packed message is no longer there")))
-}
-
-fn store_damaged(detail: &str) -> Problem {
-    Problem::new(
-        Fault::Temporary,
-        "store",
-        "the store did not have what it should",
-        format!("{detail}; look at data_dir, and restore it from a backup if it is damaged"),
-    )
-}
-
 // === Outcome ===
 
-/// What `result` means for `message`, whose `attempts` counts this one; and when to try again.
+/// What `result` means for `message`, whose `attempts` counts this one, as `effort` does; and when to try again.
 pub(super) fn outcome(
     message: &Message,
     result: &Result<As4ReceiptSummary, SendError>,
+    effort: Effort,
     now: Timestamp,
     retry: &Retry,
 ) -> (Outcome, Option<Timestamp>) {
@@ -406,20 +263,28 @@ pub(super) fn outcome(
             (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
         }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
-        Err(error) => match retry.next(tried(message, error, now), now) {
+        Err(error) => match retry.next(failed(message, error, effort, now), now) {
             Some(next) => (Outcome::Defer, Some(next)),
             None => (Outcome::GiveUp, None),
         },
     }
 }
 
-fn tried(message: &Message, error: &SendError, now: Timestamp) -> Tried {
-    Tried {
+fn failed(message: &Message, error: &SendError, effort: Effort, now: Timestamp) -> Failed {
+    Failed {
         id: message.id,
         attempts: message.attempts,
-        since: message.tried_since(),
+        since: effort.since().unwrap_or(now),
         not_before: error.retry_after().map(|pause| after(now, pause)),
+        no_later_than: after(message.tried_since(), RETRY_LIFE_MAX),
     }
+}
+
+/// For how long it has been tried, with this failure. Where its lane keeps everybody waiting, it has waited for that.
+fn effort(router: &Router, message: &Message, lane: &Lane, error: &SendError, now: Timestamp) -> Effort {
+    let waiting = router.lanes.kept_waiting_since(lane);
+    let since = waiting.map_or(now, |since| since.max(message.tried_since()).min(now));
+    message.effort.failed(error.obstacle(), since, now)
 }
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
@@ -439,23 +304,36 @@ pub(super) fn conclude(
     message: &Message,
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
-    let now = router.now();
+    let (now, steady) = (router.now(), router.steady());
     let lane = Lane::out(message.partner.as_ref().filter(|_| message.is_addressed()));
-    let alone_until = router.note(lane, result.as_ref().err());
+    let alone_until = router.note(lane.clone(), result.as_ref().err());
+    if let Err(SendError::Answer(_)) = &result {
+        // It may have another certificate by now than the one that was looked up.
+        router.discovery.forget(&message.to, &message.document_type);
+    }
     let settings = router.settings();
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
-    let (outcome, next) = outcome(message, &result, router.steady(), &retry);
+    let effort =
+        result.as_ref().map_or_else(|error| effort(router, message, &lane, error, steady), |_| Effort::default());
+    let (outcome, next) = outcome(message, &result, effort, steady, &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
-    let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(retry.end(message.tried_since()).max(next)));
+    let end = retry.end(effort.since().unwrap_or(steady));
+    let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(end.max(next)));
     let answered_meanwhile = outcome == Outcome::GiveUp && is_answered(router, message)?;
     let problem = result.as_ref().err().map(SendError::problem);
     let problem =
         problem.map(|problem| if outcome == Outcome::GiveUp { final_of(problem, answered_meanwhile) } else { problem });
     let event = event(message, outcome, &result, now, answered_meanwhile);
-    let event = problem.iter().cloned().fold(event, Event::problem).known("next_attempt_at", next);
-    let mut events = vec![event.known("partner_left_alone_until", alone_until.filter(|_| next.is_some()))];
+    let event = problem.iter().cloned().fold(event, Event::problem);
+    let event = event.known("next_attempt_at", next.map(|next| router.shown(next)));
+    let mut events =
+        vec![event.known(
+            "partner_left_alone_until",
+            alone_until.filter(|_| next.is_some()).map(|until| router.shown(until)),
+        )];
     let mut evidence = Evidence::default();
-    let mut changes = vec![Change::Attempts(message.attempts), Change::Due(next), Change::Error(problem)];
+    let mut changes =
+        vec![Change::Attempts(message.attempts), Change::Due(next), Change::Effort(effort), Change::Error(problem)];
     if let Ok(receipt) = result {
         evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
         changes.push(Change::As4Receipt(receipt));
@@ -476,41 +354,6 @@ pub(super) fn conclude(
 fn is_answered(router: &Router, message: &Message) -> Result<bool, Problem> {
     let found = router.store.message(message.id).map_err(|error| store_problem(&error))?;
     Ok(found.is_some_and(|message| message.lacks_as4_receipt()))
-}
-
-/// Gives up what has waited in a lane that is left alone for longer than it is to be tried.
-pub(super) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
-    let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
-    let before = |lane: &Lane| {
-        let retry = match lane {
-            Lane::Partner(party) => settings.retry_of(Some(party), None),
-            Lane::Lookup | Lane::Inward(_) => settings.patience.smp,
-        };
-        let begun = steady.saturating_sub(retry.give_up_after).unwrap_or(Timestamp::MIN);
-        suspects.contains_key(lane).then_some(begun)
-    };
-    let overdue = router.store.claim_overdue(steady, crate::limits::CLAIM_LEASE, &before);
-    for (lane, message) in overdue.map_err(|error| store_problem(&error))? {
-        let (problem, answered) = (suspects.get(&lane).cloned().flatten(), message.lacks_as4_receipt());
-        let problem = problem.or_else(|| message.error.clone()).map(|problem| final_of(problem, answered));
-        let (stage, detail) = if answered {
-            (Stage::AttemptFailed, RECEIPT_GIVEN_UP)
-        } else {
-            (Stage::GivenUp, "given up: its partner did not answer for as long as it was to be tried")
-        };
-        let event = Event::of(router.now(), &message, stage, detail).fact("attempts", message.attempts);
-        let settlement = Settlement {
-            id: message.id,
-            claim: message.lease_until,
-            release: true,
-            outcome: Some(Outcome::GiveUp),
-            changes: vec![Change::Due(None), Change::Error(problem.clone())],
-        };
-        let event = problem.into_iter().fold(event.fact("as4_receipt", "missing"), Event::problem);
-        let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-        router.commit(transaction).map_err(|error| store_problem(&error))?;
-    }
-    Ok(())
 }
 
 /// What ended the attempts of a message, or, where its recipient has `answered`, those for its AS4 receipt alone.

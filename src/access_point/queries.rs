@@ -9,7 +9,7 @@ use crate::model::{
     Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
     Page, ParticipantId, Priority, Problem, Query, Stage, Status,
 };
-use crate::store::{Settlement, Store, StoreError, Transaction};
+use crate::store::{Course, Settlement, Store, StoreError, Transaction};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl Router {
         self.serving(participant)?;
         self.visits.note(participant, self.now());
         let participant = participant.clone();
-        self.read(move |store| store.waiting(&participant, after)).await.map(paged)
+        self.read(move |store| store.waiting(&participant, after)).await.map(|found| self.paged(found))
     }
 
     /// Messages from `participant` that are not sent, for now or for good, oldest first, by pages as [`Self::waiting`]: what a
@@ -93,7 +93,7 @@ impl Router {
     ) -> Result<(Vec<Message>, Option<MessageId>), Problem> {
         self.serving(participant)?;
         let participant = participant.clone();
-        self.read(move |store| store.notices(&participant, after)).await.map(paged)
+        self.read(move |store| store.notices(&participant, after)).await.map(|found| self.paged(found))
     }
 
     /// `participant` knows that its message was given up, as `actor` says: it is not told again. Confirming twice is no error.
@@ -178,7 +178,8 @@ impl Router {
     ///
     /// Refused where there is no message to go on after; temporary when the store cannot be read.
     pub async fn page(self: &Arc<Self>, query: Query) -> Result<Page, Problem> {
-        self.read(move |store| store.page(&query)).await
+        let page = self.read(move |store| store.page(&query)).await?;
+        Ok(Page { messages: self.all_shown(page.messages), ..page })
     }
 
     /// How much waits for each partner or participant, by name.
@@ -196,7 +197,7 @@ impl Router {
     ///
     /// Temporary when the store cannot be read.
     pub async fn list(self: &Arc<Self>, query: Query) -> Result<Vec<Message>, Problem> {
-        self.read(move |store| store.list(&query)).await
+        self.read(move |store| store.list(&query)).await.map(|found| self.all_shown(found))
     }
 
     /// One message.
@@ -205,7 +206,8 @@ impl Router {
     ///
     /// Refused when there is none.
     pub async fn message(self: &Arc<Self>, id: MessageId) -> Result<Message, Problem> {
-        self.read(move |store| store.message(id)?.ok_or(StoreError::Unknown(id))).await
+        let found = self.read(move |store| store.message(id)?.ok_or(StoreError::Unknown(id))).await;
+        found.map(|message| self.as_shown(message))
     }
 
     /// Its events, oldest first.
@@ -264,6 +266,11 @@ impl Router {
         self.store.probe().map_err(|error| store_problem(&error))
     }
 
+    /// What time it was at the last record of the store; nothing while there is none.
+    pub fn course(&self) -> Option<Course> {
+        self.store.course()
+    }
+
     /// Why the store takes nothing until the next start, where that is so.
     pub fn stopped(&self) -> Option<String> {
         self.store.stopped()
@@ -275,6 +282,16 @@ impl Router {
     ) -> Result<T, Problem> {
         let store = Arc::clone(&self.store);
         blocking(move || question(&*store).map_err(|error| store_problem(&error))).await
+    }
+
+    fn all_shown(&self, messages: Vec<Message>) -> Vec<Message> {
+        messages.into_iter().map(|message| self.as_shown(message)).collect()
+    }
+
+    /// A page of messages, and what to give as `after` for the next one: a page that is not full is the last.
+    fn paged(&self, messages: Vec<Message>) -> (Vec<Message>, Option<MessageId>) {
+        let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
+        (self.all_shown(messages), next)
     }
 
     fn serving(&self, participant: &ParticipantId) -> Result<(), Problem> {
@@ -291,12 +308,6 @@ impl Router {
         let theirs = message.direction == Direction::In && message.to == *participant;
         theirs.then_some(message).ok_or_else(|| store_problem(&StoreError::Unknown(id)))
     }
-}
-
-/// A page of messages, and what to give as `after` for the next one: a page that is not full is the last.
-fn paged(messages: Vec<Message>) -> (Vec<Message>, Option<MessageId>) {
-    let next = messages.last().filter(|_| messages.len() == LIST_MESSAGES_MAX).map(|message| message.id);
-    (messages, next)
 }
 
 /// Writes that its participant has a message, as `actor` says.

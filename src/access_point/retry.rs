@@ -1,8 +1,8 @@
 //! When a hand-over that failed is tried again, and when it is given up: one pure function.
 
 use super::{Breaker, SendError};
-use crate::limits::RETRY_PAUSE_LEAST;
-use crate::model::{Cause, MessageId, Timestamp};
+use crate::limits::{OWN_FAULT_LIFE, RETRY_PAUSE_LEAST};
+use crate::model::{MessageId, Obstacle, Timestamp};
 use std::time::Duration;
 
 /// When attempts are made.
@@ -46,29 +46,38 @@ pub struct Patience {
 impl Patience {
     /// When a message is tried again after this failure, where its partner may have a policy of its `own`.
     pub(super) fn of(&self, own: Option<Retry>, failure: Option<&SendError>) -> Retry {
-        match failure.map(SendError::cause) {
-            Some(Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown) => self.smp,
-            _ => own.unwrap_or(self.partners),
+        match failure.map(SendError::obstacle) {
+            Some(Obstacle::Lookup) => self.smp,
+            Some(Obstacle::Own) => Retry::OWN,
+            Some(Obstacle::Partner) | None => own.unwrap_or(self.partners),
         }
     }
 }
 
 /// A message whose attempt has just failed.
 #[derive(Clone, Copy, Debug)]
-pub struct Tried {
+pub struct Failed {
     /// Which.
     pub id: MessageId,
     /// Attempts made.
     pub attempts: u32,
-    /// Since when it is tried.
+    /// Since when it is tried, as far as what it failed at is concerned.
     pub since: Timestamp,
     /// Not before this: what the partner asked for.
     pub not_before: Option<Timestamp>,
+    /// Whatever it failed at, when, it ends then.
+    pub no_later_than: Timestamp,
 }
 
 impl Retry {
     /// The P-Mode that Digg publishes, `12;4;CONSTANT`: twelve minutes, four retries, one about every three minutes.
     pub const DIGG: Self = Self { pace: Pace::Constant { retries: 4 }, give_up_after: Duration::from_secs(12 * 60) };
+
+    /// After a fault of our own: by growing pauses, until somebody must have seen it.
+    pub const OWN: Self = Self {
+        pace: Pace::Exponential { first: Duration::from_secs(2), longest: Duration::from_secs(600) },
+        give_up_after: OWN_FAULT_LIFE,
+    };
 
     /// When a message that is tried since then is given up.
     pub fn end(&self, since: Timestamp) -> Timestamp {
@@ -77,16 +86,16 @@ impl Retry {
 
     /// When the next attempt is made; `None`: given up. Never before now, never after the end of the message's time; what
     /// the partner asks for beyond that becomes one last attempt at the end.
-    pub fn next(&self, tried: Tried, now: Timestamp) -> Option<Timestamp> {
-        let end = self.end(tried.since.min(now));
+    pub fn next(&self, failed: Failed, now: Timestamp) -> Option<Timestamp> {
+        let end = self.end(failed.since.min(now)).min(failed.no_later_than);
         if end <= now {
             return None;
         }
         let next = match self.pace {
-            Pace::Constant { retries } => self.beat(tried, retries, now)?,
-            Pace::Exponential { first, longest } => after(now, grown((first, longest), tried.id, tried.attempts)),
+            Pace::Constant { retries } => self.beat(failed, retries, now)?,
+            Pace::Exponential { first, longest } => after(now, grown((first, longest), failed.id, failed.attempts)),
         };
-        Some(next.max(tried.not_before.unwrap_or(next)).min(end))
+        Some(next.max(failed.not_before.unwrap_or(next)).min(end))
     }
 
     /// When the next attempt is made of what is never given up: in the same rhythm for as long as it takes.
@@ -104,10 +113,10 @@ impl Retry {
     }
 
     /// The next beat of a message that is not almost here; the last one in any case.
-    fn beat(&self, tried: Tried, retries: u32, now: Timestamp) -> Option<Timestamp> {
+    fn beat(&self, failed: Failed, retries: u32, now: Timestamp) -> Option<Timestamp> {
         let interval = self.give_up_after.checked_div(retries)?;
-        let early = part(interval / 4, seed(tried.id));
-        let first = tried.since.min(now);
+        let early = part(interval / 4, seed(failed.id));
+        let first = failed.since.min(now);
         let elapsed = Duration::try_from(now.duration_since(first)).unwrap_or_default();
         let beat = |number: u32| after(first, interval.saturating_mul(number).saturating_sub(early));
         let passed = u32::try_from((elapsed + early + interval / 4).as_millis() / interval.as_millis().max(1));
@@ -167,7 +176,9 @@ mod tests {
         loop {
             let attempts = u32::try_from(made.len()).unwrap();
             let now = at(made.last().unwrap() + took);
-            match retry.next(Tried { id, attempts, since: at(0), not_before: None }, now) {
+            match retry
+                .next(Failed { id, attempts, since: at(0), not_before: None, no_later_than: Timestamp::MAX }, now)
+            {
                 Some(next) => made.push(second(next)),
                 None => return made,
             }
@@ -204,7 +215,13 @@ mod tests {
             for since in [-10_000_000, -100_000, -721, -720, -719, -1, 0, 1, 500, 100_000] {
                 for attempts in [0, 1, 2, 40, u32::MAX] {
                     for not_before in [None, Some(at(-50)), Some(at(30)), Some(at(9_000_000))] {
-                        let tried = Tried { id: MessageId::now(), attempts, since: at(since), not_before };
+                        let tried = Failed {
+                            id: MessageId::now(),
+                            attempts,
+                            since: at(since),
+                            not_before,
+                            no_later_than: Timestamp::MAX,
+                        };
                         let Some(next) = retry.next(tried, at(0)) else {
                             // Given up only where its time is over, or its last beat.
                             assert!(since < -500, "{since}");
@@ -226,7 +243,13 @@ mod tests {
         for (retry, tries, spread) in [(Retry::DIGG, 1, 45), (EXPONENTIAL, 9, 178)] {
             let mut seconds = BTreeMap::<i64, u32>::new();
             for _ in 0..1000 {
-                let tried = Tried { id: MessageId::now(), attempts: tries, since: at(0), not_before: None };
+                let tried = Failed {
+                    id: MessageId::now(),
+                    attempts: tries,
+                    since: at(0),
+                    not_before: None,
+                    no_later_than: Timestamp::MAX,
+                };
                 *seconds.entry(second(retry.next(tried, at(0)).unwrap())).or_default() += 1;
             }
             let most = seconds.values().max().unwrap();
@@ -236,6 +259,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_smp_and_a_single_partner_have_a_patience_of_their_own() {
+        use crate::model::{Fault, Problem};
         use crate::{discovery::DiscoveryError, net::NetError};
         let hour = Duration::from_secs(3600);
         let of = |hours| Retry { pace: Pace::Constant { retries: 2 }, give_up_after: hours * hour };
@@ -243,18 +267,36 @@ mod tests {
         let patience = Patience { partners: of(1), smp: of(2), breaker };
         let smp = SendError::Discovery(DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into() });
         let down = SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
-        for (own, failure, expected) in
-            [(None, &down, of(1)), (Some(of(3)), &down, of(3)), (None, &smp, of(2)), (Some(of(3)), &smp, of(2))]
-        {
+        let full = SendError::Own(Problem::new(Fault::Temporary, "disk-full", "x", "y"));
+        for (own, failure, expected) in [
+            (None, &down, of(1)),
+            (Some(of(3)), &down, of(3)),
+            (Some(of(3)), &smp, of(2)),
+            (Some(of(3)), &full, Retry::OWN),
+        ] {
             assert_eq!(patience.of(own, Some(failure)), expected, "{own:?} {failure}");
         }
     }
 
     #[test]
+    fn no_message_is_tried_for_ever_whatever_it_fails_at() {
+        let failed =
+            Failed { id: MessageId::now(), attempts: 9, since: at(0), not_before: None, no_later_than: at(50) };
+        assert_eq!(Retry::DIGG.next(failed, at(1)), Some(at(50)));
+        assert_eq!(Retry::DIGG.next(failed, at(50)), None);
+    }
+
+    #[test]
     fn what_a_partner_asks_for_is_the_earliest_next_attempt() {
-        let tried = Tried { id: MessageId::now(), attempts: 1, since: at(0), not_before: Some(at(400)) };
+        let tried = Failed {
+            id: MessageId::now(),
+            attempts: 1,
+            since: at(0),
+            not_before: Some(at(400)),
+            no_later_than: Timestamp::MAX,
+        };
         assert_eq!(Retry::DIGG.next(tried, at(1)), Some(at(400)));
-        let beyond = Tried { not_before: Some(at(4000)), ..tried };
+        let beyond = Failed { not_before: Some(at(4000)), ..tried };
         assert_eq!(Retry::DIGG.next(beyond, at(1)), Some(at(720)));
         assert_eq!(Retry::DIGG.next(beyond, at(720)), None);
     }

@@ -4,7 +4,7 @@ use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
-use crate::model::{Cause, Fault, Problem, TRIED_AGAIN};
+use crate::model::{Cause, Fault, Obstacle, Problem, TRIED_AGAIN};
 use crate::net::NetError;
 use std::time::Duration;
 
@@ -47,6 +47,15 @@ impl SendError {
             Self::Net(error) => error.cause(),
             Self::Pack(_) => Cause::Pack,
             Self::Own(_) => Cause::Own,
+        }
+    }
+
+    /// Whose time it takes up.
+    pub fn obstacle(&self) -> Obstacle {
+        match self.cause() {
+            Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown => Obstacle::Lookup,
+            Cause::Own | Cause::Sending | Cause::Pack => Obstacle::Own,
+            _ => Obstacle::Partner,
         }
     }
 

@@ -24,6 +24,7 @@ const REST: Duration = Duration::from_secs(1);
 pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::STEPS_AT_ONCE_MAX));
     let room = Arc::new(Semaphore::new(limits::SLOW_STEPS_MAX));
+    let looker = Arc::new(Semaphore::new(1));
     let mut under_way = JoinSet::new();
     let mut looked = Instant::now();
     while !*stop.borrow() {
@@ -39,12 +40,11 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
         router.beat();
         let Ok(place) = place else { break };
         while under_way.try_join_next().is_some() {}
-        if looked.elapsed() >= limits::OVERDUE_LOOK {
+        if looked.elapsed() >= limits::OVERDUE_LOOK
+            && let Ok(alone) = Arc::clone(&looker).try_acquire_owned()
+        {
             looked = Instant::now();
-            let router = Arc::clone(&router);
-            if let Err(problem) = blocking(move || outbound::give_up_overdue(&router)).await {
-                tracing::error!(problem = %problem, "what is overdue could not be given up");
-            }
+            under_way.spawn(give_up_overdue(Arc::clone(&router), alone));
         }
         let (free, asked) = (room.available_permits(), Arc::clone(&router));
         match blocking(move || claim(&asked, free)).await {
@@ -99,6 +99,13 @@ async fn in_place(work: impl Future<Output = ()>, asks: bool, place: OwnedSemaph
         work.await;
     } else {
         work.await;
+    }
+}
+
+/// Gives up what has waited too long, beside the others: a slow disk keeps nobody waiting. `_alone`: one looks at a time.
+async fn give_up_overdue(router: Arc<Router>, _alone: OwnedSemaphorePermit) {
+    if let Err(problem) = blocking(move || outbound::give_up_overdue(&router)).await {
+        tracing::error!(problem = %problem, "what is overdue could not be given up");
     }
 }
 

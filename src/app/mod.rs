@@ -346,13 +346,14 @@ fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<
 }
 
 async fn open_store(medium: Medium, data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
+    let now = clock.now();
     let open = move || {
         EmbeddedStore::open_telling(&medium, &data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then())
     };
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {
         Ok(Ok((store, opening))) => {
-            upkeep::say(&opening);
+            upkeep::say(&opening, now);
             Ok(Arc::new(store))
         }
         Ok(Err(error)) => Err(access_point::store_problem(&error)),

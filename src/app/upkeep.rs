@@ -1,8 +1,11 @@
 //! The store without the application around it: what its commands do.
 
+use super::retention;
 use crate::access_point::store_problem;
+use crate::config::Retention;
 use crate::crypto::{Digest, HashFunction, hex};
-use crate::model::{Clock, Problem, SystemClock};
+use crate::model::{Clock, Problem, SystemClock, Timestamp, time};
+use crate::store::Purged;
 use crate::store::backup::{self, BackedUp};
 use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Opening};
@@ -49,8 +52,15 @@ pub(super) fn now_and_then() -> impl FnMut(&Position) {
 
 /// Says in the log what an opened store was put in order by, each in a line of its own, so that nobody has to guess what a start after
 /// a crash did.
-pub(super) fn say(opening: &Opening) {
-    let Opening { journal, rebuilt, lost, orphans } = opening;
+pub(super) fn say(opening: &Opening, now: Timestamp) {
+    let Opening { journal, rebuilt, lost, orphans, course } = opening;
+    if let Some(course) = course.filter(|course| course.at > now) {
+        tracing::warn!(
+            newest_record = time::millis(course.at),
+            clock = time::millis(now),
+            "the newest record is ahead of the clock: one of them is wrong; what waits is tried soon all the same"
+        );
+    }
     if *lost > 0 {
         tracing::error!(
             lost,
@@ -107,6 +117,38 @@ pub fn back_up(folder: &Path, index: Engine, to: &Path, clock: Arc<dyn Clock>) -
     }
     let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, false, &mut |_| {});
     opened.and_then(|(store, _)| store.backup(to)).map_err(|error| store_problem(&error))
+}
+
+/// Removes from a store that nobody has open what is no longer to be kept. `clock_is_right`: an operator says so, however far
+/// it is ahead of the records.
+///
+/// # Errors
+///
+/// When the store is in use or does not open, or the disk fails; what went before is gone.
+pub fn purge(
+    folder: &Path,
+    index: Engine,
+    kept: &Retention,
+    clock: &Arc<dyn Clock>,
+    clock_is_right: bool,
+) -> Result<Purged, Problem> {
+    let medium = Medium::with(index);
+    let opened =
+        EmbeddedStore::open_telling(&medium, folder, chain_hash, Arc::clone(clock), false, &mut now_and_then());
+    let all = opened.and_then(|(store, _)| {
+        if clock_is_right {
+            store.vouch_for_clock()?;
+        }
+        let mut all = Purged::default();
+        loop {
+            let step = retention::purge(&store, kept, &**clock)?;
+            if !step.is_anything() {
+                return Ok(all);
+            }
+            all += step;
+        }
+    });
+    all.map_err(|error| store_problem(&error))
 }
 
 /// Makes a store from a backup.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 /// A step of the wall clock beyond this is told, for so long.
 const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
+const CLOCK_STEP_MAX_AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// Who looks.
 pub(super) struct Watch {
@@ -28,6 +29,8 @@ pub(super) struct Watch {
     pub(super) clock: Arc<dyn Clock>,
     /// The wall clock, and the clock that is never set, at the start.
     begun: (Timestamp, Timestamp),
+    /// When the newest record of the store was written, at the start.
+    newest: Option<Timestamp>,
     latest: Mutex<Option<(Instant, Health)>>,
 }
 
@@ -42,9 +45,10 @@ impl Watch {
     ) -> Arc<Self> {
         let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
         let begun = (clock.now(), clock.steady());
+        let newest = router.course().map(|course| course.at);
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
         let certificates = Mutex::new(certificates.into());
-        Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, latest })
+        Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, newest, latest })
     }
 
     /// When certificates end, of the configuration in force.
@@ -227,6 +231,22 @@ impl Watch {
             );
         }
         let (wall, steady) = self.begun;
+        let course = super::retention::course(self.router.course(), &*self.clock);
+        if course.doubted.is_some() {
+            let found = format!(
+                "it is far ahead of what the records expect, {}: nothing is removed for an age that only this clock tells",
+                time::millis(course.confirmed)
+            );
+            return Check::degraded(
+                "clock",
+                found,
+                "set the clock (NTP); if it is right, stop the daemon and run `sluss store purge --clock-is-right`",
+            );
+        }
+        if let Some(newest) = self.newest.filter(|newest| newest.duration_since(wall) > CLOCK_STEP_MAX_AHEAD) {
+            let found = format!("at the start it was behind the newest record, of {}", time::millis(newest));
+            return Check::degraded("clock", found, remedy);
+        }
         let (shown, ran) = (now.duration_since(wall), self.clock.steady().duration_since(steady));
         let step = (shown - ran).as_secs();
         if step.unsigned_abs() > CLOCK_STEP_MAX.as_secs() {

@@ -152,6 +152,13 @@ pub(super) enum StoreCommand {
     /// Build the index again from the journal. The daemon must not run.
     #[command(after_help = examples::STORE_REBUILD)]
     Rebuild,
+    /// Remove at once what is no longer to be kept. The daemon must not run; it does so by itself, in small steps.
+    #[command(after_help = examples::STORE_PURGE)]
+    Purge {
+        /// Believe the clock, however far it is ahead of the store's records.
+        #[arg(long)]
+        clock_is_right: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -68,6 +68,9 @@ pub(super) const STORE_RESTORE: &str = "Example, with the daemon stopped and jou
 pub(super) const STORE_REBUILD: &str = "Example, with the daemon stopped:
   sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
+pub(super) const STORE_PURGE: &str = "Example, with the daemon stopped:
+  sluss store purge --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+
 pub(super) const TESTBED_INIT: &str = "Example:
   sluss testbed init testbed";
 
@@ -281,6 +284,16 @@ mod tests {
         }
     }
 
+    /// Words as a shell takes them: what stands in quotes is one.
+    fn words(line: &str) -> Vec<String> {
+        let pieces = line.split('\'').enumerate();
+        let words = pieces.flat_map(|(n, piece)| match n % 2 {
+            0 => piece.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![piece.to_owned()],
+        });
+        words.collect()
+    }
+
     #[test]
     fn every_command_has_an_example_that_is_understood() {
         let mut found = Vec::new();
@@ -293,8 +306,8 @@ mod tests {
             let own = command.trim_start_matches("sluss ");
             assert!(examples.iter().any(|example| example.starts_with(own)), "{command}: {examples:?}");
             for example in examples {
-                let words = example.split(['>', '|']).next().unwrap_or_default().split_whitespace();
-                let parsed = Cli::try_parse_from(std::iter::once("sluss").chain(words));
+                let words = words(example.split(['>', '|']).next().unwrap_or_default());
+                let parsed = Cli::try_parse_from(std::iter::once("sluss".to_owned()).chain(words));
                 assert!(parsed.is_ok(), "sluss {example}: {}", parsed.unwrap_err());
             }
         }

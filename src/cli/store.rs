@@ -1,4 +1,4 @@
-//! `sluss store`: verify, back up, restore, rebuild.
+//! `sluss store`: verify, back up, restore, rebuild, purge.
 
 use super::args::StoreCommand;
 use super::output::Output;
@@ -6,7 +6,7 @@ use super::remote::{Remote, store};
 use super::{Ended, config_path, online, unprinted};
 use crate::app::upkeep;
 use crate::config::Config;
-use crate::model::{Fault, Problem, SystemClock};
+use crate::model::{Clock, Fault, Problem, SteadyClock, SystemClock};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,11 @@ pub(super) async fn run(
             let said =
                 serde_json::json!({ "records": built.journal.last, "orphans": built.orphans, "lost": built.lost });
             shown(&said, "built again", out)
+        }
+        StoreCommand::Purge { clock_is_right } => {
+            let clock: Arc<dyn Clock> = Arc::new(SteadyClock::begin());
+            let purge = move || upkeep::purge(&folder, index, &config.retention, &clock, clock_is_right);
+            shown(&blocking(purge).await.map_err(one)?, "removed", out)
         }
     }
     .map_err(one)

@@ -1,8 +1,8 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
 use super::{
-    As4MessageId, BlobId, DocumentType, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId, Priority,
-    Problem, ProcessId, Status, Timestamp,
+    As4MessageId, BlobId, DocumentType, Effort, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId,
+    Priority, Problem, ProcessId, Status, Timestamp, Tried,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -125,6 +125,9 @@ pub struct Message {
     /// Out: since when it is tried, where an operator began anew, by the same clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewed_at: Option<Timestamp>,
+    /// Out: for how long it has been tried since then, by what kept it back.
+    #[serde(default, skip_serializing_if = "Effort::is_none")]
+    pub effort: Effort,
     /// Until when a worker holds it.
     pub lease_until: Option<Timestamp>,
     /// In: when the participant confirmed that it took the sealed envelope itself. Out: that it knows that this was given up.
@@ -199,6 +202,8 @@ pub enum Change {
     Due(Option<Timestamp>),
     /// It is tried from here on as if it were new.
     Renewed(Timestamp),
+    /// For how long it has been tried, by what kept it back.
+    Effort(Effort),
     /// The last problem.
     Error(Option<Problem>),
     /// What the receiving access point proved.
@@ -286,6 +291,7 @@ impl Message {
             next_attempt_at: Some(at),
             begun_at: None,
             renewed_at: None,
+            effort: Effort::default(),
             lease_until: None,
             taken_at: None,
             created_at: at,
@@ -301,6 +307,12 @@ impl Message {
     /// Out: since when it is tried, by the clock that is never set.
     pub fn tried_since(&self) -> Timestamp {
         self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
+    }
+
+    /// Since when it is tried, where work on it is due.
+    pub fn tried(&self) -> Option<Tried> {
+        let kept_back = self.effort.obstacle().zip(self.effort.since());
+        self.next_attempt_at.map(|due| Tried { since: self.tried_since(), kept_back, due })
     }
 
     /// Payload files that it refers to.
@@ -411,6 +423,10 @@ impl Message {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
             (Outcome::Retry, _) if self.is_emptied() => Err(IllegalStep { status: self.status, outcome }),
+            // It has arrived: sent again, it would be another message with the same content.
+            (Outcome::Retry, _) if self.direction == Direction::Out && self.as4_receipt.is_some() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
             (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
                 Err(IllegalStep { status: self.status, outcome })
             }
@@ -437,9 +453,11 @@ impl Message {
             Change::Due(due) => self.next_attempt_at = due,
             Change::Renewed(at) => {
                 self.renewed_at = Some(at);
+                self.effort = Effort::default();
                 // If it fails again, that is news.
                 self.taken_at = None;
             }
+            Change::Effort(effort) => self.effort = effort,
             Change::Error(error) => self.error = error,
             Change::As4Receipt(receipt) => self.as4_receipt = Some(receipt),
             Change::MessageReceipt(word) => self.message_receipt = Some(word),

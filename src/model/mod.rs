@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod document;
+pub mod effort;
 pub mod event;
 pub mod faults;
 pub mod finding;
@@ -20,6 +21,7 @@ pub mod warrant;
 
 pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
+pub use effort::{Effort, Obstacle, Tried};
 pub use event::{Event, Stage};
 pub use faults::Cause;
 pub use finding::{Finding, Severity};

@@ -134,7 +134,10 @@ impl Status {
             (Self::MessageExchangeError, O::Retry) => Self::ScheduledForResend,
             (Self::SendFailure, O::Retry) => Self::WaitingForRetry,
             (Self::Error, O::Retry) => Self::Received,
-            (Self::Submitted | Self::ScheduledForResend, O::Cancel) => Self::MessageExchangeError,
+            // Whoever never answers ends by a person's word (API-ST.t04); if the answer comes after all, it counts.
+            (Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt, O::Cancel) => {
+                Self::MessageExchangeError
+            }
             (Self::SendEnqueued | Self::WaitingForRetry, O::Cancel) => Self::SendFailure,
             (
                 Self::Submitted | Self::ScheduledForResend | Self::SendEnqueued | Self::WaitingForRetry,
@@ -357,16 +360,18 @@ mod tests {
     }
 
     #[test]
-    fn operators_end_or_try_again_what_is_not_delivered_and_nothing_else() {
+    fn operators_end_or_try_again_what_is_not_at_its_end_and_nothing_else() {
         use Status as S;
         for status in Status::ALL {
             let under_way =
                 matches!(status, S::Submitted | S::ScheduledForResend | S::SendEnqueued | S::WaitingForRetry);
             let given_up = matches!(status, S::MessageExchangeError | S::SendFailure | S::Error);
             assert_eq!(status.after(Outcome::Retry).is_ok(), under_way || given_up, "{status:?}");
-            for outcome in [Outcome::Cancel, Outcome::Suspend, Outcome::Resume] {
+            for outcome in [Outcome::Suspend, Outcome::Resume] {
                 assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");
             }
+            let unanswered = status == S::WaitingForReceipt;
+            assert_eq!(status.after(Outcome::Cancel).is_ok(), under_way || unanswered, "{status:?}");
         }
         assert_eq!(S::Submitted.after(Outcome::Cancel), Ok(S::MessageExchangeError));
         assert_eq!(S::WaitingForRetry.after(Outcome::Cancel), Ok(S::SendFailure));

@@ -1,6 +1,8 @@
 //! Time: UTC instants, and the clock as an argument.
 
 pub use jiff::Timestamp;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Where the time comes from. Formats and rules take a time as an argument; services take a clock.
 pub trait Clock: Send + Sync {
@@ -8,23 +10,33 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 
     /// The present instant on a clock that is never set: what waits and what is left to somebody is measured by it, so that a
-    /// clock that is set forward or back neither hurries nor delays anything.
+    /// clock that is set forward or back neither hurries nor delays anything. It runs while a process does, and the next process
+    /// [goes on](Self::resume) where the last one stopped, so what a store keeps of it stays true; how far it is from the wall
+    /// clock says nothing.
     fn steady(&self) -> Timestamp {
         self.now()
+    }
+
+    /// The steady clock goes on from here.
+    fn resume(&self, _steady: Timestamp) {}
+
+    /// What the wall clock shows at that moment of the steady one, as far as is known now: for people.
+    fn shown(&self, steady: Timestamp) -> Timestamp {
+        let ahead = steady.duration_since(self.steady());
+        self.now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 }
 
 /// The clock of the operating system, for a process that runs long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct SteadyClock {
-    begun: Timestamp,
-    since: std::time::Instant,
+    begun: Mutex<(Timestamp, Instant)>,
 }
 
 impl SteadyClock {
     /// Agrees with the wall clock at this moment.
     pub fn begin() -> Self {
-        Self { begun: SystemClock.now(), since: std::time::Instant::now() }
+        Self { begun: Mutex::new((SystemClock.now(), Instant::now())) }
     }
 }
 
@@ -34,7 +46,12 @@ impl Clock for SteadyClock {
     }
 
     fn steady(&self) -> Timestamp {
-        self.begun.saturating_add(self.since.elapsed()).unwrap_or(Timestamp::MAX)
+        let (begun, since) = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.saturating_add(since.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+
+    fn resume(&self, steady: Timestamp) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = (steady, Instant::now());
     }
 }
 

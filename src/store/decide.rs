@@ -2,6 +2,7 @@
 //! transactions of the same group that were decided before it.
 
 use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
+use crate::store::course::Course;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
@@ -23,6 +24,8 @@ pub(super) struct Group<'a> {
     messages: HashMap<MessageId, Version>,
     routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
+    /// What time it was at the last record.
+    course: Option<Course>,
     notes: BTreeMap<String, Value>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
@@ -67,6 +70,7 @@ impl<'a> Group<'a> {
             messages: HashMap::new(),
             routes: HashMap::new(),
             dropped: None,
+            course: index.course(),
             notes: BTreeMap::new(),
             events: Vec::new(),
             given_up: Vec::new(),
@@ -82,7 +86,7 @@ impl<'a> Group<'a> {
         clock: &dyn Clock,
     ) -> Result<Decision, StoreError> {
         let (now, steady) = (clock.now(), clock.steady());
-        let mut record = Record::new(now);
+        let mut record = Record::new(now, steady);
         if let Some((key, _)) = &transaction.answered
             && let Some(first) = self.first_answer(key)?
         {
@@ -123,10 +127,13 @@ impl<'a> Group<'a> {
     pub(super) fn join(&mut self, spot: Spot, record: Record, draft: Draft) {
         let noted = |event: &Written<_>| Noted::of(event.value());
         self.events.push((spot, record.log.events.iter().map(noted).collect()));
-        self.take(draft, record.state);
+        self.take(draft, record.log.at, record.state);
     }
 
-    fn take(&mut self, draft: Draft, state: State) {
+    fn take(&mut self, draft: Draft, at: Timestamp, state: State) {
+        let steady = state.steady.unwrap_or(at);
+        let course = self.course.map_or_else(|| Course::begin(at, steady), |course| course.on(at, steady));
+        self.course = Some(if state.clock_is_right { course.vouched() } else { course });
         for (id, version) in draft.messages {
             if let Some(old) = &version.old {
                 let remain = version.new.as_ref().map(|new| new.value().payloads()).unwrap_or_default();
@@ -167,6 +174,7 @@ impl<'a> Group<'a> {
             stage.append(part?);
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        stage.course(self.course);
         self.handed_in.values().try_for_each(|one| stage.handed_in(one))?;
         self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
@@ -223,7 +231,7 @@ impl<'a> Group<'a> {
             }
         }
         self.events.push((spot, record.log.events));
-        self.take(draft, record.state);
+        self.take(draft, record.log.at, record.state);
         Ok(())
     }
 
@@ -317,6 +325,7 @@ impl<'a> Group<'a> {
             record.state.notes.extend(note.map(|note| (name, note)));
         }
         record.state.dropped = upkeep.dropped;
+        record.state.clock_is_right = upkeep.clock_is_right;
         Ok(())
     }
 

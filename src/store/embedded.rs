@@ -3,15 +3,16 @@
 //! Folders below the data folder: `journal/`, `index/` (may be deleted while nothing runs),
 //! `blobs/`; files: `lock`, `index.state`.
 
-use crate::limits::{CLAIM_OVERDUE_MAX, STORE_QUEUE_MAX};
+use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX};
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
-    ParticipantId, PartyId, Query, Timestamp,
+    ParticipantId, PartyId, Query, Timestamp, Tried,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
+use crate::store::course::Course;
 use crate::store::disk::{Disk, Medium};
 use crate::store::index::Index;
 use crate::store::journal::{self, ChainHash, Found, Journal, Position, Records, Syncs};
@@ -43,6 +44,8 @@ pub struct Opening {
     /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`. One that lost all of
     /// them is not opened ([`StoreError::Gone`]).
     pub lost: u64,
+    /// What the journal says of time; nothing while it is empty.
+    pub course: Option<Course>,
     /// Payloads removed because nothing refers to them; moved to `blobs/lost` instead where records are
     /// lost, a tail was torn or the journal is new.
     pub orphans: u64,
@@ -184,19 +187,6 @@ impl EmbeddedStore {
         self.shared.clock.now()
     }
 
-    /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
-    /// they fit into one.
-    pub fn commit_together(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
-        let payloads: Vec<Vec<BlobId>> = transactions.iter().map(Transaction::payloads).collect();
-        let outcomes = self.write(transactions);
-        for (outcome, payloads) in outcomes.iter().zip(payloads) {
-            if outcome.as_ref().is_err_and(|error| !matches!(error, StoreError::Stopped(_))) {
-                self.shared.remove_unnamed(payloads);
-            }
-        }
-        outcomes
-    }
-
     fn write(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
         match &self.writing {
             Writing::InPlace(writer) => {
@@ -263,13 +253,26 @@ impl EmbeddedStore {
     /// Adds what is known of it beside what is stored.
     fn completed(&self, message: Message) -> Message {
         let queue = self.queue();
-        Message { lease_until: queue.lease(message.id), partner: partner_of(&queue, &message), ..message }
+        let next_attempt_at = message.next_attempt_at.map(|at| queue.due(message.id).unwrap_or(at));
+        let (lease_until, partner) = (queue.lease(message.id), partner_of(&queue, &message));
+        Message { lease_until, partner, next_attempt_at, ..message }
     }
 }
 
 impl Store for EmbeddedStore {
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError> {
         self.commit_together(vec![transaction]).pop().unwrap_or_else(|| Err(self.ended()))
+    }
+
+    fn commit_together(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>> {
+        let payloads: Vec<Vec<BlobId>> = transactions.iter().map(Transaction::payloads).collect();
+        let outcomes = self.write(transactions);
+        for (outcome, payloads) in outcomes.iter().zip(payloads) {
+            if outcome.as_ref().is_err_and(|error| !matches!(error, StoreError::Stopped(_))) {
+                self.shared.remove_unnamed(payloads);
+            }
+        }
+        outcomes
     }
 
     fn claim_admitted(
@@ -430,6 +433,10 @@ impl Store for EmbeddedStore {
         self.shared.stopped.get().cloned()
     }
 
+    fn course(&self) -> Option<Course> {
+        self.shared.index.course()
+    }
+
     fn blobs(&self) -> &Blobs {
         &self.shared.blobs
     }
@@ -490,6 +497,8 @@ fn open_files_telling(
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
     let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, (closing.reached(), &blobs), tell)?;
+    opening.course = index.course();
+    opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
     closing.opened(opening.journal.last)?;
     clear_aside(&**disk, &folder.join("index"), "aside");
@@ -503,13 +512,16 @@ fn open_files_telling(
     }
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
+    // A process that has just begun knows nothing of those who did not answer, and what it finds may be of another clock.
+    let soon = clock.steady().saturating_add(DUE_AFTER_START_MAX).unwrap_or(Timestamp::MAX);
     for route in index.routes() {
         let (recipient, partner) = route?;
         queue.route(&recipient, &partner);
     }
     for due in index.due() {
         let (id, due) = due?;
-        queue.schedule(id, due.stream, None, Some(due.at));
+        let at = due.at.min(soon);
+        queue.schedule(id, due.stream, Some(Tried { since: at, kept_back: None, due: at }));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
     let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };

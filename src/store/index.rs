@@ -23,7 +23,7 @@
 //! | `q` due id | when, and in which stream |
 //! | `t` name | what was noted |
 //! | `u` record number, of an event of which an operator is told | where the journal has that record |
-//! | `z` | the position |
+//! | `z` | the position, and what time it was there |
 
 mod key;
 
@@ -36,6 +36,7 @@ use key::{
 use crate::model::{
     BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
 };
+use crate::store::course::Course;
 use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
 use crate::store::keys::{Batch, Keys, Octets};
@@ -51,7 +52,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 12;
+const FORMAT: u32 = 13;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -71,6 +72,7 @@ pub(super) struct Index {
     keys: Box<dyn Keys>,
     records: Records,
     tally: Mutex<Tally>,
+    course: Mutex<Option<Course>>,
 }
 
 /// Changes that become visible together.
@@ -78,6 +80,7 @@ pub(super) struct Index {
 pub(super) struct Stage {
     batch: Batch,
     tally: BTreeMap<Vec<u8>, i64>,
+    course: Option<Course>,
 }
 
 /// When work on a message is due, and where it waits for its turn.
@@ -91,6 +94,7 @@ pub(super) struct Due {
 struct Head {
     format: u32,
     position: Position,
+    course: Option<Course>,
 }
 
 impl Index {
@@ -108,13 +112,26 @@ impl Index {
                 tally.insert(key[1..].to_vec(), u64::from_be_bytes(count));
             }
         }
-        Ok(Self { keys, records, tally: Mutex::new(tally) })
+        let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default() };
+        if let Ok(Some(head)) = index.head() {
+            *index.course.lock().unwrap_or_else(PoisonError::into_inner) = head.course;
+        }
+        Ok(index)
     }
 
     /// The journal record up to which the index goes. `None`: it is new, or of another format.
     pub(super) fn position(&self) -> Result<Option<Position>, StoreError> {
+        Ok(self.head()?.map(|head| head.position))
+    }
+
+    fn head(&self) -> Result<Option<Head>, StoreError> {
         let head: Option<Head> = self.value(b"z", "position")?;
-        Ok(head.filter(|head| head.format == FORMAT).map(|head| head.position))
+        Ok(head.filter(|head| head.format == FORMAT))
+    }
+
+    /// What time it was at the last record of the index.
+    pub(super) fn course(&self) -> Option<Course> {
+        *self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nothing was ever put into it.
@@ -143,7 +160,12 @@ impl Index {
 
     /// All changes, with those of the tally and of the position.
     fn batch(&self, mut stage: Stage, position: &Position) -> Result<Batch, StoreError> {
-        let head = Head { format: FORMAT, position: position.clone() };
+        let course = {
+            let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+            *course = stage.course.or(*course);
+            *course
+        };
+        let head = Head { format: FORMAT, position: position.clone(), course };
         stage.batch.insert(*b"z", json(&head, "position")?);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for (counted, more) in stage.tally.into_iter().filter(|(_, more)| *more != 0) {
@@ -352,6 +374,11 @@ impl Index {
 }
 
 impl Stage {
+    /// Puts what time it was.
+    pub(super) fn course(&mut self, course: Option<Course>) {
+        self.course = course;
+    }
+
     /// Puts `new` in the place of `old`.
     pub(super) fn message(
         &mut self,

@@ -1,6 +1,6 @@
 //! Pages of the event log from the index.
 
-use crate::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_MAX, LIST_EVENTS_PASSED_MAX};
+use crate::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK};
 use crate::model::{LogPage, LogPlace, LogQuery, Logged, Marks};
 use crate::store::StoreError;
 use crate::store::index::Index;
@@ -8,7 +8,7 @@ use crate::store::index::Index;
 /// A place of the log, and its event where that may be one of those asked for.
 type Look = Result<(LogPlace, Option<Logged>), StoreError>;
 
-/// Events by conditions, newest first. What is looked at for one page is bounded, and what is passed over as well.
+/// Events by conditions, newest first. What is looked at for one page is bounded, what is passed over among it.
 pub(super) fn page(index: &Index, query: &LogQuery) -> Result<LogPage, StoreError> {
     let until = query.until.map(|at| LogPlace { at, record: 0, event: 0 });
     let before = query.after.into_iter().chain(until).min();
@@ -24,7 +24,7 @@ pub(super) fn page(index: &Index, query: &LogQuery) -> Result<LogPage, StoreErro
         if before.is_some_and(|before| place >= before) || query.since.is_some_and(|since| place.at < since) {
             continue;
         }
-        let enough = looked_at == LIST_EVENTS_LOOKED_AT_MAX || passed == LIST_EVENTS_PASSED_MAX;
+        let enough = looked_at + passed / LIST_EVENTS_PASSED_FOR_A_LOOK >= LIST_EVENTS_LOOKED_AT_MAX;
         if page.events.len() == limit || enough {
             // The next page begins behind the last one that was looked at.
             return Ok(page);

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod bench;
 pub mod blob;
 pub mod chain;
+pub mod course;
 mod decide;
 pub mod disk;
 pub mod embedded;
@@ -38,6 +39,7 @@ use std::io;
 use std::time::Duration;
 
 pub use blob::{BlobWriter, Blobs};
+pub use course::Course;
 pub use embedded::{EmbeddedStore, Opening};
 pub use retention::{Purged, Retention};
 
@@ -282,6 +284,8 @@ pub struct Upkeep {
     notes: Vec<String>,
     /// Segments that go.
     dropped: Option<journal::Beginning>,
+    /// Whether an operator says that the wall clock is right.
+    clock_is_right: bool,
 }
 
 /// Everything that becomes true together, or not at all.
@@ -361,6 +365,9 @@ pub trait Store: Send + Sync {
     /// After any error nothing of the transaction has happened, and the payloads that it alone names are
     /// removed. But for [`StoreError::Stopped`]: then the next start finds it whole or not at all.
     fn commit(&self, transaction: Transaction) -> Result<Committed, StoreError>;
+    /// Commits transactions that came at the same time, each by itself, and says what became of each. They share a sync where
+    /// they fit into one.
+    fn commit_together(&self, transactions: Vec<Transaction>) -> Vec<Result<Committed, StoreError>>;
     /// Takes the message that has been due longest at `now`, if any, and holds it until `now + lease`
     /// (its `lease_until` is set to that). A lease that ended frees the message. Claims need not be durable.
     fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Message>, StoreError> {
@@ -457,6 +464,8 @@ pub trait Store: Send + Sync {
     fn probe(&self) -> Result<Duration, StoreError>;
     /// Why nothing is accepted until the next start, where a write failed.
     fn stopped(&self) -> Option<String>;
+    /// What time it was at the last record; nothing while there is none.
+    fn course(&self) -> Option<Course>;
     /// The payload files.
     fn blobs(&self) -> &Blobs;
 }

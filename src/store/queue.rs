@@ -7,7 +7,7 @@
 
 use super::turns::Turns;
 use super::{Admission, LaneLoad};
-use crate::model::{Lane, MessageId, ParticipantId, PartyId, Rank, Stream, Timestamp};
+use crate::model::{Lane, MessageId, ParticipantId, PartyId, Rank, Stream, Timestamp, Tried};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Entry {
     stream: Arc<Stream>,
-    /// Since when it is tried; where that is not known, when work was due last.
-    since: Option<Timestamp>,
+    /// Since when it is tried, where work is due.
+    tried: Option<Tried>,
     /// When work is due by itself.
     next: Option<Timestamp>,
     lease: Option<Timestamp>,
@@ -52,21 +52,16 @@ struct State {
 }
 
 impl Queue {
-    /// When work on `id`, which is tried since then, is due by itself; `None`: never.
-    pub(super) fn schedule(
-        &mut self,
-        id: MessageId,
-        stream: Stream,
-        since: Option<Timestamp>,
-        next: Option<Timestamp>,
-    ) {
+    /// When work on `id` is due by itself, and since when it is tried; `None`: no work is due.
+    pub(super) fn schedule(&mut self, id: MessageId, stream: Stream, tried: Option<Tried>) {
+        let next = tried.map(|tried| tried.due);
         let known = self.entries.get(&id).map(|entry| Arc::clone(&entry.stream));
         if known.as_deref() != Some(&stream) && (next.is_some() || known.is_some()) {
             let stream =
                 self.streams.get_key_value(&stream).map_or_else(|| Arc::new(stream), |(key, _)| Arc::clone(key));
             self.restream(id, stream);
         }
-        self.change(id, |entry| (entry.since, entry.next) = (since.or(next), next));
+        self.change(id, |entry| (entry.tried, entry.next) = (tried, next));
     }
 
     /// Leaves `id` to a worker until then, which is also the name of the claim.
@@ -94,6 +89,11 @@ impl Queue {
     /// Until when `id` was left to a worker, even if that is over: nobody else has taken it since.
     pub(super) fn lease(&self, id: MessageId) -> Option<Timestamp> {
         self.entries.get(&id)?.lease
+    }
+
+    /// When work on `id` is due by itself.
+    pub(super) fn due(&self, id: MessageId) -> Option<Timestamp> {
+        self.entries.get(&id)?.next
     }
 
     /// The message whose turn it is at `now`, among the lanes that are let through.
@@ -157,16 +157,18 @@ impl Queue {
 
     /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them.
     pub(super) fn overdue(&self, before: &dyn Fn(&Lane) -> Option<Timestamp>, limit: usize) -> Vec<(Lane, MessageId)> {
-        let old = |id: &MessageId, before| {
+        let old = |id: &MessageId, lane: &Lane, before| {
             let entry = self.entries.get(id).filter(|entry| entry.lease.is_none());
-            entry.and_then(|entry| entry.since).is_some_and(|since| since <= before)
+            entry.and_then(|entry| entry.tried).is_some_and(|tried| tried.in_lane(lane) <= before)
         };
         let mut overdue = Vec::new();
         for (stream, set) in &self.streams {
             let lane = stream.lane(&self.routes);
             let Some(before) = before(&lane) else { continue };
             let room = limit - overdue.len();
-            overdue.extend(set.iter().filter(|(_, id)| old(id, before)).take(room).map(|(_, id)| (lane.clone(), *id)));
+            overdue.extend(
+                set.iter().filter(|(_, id)| old(id, &lane, before)).take(room).map(|(_, id)| (lane.clone(), *id)),
+            );
         }
         overdue
     }
@@ -281,8 +283,8 @@ impl Queue {
         self.end_flight(id);
         let (next, held) = self.entries.get(&id).map_or((None, None), |entry| (entry.next, entry.lease));
         self.change(id, |entry| (entry.next, entry.lease) = (None, None));
-        let since = self.entries.get(&id).and_then(|entry| entry.since);
-        self.entries.insert(id, Entry { stream, since, next: None, lease: held, at: None });
+        let tried = self.entries.get(&id).and_then(|entry| entry.tried);
+        self.entries.insert(id, Entry { stream, tried, next: None, lease: held, at: None });
         if next.is_some() {
             self.change(id, |entry| entry.next = next);
         }

@@ -109,6 +109,16 @@ pub(super) struct State {
     /// left must continue it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dropped: Option<Beginning>,
+    /// How far the steady clock was, in milliseconds since 1970.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) steady: Option<Timestamp>,
+    /// Whether somebody says here that the wall clock is right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) clock_is_right: bool,
     /// What the program remembers, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) notes: BTreeMap<String, Value>,
@@ -229,8 +239,9 @@ impl Prepared {
 
 impl Record {
     /// A record of nothing yet.
-    pub(super) fn new(at: Timestamp) -> Self {
-        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state: State::default() }
+    pub(super) fn new(at: Timestamp, steady: Timestamp) -> Self {
+        let state = State { steady: Some(steady), ..State::default() };
+        Self { log: Log { at, events: Vec::new(), certificates: Vec::new() }, state }
     }
 
     /// Whether there is anything to write.
@@ -246,6 +257,8 @@ impl Record {
             forgotten,
             dropped,
             notes,
+            clock_is_right,
+            steady: _,
             received: _,
         } = &self.state;
         let told = inserts.is_empty() && answered.is_none() && settled.is_empty() && self.log.events.is_empty();
@@ -256,6 +269,7 @@ impl Record {
             && forgotten.is_empty()
             && dropped.is_none()
             && notes.is_empty()
+            && !clock_is_right
     }
 
     /// Its two lines.

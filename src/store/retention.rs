@@ -32,7 +32,7 @@ pub struct Retention {
 }
 
 /// What went in one step.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub struct Purged {
     /// Messages whose payloads went.
     pub contents: usize,
@@ -40,6 +40,14 @@ pub struct Purged {
     pub messages: usize,
     /// Records of the event log.
     pub records: usize,
+}
+
+impl std::ops::AddAssign for Purged {
+    fn add_assign(&mut self, more: Self) {
+        self.contents += more.contents;
+        self.messages += more.messages;
+        self.records += more.records;
+    }
 }
 
 impl Purged {
@@ -63,6 +71,17 @@ impl EmbeddedStore {
             messages: retention.messages_before.map_or(Ok(0), |at| self.purge_messages(at))?,
             records: retention.log_before.map_or(Ok(0), |at| self.purge_segment(at))?,
         })
+    }
+
+    /// Notes that an operator says that the wall clock is right, however far it is ahead of what the records expect.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::commit`].
+    pub fn vouch_for_clock(&self) -> Result<(), StoreError> {
+        let event = Event::new(self.now(), None, Stage::Purged, "an operator says that the clock is right");
+        let upkeep = Some(Box::new(Upkeep { clock_is_right: true, ..Upkeep::default() }));
+        self.commit(Transaction { events: vec![event], upkeep, ..Transaction::default() }).map(drop)
     }
 
     fn purge_contents(&self, before: Timestamp) -> Result<usize, StoreError> {

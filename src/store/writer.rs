@@ -146,7 +146,7 @@ fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(),
     group.released.iter().for_each(|id| queue.release(*id));
     group.routes().for_each(|(recipient, partner)| queue.route(recipient, partner));
     for message in group.changed() {
-        queue.schedule(message.id, message.into(), Some(message.tried_since()), message.next_attempt_at);
+        queue.schedule(message.id, message.into(), message.tried());
     }
     group.forgotten().for_each(|id| queue.forget(id));
     drop(queue);

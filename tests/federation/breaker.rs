@@ -11,7 +11,7 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
     let warrant = || Warrant::new("kim", "its operator says that it is back").unwrap();
     let party = || PEER.parse().unwrap();
     let refused = site.router.try_partner(party(), warrant()).await.unwrap_err();
-    assert_eq!((refused.fault, refused.cause()), (Fault::Refused, "breaker-closed"), "{refused}");
+    assert_eq!((refused.fault, refused.cause()), (Fault::Refused, "partner-not-found"), "{refused}");
 
     let sent = site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     let waits = site.wait(sent.id, |message| message.status == Status::ScheduledForResend).await;

@@ -368,6 +368,35 @@ fn what_an_operator_has_tried_again_goes_with_the_same_id_and_the_same_bytes() {
     });
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_receiver_can_no_longer_read_is_encrypted_anew_under_the_same_id() {
+    let site = Site::start().await;
+    let message = site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    let waiting = site.wait(message.id, |message| message.attempts == 1 && message.error.is_some()).await;
+    site.peer_has_another_certificate();
+    let warrant = Warrant::new("operator", "the partner has a new key").unwrap();
+    site.router.act(message.id, Action::Retry, warrant).await.unwrap();
+    let again = site.wait(message.id, |message| message.attempts == 2 && message.lease_until.is_none()).await;
+    assert_eq!((&again.as4_message_id, &again.partner), (&waiting.as4_message_id, &waiting.partner));
+    let (before, after) = (waiting.packed.unwrap(), again.packed.unwrap());
+    assert_ne!(before.certificate, after.certificate);
+    assert_ne!(before.pieces, after.pieces);
+    // The signed digest of the envelope is that of before: whoever has the message knows it by its id and this.
+    let envelope = |packing: &sluss::model::Packing| {
+        let signed = packing.references.iter().filter(|reference| reference.uri.starts_with("cid:"));
+        signed.map(|reference| reference.digest.clone()).collect::<Vec<_>>()
+    };
+    assert!(!envelope(&before).is_empty());
+    assert_eq!(envelope(&before), envelope(&after));
+    let events = site.router.journey(message.id).await.unwrap();
+    let anew = |event: &&sluss::model::Event| event.stage == Stage::Packed && event.detail.contains("anew");
+    assert_eq!(events.iter().filter(anew).count(), 1);
+    let Piece::File(old) = before.pieces.into_iter().find(|piece| matches!(piece, Piece::File(_))).unwrap() else {
+        unreachable!()
+    };
+    assert!(!after.pieces.contains(&Piece::File(old)));
+}
+
 #[test]
 fn what_goes_out_has_the_header_that_the_transport_profile_fixes() {
     at_site(async |site| {

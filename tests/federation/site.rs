@@ -285,6 +285,17 @@ impl Site {
         testbed::fault(self._folder.path(), kind, None, clear, SystemClock.now()).unwrap();
     }
 
+    /// The peer has a new key and certificate, and says so in SMP.
+    pub(crate) fn peer_has_another_certificate(&self) {
+        let (dir, file) = (self._folder.path(), self._folder.path().join("federation.json"));
+        let mut registry: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        registry["access_points"].as_object_mut().unwrap().remove(PEER).unwrap();
+        std::fs::write(&file, serde_json::to_vec(&registry).unwrap()).unwrap();
+        let folder = dir.join("access-points").join(PEER);
+        std::fs::rename(&folder, folder.with_extension("before")).unwrap();
+        testbed::access_point(dir, PEER, Some("http://127.0.0.1:9/as4"), SystemClock.now()).unwrap();
+    }
+
     /// The status of `/health/ready`, and what it says.
     pub(crate) async fn ready(&self) -> (u16, String) {
         let url = format!("{}/health/ready", self.api);

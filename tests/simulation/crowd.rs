@@ -215,7 +215,9 @@ fn what_waits_for_a_dead_partner_keeps_its_attempts_and_ends_with_its_time() {
     while run.crowd.given_up < dead.len() {
         run.claim();
         run.pass();
+        let syncs = run.process.store.syncs();
         rehearse::give_up_overdue(&run.process.router).unwrap();
+        assert!(run.process.store.syncs() <= syncs + 1, "all of one look share a sync");
         let messages = dead.iter().map(|id| run.process.store.message(*id).unwrap().unwrap());
         run.crowd.given_up = messages.filter(|message| message.status == Status::SendFailure).count();
         // A simulated day has many steps; what matters is how it ends.

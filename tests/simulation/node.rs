@@ -66,13 +66,13 @@ impl SimClock {
 #[derive(Debug)]
 pub(crate) struct ProcessClock {
     world: Arc<SimClock>,
-    begun: i64,
+    begun: AtomicI64,
 }
 
 impl ProcessClock {
     fn begin(world: &Arc<SimClock>) -> Self {
         let begun = world.wall.load(Ordering::Relaxed) - world.passed.load(Ordering::Relaxed);
-        Self { world: Arc::clone(world), begun }
+        Self { world: Arc::clone(world), begun: AtomicI64::new(begun) }
     }
 
     /// How long until then, in milliseconds.
@@ -87,7 +87,12 @@ impl Clock for ProcessClock {
     }
 
     fn steady(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.begun + self.world.passed.load(Ordering::Relaxed)).unwrap()
+        let begun = self.begun.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(begun + self.world.passed.load(Ordering::Relaxed)).unwrap()
+    }
+
+    fn resume(&self, steady: Timestamp) {
+        self.begun.store(steady.as_millisecond() - self.world.passed.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 

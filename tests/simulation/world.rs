@@ -79,8 +79,8 @@ impl Tally {
 
 const SENDER: usize = 0;
 const RECEIVER: usize = 1;
-/// How long it may take until all is done when nothing fails, in milliseconds: twice as long as a message is tried.
-const PATIENCE: i64 = 2 * 24 * 3_600_000;
+/// How long it may take until all is done when nothing fails, in milliseconds: longer than a message is tried, and than a fault of ours may last.
+const PATIENCE: i64 = 4 * 24 * 3_600_000;
 const PARTY: &str = "AP0001-DEMO";
 
 struct Node {

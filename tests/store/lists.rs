@@ -2,7 +2,7 @@
 
 use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
-use sluss::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_MAX, LIST_LOOKS_MAX};
+use sluss::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
 use sluss::model::{
     Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
 };
@@ -358,7 +358,7 @@ pub(crate) fn a_rare_event_is_found_behind_very_many_others(open: Open<'_>) {
 fn a_page_of_the_log_passes_over_so_many_events_and_the_next_goes_on_there() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = crate::open(folder.path());
-    logged(&store, LIST_EVENTS_PASSED_MAX + 100);
+    logged(&store, LIST_EVENTS_LOOKED_AT_MAX * LIST_EVENTS_PASSED_FOR_A_LOOK + 100);
     let query = LogQuery { partner: Some("AP0009".parse().unwrap()), ..LogQuery::default() };
     let first = store.log(&query).unwrap();
     assert!(first.events.is_empty() && first.next.is_some(), "{first:?}");

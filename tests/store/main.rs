@@ -9,6 +9,7 @@
 )]
 
 mod chain;
+mod clocks;
 mod contract;
 mod crash;
 mod damage;

@@ -61,7 +61,8 @@ impl Fixture {
     fn put(&self, store: &EmbeddedStore, n: u32, ended: bool) -> Message {
         let mut writer = store.blobs().create(None).unwrap();
         writer.write_all(b"sealed").unwrap();
-        let new = Message { created_at: self.clock.now(), ..with_envelope(writer.commit().unwrap()) };
+        let now = self.clock.now();
+        let new = Message { created_at: now, next_attempt_at: Some(now), ..with_envelope(writer.commit().unwrap()) };
         let event = Event::new(self.clock.now(), Some(new.id), Stage::Accepted, "accepted");
         let inserted = Transaction {
             inserts: vec![new.clone()],

@@ -111,7 +111,8 @@ impl World {
         if next.is_some_and(|next| !(RETRY_PAUSE_LEAST_MILLIS..=RETRY_LONGEST.as_millis() as i64).contains(&next)) {
             return Err(format!("{} is tried again in {next:?} ms, whatever the clocks on walls show", message.id));
         }
-        self.watch(message.partner.as_ref(), (before, after), steady)
+        let now = self.clock.now();
+        self.watch(message.partner.as_ref(), (before, after), now)
     }
 
     /// What the end of an attempt meant for the partner: left alone, for longer each time when it fails again, or back.
@@ -119,7 +120,7 @@ impl World {
         &mut self,
         partner: Option<&PartyId>,
         (before, after): (Option<Timestamp>, Option<Timestamp>),
-        steady: Timestamp,
+        now: Timestamp,
     ) -> Checked {
         let Some(partner) = partner.filter(|_| before != after) else { return Ok(()) };
         let Some(until) = after else {
@@ -127,7 +128,7 @@ impl World {
             self.tally.closed += 1;
             return Ok(());
         };
-        let (pause, longest) = (millis(until, steady), BREAKER.longest_pause.as_millis() as i64);
+        let (pause, longest) = (millis(until, now), BREAKER.longest_pause.as_millis() as i64);
         let last = self.pauses.insert(partner.clone(), pause);
         // The first one is a minute; then it doubles. A quarter at most is taken off, so that many do not come at once.
         let whole = last.map_or(BREAKER.first_pause.as_millis() as i64, |last| (2 * last).min(longest));
@@ -147,12 +148,9 @@ fn millis(at: Timestamp, since: Timestamp) -> i64 {
 
 /// Partners that are left alone now.
 fn left_alone(process: &Process) -> BTreeSet<PartyId> {
-    let steady = process.clock.steady();
-    let alone = process
-        .router
-        .partners()
-        .into_iter()
-        .filter(|state| state.health.open_until.is_some_and(|until| until > steady));
+    let now = process.clock.now();
+    let alone =
+        process.router.partners().into_iter().filter(|state| state.health.open_until.is_some_and(|until| until > now));
     alone.filter_map(|state| state.partner).collect()
 }
 

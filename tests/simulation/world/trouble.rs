@@ -223,7 +223,14 @@ impl World {
                 let opening = process.opening.clone();
                 let named = opening.lost > 0 || opening.journal.torn.is_some();
                 let bare = |messages: Vec<Message>| -> Vec<Message> {
-                    messages.into_iter().map(|message| Message { lease_until: None, ..message }).collect()
+                    // Both are of the process: who holds it, and how soon it is due after a start.
+                    let next_attempt_at = |message: &Message| message.next_attempt_at.map(|_| Timestamp::UNIX_EPOCH);
+                    let bare = |message: Message| Message {
+                        lease_until: None,
+                        next_attempt_at: next_attempt_at(&message),
+                        ..message
+                    };
+                    messages.into_iter().map(bare).collect()
                 };
                 let after = bare(all(&process)?);
                 if after != bare(before) && !named {

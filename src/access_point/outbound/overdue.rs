@@ -1,0 +1,53 @@
+//! What has waited for its partner for longer than it is to be tried, while nobody could be asked.
+
+use super::{RECEIPT_GIVEN_UP, Router, final_of};
+use crate::access_point::{Retry, store_problem};
+use crate::limits;
+use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
+use crate::store::{Settlement, Transaction};
+
+/// Gives up what has waited in a lane that is left alone for longer than it is to be tried. Those that cannot be written are
+/// said in the log, and come again at the next look.
+pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+    let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
+    let before = |lane: &Lane| {
+        let retry: Retry = match lane {
+            Lane::Partner(party) => settings.retry_of(Some(party), None),
+            Lane::Lookup | Lane::Inward(_) => settings.patience.smp,
+        };
+        let begun = steady.saturating_sub(retry.give_up_after).unwrap_or(Timestamp::MIN);
+        suspects.contains_key(lane).then_some(begun)
+    };
+    let overdue = router.store.claim_overdue(steady, limits::CLAIM_LEASE, &before);
+    let overdue = overdue.map_err(|error| store_problem(&error))?;
+    let transactions = overdue.iter().map(|(lane, message)| {
+        let problem = suspects.get(lane).cloned().flatten().or_else(|| message.error.clone());
+        given_up(router, message, problem)
+    });
+    for (outcome, (_, message)) in router.commit_together(transactions.collect()).into_iter().zip(&overdue) {
+        if let Err(error) = outcome {
+            tracing::error!(%error, message = %message.id, "what is overdue could not be given up; it is looked at again");
+        }
+    }
+    Ok(())
+}
+
+fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Transaction {
+    let answered = message.lacks_as4_receipt();
+    let problem = problem.map(|problem| final_of(problem, answered));
+    let (stage, detail) = if answered {
+        (Stage::AttemptFailed, RECEIPT_GIVEN_UP)
+    } else {
+        (Stage::GivenUp, "given up: its partner did not answer for as long as it was to be tried")
+    };
+    let event = Event::of(router.now(), message, stage, detail).fact("attempts", message.attempts);
+    let settlement = Settlement {
+        id: message.id,
+        claim: message.lease_until,
+        release: true,
+        outcome: Some(Outcome::GiveUp),
+        changes: vec![Change::Due(None), Change::Error(problem.clone())],
+    };
+    let event = problem.into_iter().fold(event.fact("as4_receipt", "missing"), Event::problem);
+    Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }
+}

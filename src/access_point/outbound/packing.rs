@@ -1,0 +1,179 @@
+//! Signs, encrypts and packs a message for the route that it takes, once; keeps it, and reads it back for each attempt.
+
+use super::{Router, SendError, Settings};
+use crate::access_point::spool::Kept;
+use crate::access_point::store_problem;
+use crate::as4::{self, Compression, Corners, Outgoing, OutgoingPart, Packed, PackedPiece, UserMessage, pmode};
+use crate::crypto::SystemRandom;
+use crate::discovery::Route;
+use crate::model::{
+    As4MessageId, BlobId, Change, Event, Fault, Message, Packing, PartyId, Piece, Problem, Stage, Timestamp,
+};
+use crate::net::Body;
+use crate::ops::log;
+use crate::store::{Settlement, StoreError, Transaction};
+use std::io::BufReader;
+use std::sync::Arc;
+
+/// What is said where the same message is packed once more.
+const PACKED_ANEW: &str =
+    "signed, encrypted and packed anew under the same id: the receiver has another certificate now";
+
+/// The same bytes go where the receiver is now: it may have moved since the message was packed. Where it has another
+/// certificate, they are of no use to it: the message is encrypted anew, under the same id, by which the receiver knows it if it
+/// has it already. A look-up that leads to nobody or to another access point changes nothing.
+///
+/// # Errors
+///
+/// As for [`packed`].
+pub(super) async fn readdress(router: &Arc<Router>, message: &mut Message) -> Result<(), SendError> {
+    let route = router.discovery.route(&message.to, &message.document_type, &message.process).await;
+    let Ok(route) = route.map_err(drop) else { return Ok(()) };
+    let Some(packing) = &mut message.packed else { return Ok(()) };
+    if packing.certificate == route.certificate.certificate().to_pem() {
+        packing.url = route.url;
+    } else if message.partner.as_ref() == Some(&route.party) {
+        *message = packed(router, message.clone(), route).await?;
+    }
+    Ok(())
+}
+
+/// Packs the message for `route`, under its id where it has one, and keeps the result under the message's claim.
+pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
+    let router = Arc::clone(router);
+    let work = move || -> Result<Message, SendError> {
+        router.store.route(&message.to, &route.party).map_err(|error| SendError::Own(store_problem(&error)))?;
+        let settings = router.settings();
+        let known = message.as4_message_id.clone();
+        let (anew, id) = match known {
+            Some(id) => (true, id),
+            None => (false, As4MessageId::new(uuid::Uuid::new_v4(), &settings.party)),
+        };
+        let header = header(&settings, &message, &id, &route, router.now());
+        let packing = pack(&router, &settings, &message, header, &route)?;
+        let event = |stage, detail: &str| {
+            let event = Event::of(router.now(), &message, stage, detail).fact("partner", &route.party);
+            event.fact("conversation_id", &message.envelope_id).fact("as4_message_id", &id)
+        };
+        let events = vec![
+            event(Stage::Routed, &format!("the route leads to {}", route.party))
+                .fact("url", &route.url)
+                .fact("certificate_sha256", route.certificate.certificate().sha256()),
+            event(Stage::Packed, if anew { PACKED_ANEW } else { "signed, encrypted and packed" })
+                .fact("bytes", packing.bytes),
+        ];
+        keep_packed(&router, &mut message, id, route.party, packing, events)?;
+        Ok(message)
+    };
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        Ok(result) => result,
+        Err(error) => Err(SendError::Own(store_damaged(&error.to_string()))),
+    }
+}
+
+/// Keeps what is about to be sent, before its first byte leaves.
+pub(in crate::access_point) fn keep_packed(
+    router: &Router,
+    message: &mut Message,
+    id: As4MessageId,
+    party: PartyId,
+    packing: Packing,
+    events: Vec<Event>,
+) -> Result<(), SendError> {
+    let changes =
+        vec![Change::Addressed(id, message.envelope_id.to_string(), party), Change::Packed(Some(Box::new(packing)))];
+    changes.iter().cloned().for_each(|change| message.apply(change));
+    log::name(&tracing::Span::current(), message);
+    let settlement = Settlement { id: message.id, claim: message.lease_until, release: false, outcome: None, changes };
+    let transaction = Transaction { settlements: vec![settlement], events, ..Transaction::default() };
+    router.commit(transaction).map(drop).map_err(|error| SendError::Own(store_problem(&error)))
+}
+
+/// The AS4 header, field by field as the transport profile says (AS4-2.3.1).
+fn header(settings: &Settings, message: &Message, id: &As4MessageId, route: &Route, now: Timestamp) -> UserMessage {
+    let corners = Corners {
+        message_id: id,
+        at: now,
+        access_points: [settings.party.as_str(), route.party.as_str()],
+        participants: [message.from.as_str(), message.to.as_str()],
+        conversation_id: message.envelope_id.to_string(),
+    };
+    UserMessage::of_sdk(corners, message.process.clone(), &message.document_type)
+}
+
+/// Compresses, signs and encrypts the envelope into a payload of the store (AS4-2.10.p1).
+fn pack(
+    router: &Router,
+    settings: &Settings,
+    message: &Message,
+    header: UserMessage,
+    route: &Route,
+) -> Result<Packing, SendError> {
+    let own = |error: StoreError| SendError::Own(store_problem(&error));
+    let mut kept = Kept::open(router.store.blobs(), message)?;
+    let mut content = BufReader::new(&mut kept);
+    let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
+    let compression =
+        if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
+    let part = OutgoingPart {
+        content_id: pmode::ENVELOPE_CONTENT_ID,
+        mime: pmode::ENVELOPE_MIME,
+        charset: None,
+        compression,
+        content: &mut content,
+        cipher: &mut cipher,
+    };
+    let packed = as4::pack(
+        Outgoing { message: header, parts: vec![part], identity: &settings.identity, to: &route.certificate },
+        &SystemRandom,
+    )?;
+    kept.whole()?;
+    let cipher = cipher.commit().map_err(own)?;
+    Ok(packing(packed, cipher, route))
+}
+
+fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
+    let bytes = packed.bytes();
+    let pieces = packed.pieces.into_iter().map(|piece| match piece {
+        PackedPiece::Text(text) => Piece::Text(text),
+        PackedPiece::Part(_) => Piece::File(cipher),
+    });
+    Packing {
+        content_type: packed.content_type,
+        pieces: pieces.collect(),
+        bytes,
+        references: packed.references,
+        url: route.url.clone(),
+        certificate: route.certificate.certificate().to_pem(),
+    }
+}
+
+/// The packed message as a streaming body.
+pub(super) fn body(router: &Router, packing: &Packing) -> Result<Body, Problem> {
+    packing.pieces.iter().try_fold(Body::empty(), |body, piece| match piece {
+        Piece::Text(text) => Ok(body.memory(text.clone())),
+        Piece::File(blob) => {
+            let file = router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?;
+            body.file(file).map_err(|error| store_damaged(&error.to_string()))
+        }
+    })
+}
+
+pub(super) fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {
+    message
+        .packed
+        .as_ref()
+        .zip(message.as4_message_id.as_ref())
+        .ok_or_else(|| SendError::Own(store_damaged("the packed message is no longer there")))
+}
+
+pub(super) fn store_damaged(detail: &str) -> Problem {
+    Problem::new(
+        Fault::Temporary,
+        "store",
+        "the store did not have what it should",
+        format!("{detail}; look at data_dir, and restore it from a backup if it is damaged"),
+    )
+}
