@@ -274,6 +274,13 @@ pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
 /// Messages that are given up in one go, because their partner is left alone longer than they are tried.
 pub const CLAIM_OVERDUE_MAX: usize = 100;
 
+/// Messages, and streams of them, that one look for such goes through while nobody else is served: some milliseconds. The next
+/// look goes on from there.
+pub const OVERDUE_LOOKED_MAX: usize = 20_000;
+
+/// How often such messages are looked for.
+pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
+
 /// After a start everything that waits is due within this time, and is not given up before: the process knows nothing of those
 /// who did not answer before it.
 pub const DUE_AFTER_START_MAX: Duration = Duration::from_secs(60);
@@ -293,9 +300,6 @@ pub const DELAY_TOLD: Duration = Duration::from_secs(10 * 60);
 
 /// Received messages that are known to be delayed, at most; each has some hundred bytes.
 pub const DELAYED_KNOWN_MAX: usize = 10_000;
-
-/// How often such messages are looked for.
-pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
 
 /// After so many failures in a row an access point is left alone for a while, by default.
 pub const LANE_FAILURES_SUSPECT: u32 = 3;

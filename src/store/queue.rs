@@ -7,15 +7,20 @@
 
 use super::turns::Turns;
 use super::{Admission, LaneLoad};
+use crate::limits::OVERDUE_LOOKED_MAX;
 use crate::model::{Lane, MessageId, ParticipantId, PartyId, Rank, Stream, Timestamp, Tried};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
+
+/// A message in its stream: when it is due, and which.
+type Place = (Timestamp, MessageId);
 
 /// Messages with work to do.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     entries: HashMap<MessageId, Entry>,
-    streams: HashMap<Arc<Stream>, BTreeSet<(Timestamp, MessageId)>>,
+    streams: HashMap<Arc<Stream>, BTreeSet<Place>>,
     lanes: HashMap<Lane, State>,
     turns: Turns<Lane>,
     /// Lanes for which there was no room, in the order in which they came.
@@ -26,6 +31,8 @@ pub(super) struct Queue {
     /// Ends of leases that count as in flight.
     leases: BTreeSet<(Timestamp, MessageId)>,
     busy: HashSet<MessageId>,
+    /// Where the look for what is overdue goes on: in this stream, behind this place.
+    look: Option<(Arc<Stream>, Option<Place>)>,
 }
 
 #[derive(Debug)]
@@ -78,6 +85,12 @@ impl Queue {
     pub(super) fn release(&mut self, id: MessageId) {
         self.end_flight(id);
         self.change(id, |entry| entry.lease = None);
+    }
+
+    /// There is no such message any more.
+    pub(super) fn forget(&mut self, id: MessageId) {
+        self.release(id);
+        self.change(id, |entry| entry.next = None);
     }
 
     /// Until when `id` was left to a worker, even if that is over: nobody else has taken it since.
@@ -149,20 +162,41 @@ impl Queue {
         found
     }
 
-    /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them.
-    pub(super) fn overdue(&self, before: &dyn Fn(&Lane) -> Option<Timestamp>, limit: usize) -> Vec<(Lane, MessageId)> {
+    /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them. Goes
+    /// through [`OVERDUE_LOOKED_MAX`] at most, and the next time through those behind.
+    pub(super) fn overdue(
+        &mut self,
+        before: &dyn Fn(&Lane) -> Option<Timestamp>,
+        limit: usize,
+    ) -> Vec<(Lane, MessageId)> {
         let old = |id: &MessageId, lane: &Lane, before| {
             let entry = self.entries.get(id).filter(|entry| entry.lease.is_none());
             entry.and_then(|entry| entry.tried).is_some_and(|tried| tried.in_lane(lane) <= before)
         };
-        let mut overdue = Vec::new();
-        for (stream, set) in &self.streams {
+        let (mut overdue, mut left) = (Vec::new(), OVERDUE_LOOKED_MAX);
+        let begin = self.look.take();
+        let first = begin.as_ref().and_then(|(begin, _)| self.streams.keys().position(|stream| stream == begin));
+        let mut behind = begin.filter(|_| first.is_some()).and_then(|(_, place)| place);
+        for (stream, set) in self.streams.iter().cycle().skip(first.unwrap_or(0)).take(self.streams.len()) {
+            let mut place = behind.take();
+            if left == 0 {
+                self.look = Some((Arc::clone(stream), place));
+                return overdue;
+            }
+            left -= 1;
             let lane = stream.lane(&self.routes);
             let Some(before) = before(&lane) else { continue };
-            let room = limit - overdue.len();
-            overdue.extend(
-                set.iter().filter(|(_, id)| old(id, &lane, before)).take(room).map(|(_, id)| (lane.clone(), *id)),
-            );
+            for &(at, id) in set.range((place.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)) {
+                if left == 0 || overdue.len() == limit {
+                    self.look = Some((Arc::clone(stream), place));
+                    return overdue;
+                }
+                left -= 1;
+                place = Some((at, id));
+                if old(&id, &lane, before) {
+                    overdue.push((lane.clone(), id));
+                }
+            }
         }
         overdue
     }
@@ -351,5 +385,45 @@ impl Queue {
             let gone = self.lanes.remove(lane);
             gone.and_then(|state| state.in_line).map(|place| self.line.remove(&place));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::CLAIM_OVERDUE_MAX;
+    use std::time::Duration;
+
+    fn stream(from: &str) -> Stream {
+        serde_json::from_value(serde_json::json!({
+            "partner": "AP0001-DEAD", "inward": false, "rank": "normal",
+            "from": format!("0203:{from}.example.se"), "to": "0203:bob.example.se",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_look_for_what_is_overdue_is_bounded_and_the_next_one_goes_on_from_there() {
+        let (mut queue, begun) = (Queue::default(), Timestamp::from_second(1_800_000_000).unwrap());
+        let at = |second: usize| begun.checked_add(Duration::from_secs(second as u64)).unwrap();
+        let (many, some) = (2 * OVERDUE_LOOKED_MAX, 5);
+        let mut old = BTreeSet::new();
+        for from in ["one", "two"] {
+            for n in 0..many {
+                // Those that are due last are tried longest.
+                let (id, is_old) = (MessageId(uuid::Uuid::new_v4()), n >= many - some);
+                let since = if is_old { begun } else { at(60) };
+                queue.schedule(id, stream(from), Some(Tried { since, kept_back: None, due: at(60 + n) }));
+                old.extend(is_old.then_some(id));
+            }
+        }
+        let dead = |_: &Lane| Some(at(30));
+        let looks: Vec<Vec<(Lane, MessageId)>> = (0..9).map(|_| queue.overdue(&dead, CLAIM_OVERDUE_MAX)).collect();
+        assert!(looks[0].is_empty(), "it did not come so far");
+        let found: BTreeSet<MessageId> = looks[..5].iter().flatten().map(|(_, id)| *id).collect();
+        assert_eq!(found, old, "in as many looks as it takes, all of them");
+        assert!(looks[5..].iter().any(|found| !found.is_empty()), "and again, as long as they wait");
+        let lanes: Vec<usize> = (0..9).map(|_| queue.overdue(&dead, 2).len()).collect();
+        assert!(lanes.iter().all(|found| *found <= 2) && lanes.contains(&2), "{lanes:?}");
     }
 }

@@ -99,7 +99,7 @@ fn deferred(message: &Message, problem: Problem, (now, steady): (Timestamp, Time
     let is_news = attempts.is_power_of_two() || message.error.as_ref().is_none_or(|met| met.kind != problem.kind);
     let said = "the envelope could not be handed over and is tried again";
     let event = Event::of(now, message, Stage::AttemptFailed, said).fact("attempt", attempts);
-    let event = event.fact("next_attempt_at", next).problem(problem.clone());
+    let event = event.problem(problem.clone());
     let mut changes = vec![Change::Attempts(attempts), Change::Due(Some(next))];
     if is_news {
         changes.push(Change::Error(Some(problem)));
