@@ -26,6 +26,7 @@ use crate::store::keys::Engine;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -404,7 +405,7 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_federation(&mut found);
         self.check_participants(&mut found);
-        self.retention.check(&mut found);
+        self.retention.check(self.longest_try(), &mut found);
         for (index, partner) in self.partners.iter().enumerate() {
             partner.check(index, &self.partners[..index], &mut found);
         }
@@ -416,6 +417,13 @@ impl Config {
         self.smp_retry.check("smp_retry", &mut found);
         self.breaker.check(self.retry.give_up_after_seconds(), &mut found);
         found
+    }
+
+    /// How long the most patient policy tries a message.
+    fn longest_try(&self) -> Duration {
+        let of_partners = self.partners.iter().filter_map(|partner| partner.retry.as_ref());
+        let policies = of_partners.chain([&self.retry, &self.smp_retry]);
+        Duration::from_secs(policies.map(Retry::give_up_after_seconds).max().unwrap_or(0))
     }
 
     fn check_roles(&self, found: &mut Vec<Problem>) {

@@ -361,11 +361,36 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "too much is being received at once",
             format!("{error}; nothing was kept; try again when the others have gone, or raise limits.spool_bytes_max"),
         ),
+        StoreError::Stopped(_) => Problem::new(
+            Fault::Temporary,
+            "store-stopped",
+            "the store has stopped",
+            format!(
+                "{error}; mend the cause and restart sluss; what was handed in as it stopped may have been kept: hand the same in \
+                 again, it is not taken twice"
+            ),
+        ),
         _ => Problem::new(
             Fault::Temporary,
             "store",
-            "the store did not take it",
-            format!("{error}; nothing was kept; try again when the cause is mended"),
+            "the store failed",
+            format!("{error}; nothing was changed; try again when the cause is mended"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_failure_of_the_store_is_true_of_reading_and_of_what_may_have_been_kept() {
+        let read = store_problem(&StoreError::io("read segment 7", std::io::ErrorKind::PermissionDenied.into()));
+        assert!(read.detail.contains("nothing was changed") && !read.detail.contains("kept"), "{read:?}");
+        let stopped = store_problem(&StoreError::Stopped("write 00000007.log".into()));
+        assert!(stopped.kind.ends_with(":store-stopped"), "{stopped:?}");
+        assert!(stopped.detail.contains("may have been kept") && stopped.detail.contains("not taken twice"));
+        assert!(!stopped.detail.contains("nothing was"), "{stopped:?}");
+        assert_eq!([read.fault, stopped.fault], [Fault::Temporary; 2]);
     }
 }

@@ -192,6 +192,15 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
 
 /// Why this does not follow: what was found, what was expected, what to do.
 fn refused(action: Action, message: &Message) -> Problem {
+    let delivered = message.as4_receipt.is_some();
+    if action == Action::Retry && message.is_emptied() && !delivered && message.status.after(Outcome::Retry).is_ok() {
+        let detail = format!(
+            "retry: found no envelope of message {}: it was deleted (retention.contents_days); have its sender hand in a new one, under \
+             a new id",
+            message.id
+        );
+        return Problem::new(Fault::Refused, "gone", "its contents are no longer kept", detail);
+    }
     let expected: Vec<&str> =
         Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
     let (held, remedy) = match action {
@@ -236,6 +245,17 @@ mod tests {
             "created_at": created_at, "updated_at": created_at,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_is_not_tried_again_and_the_refusal_says_why() {
+        let now = "2026-11-23T22:00:00Z".parse::<Timestamp>().unwrap();
+        let message = old(now);
+        assert!(!Action::Retry.is_open_to(&message));
+        let problem = refused(Action::Retry, &message);
+        assert!(problem.kind.ends_with(":gone") && problem.detail.contains("retention.contents_days"), "{problem:?}");
+        let kept = Message { envelope: Some(crate::model::BlobId(MessageId::now().0)), ..message };
+        assert!(Action::Retry.is_open_to(&kept));
     }
 
     #[test]

@@ -32,10 +32,18 @@ impl Retention {
     /// Fewer are refused: the AS4 receipts of the log are given again to who repeats a message (reception awareness).
     pub const LOG_DAYS_LEAST: u32 = (ANSWER_KEPT.as_secs() / (24 * 60 * 60)) as u32 + 1;
 
-    pub(super) fn check(&self, found: &mut Vec<Problem>) {
+    /// `longest_try`: how long the most patient policy tries a message.
+    pub(super) fn check(&self, longest_try: Duration, found: &mut Vec<Problem>) {
         let days = [("retention.contents_days", self.contents_days), ("retention.messages_days", self.messages_days)];
         for (key, days) in days.into_iter().filter(|(_, days)| *days == Some(0)) {
             found.push(mistake(key, days.unwrap_or(0), "everything would go at once; give at least 1 day"));
+        }
+        let least = longest_try.as_secs() / (24 * 60 * 60) + 1;
+        if let Some(days) = self.messages_days.filter(|days| *days > 0 && u64::from(*days) < least) {
+            let tried = longest_try.as_secs();
+            let remedy =
+                format!("a message may be tried for {tried} s (give_up_after_seconds); give at least {least} days");
+            found.push(mistake("retention.messages_days", days, &remedy));
         }
         if self.log_days < Self::LOG_DAYS_LEAST {
             let least = Self::LOG_DAYS_LEAST;
@@ -72,7 +80,7 @@ mod tests {
     fn mistakes(text: &str) -> Vec<String> {
         let retention: Retention = toml::from_str(text).unwrap();
         let mut found = Vec::new();
-        retention.check(&mut found);
+        retention.check(Duration::from_secs(10 * 24 * 60 * 60 - 1), &mut found);
         found.into_iter().map(|problem| problem.detail).collect()
     }
 
@@ -94,6 +102,8 @@ mod tests {
     fn days_that_make_no_sense_are_mistakes_and_unknown_keys_errors() {
         assert!(mistakes("log_days = 35")[0].contains("at least 36 days"));
         assert_eq!(mistakes("log_days = 36").len(), 0);
+        assert!(mistakes("messages_days = 9")[0].contains("at least 10 days"));
+        assert_eq!(mistakes("contents_days = 10\nmessages_days = 10").len(), 0);
         assert!(mistakes("contents_days = 0")[0].contains("retention.contents_days = 0"));
         assert!(mistakes("contents_days = 100\nmessages_days = 50")[0].contains("at most retention.messages_days, 50"));
         assert!(toml::from_str::<Retention>("log_months = 12").is_err());

@@ -67,8 +67,8 @@ pub(super) fn remedy(problem: Option<&Problem>, t: &'static Texts) -> &'static s
         | "certpub" => t.remedy_published,
         "rejected" | "draft" | "envelope" | "too-large" | "not-yours" => t.remedy_content,
         "not-opened" | "not-xml" | "signature" | "message-receipt" => t.remedy_resend,
-        "store" | "store-damaged" | "spool" | "spool-full" | "space" | "disk-full" | "pack" | "receipt"
-        | "error-signal" | "internal" => t.remedy_own,
+        "store" | "store-damaged" | "store-stopped" | "spool" | "spool-full" | "space" | "disk-full" | "pack"
+        | "receipt" | "error-signal" | "internal" => t.remedy_own,
         as4 if as4.starts_with("as4:") => t.remedy_partner,
         _ => t.remedy_look,
     }
@@ -85,7 +85,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 77] = [
+const KINDS: [(&str, &str, &str); 78] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -254,7 +254,12 @@ const KINDS: [(&str, &str, &str); 77] = [
     ("disk-full", "Disken är full", "Inget sparades. Frigör utrymme och försök igen."),
     ("spool-full", "För mycket tas emot samtidigt", "Inget sparades. Försök igen om en stund."),
     ("broken-off", "Överföringen avbröts", "Inget sparades. Försök igen."),
-    ("store", "Lagringen svarade inte som den skulle", "Inget sparades. Den driftansvariga behöver se på datamappen."),
+    ("store", "Lagringen svarade inte som den skulle", "Inget ändrades. Den driftansvariga behöver se på datamappen."),
+    (
+        "store-stopped",
+        "Lagringen har stannat",
+        "Det som just lämnades in kan ha sparats: lämna in det igen, det tas inte emot två gånger. Driften behöver åtgärda orsaken och starta om.",
+    ),
     ("spool", "Meddelandet kunde inte sparas", "Avsändaren fick veta det och skickar om."),
     (
         "store-damaged",

@@ -327,6 +327,16 @@ impl Message {
         self.conversation_id.as_deref().into_iter().chain(sealed)
     }
 
+    /// Whether it is at its end, and nothing more is done with it by itself.
+    pub fn is_over(&self) -> bool {
+        self.status.is_final() && self.next_attempt_at.is_none()
+    }
+
+    /// Whether its sealed envelope is deleted.
+    pub fn is_emptied(&self) -> bool {
+        self.envelope.is_none() && self.envelope_bytes > 0
+    }
+
     /// Whether `id` is one of its ids: ours, the envelope's, the AS4 message's, a conversation's.
     pub fn is_named(&self, id: &str) -> bool {
         self.id.to_string().eq_ignore_ascii_case(id)
@@ -403,7 +413,8 @@ impl Message {
         self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()
     }
 
-    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried.
+    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried, and nothing is tried
+    /// whose envelope is deleted.
     ///
     /// # Errors
     ///
@@ -411,6 +422,7 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            (Outcome::Retry, _) if self.is_emptied() => Err(IllegalStep { status: self.status, outcome }),
             // It has arrived: sent again, it would be another message with the same content.
             (Outcome::Retry, _) if self.direction == Direction::Out && self.as4_receipt.is_some() => {
                 Err(IllegalStep { status: self.status, outcome })

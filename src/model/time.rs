@@ -22,8 +22,10 @@ pub trait Clock: Send + Sync {
 
     /// What the wall clock shows at that moment of the steady one, as far as is known now: for people.
     fn shown(&self, steady: Timestamp) -> Timestamp {
-        let ahead = steady.duration_since(self.steady());
-        self.now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
+        // To the millisecond: the two are not read at once, and the same moment is to be shown as the same.
+        let apart = self.now().duration_since(self.steady()).as_nanos() + 500_000;
+        let millis = i64::try_from(apart.div_euclid(1_000_000)).unwrap_or_default();
+        steady.saturating_add(jiff::SignedDuration::from_millis(millis)).unwrap_or(Timestamp::MAX)
     }
 }
 

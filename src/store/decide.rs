@@ -8,6 +8,7 @@ use crate::store::journal::{Beginning, Spot};
 use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
+use crate::store::retention::without_payloads;
 use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, StoreError, Upkeep};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -110,7 +111,7 @@ impl<'a> Group<'a> {
             record.state.settled.push(self.settle(&queue, &mut draft, settlement, (now, steady))?);
         }
         if let Some(upkeep) = transaction.upkeep {
-            self.keep_up(&mut draft, &mut record, *upkeep)?;
+            self.keep_up((&queue, steady), &mut draft, &mut record, *upkeep)?;
         }
         draft.messages.keys().for_each(|id| queue.settling(*id));
         drop(queue);
@@ -194,6 +195,11 @@ impl<'a> Group<'a> {
         self.routes.iter()
     }
 
+    /// Messages that are not kept any more.
+    pub(super) fn forgotten(&self) -> impl Iterator<Item = MessageId> {
+        self.messages.iter().filter(|(_, version)| version.new.is_none()).map(|(id, _)| *id)
+    }
+
     /// Takes a record of the journal into the group, without asking whether it is legal: it was. `whole`: nothing was dropped
     /// before, so every message that is named is known.
     pub(super) fn replay(&mut self, spot: Spot, mut record: Record<Noted>, whole: bool) -> Result<(), StoreError> {
@@ -248,8 +254,7 @@ impl<'a> Group<'a> {
             }
         }
         if settlement.outcome.is_some_and(Outcome::is_operators) {
-            let under_way = !self.released.contains(&id) && queue.lease(id).is_some_and(|until| until > steady);
-            if under_way {
+            if self.is_under_way(queue, id, steady) {
                 return Err(StoreError::Busy(id));
             }
             // A worker that comes back after its lease has nothing to say about it any more.
@@ -276,15 +281,26 @@ impl<'a> Group<'a> {
     }
 
     /// What has to stay is written as it is in the order of all transactions, so that no change is lost between.
-    fn keep_up(&self, draft: &mut Draft, record: &mut Record, upkeep: Upkeep) -> Result<(), StoreError> {
+    fn keep_up(
+        &self,
+        (queue, steady): (&Queue, Timestamp),
+        draft: &mut Draft,
+        record: &mut Record,
+        upkeep: Upkeep,
+    ) -> Result<(), StoreError> {
         for id in upkeep.carry {
             record.state.carried.extend(self.current(draft, id)?);
         }
         for id in upkeep.forget {
-            if let Some(message) = self.current(draft, id)?.filter(|message| message.value().status.is_final()) {
-                draft.forget(message);
-                record.state.forgotten.push(id);
-            }
+            draft.forget(self.nobodys(queue, draft, id, steady)?);
+            record.state.forgotten.push(id);
+        }
+        for id in upkeep.empty {
+            let old = self.nobodys(queue, draft, id, steady)?;
+            let settled = Settled { id, status: old.value().status, changes: without_payloads(old.value()) };
+            let new = settled.clone().on(old.value().clone(), record.log.at);
+            draft.put(Some(old), Written::later(new));
+            record.state.settled.push(settled);
         }
         for (key, answered) in upkeep.answers {
             record.state.answers.push((key, Written::new(answered)?));
@@ -311,6 +327,25 @@ impl<'a> Group<'a> {
         record.state.dropped = upkeep.dropped;
         record.state.clock_is_right = upkeep.clock_is_right;
         Ok(())
+    }
+
+    /// A message that is over, and that nobody works on.
+    fn nobodys(
+        &self,
+        queue: &Queue,
+        draft: &Draft,
+        id: MessageId,
+        steady: Timestamp,
+    ) -> Result<Written<Message>, StoreError> {
+        let message = self.current(draft, id)?.ok_or(StoreError::Unknown(id))?;
+        if !message.value().is_over() || self.is_under_way(queue, id, steady) {
+            return Err(StoreError::Busy(id));
+        }
+        Ok(message)
+    }
+
+    fn is_under_way(&self, queue: &Queue, id: MessageId, steady: Timestamp) -> bool {
+        !self.released.contains(&id) && queue.lease(id).is_some_and(|until| until > steady)
     }
 
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {

@@ -20,7 +20,7 @@ use crate::store::queue::Queue;
 use crate::store::record::Prepared;
 use crate::store::replay::Replay;
 use crate::store::retention::{Purged, Retention};
-use crate::store::state::{Closing, set_aside};
+use crate::store::state::{Closing, clear_aside, set_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
@@ -177,6 +177,11 @@ impl EmbeddedStore {
         self.hash
     }
 
+    /// The time by which leases are measured.
+    pub(super) fn steady(&self) -> Timestamp {
+        self.shared.clock.steady()
+    }
+
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.shared.clock.now()
@@ -291,7 +296,16 @@ impl Store for EmbeddedStore {
         self.running()?;
         let mut queue = self.queue();
         let overdue = queue.overdue(before, CLAIM_OVERDUE_MAX);
-        overdue.into_iter().map(|(lane, id)| Ok((lane, self.hold(&mut queue, id, now, lease)?))).collect()
+        let mut held = Vec::new();
+        for (lane, id) in overdue {
+            match self.hold(&mut queue, id, now, lease) {
+                Ok(message) => held.push((lane, message)),
+                Err(error) if held.is_empty() => return Err(error),
+                // Those before it are somebody's now. The next call meets it again.
+                Err(_) => break,
+            }
+        }
+        Ok(held)
     }
 
     fn unclaim(&self, id: MessageId, claim: Timestamp) {
@@ -487,6 +501,7 @@ fn open_files_telling(
     opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
     closing.opened(opening.journal.last)?;
+    clear_aside(&**disk, &folder.join("index"), "aside");
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
     let whole = opening.lost == 0 && opening.journal.torn.is_none() && opening.journal.last > 0;

@@ -18,7 +18,7 @@
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the event's marks, and the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
-//! | `d` created id, of a message that has ended and has payloads | – |
+//! | `d` created id, of a message that is over and has payloads | – |
 //! | `y` | what was dropped of the journal |
 //! | `q` due id | when, and in which stream |
 //! | `t` name | what was noted |
@@ -52,7 +52,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 12;
+const FORMAT: u32 = 13;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -60,7 +60,7 @@ pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
 /// The key of the tally of what is kept back.
 pub(super) const HELD: &[u8] = b"h";
 
-/// Start of the keys of messages that have ended and have payloads.
+/// Start of the keys of messages that are over and have payloads.
 pub(super) const ENDED_WITH_PAYLOADS: &[u8] = b"d";
 
 /// Time and id, as they end the keys of lists: a place in the order of time.
@@ -142,6 +142,15 @@ impl Index {
     /// Makes the changes visible, all at once.
     pub(super) fn publish(&self, stage: Stage, position: &Position) -> Result<(), StoreError> {
         self.keys.apply(self.batch(stage, position)?)
+    }
+
+    /// Whether changes may be published now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Keys::room`].
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        self.keys.room()
     }
 
     /// As [`Self::publish`], for very many changes. `more`: others follow at once.
@@ -290,16 +299,15 @@ impl Index {
         self.value(b"y", "note of what was dropped")
     }
 
-    /// The oldest messages of one kind of key that were created before a time, at most `most`.
+    /// The messages of one kind of key that were created before a time, oldest first.
     pub(super) fn created_before(
         &self,
         prefix: &[u8],
         at: Timestamp,
-        most: usize,
-    ) -> Result<Vec<MessageId>, StoreError> {
+    ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
         let end = [prefix, &time_key(at)].concat();
         let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
-        range.take(most).map(|entry| Ok(id_at_end(&entry?.0))).collect()
+        range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
     /// Takes the events of a record out, whose segment goes.
@@ -479,5 +487,5 @@ fn json<T: Serialize>(value: &T, what: &str) -> Result<Vec<u8>, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| unreadable(what, error))
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Index(format!("a stored {what} is unreadable: {error}")))
 }

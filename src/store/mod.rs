@@ -102,6 +102,9 @@ pub enum StoreError {
         /// The bound.
         bytes_max: u64,
     },
+    /// What the index holds cannot be right. The journal has all of it.
+    #[error("the index does not hold: {0}; it is built again at the next start")]
+    Index(String),
     /// Another process has the store open.
     #[error("{folder} is in use by another process")]
     Locked {
@@ -273,7 +276,9 @@ pub struct Upkeep {
     handed_in: Vec<HandedIn>,
     /// Recipients of whom it is written again where messages to them go.
     routes: Vec<ParticipantId>,
-    /// Messages that go, as far as they have ended.
+    /// Messages whose payloads go. All of them are over and nobody's, or nothing happens.
+    empty: Vec<MessageId>,
+    /// Messages that go, under the same condition.
     forget: Vec<MessageId>,
     /// Notes that are written again, as far as they are still there.
     notes: Vec<String>,

@@ -87,6 +87,12 @@ impl Queue {
         self.change(id, |entry| entry.lease = None);
     }
 
+    /// There is no such message any more.
+    pub(super) fn forget(&mut self, id: MessageId) {
+        self.release(id);
+        self.change(id, |entry| entry.next = None);
+    }
+
     /// Until when `id` was left to a worker, even if that is over: nobody else has taken it since.
     pub(super) fn lease(&self, id: MessageId) -> Option<Timestamp> {
         self.entries.get(&id)?.lease

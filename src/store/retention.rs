@@ -16,7 +16,7 @@ use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
 use crate::store::record::{Noted, Record, Written, unreadable};
-use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, Store, StoreError, Transaction, Upkeep};
+use crate::store::{Answered, DuplicateKey, HandedIn, Store, StoreError, Transaction, Upkeep};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -85,14 +85,10 @@ impl EmbeddedStore {
     }
 
     fn purge_contents(&self, before: Timestamp) -> Result<usize, StoreError> {
-        let found = self.index().created_before(ENDED_WITH_PAYLOADS, before, PURGE_STEP_MESSAGES)?;
-        let mut settlements = Vec::new();
-        for id in found {
-            let message = self.index().message(id)?.filter(|message| message.status.is_final());
-            settlements.extend(message.map(|message| without_payloads(&message)));
-        }
-        let count = settlements.len();
-        self.purged(Transaction { settlements, ..Transaction::default() }, count, |event| {
+        let mut empty = Vec::new();
+        self.find(ENDED_WITH_PAYLOADS, before, &mut empty)?;
+        let count = empty.len();
+        self.kept_up(Upkeep { empty, ..Upkeep::default() }, count, |event| {
             Event { detail: format!("the contents of {count} messages were removed"), ..event.fact("contents", count) }
                 .fact("created_before", before)
         })
@@ -102,15 +98,26 @@ impl EmbeddedStore {
         let mut forget: Vec<MessageId> = Vec::new();
         let ended = Status::ALL.into_iter().filter(|status| status.is_final());
         for prefix in ended.flat_map(|status| [Direction::Out, Direction::In].map(|way| status_prefix(way, status))) {
-            let room = PURGE_STEP_MESSAGES - forget.len();
-            forget.extend(self.index().created_before(&prefix, before, room)?);
+            self.find(&prefix, before, &mut forget)?;
         }
         let count = forget.len();
-        let upkeep = Some(Box::new(Upkeep { forget, ..Upkeep::default() }));
-        self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
+        self.kept_up(Upkeep { forget, ..Upkeep::default() }, count, |event| {
             Event { detail: format!("{count} messages that had ended were removed"), ..event.fact("messages", count) }
                 .fact("created_before", before)
         })
+    }
+
+    /// Adds messages of one kind of key that were created before then, are over and nobody's, as many as one step takes.
+    fn find(&self, prefix: &[u8], before: Timestamp, found: &mut Vec<MessageId>) -> Result<(), StoreError> {
+        for id in self.index().created_before(prefix, before) {
+            if found.len() >= PURGE_STEP_MESSAGES {
+                break;
+            }
+            let message = self.message(id?)?.filter(Message::is_over);
+            let free = |message: &Message| message.lease_until.is_none_or(|until| until <= self.steady());
+            found.extend(message.filter(free).map(|message| message.id));
+        }
+        Ok(())
     }
 
     /// Removes the oldest segment, if every record in it is older.
@@ -144,8 +151,7 @@ impl EmbeddedStore {
         }
         self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
-        let upkeep = Some(Box::new(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }));
-        self.purged(Transaction { upkeep, ..Transaction::default() }, count, |event| {
+        self.kept_up(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }, count, |event| {
             Event { detail: format!("the event log up to record {} was removed", last.records), ..event }
                 .fact("records", last.records)
                 .fact("chain", &last.chain)
@@ -160,18 +166,18 @@ impl EmbeddedStore {
         self.commit(Transaction { upkeep: Some(Box::new(upkeep)), ..Transaction::default() }).map(drop)
     }
 
-    /// Commits what removes `count` things, with an event that says so.
-    fn purged(
-        &self,
-        transaction: Transaction,
-        count: usize,
-        told: impl FnOnce(Event) -> Event,
-    ) -> Result<usize, StoreError> {
-        if count > 0 {
-            let event = told(Event::new(self.now(), None, Stage::Purged, ""));
-            self.commit(Transaction { events: vec![event], ..transaction })?;
+    /// Commits what removes `count` things, with an event that says so. Where somebody has taken up one of them meanwhile, nothing
+    /// happens: another time.
+    fn kept_up(&self, upkeep: Upkeep, count: usize, told: impl FnOnce(Event) -> Event) -> Result<usize, StoreError> {
+        if count == 0 {
+            return Ok(0);
         }
-        Ok(count)
+        let event = told(Event::new(self.now(), None, Stage::Purged, ""));
+        let transaction = Transaction { events: vec![event], upkeep: Some(Box::new(upkeep)), ..Transaction::default() };
+        match self.commit(transaction) {
+            Err(StoreError::Busy(_)) => Ok(0),
+            committed => committed.map(|_| count),
+        }
     }
 }
 
@@ -244,7 +250,8 @@ impl Segment {
     }
 }
 
-fn without_payloads(message: &Message) -> Settlement {
+/// What takes the payloads out of a message.
+pub(super) fn without_payloads(message: &Message) -> Vec<Change> {
     let mut changes = Vec::new();
     if message.packed.is_some() {
         changes.push(Change::Packed(None));
@@ -255,5 +262,5 @@ fn without_payloads(message: &Message) -> Settlement {
     if let Some(content) = message.content.as_ref().filter(|content| content.payload.is_some()) {
         changes.push(Change::Content(Box::new(Content { payload: None, ..content.clone() })));
     }
-    Settlement { id: message.id, claim: None, release: false, outcome: None, changes }
+    changes
 }

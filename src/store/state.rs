@@ -90,6 +90,13 @@ impl Closing {
         drop(self.mark(DISTRUSTED));
     }
 
+    /// The index may lack what the journal has. One that lasts is whole all the same, and behind.
+    pub(super) fn cut_short(&self) {
+        if !self.disk.index_lasts() {
+            self.distrust();
+        }
+    }
+
     /// The mark of the last start; empty where there is none.
     fn before(&self) -> String {
         let read = self.disk.open(&path(&self.folder)).and_then(|file| file.read_all());
@@ -142,6 +149,12 @@ pub(super) fn set_aside(disk: &dyn Disk, index: &Path, name: &str) -> Result<(),
         .remove_index(&aside)
         .and_then(|()| if disk.has_index(index) { disk.rename(index, &aside) } else { Ok(()) });
     moved.map_err(|source| StoreError::io(format!("move {} aside", index.display()), source))
+}
+
+/// Removes what [`set_aside`] left, once another one has taken its place.
+pub(super) fn clear_aside(disk: &dyn Disk, index: &Path, name: &str) {
+    // What stays goes the next time.
+    drop(disk.remove_index(&index.with_extension(name)));
 }
 
 /// What begins a mark, before the number of a record.

@@ -9,7 +9,7 @@ use crate::store::embedded::open_files;
 use crate::store::journal::Journal;
 use crate::store::record::Prepared;
 use crate::store::writer::Writer;
-use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction};
+use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction, Upkeep};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -206,4 +206,21 @@ fn payloads_being_written_share_a_bound_and_give_back_what_they_took() {
     third.commit().unwrap();
     drop(begin(1000).unwrap());
     assert!(begin(1001).is_err());
+}
+
+/// Who purges has looked before; what happened since decides.
+#[test]
+fn a_message_that_was_taken_up_again_meanwhile_keeps_all_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let payload = store.blobs().create(None).unwrap().commit().unwrap();
+    let (id, mut transaction) = insert();
+    (transaction.inserts[0].envelope, transaction.inserts[0].envelope_bytes) = (Some(payload), 1);
+    store.commit(transaction).unwrap();
+    for upkeep in [Upkeep { empty: vec![id], ..Upkeep::default() }, Upkeep { forget: vec![id], ..Upkeep::default() }] {
+        let purged = store.commit(Transaction { upkeep: Some(Box::new(upkeep)), ..Transaction::default() });
+        assert!(matches!(purged, Err(StoreError::Busy(_))), "{purged:?}");
+    }
+    assert_eq!(store.message(id).unwrap().unwrap().envelope, Some(payload));
+    assert!(store.blobs().open(payload).is_ok());
 }

@@ -31,10 +31,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Hands on what the index said; one that failed is built again at the next start.
+    /// Hands on what the index said; one that holds what cannot be right is built again at the next start. That a file could not be
+    /// read or written says nothing about what is in it.
     pub(super) fn heed<T>(&self, said: Result<T, StoreError>) -> Result<T, StoreError> {
         said.inspect_err(|error| {
-            if matches!(error, StoreError::Io { .. }) {
+            if matches!(error, StoreError::Index(_)) {
+                tracing::error!(%error, "the index is distrusted");
                 self.closing.distrust();
             }
         })
@@ -83,6 +85,11 @@ impl Writer {
     /// Writes a group with one sync: as many transactions as fit, at least one. What became of each that it took.
     pub(super) fn group(&mut self, transactions: impl Iterator<Item = Result<Prepared, StoreError>>) -> Outcomes {
         let shared = Arc::clone(&self.shared);
+        if let (None, Err(error)) = (shared.stopped.get(), shared.heed(shared.index.room())) {
+            // Nothing is in the journal yet that could not be shown.
+            let refused = transactions.take(STORE_QUEUE_MAX).map(|one| one.map(|_| Committed::Done)).collect();
+            return refuse(&shared, &SyncError::Refused(error), refused);
+        }
         let mut group = Group::new(&shared.index);
         let mut outcomes = Outcomes::new();
         for transaction in transactions {
@@ -134,13 +141,14 @@ fn accept(
 /// Shows a durable group to readers and workers, and removes the payloads that nothing refers to any more.
 fn publish(shared: &Shared, mut group: Group<'_>, synced: &Synced) -> Result<(), StoreError> {
     group.begins(synced.begin);
-    shared.index.publish(group.stage()?, &synced.last)?;
+    shared.heed(shared.index.publish(group.stage()?, &synced.last))?;
     let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     group.released.iter().for_each(|id| queue.release(*id));
     group.routes().for_each(|(recipient, partner)| queue.route(recipient, partner));
     for message in group.changed() {
         queue.schedule(message.id, message.into(), message.tried());
     }
+    group.forgotten().for_each(|id| queue.forget(id));
     drop(queue);
     shared.remove_unnamed(group.given_up);
     Ok(())
@@ -173,6 +181,6 @@ fn refuse(shared: &Shared, error: &SyncError, mut outcomes: Outcomes) -> Outcome
 /// Stops the store for good, and says so.
 fn stop(shared: &Shared, error: &StoreError) -> StoreError {
     let reason = shared.stopped.get_or_init(|| error.to_string());
-    shared.closing.distrust();
+    shared.closing.cut_short();
     StoreError::Stopped(reason.clone())
 }

@@ -91,7 +91,7 @@ fn every_accepted_message_arrives_once_or_is_a_dead_letter_whatever_fails() {
     let happened = [
         vec![total.delivered, total.answered, total.kills, total.cuts, total.again, total.vanished, total.operated],
         vec![total.opened, total.reopened, total.closed, total.purged, total.dead, total.torn, total.rebuilt],
-        vec![total.twice],
+        vec![total.twice, total.forgotten],
     ]
     .concat();
     assert!(happened.iter().all(|times| *times > 0), "{total:?}");

@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) reopened: u64,
     pub(crate) closed: u64,
     pub(crate) purged: u64,
+    /// Whole messages.
+    pub(crate) forgotten: u64,
     /// Envelopes that were handed in once more at the same moment.
     pub(crate) twice: u64,
 }
@@ -67,6 +69,7 @@ impl Tally {
             (&mut self.reopened, other.reopened),
             (&mut self.closed, other.closed),
             (&mut self.purged, other.purged),
+            (&mut self.forgotten, other.forgotten),
             (&mut self.twice, other.twice),
         ] {
             *one += more;
@@ -143,6 +146,8 @@ pub(crate) struct World {
     pauses: BTreeMap<PartyId, i64>,
     /// Whose event log was purged.
     forgetful: [bool; 2],
+    /// Messages before they may have been purged, and whether they might go: over, and nobody's.
+    before_purge: [BTreeMap<MessageId, (Message, bool)>; 2],
     tokens: u64,
     tally: Tally,
     steps: Vec<String>,
@@ -173,6 +178,7 @@ impl World {
             cut_off: false,
             pauses: BTreeMap::new(),
             forgetful: [false; 2],
+            before_purge: Default::default(),
             tokens: 0,
             tally: Tally::default(),
             steps: Vec::new(),
@@ -338,14 +344,22 @@ impl World {
                 continue;
             };
             let kept = process.keep(&body).map_err(|error| error.to_string());
+            let before_purge = &self.before_purge[SENDER];
             let taken = kept.and_then(|blob| {
-                rehearse::accept(&process.router, self.handed_in(process, id, blob, &body))
-                    .map_err(|problem| problem.to_string())
+                match rehearse::accept(&process.router, self.handed_in(process, id, blob, &body)) {
+                    Ok(message) => Ok(message.id),
+                    // It is told that this was sent, and as what.
+                    Err(problem) if problem.kind.ends_with(":duplicate-envelope") => {
+                        let first = before_purge.keys().find(|first| problem.detail.contains(&first.to_string()));
+                        first.copied().ok_or_else(|| problem.to_string())
+                    }
+                    Err(problem) => Err(problem.to_string()),
+                }
             });
             match taken {
                 Ok(message) => {
-                    self.say(format!("accepted {id} as {}", message.id));
-                    self.accepted(id, message.id);
+                    self.say(format!("accepted {id} as {message}"));
+                    self.accepted(id, message);
                 }
                 Err(error) => {
                     self.say(format!("not accepted {id}: {error}"));

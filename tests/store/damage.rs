@@ -384,6 +384,37 @@ fn an_event_whose_record_is_damaged_is_not_shown_as_if_it_were_whole() {
     assert_eq!(store.events(all[1].id).unwrap().len(), 1);
 }
 
+/// Too many open files, a disk that fails for a moment: the index has nothing to do with it.
+#[test]
+fn a_segment_that_cannot_be_read_for_a_moment_is_no_reason_to_distrust_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let sent = message();
+    let events = vec![Event::new(Timestamp::now(), Some(sent.id), Stage::Accepted, "accepted")];
+    store.commit(Transaction { events, ..insert(&sent) }).unwrap();
+    let (segment, aside) = (first_segment(folder.path()), folder.path().join("aside"));
+    fs::rename(&segment, &aside).unwrap();
+    fs::create_dir(&segment).unwrap();
+    let failed = store.events(sent.id);
+    assert!(matches!(failed, Err(StoreError::Io { .. })), "{failed:?}");
+    fs::remove_dir(&segment).unwrap();
+    fs::rename(&aside, &segment).unwrap();
+    assert_eq!(store.events(sent.id).unwrap().len(), 1);
+    drop(store);
+    let (store, opening) = open(folder.path());
+    assert_eq!((opening.rebuilt, store.events(sent.id).unwrap().len()), (None, 1));
+}
+
+#[test]
+fn an_index_that_was_built_again_takes_no_room_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&open(folder.path()).0);
+    garble(&of_version(&folder.path().join("index")));
+    let (_, opening) = open(folder.path());
+    assert!(opening.rebuilt.is_some());
+    assert!(!folder.path().join("index.aside").exists());
+}
+
 #[test]
 fn an_index_that_is_behind_catches_up() {
     let folder = tempfile::tempdir().unwrap();

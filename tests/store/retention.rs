@@ -316,6 +316,66 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
     check(&fixture.try_open(true).unwrap());
 }
 
+/// What is delivered and still lacks its AS4 receipt is at its end and due all the same.
+#[test]
+fn what_is_due_or_claimed_is_kept_and_what_goes_is_nobodys_work_any_more() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let due = Message { status: Status::Accepted, next_attempt_at: Some(day(2)), created_at: day(0), ..message() };
+    store.commit(Transaction { inserts: vec![due.clone()], ..Transaction::default() }).unwrap();
+    fixture.clock.0.store(1, Ordering::Relaxed);
+    let all = Retention { messages_before: Some(day(400)), contents_before: Some(day(400)), ..Retention::default() };
+    assert_eq!(purge(&store, all), (0, 0, 0), "it is due");
+    fixture.clock.0.store(2, Ordering::Relaxed);
+    let hour = std::time::Duration::from_secs(3600);
+    let claimed = store.claim(day(2), hour).unwrap().unwrap();
+    let progress = |claim: Option<Timestamp>, release| {
+        let changes = vec![Change::Due(None)];
+        settle(Settlement { id: due.id, claim, release, outcome: None, changes })
+    };
+    store.commit(progress(None, false)).unwrap();
+    assert_eq!(purge(&store, all), (0, 0, 0), "somebody works on it");
+    assert_eq!(store.lanes().iter().map(|lane| lane.in_flight).sum::<usize>(), 1);
+    fixture.clock.0.store(3, Ordering::Relaxed);
+    assert_eq!(purge(&store, all), (0, 1, 0), "its lease has ended");
+    assert_eq!((store.message(due.id).unwrap(), store.next_due().unwrap()), (None, None));
+    assert_eq!(store.claim(day(500), hour).unwrap(), None);
+    assert_eq!(store.claim_overdue(day(500), hour, &|_| Some(Timestamp::MAX)).unwrap(), []);
+    assert!(store.lanes().iter().all(|lane| (lane.waiting, lane.in_flight) == (0, 0)), "{:?}", store.lanes());
+    assert!(matches!(store.commit(progress(claimed.lease_until, true)), Err(StoreError::Unknown(_))));
+}
+
+/// Without its envelope there is nothing to send.
+#[test]
+fn what_was_given_up_is_tried_again_as_long_as_its_contents_are_kept() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let retry = |id| {
+        let changes = vec![Change::Due(Some(day(1)))];
+        settle(Settlement { id, claim: None, release: false, outcome: Some(Outcome::Retry), changes })
+    };
+    let dead = |store: &EmbeddedStore| {
+        let mut writer = store.blobs().create(None).unwrap();
+        writer.write_all(b"sealed").unwrap();
+        let dead = Message {
+            envelope_bytes: 6,
+            status: Status::MessageExchangeError,
+            next_attempt_at: None,
+            created_at: day(0),
+            ..with_envelope(writer.commit().unwrap())
+        };
+        store.commit(Transaction { inserts: vec![dead.clone()], ..Transaction::default() }).unwrap();
+        dead
+    };
+    let (kept, emptied) = (dead(&store), dead(&store));
+    store.commit(retry(kept.id)).unwrap();
+    let retention = Retention { contents_before: Some(day(1)), ..Retention::default() };
+    assert_eq!(purge(&store, retention), (1, 0, 0), "not of what is tried again");
+    assert!(store.blobs().open(kept.envelope.unwrap()).is_ok());
+    assert!(matches!(store.commit(retry(emptied.id)), Err(StoreError::Illegal(_))));
+    assert_eq!(store.message(emptied.id).unwrap().unwrap().next_attempt_at, None);
+}
+
 /// An envelope is sent once, for ever: its id is known when its message and the record of its beginning are gone.
 #[test]
 fn an_envelope_stays_known_when_its_message_and_its_record_are_gone() {

@@ -151,7 +151,7 @@ pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
         put(&[HELD, &created]);
     }
     let payloads = message.payloads();
-    if message.status.is_final() && !payloads.is_empty() {
+    if message.is_over() && !payloads.is_empty() {
         put(&[ENDED_WITH_PAYLOADS, &created]);
     }
     if let Some(partner) = &message.partner {

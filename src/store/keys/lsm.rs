@@ -58,7 +58,7 @@ struct Shared {
     /// Held by whoever begins to read.
     looking: RwLock<()>,
     /// What the last work of a thread failed with.
-    failure: Mutex<Option<String>>,
+    failure: Mutex<Option<StoreError>>,
     /// A thread has done something.
     done: Condvar,
     ending: AtomicBool,
@@ -108,21 +108,18 @@ impl Lsm {
         Ok(Self { shared, table_bytes, fleeting: Mutex::default(), wake: Some(wake), threads })
     }
 
-    /// Seals the table in memory, of so many bytes, and has it written. Waits until the one before is: were two written as one,
-    /// what a weak tombstone takes with it could be a tombstone that hides something older. Where that fails, it is tried
-    /// again with each batch, and this table grows for a while.
-    fn seal(&self, bytes: u64, fleeting: &mut Fleeting) -> Result<(), StoreError> {
-        match self.written(UNMERGED_MAX)? {
-            Err(_) if bytes < TABLES_MAX * self.table_bytes => return Ok(()),
-            written => written.map_err(|why| failed(io::Error::other(why)))?,
-        }
+    /// Seals the table in memory and has it written. Waits until the one before is: were two written as one, what a weak
+    /// tombstone takes with it could be a tombstone that hides something older. Where that fails, it is tried again with each
+    /// batch, and this table grows for a while: until there is no more [room](Keys::room).
+    fn seal(&self, fleeting: &mut Fleeting) -> Result<(), StoreError> {
+        self.written(UNMERGED_MAX)?;
         fleeting.clear();
         self.shared.tree.rotate_memtable();
         self.wake()
     }
 
     /// Waits until nothing is sealed and only so many files are unmerged, or says why that does not come about.
-    fn written(&self, unmerged: usize) -> Result<Result<(), String>, StoreError> {
+    fn written(&self, unmerged: usize) -> Result<(), StoreError> {
         let shared = &*self.shared;
         let behind = || shared.tree.sealed_memtable_count() > 0 || shared.tree.l0_run_count() > unmerged;
         if behind() {
@@ -131,12 +128,12 @@ impl Lsm {
             self.wake()?;
             while behind() {
                 match failure.take() {
-                    Some(why) => return Ok(Err(why)),
+                    Some(why) => return Err(why),
                     None => failure = shared.done.wait(failure).unwrap_or_else(PoisonError::into_inner),
                 }
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn wake(&self) -> Result<(), StoreError> {
@@ -150,6 +147,13 @@ impl Lsm {
 impl Keys for Lsm {
     fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError> {
         self.shared.look(|tree, visible| tree.get(key, visible)).map_err(failed)
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        if self.shared.tree.active_memtable().size() < TABLES_MAX * self.table_bytes {
+            return Ok(());
+        }
+        self.seal(&mut lock(&self.fleeting))
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
@@ -176,15 +180,16 @@ impl Keys for Lsm {
             (_, bytes) = memory.insert(change);
         }
         self.shared.visible.store(number + 1, Ordering::Release);
-        if bytes < self.table_bytes {
-            return Ok(());
+        if bytes >= self.table_bytes {
+            // The changes are made. What is wrong with the disk is wrong when there is no more room, too.
+            drop(self.seal(&mut fleeting));
         }
-        self.seal(bytes, &mut fleeting)
+        Ok(())
     }
 
     fn load(&self, batch: Batch, more: bool) -> Result<(), StoreError> {
         let mut fleeting = lock(&self.fleeting);
-        self.written(LOADED_MAX)?.map_err(|why| failed(io::Error::other(why)))?;
+        self.written(LOADED_MAX)?;
         // Batches keep their order: what is in memory goes before.
         self.shared.write_all(&mut fleeting).map_err(failed)?;
         let write = || {
@@ -279,7 +284,7 @@ impl Shared {
 
     fn did(&self, work: lsm_tree::Result<()>) {
         if let Err(error) = work {
-            *lock(&self.failure) = Some(error.to_string());
+            *lock(&self.failure) = Some(failed(error));
         }
         // Under the lock, so that nobody looks before and waits after.
         let _failure = lock(&self.failure);
@@ -380,6 +385,26 @@ mod tests {
         keys.flush().unwrap();
         drop(keys);
         assert_eq!(whole_up_to(&open(folder.path())), found);
+    }
+
+    #[test]
+    fn while_the_disk_takes_no_file_memory_is_bounded_and_then_it_goes_on_with_all_that_was_applied() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(folder.path());
+        let (tables, away) = (folder.path().join("tables"), folder.path().join("away"));
+        fs::rename(&tables, &away).unwrap();
+        let applied = (1..10_000).take_while(|n| keys.room().is_ok().then(|| keys.apply(batch(*n)).unwrap()).is_some());
+        let last = applied.last().unwrap();
+        let refused = keys.room();
+        assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+        assert!(keys.shared.tree.active_memtable().size() < (TABLES_MAX + 1) * 8 * 1024, "after {last} batches");
+        assert_eq!(whole_up_to(&keys), last, "nothing of it is hidden");
+        fs::rename(&away, &tables).unwrap();
+        keys.room().unwrap();
+        keys.apply(batch(last + 1)).unwrap();
+        keys.flush().unwrap();
+        drop(keys);
+        assert_eq!(whole_up_to(&open(folder.path())), last + 1);
     }
 
     #[test]

@@ -89,6 +89,14 @@ impl Batch {
 pub trait Keys: Debug + Send + Sync {
     /// The value of a key.
     fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError>;
+    /// Whether changes may be made now.
+    ///
+    /// # Errors
+    ///
+    /// While what was changed cannot be written out, and has all the memory that there is for it.
+    fn room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Makes all changes, of which nobody sees a part.
     fn apply(&self, batch: Batch) -> Result<(), StoreError>;
     /// As [`Self::apply`], for so many changes that it pays to write them out by themselves. `more`: others follow at once,
@@ -129,8 +137,14 @@ fn caught<T, E: std::error::Error + Send + Sync + 'static>(
     opened.map_err(|_| failed(io::Error::other("it could not be read")))?.map_err(failed)
 }
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Io { what: "the index".into(), source: io::Error::other(error) }
+/// What a library says: the file system failed, and its files are as they were; or there is something wrong with them.
+fn failed(error: impl std::error::Error + 'static) -> StoreError {
+    let told: &(dyn std::error::Error + 'static) = &error;
+    let cause = told.downcast_ref::<io::Error>().or_else(|| told.source()?.downcast_ref::<io::Error>());
+    match cause.map(io::Error::raw_os_error) {
+        Some(Some(code)) => StoreError::io("the index", io::Error::from_raw_os_error(code)),
+        _ => StoreError::Index(error.to_string()),
+    }
 }
 
 #[cfg(test)]

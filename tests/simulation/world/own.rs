@@ -76,7 +76,15 @@ fn confirmed(process: &Process, received: &Message, names: &EnvelopeId) -> Resul
     let (settlement, event) = step(process, received, Outcome::Take, "a message receipt");
     let query = Query { direction: Some(Direction::Out), envelope_id: Some(names.clone()), ..Query::default() };
     let sent = process.store.list(&query)?;
-    let [sent] = sent.as_slice() else { panic!("a message receipt for {names}, which is {} messages", sent.len()) };
+    let sent = match sent.as_slice() {
+        [sent] => sent,
+        // It was given up, and purged.
+        [] => {
+            let (inserts, settlements) = (Vec::new(), Vec::new());
+            return Ok(Handled { hold: None, settlement, inserts, settlements, events: vec![event] });
+        }
+        _ => panic!("a message receipt for {names}, which is {} messages", sent.len()),
+    };
     let mut changes = vec![Change::Error(None), Change::MessageReceipt("ACCEPTED".into())];
     changes.extend(sent.work_after_answer(process.clock.steady()));
     let settled = Settlement { id: sent.id, claim: None, release: false, outcome: Some(Outcome::Confirm), changes };

@@ -4,7 +4,7 @@ use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
 use sluss::access_point::{Action, rehearse};
-use sluss::model::{Message, Query, Timestamp, Warrant};
+use sluss::model::{Clock, Message, Query, Timestamp, Warrant};
 use sluss::store::{Retention, Store, StoreError};
 
 fn warrant() -> Warrant {
@@ -73,16 +73,24 @@ impl World {
         }
     }
 
-    /// What is no longer to be kept goes, one step of it: contents and log. Messages stay, to be counted.
+    /// What is no longer to be kept goes, one step of it. Messages are noted before, to be counted.
     fn purge(&mut self, n: usize) {
         let kept = [0, 600_000, 7_200_000][self.chance.below(3)];
         let before = Timestamp::from_millisecond(self.clock.now().as_millisecond() - kept).unwrap();
-        let retention = Retention { contents_before: Some(before), log_before: Some(before), ..Retention::default() };
+        let messages_before = self.chance.percent(40).then_some(before);
+        let retention = Retention { contents_before: Some(before), log_before: Some(before), messages_before };
         let Some(process) = self.nodes[n].up.as_ref() else { return };
+        if messages_before.is_some() {
+            let Ok(all) = process.store.list(&Query::default()) else { return };
+            let steady = process.clock.steady();
+            let may_go = |one: &Message| one.is_over() && one.lease_until.is_none_or(|until| until <= steady);
+            self.before_purge[n].extend(all.into_iter().map(|one| (one.id, (one.clone(), may_go(&one)))));
+        }
         let purged = process.store.purge(&retention);
         self.say(format!("node {n} purges: {purged:?}"));
         // One that fails may have done a part.
         self.forgetful[n] = true;
+        self.tally.forgotten += purged.as_ref().map_or(0, |purged| purged.messages as u64);
         self.tally.purged += purged.map_or(0, |purged| (purged.contents + purged.records) as u64);
     }
 

@@ -2,9 +2,9 @@
 
 use super::{Checked, PARTY, RECEIVER, SENDER, World};
 use crate::node::{FOLDER, Process, chain};
-use sluss::model::{Carriage, Direction, Event, Message, Query, Stage, Status};
+use sluss::model::{Carriage, Direction, Event, Message, MessageId, Query, Stage, Status};
 use sluss::store::{DuplicateKey, Store, StoreError, journal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -16,8 +16,28 @@ impl World {
         self.clock.pass(due.map_or(5_000, |due| due.max(0) + 1));
     }
 
-    fn all(&self, n: usize) -> Vec<Message> {
+    /// What is there.
+    fn stored(&self, n: usize) -> Vec<Message> {
         self.up(n).map(|process| process.store.list(&Query::default()).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// What is there, and what was until a purge took it.
+    fn all(&self, n: usize) -> Vec<Message> {
+        let mut all = self.stored(n);
+        let kept: BTreeSet<MessageId> = all.iter().map(|message| message.id).collect();
+        let gone = self.before_purge[n].iter().filter(|(id, _)| !kept.contains(id));
+        all.extend(gone.map(|(_, (message, _))| Message { lease_until: None, ..message.clone() }));
+        all
+    }
+
+    /// What a purge took was at its end, and nobody did or would do anything to it.
+    fn check_forgotten(&self, n: usize) -> Checked {
+        let kept: BTreeSet<MessageId> = self.stored(n).iter().map(|message| message.id).collect();
+        let mut gone = self.before_purge[n].iter().filter(|(id, _)| !kept.contains(id));
+        match gone.find(|(_, (_, may_go))| !may_go) {
+            Some((id, (message, _))) => Err(format!("node {n} forgot {id}, which was not over: {message:?}")),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -56,6 +76,9 @@ impl World {
     }
 
     pub(super) fn check(&mut self) -> Checked {
+        for n in [SENDER, RECEIVER] {
+            self.check_forgotten(n)?;
+        }
         self.check_messages()?;
         self.check_lanes()?;
         for n in [SENDER, RECEIVER] {
@@ -188,7 +211,7 @@ impl World {
     /// The chain holds, nothing is orphaned, the index says what the journal says.
     fn check_store(&mut self, n: usize) -> Checked {
         let failed = |error: StoreError| error.to_string();
-        let before = self.all(n);
+        let before = self.stored(n);
         self.down(n);
         let disk = self.nodes[n].disk.reopened();
         // What an earlier failure left is removed now, and then there is nothing to remove.
