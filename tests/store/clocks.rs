@@ -3,7 +3,7 @@
 use crate::{insert, settle, with_envelope};
 use sluss::app::upkeep;
 use sluss::config;
-use sluss::model::{Clock, Message, Outcome, Timestamp};
+use sluss::model::{Change, Clock, Message, Outcome, Timestamp};
 use sluss::store::keys::Engine;
 use sluss::store::{EmbeddedStore, Settlement, Store};
 use std::io::Write;
@@ -136,8 +136,8 @@ fn ended(folder: &Path, machine: &Arc<Machine>) -> Message {
     let clock = process(machine);
     let store = open(folder, &clock);
     let message = waiting(&store, &clock);
-    let cancel =
-        Settlement { id: message.id, claim: None, release: false, outcome: Some(Outcome::Cancel), changes: vec![] };
+    let changes = vec![Change::Due(None)];
+    let cancel = Settlement { id: message.id, claim: None, release: false, outcome: Some(Outcome::Cancel), changes };
     store.commit(settle(cancel)).unwrap();
     message
 }
