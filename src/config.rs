@@ -7,6 +7,7 @@ mod audit;
 mod alert;
 mod partner;
 mod reading;
+mod message_receipt;
 mod retention;
 mod retry;
 mod telemetry;
@@ -14,6 +15,7 @@ mod units;
 
 pub use alert::{Alert, AlertMail, AlertWebhook, is_here};
 pub use audit::Audit;
+pub use message_receipt::MessageReceipt;
 pub use partner::Partner;
 pub use retention::Retention;
 pub use retry::{Breaker, Retry, Strategy};
@@ -65,6 +67,9 @@ pub struct Config {
     /// rhythm, for as long as it takes.
     #[serde(default = "Retry::of_smp")]
     pub smp_retry: Retry,
+    /// How long a message receipt is awaited.
+    #[serde(default)]
+    pub message_receipt: MessageReceipt,
     /// When a partner that fails is left alone.
     #[serde(default)]
     pub breaker: Breaker,
@@ -415,6 +420,7 @@ impl Config {
         self.audit.check(&self.data_dir, &mut found);
         self.retry.check("retry", &mut found);
         self.smp_retry.check("smp_retry", &mut found);
+        self.message_receipt.check(&mut found);
         self.breaker.check(self.retry.give_up_after_seconds(), &mut found);
         found
     }

@@ -278,6 +278,9 @@ pub const CLAIM_OVERDUE_MAX: usize = 100;
 /// look goes on from there.
 pub const OVERDUE_LOOKED_MAX: usize = 20_000;
 
+/// Messages of those that await a message receipt that one look goes through. The next look goes on from there.
+pub const UNANSWERED_LOOKED_MAX: usize = 100;
+
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
 

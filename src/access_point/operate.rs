@@ -1,6 +1,6 @@
 //! What operators do to messages that wait to be sent: retry, cancel, hold, release. Each has a reason, and is an event.
 
-use super::{PartnerState, Router, blocking, store_problem};
+use super::{PartnerState, Router, blocking, outbound, store_problem};
 use crate::model::{
     Change, Direction, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status,
     Timestamp, Warrant,
@@ -176,8 +176,11 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
     };
     let (stage, detail) = action.said();
     let event = warrant.on(Event::of(router.now(), &message, stage, detail));
-    let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
-    match router.commit(transaction) {
+    let (mut settlements, mut events) = (vec![settlement], vec![event]);
+    if action == Action::Cancel {
+        settlements.extend(outbound::given_up_receipt(router, &message, &mut events)?);
+    }
+    match router.commit(Transaction { settlements, events, ..Transaction::default() }) {
         Ok(_) => {
             let lane = router.store.lane_of(id).filter(|_| action == Action::Retry);
             lane.iter().for_each(|lane| router.ask(lane));

@@ -3,6 +3,7 @@
 //! [`accept`] makes it durable. The worker calls [`attempt`], which has [`step`] make one attempt, asks [`outcome`]
 //! what it meant, and writes that.
 
+mod awaited;
 mod overdue;
 mod packing;
 
@@ -15,7 +16,7 @@ use crate::crypto;
 use crate::limits::RETRY_LIFE_MAX;
 use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
-    Message, Outcome, ParticipantId, Priority, Problem, Query, Stage, Status, Timestamp,
+    Message, Outcome, ParticipantId, Priority, Problem, Stage, Timestamp,
 };
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
@@ -24,6 +25,7 @@ use crate::xhe;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(super) use awaited::given_up_receipt;
 pub(super) use overdue::give_up_overdue;
 pub(super) use packing::keep_packed;
 use packing::{body, packed, readdress, sealed_with, store_damaged};
@@ -341,10 +343,15 @@ pub(super) fn conclude(
     if matches!(outcome, Outcome::Receipted | Outcome::Delivered) || answered_meanwhile {
         changes.push(Change::Packed(None));
     }
+    if outcome == Outcome::Receipted {
+        changes.push(Change::AwaitsSince(steady));
+    }
     let mut settlements =
         vec![Settlement { id: message.id, claim: message.lease_until, release: true, outcome: Some(outcome), changes }];
-    if outcome == Outcome::Delivered {
-        settlements.extend(answered(router, message, &mut events)?);
+    match outcome {
+        Outcome::Delivered => settlements.extend(awaited::delivered_receipt(router, message, &mut events)?),
+        Outcome::GiveUp => settlements.extend(given_up_receipt(router, message, &mut events)?),
+        _ => {}
     }
     let transaction = Transaction { settlements, events, evidence, ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
@@ -372,33 +379,6 @@ pub(super) fn done(router: &Router, message: &Message) -> Result<(), Problem> {
     };
     let committed = router.commit(Transaction { settlements: vec![settlement], ..Transaction::default() });
     committed.map(drop).map_err(|error| store_problem(&error))
-}
-
-/// The received message that this message receipt answers: its status follows (API-ST.t02).
-fn answered(router: &Router, message: &Message, events: &mut Vec<Event>) -> Result<Option<Settlement>, Problem> {
-    let Some(acknowledged) = message.acknowledges.clone() else { return Ok(None) };
-    let query = Query {
-        direction: Some(Direction::In),
-        envelope_id: Some(acknowledged),
-        participant: Some(message.from.clone()),
-        limit: 10,
-        ..Query::default()
-    };
-    let found = router.store.list(&query).map_err(|error| store_problem(&error))?;
-    let Some(received) =
-        found.into_iter().find(|received| received.status == Status::Retrieved && received.to == message.from)
-    else {
-        return Ok(None);
-    };
-    let said = "the message receipt reached the sender's access point";
-    events.push(Event::of(router.now(), &received, Stage::Answered, said));
-    Ok(Some(Settlement {
-        id: received.id,
-        claim: None,
-        release: false,
-        outcome: Some(Outcome::Answered),
-        changes: Vec::new(),
-    }))
 }
 
 /// What is said of a message whose recipient has answered, and whose AS4 receipt is not asked for any more.

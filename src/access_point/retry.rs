@@ -39,6 +39,8 @@ pub struct Patience {
     pub partners: Retry,
     /// With DNS and SMP that cannot be reached (AP-3.2.3), and, in the same rhythm, with what has come in and cannot be opened yet.
     pub smp: Retry,
+    /// How long a message receipt is awaited (API-ST.t04).
+    pub message_receipt: Duration,
     /// With whoever fails again and again.
     pub breaker: Breaker,
 }
@@ -264,7 +266,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let of = |hours| Retry { pace: Pace::Constant { retries: 2 }, give_up_after: hours * hour };
         let breaker = Breaker { failures: 3, first_pause: hour, longest_pause: hour };
-        let patience = Patience { partners: of(1), smp: of(2), breaker };
+        let patience = Patience { partners: of(1), smp: of(2), message_receipt: hour, breaker };
         let smp = SendError::Discovery(DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into() });
         let down = SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
         let full = SendError::Own(Problem::new(Fault::Temporary, "disk-full", "x", "y"));

@@ -121,6 +121,7 @@ impl Materials {
             patience: Patience {
                 partners: retry(&config.retry),
                 smp: retry(&config.smp_retry),
+                message_receipt: config.message_receipt.wait(),
                 breaker: Breaker {
                     failures: config.breaker.failures,
                     first_pause: Duration::from_secs(config.breaker.first_pause_seconds),

@@ -67,6 +67,8 @@ pub(super) fn remedy(problem: Option<&Problem>, t: &'static Texts) -> &'static s
         | "certpub" => t.remedy_published,
         "rejected" | "draft" | "envelope" | "too-large" | "not-yours" => t.remedy_content,
         "not-opened" | "not-xml" | "signature" | "message-receipt" => t.remedy_resend,
+        "message-receipt-missing" => t.remedy_ask,
+        "message-receipt-not-sent" => t.remedy_receipt,
         "store" | "store-damaged" | "store-stopped" | "spool" | "spool-full" | "space" | "disk-full" | "pack"
         | "receipt" | "error-signal" | "internal" => t.remedy_own,
         as4 if as4.starts_with("as4:") => t.remedy_partner,
@@ -85,7 +87,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 78] = [
+const KINDS: [(&str, &str, &str); 80] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -237,6 +239,16 @@ const KINDS: [(&str, &str, &str); 78] = [
         "Det följde inte reglerna för SDK-meddelanden. Rätta det och skicka ett nytt meddelande.",
     ),
     ("message-receipt", "Meddelandekvittensen är inte giltig", "Den räknas därför inte."),
+    (
+        "message-receipt-missing",
+        "Ingen meddelandekvittens kom",
+        "Mottagarens accesspunkt har meddelandet. Fråga mottagaren på annat sätt om det har kommit, innan det skickas igen.",
+    ),
+    (
+        "message-receipt-not-sent",
+        "Meddelandekvittensen kunde inte skickas",
+        "Meddelandet är öppnat, men avsändaren vet det inte. Skicka om kvittensen när felet är åtgärdat.",
+    ),
     ("not-opened", "Meddelandet kunde inte öppnas", "Ingen kvittens skickas. Be avsändaren att skicka igen."),
     ("not-xml", "Innehållet är inget SDK-meddelande", "Ingen kvittens skickas. Be avsändaren att skicka igen."),
     ("in-hand", "Samma kuvert öppnas redan", "Det ses på igen av sig självt."),
@@ -374,6 +386,8 @@ mod tests {
                 ("nonconforming-envelope", t.remedy_report),
                 ("rejected", t.remedy_content),
                 ("not-opened", t.remedy_resend),
+                ("message-receipt-missing", t.remedy_ask),
+                ("message-receipt-not-sent", t.remedy_receipt),
                 ("store", t.remedy_own),
                 ("cancelled", t.remedy_cancelled),
             ] {

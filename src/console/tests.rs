@@ -17,8 +17,8 @@ use crate::access_point::Action;
 use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
 use crate::model::{
-    Carriage, CertificateEnd, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped, Event,
-    Fault, LogPage, LogPlace, Logged, Message, MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
+    BlobId, Carriage, CertificateEnd, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped,
+    Event, Fault, LogPage, LogPlace, Logged, Message, MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
 };
 use crate::ops::health::Check;
 use askama::Template;
@@ -47,7 +47,7 @@ fn message(n: u8, direction: Direction, status: Status, minutes: i64) -> Message
         to: to.parse().unwrap(),
         document_type: DocumentType::sdk_message(),
         process: ProcessId::default(),
-        envelope: None,
+        envelope: Some(BlobId(id(n).0)),
         bytes: 1_482_133,
         sha256: String::new(),
     };

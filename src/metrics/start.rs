@@ -5,7 +5,7 @@ use crate::model::Direction;
 use crate::model::faults::{Cause, TABLE};
 
 /// Causes of messages that were given up.
-pub const GIVEN_UP: [&str; 27] = [
+pub const GIVEN_UP: [&str; 29] = [
     "access-point-unreachable",
     "access-point-not-trusted",
     "address-not-called",
@@ -18,6 +18,8 @@ pub const GIVEN_UP: [&str; 27] = [
     "dns-unusable",
     "endpoint-certificate",
     "endpoint-not-in-force",
+    "message-receipt-missing",
+    "message-receipt-not-sent",
     "no-endpoint",
     "not-offered",
     "pack",

@@ -21,7 +21,7 @@ pub enum Stage {
     Receipted,
     /// C2: an attempt failed.
     AttemptFailed,
-    /// C2: given up. C3: given up, because our disk no longer has the envelope.
+    /// C2: given up. C3: given up, because our disk no longer has the envelope, or because its message receipt could not be sent.
     GivenUp,
     /// C3: an AS4 message was received, durably.
     Received,

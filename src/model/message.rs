@@ -128,6 +128,9 @@ pub struct Message {
     /// Out: for how long it has been tried since then, by what kept it back.
     #[serde(default, skip_serializing_if = "Effort::is_none")]
     pub effort: Effort,
+    /// Out, own: since when its message receipt is awaited, by the same clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits_since: Option<Timestamp>,
     /// Until when a worker holds it.
     pub lease_until: Option<Timestamp>,
     /// In: when the participant confirmed that it took the sealed envelope itself. Out: that it knows that this was given up.
@@ -204,6 +207,8 @@ pub enum Change {
     Renewed(Timestamp),
     /// For how long it has been tried, by what kept it back.
     Effort(Effort),
+    /// Since when its message receipt is awaited.
+    AwaitsSince(Timestamp),
     /// The last problem.
     Error(Option<Problem>),
     /// What the receiving access point proved.
@@ -292,6 +297,7 @@ impl Message {
             begun_at: None,
             renewed_at: None,
             effort: Effort::default(),
+            awaits_since: None,
             lease_until: None,
             taken_at: None,
             created_at: at,
@@ -307,6 +313,16 @@ impl Message {
     /// Out: since when it is tried, by the clock that is never set.
     pub fn tried_since(&self) -> Timestamp {
         self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
+    }
+
+    /// Out: whether its message receipt is awaited, and that since then or longer, by the clock that is never set.
+    pub fn is_unanswered_since(&self, at: Timestamp) -> bool {
+        self.status == Status::WaitingForReceipt && self.awaits_since.unwrap_or_else(|| self.tried_since()) <= at
+    }
+
+    /// In, own: whether it was accepted: its message receipt says so to its sender, or is to.
+    pub fn is_accepted(&self) -> bool {
+        self.direction == Direction::In && self.message_receipt.as_deref() == Some("ACCEPTED")
     }
 
     /// Since when it is tried, where work on it is due.
@@ -413,8 +429,8 @@ impl Message {
         self.next_attempt_at.is_none() && self.status.after(Outcome::Resume).is_ok()
     }
 
-    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried, and nothing is tried
-    /// whose envelope is deleted.
+    /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried, nothing is tried
+    /// whose envelope is deleted, and what was rejected is not there to be read, wherever its message receipt is.
     ///
     /// # Errors
     ///
@@ -428,6 +444,9 @@ impl Message {
                 Err(IllegalStep { status: self.status, outcome })
             }
             (Outcome::Retry, _) if self.status == Status::Error && !self.can_be_opened() => {
+                Err(IllegalStep { status: self.status, outcome })
+            }
+            (Outcome::Answered, _) if self.status == Status::Error && !self.is_accepted() => {
                 Err(IllegalStep { status: self.status, outcome })
             }
             _ => self.status.after(outcome),
@@ -458,6 +477,7 @@ impl Message {
                 self.taken_at = None;
             }
             Change::Effort(effort) => self.effort = effort,
+            Change::AwaitsSince(at) => self.awaits_since = Some(at),
             Change::Error(error) => self.error = error,
             Change::As4Receipt(receipt) => self.as4_receipt = Some(receipt),
             Change::MessageReceipt(word) => self.message_receipt = Some(word),

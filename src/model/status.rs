@@ -41,8 +41,8 @@ pub enum Status {
     Retrieved,
     /// In, own: opened; the message receipt reached the sender's access point. The message is there to be read. Final.
     New,
-    /// In: could not be opened, or, own, was rejected; an operator has to look. Final, but for one that nobody was answered: it can
-    /// be tried again.
+    /// In: could not be opened, or, own, was rejected, or its message receipt could not be sent; an operator has to look. Final, but
+    /// for one that nobody was answered, which can be tried again, and for a message receipt that arrives all the same.
     Error,
 }
 
@@ -74,6 +74,8 @@ pub enum Outcome {
     Fail,
     /// In, own: its message receipt arrived.
     Answered,
+    /// Own. Out: no message receipt came in the time that there is for it. In: its message receipt was given up.
+    Unanswered,
     /// An operator has it tried now, also after it was given up.
     Retry,
     /// Out: an operator ends it.
@@ -134,7 +136,8 @@ impl Status {
             (Self::MessageExchangeError, O::Retry) => Self::ScheduledForResend,
             (Self::SendFailure, O::Retry) => Self::WaitingForRetry,
             (Self::Error, O::Retry) => Self::Received,
-            // Whoever never answers ends by a person's word (API-ST.t04); if the answer comes after all, it counts.
+            // Whoever never answers ends in time, or by a person's word (API-ST.t04); if the answer comes after all, it counts.
+            (Self::WaitingForReceipt, O::Unanswered) => Self::MessageExchangeError,
             (Self::Submitted | Self::ScheduledForResend | Self::WaitingForReceipt, O::Cancel) => {
                 Self::MessageExchangeError
             }
@@ -148,7 +151,8 @@ impl Status {
             (Self::Received, O::Discard) => Self::Deleted,
             (Self::Received, O::Open) => Self::Retrieved,
             (Self::Received, O::Fail) => Self::Error,
-            (Self::Retrieved, O::Answered) => Self::New,
+            (Self::Retrieved | Self::Error, O::Answered) => Self::New,
+            (Self::Retrieved, O::Unanswered) => Self::Error,
             // Taking twice is one taking: the confirmation may be lost on its way to the participant.
             (Self::Downloaded, O::Take) => Self::Downloaded,
             (Self::New, O::Answered) => Self::New,
@@ -278,7 +282,7 @@ impl std::str::FromStr for Status {
 mod tests {
     use super::*;
 
-    const OUTCOMES: [Outcome; 16] = [
+    const OUTCOMES: [Outcome; 17] = [
         Outcome::Receipted,
         Outcome::Delivered,
         Outcome::Defer,
@@ -291,6 +295,7 @@ mod tests {
         Outcome::Open,
         Outcome::Fail,
         Outcome::Answered,
+        Outcome::Unanswered,
         Outcome::Retry,
         Outcome::Cancel,
         Outcome::Suspend,
@@ -351,7 +356,7 @@ mod tests {
                         let late_word = matches!(outcome, Outcome::Confirm | Outcome::Reject);
                         let again = outcome == Outcome::Retry && status == Status::SendFailure;
                         let own = status == Status::MessageExchangeError && (late_word || outcome == Outcome::Retry);
-                        let reopened = outcome == Outcome::Retry && status == Status::Error;
+                        let reopened = matches!(outcome, Outcome::Retry | Outcome::Answered) && status == Status::Error;
                         assert!(own || again || reopened, "{status:?} {outcome:?} {after:?}");
                     }
                 }
@@ -375,6 +380,22 @@ mod tests {
         }
         assert_eq!(S::Submitted.after(Outcome::Cancel), Ok(S::MessageExchangeError));
         assert_eq!(S::WaitingForRetry.after(Outcome::Cancel), Ok(S::SendFailure));
+    }
+
+    #[test]
+    fn only_what_awaits_a_message_receipt_ends_without_it_and_a_late_one_counts() {
+        use Status as S;
+        for status in S::ALL {
+            let expected = match status {
+                S::WaitingForReceipt => Ok(S::MessageExchangeError),
+                S::Retrieved => Ok(S::Error),
+                _ => Err(IllegalStep { status, outcome: Outcome::Unanswered }),
+            };
+            assert_eq!(status.after(Outcome::Unanswered), expected, "{status:?}");
+        }
+        assert_eq!(S::MessageExchangeError.after(Outcome::Confirm), Ok(S::Accepted));
+        assert_eq!(S::MessageExchangeError.after(Outcome::Reject), Ok(S::Rejected));
+        assert_eq!(S::Error.after(Outcome::Answered), Ok(S::New));
     }
 
     #[test]

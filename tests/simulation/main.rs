@@ -11,6 +11,7 @@
 
 #[path = "../support/chance.rs"]
 mod chance;
+mod awaited;
 mod crowd;
 mod disk;
 mod keys;

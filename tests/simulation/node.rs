@@ -28,6 +28,8 @@ pub(crate) const DORA: &str = "0203:dora.example.se";
 
 pub(crate) const BREAKER: Breaker =
     Breaker { failures: 3, first_pause: Duration::from_secs(60), longest_pause: Duration::from_secs(10 * 60) };
+/// How long a message receipt is awaited.
+pub(crate) const MESSAGE_RECEIPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The longest pause before a message is tried again.
 pub(crate) const RETRY_LONGEST: Duration = Duration::from_secs(60 * 60);
 
@@ -190,7 +192,7 @@ fn parts() -> &'static (Client, Settings) {
             recorder: None,
             partners: BTreeMap::new(),
             spool_bytes_max: limits::SPOOL_BYTES_MAX,
-            patience: Patience { partners: retry, smp: retry, breaker: BREAKER },
+            patience: Patience { partners: retry, smp: retry, message_receipt: MESSAGE_RECEIPT, breaker: BREAKER },
         };
         (client, settings)
     })

@@ -1,12 +1,14 @@
 //! What has waited for its partner for longer than it is to be tried, while nobody could be asked.
 
+use super::awaited::{give_up_unanswered, given_up_receipt};
 use super::{RECEIPT_GIVEN_UP, Router, final_of};
 use crate::access_point::{Retry, store_problem};
 use crate::limits;
 use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
 use crate::store::{Settlement, Transaction};
 
-/// Gives up what has waited in a lane that is left alone for longer than it is to be tried. Those that cannot be written are
+/// Gives up what has waited in a lane that is left alone for longer than it is to be tried, and what has waited too long for its
+/// message receipt. Those that cannot be written are
 /// said in the log, and come again at the next look.
 pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
@@ -24,15 +26,16 @@ pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Pr
         let problem = suspects.get(lane).cloned().flatten().or_else(|| message.error.clone());
         given_up(router, message, problem)
     });
-    for (outcome, (_, message)) in router.commit_together(transactions.collect()).into_iter().zip(&overdue) {
+    let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
+    for (outcome, (_, message)) in router.commit_together(transactions).into_iter().zip(&overdue) {
         if let Err(error) = outcome {
             tracing::error!(%error, message = %message.id, "what is overdue could not be given up; it is looked at again");
         }
     }
-    Ok(())
+    give_up_unanswered(router)
 }
 
-fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Transaction {
+fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Result<Transaction, Problem> {
     let answered = message.lacks_as4_receipt();
     let problem = problem.map(|problem| final_of(problem, answered));
     let (stage, detail) = if answered {
@@ -49,5 +52,7 @@ fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Tra
         changes: vec![Change::Due(None), Change::Error(problem.clone())],
     };
     let event = problem.into_iter().fold(event.fact("as4_receipt", "missing"), Event::problem);
-    Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }
+    let mut events = vec![event];
+    let settlements = std::iter::once(settlement).chain(given_up_receipt(router, message, &mut events)?).collect();
+    Ok(Transaction { settlements, events, ..Transaction::default() })
 }

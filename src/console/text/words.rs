@@ -147,6 +147,10 @@ texts! {
         "The sender has to correct the content and send a new message.";
     remedy_resend: "Be avsändaren att slå upp mottagarens certifikat på nytt och skicka igen.",
         "Ask the sender to look the recipient's certificate up anew and to send again.";
+    remedy_ask: "Fråga mottagaren på annat sätt om meddelandet har kommit, innan det skickas igen. En sen kvittens räknas.",
+        "Ask the recipient by other means whether it has the message before it is sent again. A late receipt counts.";
+    remedy_receipt: "Åtgärda felet på meddelandekvittensen och skicka om den. När den är framme är meddelandet nytt.",
+        "Mend what failed with the message receipt, and try it again. Once it has arrived the message is new.";
     remedy_own: "Felet är vårt: se på disk, minne och logg (sluss status). Skicka om när det är åtgärdat.",
         "The fault is ours: look at disk, memory and log (sluss status). Try again when it is mended.";
     remedy_cancelled: "Någon i driften avbröt det. Skicka om ifall det ändå ska fram.",
@@ -383,9 +387,9 @@ texts! {
     status_retrieved: "Öppnat", "Opened";
     status_retrieved_means: "Öppnat. Meddelandekvittensen är på väg.",
         "Opened. The message receipt is on its way.";
-    status_error: "Kunde inte öppnas", "Could not be opened";
-    status_error_means: "Meddelandet kunde inte öppnas eller avvisades. Någon behöver se på det.",
-        "The message could not be opened, or was rejected. Somebody has to look at it.";
+    status_error: "Fel", "Error";
+    status_error_means: "Meddelandet kunde inte öppnas, avvisades eller kunde inte kvitteras. Någon behöver se på det.",
+        "The message could not be opened, was rejected, or could not be acknowledged. Somebody has to look at it.";
 
     status_downloaded: "Hämtat", "Taken";
     status_downloaded_means: "Deltagaren har hämtat kuvertet.",

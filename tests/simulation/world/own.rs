@@ -32,7 +32,8 @@ impl World {
         self.say(format!("handed over {}: {written:?}", message.id));
     }
 
-    /// Whether nothing more happens to a message by itself: its end, or a message receipt that could not be sent.
+    /// Whether nothing more happens to a message by itself in this world: its end, or a long wait for a message receipt that could
+    /// not be sent. What was received ends with its message receipt.
     pub(super) fn rests(message: &Message, all: &[Message]) -> bool {
         let dead = |receipt: &Message| {
             receipt.direction == Direction::Out
@@ -40,7 +41,7 @@ impl World {
                 && receipt.status == Status::MessageExchangeError
         };
         let over = message.status.is_final() && message.next_attempt_at.is_none();
-        let waits = matches!(message.status, Status::Retrieved | Status::WaitingForReceipt);
+        let waits = message.status == Status::WaitingForReceipt;
         over || waits && message.next_attempt_at.is_none() && all.iter().any(dead)
     }
 }
@@ -66,7 +67,8 @@ fn opened(process: &Process, received: &Message) -> Result<Handled, StoreError> 
     let mut answer = message(true, random::name(), blob, &content, &process.clock);
     own(&mut answer, (DORA, CARL));
     answer.acknowledges = Some(received.envelope_id.clone());
-    let (settlement, event) = step(process, received, Outcome::Open, "opened");
+    let (mut settlement, event) = step(process, received, Outcome::Open, "opened");
+    settlement.changes.push(Change::MessageReceipt("ACCEPTED".into()));
     let events = vec![event, accepted(&answer)];
     Ok(Handled { hold: None, settlement, inserts: vec![answer], settlements: Vec::new(), events })
 }

@@ -149,6 +149,7 @@ impl World {
                     receipt.status.word()
                 ));
             }
+            Self::check_answered(receipt, &home)?;
         }
         for (envelope, ids) in &self.seen {
             if ids.len() != 1 {
@@ -165,6 +166,22 @@ impl World {
             if !kept.is_some_and(|id| received.iter().chain(&home).any(|message| message.id == id)) {
                 return Err(format!("the AS4 receipt for {id} has no message"));
             }
+        }
+        Ok(())
+    }
+
+    /// What we received ends as its message receipt does.
+    fn check_answered(receipt: &Message, home: &[Message]) -> Checked {
+        let opened = |message: &&Message| Some(&message.envelope_id) == receipt.acknowledges.as_ref();
+        let ends: Vec<(Status, bool)> =
+            home.iter().filter(opened).map(|message| (message.status, message.error.is_some())).collect();
+        let expected = if receipt.status == Status::Acknowledge { (Status::New, false) } else { (Status::Error, true) };
+        if ends != [expected] {
+            return Err(format!(
+                "the message receipt {} is {}, and its message {ends:?}",
+                receipt.id,
+                receipt.status.word()
+            ));
         }
         Ok(())
     }

@@ -1,0 +1,103 @@
+//! Message receipts that are awaited: those that others owe us, and those that we owe (API-ST.t02, API-ST.t04).
+
+use super::Router;
+use crate::access_point::store_problem;
+use crate::limits::UNANSWERED_LOOKED_MAX;
+use crate::model::{Change, Direction, Event, Fault, Message, Outcome, Problem, Query, Stage, Status, Timestamp};
+use crate::store::{Settlement, Transaction};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// Ends what has waited for its message receipt for longer than it is to. Looks through some of what waits, and the next time
+/// through the rest. What is answered at the same moment stays answered.
+pub(super) fn give_up_unanswered(router: &Router) -> Result<(), Problem> {
+    let wait = router.settings().patience.message_receipt;
+    let begun = router.steady().saturating_sub(wait).unwrap_or(Timestamp::MIN);
+    let place = || router.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+    let after = place().take();
+    let (direction, statuses) = (Some(Direction::Out), vec![Status::WaitingForReceipt]);
+    let query = Query { direction, statuses, after, limit: UNANSWERED_LOOKED_MAX, ..Query::default() };
+    let page = router.store.page(&query).map_err(|error| store_problem(&error))?;
+    *place() = page.next;
+    let late = page.messages.iter().filter(|message| message.is_unanswered_since(begun));
+    let late: Vec<Transaction> = late.map(|message| unanswered(router, message, wait)).collect();
+    for error in router.commit_together(late).into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "what has no message receipt could not be ended; it is looked at again");
+    }
+    Ok(())
+}
+
+fn unanswered(router: &Router, message: &Message, wait: Duration) -> Transaction {
+    let (hours, to) = (wait.as_secs() / 3600, &message.to);
+    let detail = format!(
+        "found none in {hours} h (message_receipt.wait_hours), expected ACCEPTED or REJECTED of {to}; its access point has the \
+         message: ask the recipient by other means whether it has it before it is sent again. A message receipt that comes still counts"
+    );
+    let title = "no message receipt came";
+    let problem = Problem::new(Fault::Refused, "message-receipt-missing", title, detail).rule("API-ST.t04");
+    let (settlement, event) = ended(router, message, "given up: no message receipt came in the time for it", problem);
+    Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }
+}
+
+/// What a message receipt of ours that was given up means for the message that it answers: its sender does not know that we have
+/// it, and an operator has to know that.
+pub(in crate::access_point) fn given_up_receipt(
+    router: &Router,
+    receipt: &Message,
+    events: &mut Vec<Event>,
+) -> Result<Option<Settlement>, Problem> {
+    let received = answered_by(router, receipt, |received| received.status == Status::Retrieved)?;
+    Ok(received.map(|received| {
+        let id = receipt.id;
+        let detail = format!(
+            "message receipt {id} was given up, and the sender may send the message again; mend the cause, then `sluss queue retry \
+             {id}`: once it has arrived, the message is NEW"
+        );
+        let title = "its message receipt could not be sent";
+        let problem = Problem::new(Fault::Refused, "message-receipt-not-sent", title, detail).rule("API-ST.t04");
+        let (settlement, event) = ended(router, &received, "opened, and its message receipt was given up", problem);
+        events.push(event);
+        settlement
+    }))
+}
+
+/// The received message that this message receipt answers, which has reached its sender: its status follows (API-ST.t02).
+pub(super) fn delivered_receipt(
+    router: &Router,
+    receipt: &Message,
+    events: &mut Vec<Event>,
+) -> Result<Option<Settlement>, Problem> {
+    let awaits = |received: &Message| received.status != Status::New && received.after(Outcome::Answered).is_ok();
+    let received = answered_by(router, receipt, awaits)?;
+    Ok(received.map(|received| {
+        let said = "the message receipt reached the sender's access point";
+        events.push(Event::of(router.now(), &received, Stage::Answered, said));
+        let changes = vec![Change::Error(None)];
+        Settlement { id: received.id, claim: None, release: false, outcome: Some(Outcome::Answered), changes }
+    }))
+}
+
+/// The received message that this message receipt answers, if it `awaits` that.
+fn answered_by(
+    router: &Router,
+    receipt: &Message,
+    awaits: impl Fn(&Message) -> bool,
+) -> Result<Option<Message>, Problem> {
+    let Some(acknowledged) = receipt.acknowledges.clone() else { return Ok(None) };
+    let query = Query {
+        direction: Some(Direction::In),
+        envelope_id: Some(acknowledged),
+        participant: Some(receipt.from.clone()),
+        limit: 10,
+        ..Query::default()
+    };
+    let found = router.store.list(&query).map_err(|error| store_problem(&error))?;
+    Ok(found.into_iter().find(|received| received.to == receipt.from && awaits(received)))
+}
+
+/// The end of a message that is not answered, and what its journey says of it.
+fn ended(router: &Router, message: &Message, said: &str, problem: Problem) -> (Settlement, Event) {
+    let event = Event::of(router.now(), message, Stage::GivenUp, said).problem(problem.clone());
+    let (outcome, changes) = (Some(Outcome::Unanswered), vec![Change::Error(Some(problem))]);
+    (Settlement { id: message.id, claim: None, release: false, outcome, changes }, event)
+}
