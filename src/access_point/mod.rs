@@ -343,7 +343,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
             "the store or its backup is not fit for that",
             error.to_string(),
         ),
-        StoreError::Damaged { .. } | StoreError::Gone { .. } => {
+        StoreError::Damaged { .. } | StoreError::Gone { .. } | StoreError::EndLost { .. } => {
             Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
         }
         StoreError::Locked { .. } => Problem::new(

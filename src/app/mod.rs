@@ -29,7 +29,7 @@ use crate::ops::health::Health;
 use crate::server;
 use crate::store::Store;
 use crate::store::disk::Medium;
-use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::{EmbeddedStore, Making};
 use alerts::{Alerts, Receivers};
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
@@ -348,7 +348,14 @@ fn server_tls(key: &str, tls: Option<&crate::config::Tls>) -> Result<Option<Arc<
 async fn open_store(medium: Medium, data_dir: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Problem> {
     let now = clock.now();
     let open = move || {
-        EmbeddedStore::open_telling(&medium, &data_dir, upkeep::chain_hash, clock, false, &mut upkeep::now_and_then())
+        EmbeddedStore::open_telling(
+            &medium,
+            &data_dir,
+            upkeep::chain_hash,
+            clock,
+            Making::Needed,
+            &mut upkeep::now_and_then(),
+        )
     };
     let opened = tokio::task::spawn_blocking(open).await;
     match opened {

@@ -4,14 +4,14 @@ use super::retention;
 use crate::access_point::store_problem;
 use crate::config::Retention;
 use crate::crypto::{Digest, HashFunction, hex};
-use crate::model::{Clock, Problem, SystemClock, Timestamp, time};
-use crate::store::Purged;
+use crate::model::{Clock, Event, Problem, Stage, SystemClock, Timestamp, time};
 use crate::store::backup::{self, BackedUp};
 use crate::store::disk::Medium;
-use crate::store::embedded::{EmbeddedStore, Opening};
+use crate::store::embedded::{EmbeddedStore, Making, Opening};
 use crate::store::journal::Position;
 use crate::store::keys::Engine;
 use crate::store::verify::{self, Verified};
+use crate::store::{Purged, Store, Transaction};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -53,18 +53,12 @@ pub(super) fn now_and_then() -> impl FnMut(&Position) {
 /// Says in the log what an opened store was put in order by, each in a line of its own, so that nobody has to guess what a start after
 /// a crash did.
 pub(super) fn say(opening: &Opening, now: Timestamp) {
-    let Opening { journal, rebuilt, lost, orphans, course } = opening;
+    let Opening { journal, rebuilt, orphans, course, .. } = opening;
     if let Some(course) = course.filter(|course| course.at > now) {
         tracing::warn!(
             newest_record = time::millis(course.at),
             clock = time::millis(now),
             "the newest record is ahead of the clock: one of them is wrong; what waits is tried soon all the same"
-        );
-    }
-    if *lost > 0 {
-        tracing::error!(
-            lost,
-            "the journal no longer has records that it had; what they named was set aside in blobs/lost and index.lost"
         );
     }
     if let Some(torn) = &journal.torn {
@@ -115,7 +109,8 @@ pub fn back_up(folder: &Path, index: Engine, to: &Path, clock: Arc<dyn Clock>) -
         let what = format!("{} holds no store: it has no folder `journal`", folder.display());
         return Err(store_problem(&crate::store::StoreError::Unfit(what)));
     }
-    let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, false, &mut |_| {});
+    let opened =
+        EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, Making::Needed, &mut |_| {});
     opened.and_then(|(store, _)| store.backup(to)).map_err(|error| store_problem(&error))
 }
 
@@ -133,8 +128,14 @@ pub fn purge(
     clock_is_right: bool,
 ) -> Result<Purged, Problem> {
     let medium = Medium::with(index);
-    let opened =
-        EmbeddedStore::open_telling(&medium, folder, chain_hash, Arc::clone(clock), false, &mut now_and_then());
+    let opened = EmbeddedStore::open_telling(
+        &medium,
+        folder,
+        chain_hash,
+        Arc::clone(clock),
+        Making::Needed,
+        &mut now_and_then(),
+    );
     let all = opened.and_then(|(store, _)| {
         if clock_is_right {
             store.vouch_for_clock()?;
@@ -160,15 +161,17 @@ pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
     backup::restore(from, folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
-/// Builds the index again, and tells `tell` up to which record now and then.
+/// Builds the index again, and tells `tell` up to which record now and then. `accept_loss`: an operator goes on without the end of
+/// the journal where that is lost; an event says so.
 ///
 /// # Errors
 ///
-/// When the store is in use or its journal is damaged.
+/// When the store is in use or its journal is damaged, or lost its end and that is not accepted.
 pub fn rebuild(
     folder: &Path,
     index: Engine,
     clock: Arc<dyn Clock>,
+    accept_loss: bool,
     tell: &mut dyn FnMut(u64, u32),
 ) -> Result<Opening, Problem> {
     let mut last = Instant::now();
@@ -178,6 +181,21 @@ pub fn rebuild(
             tell(position.seq, position.segment);
         }
     };
-    let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, true, &mut told);
-    opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
+    let (medium, now) = (Medium::with(index), clock.now());
+    let making = if accept_loss { Making::Accepting } else { Making::Anew };
+    let opened = EmbeddedStore::open_telling(&medium, folder, chain_hash, clock, making, &mut told);
+    let opened = opened.and_then(|(store, opening)| {
+        if opening.lost > 0 {
+            store.commit(Transaction { events: vec![accepted(&opening, now)], ..Transaction::default() })?;
+        }
+        Ok(opening)
+    });
+    opened.map_err(|error| store_problem(&error))
+}
+
+/// Says in the event log which records are gone.
+fn accepted(Opening { journal, lost, .. }: &Opening, now: Timestamp) -> Event {
+    let detail =
+        format!("an operator goes on without {lost} records that the journal lost after record {}", journal.last);
+    Event::new(now, None, Stage::Warned, detail).fact("records_lost", lost).fact("last_record", journal.last)
 }

@@ -151,7 +151,11 @@ pub(super) enum StoreCommand {
     },
     /// Build the index again from the journal. The daemon must not run.
     #[command(after_help = examples::STORE_REBUILD)]
-    Rebuild,
+    Rebuild {
+        /// Go on with what the journal has, where it lost its end; says how many records that is, and leaves an event.
+        #[arg(long)]
+        accept_loss: bool,
+    },
     /// Remove at once what is no longer to be kept. The daemon must not run; it does so by itself, in small steps.
     #[command(after_help = examples::STORE_PURGE)]
     Purge {

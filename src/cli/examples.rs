@@ -66,7 +66,10 @@ pub(super) const STORE_RESTORE: &str = "Example, with the daemon stopped and jou
   sluss store restore backup --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const STORE_REBUILD: &str = "Example, with the daemon stopped:
-  sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml";
+  sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml
+
+A journal that lost its end is refused. Restore a backup; without one, --accept-loss goes on with
+what the journal has, and what partners send again may be delivered twice.";
 
 pub(super) const STORE_PURGE: &str = "Example, with the daemon stopped:
   sluss store purge --config testbed/access-points/AP0001-TESTBED/sluss.toml";

@@ -31,14 +31,13 @@ pub(super) async fn run(
             let restored = blocking(move || upkeep::restore(&dir, &folder)).await.map_err(one)?;
             shown(&restored, "restored; the first start builds the index", out)
         }
-        StoreCommand::Rebuild => {
+        StoreCommand::Rebuild { accept_loss } => {
             let mut tell = |record, segment| {
                 // Progress that nobody reads is no reason to stop.
                 let _ = writeln!(std::io::stderr(), "record {record}, segment {segment}");
             };
-            let built = blocking(move || upkeep::rebuild(&folder, index, Arc::new(SystemClock), &mut tell))
-                .await
-                .map_err(one)?;
+            let rebuild = move || upkeep::rebuild(&folder, index, Arc::new(SystemClock), accept_loss, &mut tell);
+            let built = blocking(rebuild).await.map_err(one)?;
             let said =
                 serde_json::json!({ "records": built.journal.last, "orphans": built.orphans, "lost": built.lost });
             shown(&said, "built again", out)

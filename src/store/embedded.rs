@@ -13,14 +13,14 @@ use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
 use crate::store::blob::Blobs;
 use crate::store::course::Course;
-use crate::store::disk::{Disk, Medium};
+use crate::store::disk::Medium;
 use crate::store::index::Index;
-use crate::store::journal::{self, ChainHash, Found, Journal, Position, Records, Syncs};
+use crate::store::journal::{ChainHash, Found, Journal, Position, Syncs};
 use crate::store::queue::Queue;
 use crate::store::record::Prepared;
-use crate::store::replay::Replay;
 use crate::store::retention::{Purged, Retention};
-use crate::store::state::{Closing, clear_aside, set_aside};
+use crate::store::start::open_index;
+use crate::store::state::{Closing, clear_aside};
 use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
@@ -40,15 +40,25 @@ pub struct Opening {
     pub journal: Found,
     /// Why the index was built again, where it was.
     pub rebuilt: Option<String>,
-    /// Records that the index or `index.state` had seen and the journal no longer has: a disk that lost what it had
-    /// confirmed, or a journal from an older backup. The index that has seen them is kept as `index.lost`. One that lost all of
-    /// them is not opened ([`StoreError::Gone`]).
+    /// Records that the index or `index.state` had seen and the journal no longer has, which was accepted
+    /// ([`Making::Accepting`]). The index that has seen them is kept as `index.lost`.
     pub lost: u64,
     /// What the journal says of time; nothing while it is empty.
     pub course: Option<Course>,
     /// Payloads removed because nothing refers to them; moved to `blobs/lost` instead where records are
     /// lost, a tail was torn or the journal is new.
     pub orphans: u64,
+}
+
+/// What becomes of the index on opening.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Making {
+    /// It is built again where it has to be.
+    Needed,
+    /// It is built again, whatever it is like.
+    Anew,
+    /// As [`Self::Anew`], and the store goes on with what the journal has, where that lost its end.
+    Accepting,
 }
 
 /// The store in files of one folder, for one process.
@@ -85,13 +95,13 @@ impl EmbeddedStore {
     /// # Errors
     ///
     /// [`StoreError::Locked`] while another process has it open, [`StoreError::Damaged`] when the
-    /// journal does not hold, [`StoreError::Gone`] when it is there no more. An index that does not is built again.
+    /// journal does not hold, [`StoreError::Gone`] when it is there no more, [`StoreError::EndLost`] when its end is not. An index
+    /// that does not hold is built again.
     pub fn open(folder: &Path, hash: ChainHash, clock: Arc<dyn Clock>) -> Result<(Self, Opening), StoreError> {
-        Self::open_telling(&Medium::system(), folder, hash, clock, false, &mut |_| {})
+        Self::open_telling(&Medium::system(), folder, hash, clock, Making::Needed, &mut |_| {})
     }
 
-    /// As [`Self::open`] on any medium, and tells each journal record up to which the index has been brought. `anew`: the index
-    /// is built again, whatever it is like.
+    /// As [`Self::open`] on any medium, and tells each journal record up to which the index has been brought.
     ///
     /// # Errors
     ///
@@ -101,10 +111,10 @@ impl EmbeddedStore {
         folder: &Path,
         hash: ChainHash,
         clock: Arc<dyn Clock>,
-        anew: bool,
+        making: Making,
         tell: Tell<'_>,
     ) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files_telling(medium, folder, hash, clock, anew, tell)?;
+        let (shared, journal, opening) = open_files_telling(medium, folder, hash, clock, making, tell)?;
         Ok((Self::start(shared, journal)?, opening))
     }
 
@@ -476,7 +486,7 @@ pub(super) fn open_files(
     hash: ChainHash,
     clock: Arc<dyn Clock>,
 ) -> Result<(Shared, Journal, Opening), StoreError> {
-    open_files_telling(medium, folder, hash, clock, false, &mut |_| {})
+    open_files_telling(medium, folder, hash, clock, Making::Needed, &mut |_| {})
 }
 
 fn open_files_telling(
@@ -484,7 +494,7 @@ fn open_files_telling(
     folder: &Path,
     hash: ChainHash,
     clock: Arc<dyn Clock>,
-    anew: bool,
+    making: Making,
     tell: Tell<'_>,
 ) -> Result<(Shared, Journal, Opening), StoreError> {
     let failed = |source| StoreError::io(format!("data folder {}", folder.display()), source);
@@ -495,8 +505,8 @@ fn open_files_telling(
     disk.sync_folder(folder).map_err(failed)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    let trusted = if anew { Err("it was asked for".to_owned()) } else { trusted };
-    let (index, journal, mut opening) = open_index(medium, folder, hash, trusted, (closing.reached(), &blobs), tell)?;
+    let (index, journal, mut opening) =
+        open_index(medium, folder, hash, (making, trusted), (closing.reached(), &blobs), tell)?;
     opening.course = index.course();
     opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
@@ -526,82 +536,4 @@ fn open_files_telling(
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
     let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };
     Ok((shared, journal, opening))
-}
-
-/// A journal that has nothing is none to begin with where other files say that it had something: the mark or the index, which had
-/// `seen` a record, or payloads, which come after the first segment.
-fn begins(disk: &dyn Disk, journal: &Path, seen: impl FnOnce() -> u64, blobs: &Blobs) -> Result<(), StoreError> {
-    if !journal::is_empty(disk, journal)? {
-        return Ok(());
-    }
-    let what = match seen() {
-        0 if !journal::segments(disk, journal)?.is_empty() || blobs.orphans(|_| Ok(false))?.is_empty() => return Ok(()),
-        0 => "it has no segment, and there are payloads in blobs".to_owned(),
-        seen => format!("it has no record, and had {seen}, as index or index.state say"),
-    };
-    Err(StoreError::Gone { journal: journal.display().to_string(), what })
-}
-
-/// Opens index and journal, and brings the index up to the journal's end. `reached`: the journal had this record.
-fn open_index(
-    medium: &Medium,
-    folder: &Path,
-    hash: ChainHash,
-    trusted: Result<(), String>,
-    (reached, blobs): (u64, &Blobs),
-    tell: Tell<'_>,
-) -> Result<(Index, Journal, Opening), StoreError> {
-    let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
-    let (disk, mut opening) = (&*medium.disk, Opening::default());
-    let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
-    let missing = !disk.has_index(&index_folder);
-    let seen = || {
-        let index = Some(()).filter(|()| !missing).and_then(|()| open().ok());
-        let position = index.and_then(|index| index.position().ok().flatten());
-        position.map_or(0, |position| position.seq).max(reached)
-    };
-    begins(disk, &journal_folder, seen, blobs)?;
-    let found = trusted.and_then(|()| {
-        let index = open().map_err(|error| error.to_string())?;
-        let position = index.position().map_err(|error| error.to_string())?;
-        match position {
-            None if index.is_empty() => Ok((index, None)),
-            None => Err("it does not say how far it goes, or is of another format".to_owned()),
-            Some(position) => Ok((index, Some(position))),
-        }
-    });
-    opening.lost = reached;
-    let (index, from) = match found {
-        Ok((index, None)) => (index, None),
-        Ok((index, Some(position))) if journal::holds(disk, &journal_folder, &position)? => (index, Some(position)),
-        Ok((index, Some(position))) => {
-            drop(index);
-            opening.rebuilt = Some(format!("it goes up to record {}, which the journal does not have", position.seq));
-            set_aside(disk, &index_folder, "lost")?;
-            opening.lost = position.seq.max(reached);
-            (open()?, None)
-        }
-        Err(why) => {
-            opening.rebuilt = Some(why).filter(|_| disk.has_index(&index_folder));
-            set_aside(disk, &index_folder, "aside")?;
-            (open()?, None)
-        }
-    };
-    let journal = {
-        // What an index in the making does not know may have been dropped.
-        let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
-        let (journal, found) = thread::scope(|scope| {
-            let mut replay = Replay::new(scope, &index, whole, tell);
-            let mut each = |position: &Position, payload: &[u8]| replay.record(position, payload);
-            let opened = Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut each)?;
-            replay.end().map(|()| opened)
-        })?;
-        opening.journal = found;
-        journal
-    };
-    opening.lost = opening.lost.saturating_sub(opening.journal.last);
-    if missing && opening.journal.read > 0 {
-        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
-    }
-    Ok((index, journal, opening))
 }

@@ -22,6 +22,7 @@ mod queue;
 mod record;
 mod replay;
 pub mod retention;
+mod start;
 mod state;
 mod turns;
 #[cfg(test)]
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 pub use blob::{BlobWriter, Blobs};
 pub use course::Course;
-pub use embedded::{EmbeddedStore, Opening};
+pub use embedded::{EmbeddedStore, Making, Opening};
 pub use retention::{Purged, Retention};
 
 /// Why the store did not do as asked.
@@ -66,6 +67,20 @@ pub enum StoreError {
         journal: String,
         /// What is missing, and what says so.
         what: String,
+    },
+    /// The journal ends before a record that it had, as other files of the store say.
+    #[error(
+        "the journal lost its end at {place}: its last record is {last}, expected {known}, as index or index.state say; {lost} records that were durable are gone. Nothing was changed. Bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); `sluss store rebuild --accept-loss` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
+    )]
+    EndLost {
+        /// Where it ends now.
+        place: Place,
+        /// The last record found.
+        last: u64,
+        /// The last record expected.
+        known: u64,
+        /// How many are between the two.
+        lost: u64,
     },
     /// A backup is not whole, or the place for it is not free.
     #[error("{0}")]

@@ -4,7 +4,7 @@ use crate::{hash, insert, message, open, settle, with_envelope};
 use sluss::model::{BlobId, Change, Clock, Message, MessageId, Outcome, Query, Status, SystemClock, Timestamp};
 use sluss::store::bench::measure;
 use sluss::store::disk::{Medium, SystemDisk};
-use sluss::store::{Blobs, EmbeddedStore, Opening, Settlement, Store, StoreError, Transaction};
+use sluss::store::{Blobs, EmbeddedStore, Making, Opening, Settlement, Store, StoreError, Transaction};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -54,7 +54,7 @@ fn victim() {
 fn open_small(folder: &Path) -> (EmbeddedStore, Opening) {
     let disk = SystemDisk { index_table_bytes: 24 * 1024, ..SystemDisk::default() };
     let medium = Medium { disk: Arc::new(disk), ..Medium::system() };
-    EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), false, &mut |_| {}).unwrap()
+    EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), Making::Needed, &mut |_| {}).unwrap()
 }
 
 #[test]

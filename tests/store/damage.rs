@@ -8,7 +8,7 @@ use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, T
 use sluss::store::disk::Medium;
 use sluss::store::journal::{Journal, Position};
 use sluss::store::keys::Engine;
-use sluss::store::{EmbeddedStore, Settlement, Store, StoreError, Transaction};
+use sluss::store::{EmbeddedStore, Making, Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -107,7 +107,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
             assert_eq!(reread(folder.path()), (1, false), "a cut tail stays cut");
         }
     }
-    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    untold(folder.path());
     let (store, _) = open(folder.path());
     assert_eq!(store.message(kept.id).unwrap().as_ref(), Some(&kept));
     assert!(store.refusals(1).unwrap().is_empty());
@@ -279,6 +279,12 @@ fn killed(folder: &Path) {
     fs::write(folder.join("index.state"), boot).unwrap();
 }
 
+/// Takes away what knows up to which record the journal went.
+fn untold(folder: &Path) {
+    fs::remove_dir_all(folder.join("index")).unwrap();
+    killed(folder);
+}
+
 fn garble(file: &Path) {
     let garbage: Vec<u8> = (0..fs::metadata(file).unwrap().len()).map(|n| (n * 7919 % 251) as u8).collect();
     fs::write(file, garbage).unwrap();
@@ -319,7 +325,8 @@ fn an_index_is_built_again_in_pieces_with_the_same_content() {
     let mut told = Vec::new();
     let clock = Arc::new(SystemClock);
     let tell = &mut |position: &Position| told.push(position.seq);
-    let (store, _) = EmbeddedStore::open_telling(&Medium::system(), folder.path(), hash, clock, true, tell).unwrap();
+    let (store, _) =
+        EmbeddedStore::open_telling(&Medium::system(), folder.path(), hash, clock, Making::Anew, tell).unwrap();
     assert_eq!(everything(&store), expected);
     assert!(told.len() >= 4 && told.is_sorted(), "{told:?}");
 }
@@ -354,6 +361,7 @@ fn a_segment_whose_creation_was_taken_back_is_none_unless_it_holds_a_record() {
     let torn = [&segment[..64 + length], &[7; 100], &vec![0; segment.len() - 164 - length][..]].concat();
     fs::write(first_segment(folder.path()), &torn).unwrap();
     fs::write(&next, &header).unwrap();
+    untold(folder.path());
     let (store, opening) = open(folder.path());
     assert_eq!((opening.journal.last, opening.journal.torn.is_some(), next.exists()), (1, true, true));
     drop(store);
@@ -452,7 +460,7 @@ fn a_start_reads_no_closed_segment_that_the_index_covers() {
 }
 
 #[test]
-fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
+fn an_index_that_is_ahead_is_kept_with_what_was_lost_where_the_loss_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
     let kept = message();
@@ -467,7 +475,7 @@ fn an_index_that_is_ahead_tells_of_the_loss_and_is_kept() {
     OpenOptions::new().write(true).open(&segment).unwrap().set_len(begin).unwrap();
     let disk = SlowDisk::default();
     let (medium, clock) = (disk.medium(), Arc::new(SystemClock));
-    let opened = EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, false, &mut |_| {});
+    let opened = EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, Making::Accepting, &mut |_| {});
     let (store, opening) = opened.unwrap();
     let (blobs, unsynced) = (folder.path().join("blobs"), disk.unsynced_renames());
     assert!(unsynced.iter().all(|renamed| !renamed.starts_with(&blobs)), "set aside for good: {unsynced:?}");

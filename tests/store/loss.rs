@@ -1,12 +1,13 @@
 //! A journal that is gone, or lost its end, while the store's other files are there.
 
 use crate::{hash, insert, message, open_with, with_envelope};
+use sluss::app::upkeep;
 use sluss::audit;
-use sluss::model::{Message, Query, SystemClock, Timestamp};
+use sluss::model::{LogQuery, Message, Query, Stage, SystemClock, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::keys::Engine;
 use sluss::store::verify::verify;
-use sluss::store::{EmbeddedStore, Store, StoreError};
+use sluss::store::{EmbeddedStore, Making, Store, StoreError};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -25,14 +26,14 @@ fn fill(store: &EmbeddedStore) -> Vec<Message> {
 
 /// What a start and a rebuild say, twice.
 fn refused(engine: Engine, folder: &Path) {
-    for anew in [false, true, false] {
+    for making in [Making::Needed, Making::Anew, Making::Accepting, Making::Needed] {
         let medium = Medium::with(engine);
-        match EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), anew, &mut |_| {}) {
+        match EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), making, &mut |_| {}) {
             Err(error @ StoreError::Gone { .. }) => {
                 let said = error.to_string();
                 assert!(said.contains("Nothing was begun") && said.contains("sluss store restore"), "{said}");
             }
-            other => panic!("{engine:?}, {anew}: {other:?}"),
+            other => panic!("{engine:?}, {making:?}: {other:?}"),
         }
     }
 }
@@ -116,22 +117,74 @@ fn a_whole_journal_folder_that_is_gone_is_no_new_store_until_its_other_files_are
     assert!(store.list(&Query::default()).unwrap().is_empty());
 }
 
+/// What lost its end: record 2, which the index or the mark knows.
 #[test]
-fn a_lost_end_is_told_by_the_mark_where_the_index_is_lost_too() {
+fn a_lost_end_is_refused_by_name_until_the_loss_is_accepted() {
+    type Hurt = fn(&Path);
+    let states: [(&str, Hurt); 4] = [
+        ("closed in order", |_| {}),
+        ("without an index", |folder| fs::remove_dir_all(folder.join("index")).unwrap()),
+        ("without a mark", |folder| fs::remove_file(folder.join("index.state")).unwrap()),
+        ("of another run of the machine", |folder| fs::write(folder.join("index.state"), "another").unwrap()),
+    ];
+    for (engine, (state, change)) in [Engine::Lsm, Engine::Sled].into_iter().flat_map(|e| states.map(|s| (e, s))) {
+        for torn in [0, 100] {
+            let folder = tempfile::tempdir().unwrap();
+            let all = fill(&open_with(engine, folder.path()).0);
+            let segment = folder.path().join("journal/00000001.log");
+            let whole = fs::read(&segment).unwrap();
+            let first = 64 + 56 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
+            fs::write(&segment, &whole[..first + torn]).unwrap();
+            change(folder.path());
+            if state != "without a mark" && !state.starts_with("of another") {
+                assert_eq!(end_cut(folder.path()), Some(2), "whoever only looks does not open the index");
+            }
+            let start = |making| {
+                let (medium, clock) = (Medium::with(engine), Arc::new(SystemClock));
+                EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, making, &mut |_| {})
+            };
+            for making in [Making::Needed, Making::Anew, Making::Needed] {
+                let error = start(making).unwrap_err();
+                let StoreError::EndLost { last: 1, known: 2, lost: 1, place } = &error else {
+                    panic!("{state}: {error}")
+                };
+                assert_eq!((place.record, place.offset), (2, first as u64), "{state}");
+                let ways = ["Nothing was changed", "sluss store restore", "sluss store rebuild --accept-loss"];
+                assert!(ways.iter().all(|way| error.to_string().contains(way)), "{error}");
+                assert_eq!(fs::read(&segment).unwrap(), whole[..first + torn], "{state}");
+            }
+            let (store, opening) = start(Making::Accepting).unwrap();
+            assert_eq!((opening.lost, opening.journal.last), (1, 1), "{state}");
+            assert_eq!(store.list(&Query::default()).unwrap(), all[..1], "{state}");
+            let payload = all[1].envelope.unwrap();
+            assert!(folder.path().join(format!("blobs/lost/{payload}")).exists(), "what it was of is kept");
+            assert_eq!(folder.path().join("index.lost").exists(), state != "without an index", "{state}");
+            drop(store);
+            assert_eq!(end_cut(folder.path()), None, "it was accepted");
+            assert_eq!(start(Making::Needed).unwrap().1.lost, 0);
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_is_accepted_is_an_event_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let all = fill(&open_with(Engine::Lsm, folder.path()).0);
+    let open = || EmbeddedStore::open(folder.path(), upkeep::chain_hash, Arc::new(SystemClock)).unwrap().0;
+    fill(&open());
     let segment = folder.path().join("journal/00000001.log");
     let whole = fs::read(&segment).unwrap();
     let first = 64 + 56 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
     fs::write(&segment, &whole[..first]).unwrap();
-    fs::remove_dir_all(folder.path().join("index")).unwrap();
-    assert_eq!(end_cut(folder.path()), Some(2));
-    let (store, opening) = open_with(Engine::Lsm, folder.path());
-    assert_eq!(opening.lost, 1);
-    let payload = all[1].envelope.unwrap();
-    assert!(folder.path().join(format!("blobs/lost/{payload}")).exists(), "what it was of is kept");
-    drop(store);
-    assert_eq!(end_cut(folder.path()), None, "it was told");
+    let rebuild = |accept| upkeep::rebuild(folder.path(), Engine::Lsm, Arc::new(SystemClock), accept, &mut |_, _| {});
+    assert!(rebuild(false).unwrap_err().kind.ends_with("store-damaged"));
+    let events = || {
+        let log = open().log(&LogQuery { stage: Some(Stage::Warned), ..LogQuery::default() }).unwrap();
+        log.events.into_iter().map(|logged| logged.event.detail).collect::<Vec<_>>()
+    };
+    assert_eq!(rebuild(true).unwrap().lost, 1);
+    assert_eq!(events(), ["an operator goes on without 1 records that the journal lost after record 1"]);
+    assert_eq!(rebuild(true).unwrap().lost, 0);
+    assert_eq!(events().len(), 1, "nothing is lost any more");
 }
 
 #[test]

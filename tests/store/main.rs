@@ -29,7 +29,7 @@ use sluss::model::{
 };
 use sluss::store::disk::Medium;
 use sluss::store::keys::Engine;
-use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Opening, Settlement, StoreError, Transaction};
+use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Making, Opening, Settlement, StoreError, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn try_open(folder: &Path) -> Result<(EmbeddedStore, Opening), StoreError> {
 
 fn open_with(engine: Engine, folder: &Path) -> (EmbeddedStore, Opening) {
     let clock = Arc::new(SystemClock);
-    EmbeddedStore::open_telling(&Medium::with(engine), folder, hash, clock, false, &mut |_| {})
+    EmbeddedStore::open_telling(&Medium::with(engine), folder, hash, clock, Making::Needed, &mut |_| {})
         .expect("the store opens")
 }
 

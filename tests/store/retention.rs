@@ -4,7 +4,7 @@ use crate::{duplicate, hash, message, settle, with_envelope};
 use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
-use sluss::store::{EmbeddedStore, Retention, Settlement, Store, StoreError, Transaction};
+use sluss::store::{EmbeddedStore, Making, Retention, Settlement, Store, StoreError, Transaction};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -43,7 +43,8 @@ impl Fixture {
     fn try_open(&self, anew: bool) -> Result<EmbeddedStore, StoreError> {
         let medium = Medium { segment_bytes: 16 * 1024, ..Medium::system() };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        EmbeddedStore::open_telling(&medium, self.path(), hash, clock, anew, &mut |_| {}).map(|(store, _)| store)
+        let making = if anew { Making::Anew } else { Making::Needed };
+        EmbeddedStore::open_telling(&medium, self.path(), hash, clock, making, &mut |_| {}).map(|(store, _)| store)
     }
 
     fn open(&self) -> EmbeddedStore {

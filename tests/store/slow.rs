@@ -3,7 +3,7 @@
 use crate::slow_disk::SlowDisk;
 use crate::{hash, insert, message, settle};
 use sluss::model::{Change, Outcome, SystemClock, Timestamp};
-use sluss::store::{Committed, EmbeddedStore, Settlement, Store};
+use sluss::store::{Committed, EmbeddedStore, Making, Settlement, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,9 @@ const SYNC_MILLIS: u64 = 500;
 
 fn open_on(disk: &SlowDisk, folder: &Path) -> EmbeddedStore {
     let clock = Arc::new(SystemClock);
-    EmbeddedStore::open_telling(&disk.medium(), folder, hash, clock, false, &mut |_| {}).expect("the store opens").0
+    EmbeddedStore::open_telling(&disk.medium(), folder, hash, clock, Making::Needed, &mut |_| {})
+        .expect("the store opens")
+        .0
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sluss::store::backup::restore;
 use sluss::store::disk::Medium;
 use sluss::store::journal::Position;
 use sluss::store::verify::{Verified, verify};
-use sluss::store::{EmbeddedStore, Settlement, Store, StoreError};
+use sluss::store::{EmbeddedStore, Making, Settlement, Store, StoreError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -167,9 +167,15 @@ fn an_index_that_is_built_again_on_demand_says_how_far_it_is() {
     let (folder, _) = filled();
     let mut told = Vec::new();
     let mut tell = |position: &Position| told.push(position.seq);
-    let (_, opening) =
-        EmbeddedStore::open_telling(&Medium::system(), folder.path(), hash, Arc::new(SystemClock), true, &mut tell)
-            .unwrap();
+    let (_, opening) = EmbeddedStore::open_telling(
+        &Medium::system(),
+        folder.path(),
+        hash,
+        Arc::new(SystemClock),
+        Making::Anew,
+        &mut tell,
+    )
+    .unwrap();
     assert_eq!((opening.rebuilt.as_deref(), opening.journal.read), (Some("it was asked for"), 5));
     assert_eq!(told.last(), Some(&5));
 }

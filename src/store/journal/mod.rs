@@ -24,8 +24,8 @@ pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
 pub(in crate::store) use records::Records;
 pub(in crate::store) use records::holds;
-pub(in crate::store) use recovery::is_empty;
 pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, remove, scan, segment, segments};
+pub(in crate::store) use recovery::{end, is_empty};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]

@@ -150,6 +150,29 @@ pub fn remove(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(), StoreEr
     removed.map_err(|source| StoreError::io(format!("remove segment {number}"), source))
 }
 
+/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read.
+///
+/// # Errors
+///
+/// [`StoreError::Damaged`] where that does not hold, and when it cannot be read.
+pub(in crate::store) fn end(disk: &dyn Disk, folder: &Path, hash: ChainHash) -> Result<(u64, Place), StoreError> {
+    let numbers = numbers(disk, folder)?;
+    let from = torn_from(disk, folder, &numbers)?;
+    let mut end = (from, SEGMENT_HEADER_BYTES as u64);
+    let mut noting = |position: &Position, payload: &[u8]| {
+        let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        end = (position.segment, position.end(bytes));
+        Ok(())
+    };
+    let mut reader = Reader::new(folder, hash, &mut noting);
+    reader.skip(disk, from)?;
+    for number in numbers.iter().filter(|number| **number >= from) {
+        reader.look(disk, *number, None, true)?;
+    }
+    let last = reader.last.seq;
+    Ok((last, place(folder, end.0, usize::try_from(end.1).unwrap_or(usize::MAX), last + 1)))
+}
+
 /// What a journal that we do not write to was found to hold.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {

@@ -172,9 +172,6 @@ impl World {
         match Process::start(&self.nodes[n].disk, &self.clock) {
             Ok(process) => {
                 self.say(format!("node {n} starts: {:?}", process.opening));
-                if process.opening.lost > 0 {
-                    return Err(format!("node {n} lost records that it had confirmed: {:?}", process.opening));
-                }
                 self.tally.rebuilt += u64::from(process.opening.rebuilt.is_some());
                 self.tally.torn += u64::from(process.opening.journal.torn.is_some());
                 self.nodes[n].up = Some(process);
@@ -182,6 +179,9 @@ impl World {
             }
             Err(StoreError::Damaged { what, place }) => {
                 Err(format!("node {n}: a sound journal is refused: {what} at {place}"))
+            }
+            Err(error @ (StoreError::Gone { .. } | StoreError::EndLost { .. })) => {
+                Err(format!("node {n} lost records that it had confirmed: {error}"))
             }
             Err(error) if self.calm => Err(format!("node {n} does not start on a sound disk: {error}")),
             Err(error) => {
@@ -221,7 +221,7 @@ impl World {
             }
             Ok(process) => {
                 let opening = process.opening.clone();
-                let named = opening.lost > 0 || opening.journal.torn.is_some();
+                let named = opening.journal.torn.is_some();
                 let bare = |messages: Vec<Message>| -> Vec<Message> {
                     // Both are of the process: who holds it, and how soon it is due after a start.
                     let next_attempt_at = |message: &Message| message.next_attempt_at.map(|_| Timestamp::UNIX_EPOCH);

@@ -1,0 +1,104 @@
+//! The start: a journal that is gone or lost its end is refused before anything is changed; else the index is brought up to its end.
+
+use crate::store::StoreError;
+use crate::store::blob::Blobs;
+use crate::store::disk::{Disk, Medium};
+use crate::store::embedded::{Making, Opening, Tell};
+use crate::store::index::Index;
+use crate::store::journal::{self, ChainHash, Journal, Position, Records};
+use crate::store::replay::Replay;
+use crate::store::state::set_aside;
+use std::path::Path;
+use std::thread;
+
+/// A journal that has nothing is none to begin with where other files say that it had something: the mark or the index, which had
+/// `seen` a record, or payloads, which come after the first segment.
+fn begins(disk: &dyn Disk, journal: &Path, seen: impl FnOnce() -> u64, blobs: &Blobs) -> Result<(), StoreError> {
+    if !journal::is_empty(disk, journal)? {
+        return Ok(());
+    }
+    let what = match seen() {
+        0 if !journal::segments(disk, journal)?.is_empty() || blobs.orphans(|_| Ok(false))?.is_empty() => return Ok(()),
+        0 => "it has no segment, and there are payloads in blobs".to_owned(),
+        seen => format!("it has no record, and had {seen}, as index or index.state say"),
+    };
+    Err(StoreError::Gone { journal: journal.display().to_string(), what })
+}
+
+/// How many records are lost of a journal that had record `known`, where that is accepted.
+fn lost(disk: &dyn Disk, journal: &Path, hash: ChainHash, known: u64, making: Making) -> Result<u64, StoreError> {
+    let (last, place) = journal::end(disk, journal, hash)?;
+    match known.saturating_sub(last) {
+        lost if lost > 0 && making != Making::Accepting => Err(StoreError::EndLost { last, place, known, lost }),
+        lost => Ok(lost),
+    }
+}
+
+/// Opens index and journal, and brings the index up to the journal's end. `reached`: the journal had this record.
+pub(super) fn open_index(
+    medium: &Medium,
+    folder: &Path,
+    hash: ChainHash,
+    (making, trusted): (Making, Result<(), String>),
+    (reached, blobs): (u64, &Blobs),
+    tell: Tell<'_>,
+) -> Result<(Index, Journal, Opening), StoreError> {
+    let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
+    let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
+    let missing = !disk.has_index(&index_folder);
+    let seen = || {
+        let index = Some(()).filter(|()| !missing).and_then(|()| open().ok());
+        let position = index.and_then(|index| index.position().ok().flatten());
+        position.map_or(0, |position| position.seq).max(reached)
+    };
+    begins(disk, &journal_folder, seen, blobs)?;
+    let trusted = if making == Making::Needed { trusted } else { Err("it was asked for".to_owned()) };
+    let found = trusted.and_then(|()| {
+        let index = open().map_err(|error| error.to_string())?;
+        let position = index.position().map_err(|error| error.to_string())?;
+        match position {
+            None if index.is_empty() => Ok((index, None)),
+            None => Err("it does not say how far it goes, or is of another format".to_owned()),
+            Some(position) => Ok((index, Some(position))),
+        }
+    });
+    let found = match found {
+        Ok((index, Some(position))) if !journal::holds(disk, &journal_folder, &position)? => {
+            drop(index);
+            Err(format!("it goes up to record {}, which the journal does not have", position.seq))
+        }
+        found => found,
+    };
+    let (known, proven) = match &found {
+        Ok((_, position)) => (reached, position.as_ref().map_or(0, |position| position.seq)),
+        Err(_) => (seen(), 0),
+    };
+    if known > proven {
+        opening.lost = lost(disk, &journal_folder, hash, known, making)?;
+    }
+    let (index, from) = match found {
+        Ok(found) => found,
+        Err(why) => {
+            opening.rebuilt = Some(why).filter(|_| disk.has_index(&index_folder));
+            set_aside(disk, &index_folder, if opening.lost > 0 { "lost" } else { "aside" })?;
+            (open()?, None)
+        }
+    };
+    let journal = {
+        // What an index in the making does not know may have been dropped.
+        let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
+        let (journal, found) = thread::scope(|scope| {
+            let mut replay = Replay::new(scope, &index, whole, tell);
+            let mut each = |position: &Position, payload: &[u8]| replay.record(position, payload);
+            let opened = Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut each)?;
+            replay.end().map(|()| opened)
+        })?;
+        opening.journal = found;
+        journal
+    };
+    if missing && opening.journal.read > 0 {
+        opening.rebuilt.get_or_insert_with(|| "it was missing".into());
+    }
+    Ok((index, journal, opening))
+}
