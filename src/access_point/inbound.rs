@@ -1,7 +1,7 @@
 //! Inbound (C3): an AS4 message of another access point comes to a participant of ours.
 //!
 //! [`receive`] makes it durable and answers. The worker calls [`attempt`], which has [`step`] check the envelope and
-//! hand it over, asks [`outcome`](outcome::outcome) what that meant, and writes it.
+//! hand it over, asks `outcome` what that meant, and writes it.
 
 mod arrival;
 mod delayed;

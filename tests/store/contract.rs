@@ -513,7 +513,7 @@ fn one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once(
     let sent = Message { envelope_sha256: "of its bytes".into(), ..message() };
     let again = |n: usize| {
         let id = sent.envelope_id.to_string();
-        let id = if n % 2 == 0 { id } else { id.to_uppercase() };
+        let id = if n.is_multiple_of(2) { id } else { id.to_uppercase() };
         Message { id: MessageId::now(), envelope_id: id.parse().unwrap(), ..sent.clone() }
     };
     let start = std::sync::Barrier::new(8);
