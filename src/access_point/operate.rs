@@ -123,14 +123,13 @@ impl Router {
 impl Router {
     /// Whether an access point is configured, was tried, or is that of a message.
     fn is_known(&self, party: &PartyId) -> Result<bool, Problem> {
-        if self.settings().partners.contains_key(party) {
+        let was_tried = || self.partners().iter().any(|partner| partner.partner.as_ref() == Some(party));
+        if self.settings().partners.contains_key(party) || was_tried() {
             return Ok(true);
         }
-        let tried = self.partners().iter().any(|partner| partner.partner.as_ref() == Some(party));
         let query = Query { partner: Some(party.clone()), limit: 1, ..Query::default() };
-        let has_any =
-            || self.store.page(&query).map_err(|error| store_problem(&error)).map(|page| !page.messages.is_empty());
-        if tried { Ok(true) } else { has_any() }
+        let page = self.store.page(&query).map_err(|error| store_problem(&error))?;
+        Ok(!page.messages.is_empty())
     }
 }
 

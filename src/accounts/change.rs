@@ -62,15 +62,14 @@ type Key = (Thing, Name);
 impl Entry {
     /// All of a book.
     pub(super) fn all(book: &Book) -> Vec<Self> {
-        let digest = |of: &[u8]| sha256_hex(of);
-        let whole = |of: serde_json::Result<Vec<u8>>| digest(&of.unwrap_or_default());
+        let whole = |of: serde_json::Result<Vec<u8>>| sha256_hex(&of.unwrap_or_default());
         let accounts = book.accounts.iter().map(|account| Self {
             thing: Thing::Account,
             name: account.name.clone(),
             role: account.role,
             participants: account.participants.clone(),
             locked: account.locked,
-            secret: digest(account.password().unwrap_or_default().as_bytes()),
+            secret: sha256_hex(account.password().unwrap_or_default().as_bytes()),
             whole: whole(serde_json::to_vec(account)),
         });
         let tokens = book.tokens.iter().map(|token| Self {
@@ -79,7 +78,7 @@ impl Entry {
             role: token.role,
             participants: token.participants.clone(),
             locked: false,
-            secret: digest(token.sha256().as_bytes()),
+            secret: sha256_hex(token.sha256().as_bytes()),
             whole: whole(serde_json::to_vec(token)),
         });
         accounts.chain(tokens).collect()

@@ -59,18 +59,17 @@ impl Ledger {
             return;
         }
         let event = &logged.event;
-        let about = if self.has_room(kind, &about) { about } else { OTHERS.to_owned() };
-        let found = self.standing.iter().position(|one| one.kind == kind && one.about == about);
-        let place = found.unwrap_or_else(|| {
+        let has_room = self.place_of(kind, &about).is_some() || self.standing.len() < ALERTS_STANDING_MAX;
+        let about = if has_room { about } else { OTHERS.to_owned() };
+        let place = self.place_of(kind, &about).unwrap_or_else(|| {
             self.standing.push(Happened::new(kind, about, event.at));
             self.standing.len() - 1
         });
         self.standing[place].count(event);
     }
 
-    fn has_room(&self, kind: Kind, about: &str) -> bool {
-        let known = self.standing.iter().any(|one| one.kind == kind && one.about == about);
-        known || self.standing.len() < ALERTS_STANDING_MAX
+    fn place_of(&self, kind: Kind, about: &str) -> Option<usize> {
+        self.standing.iter().position(|one| one.kind == kind && one.about == about)
     }
 
     /// The cause of messages that were given up; none where they have several.
@@ -104,10 +103,8 @@ impl Ledger {
     pub fn told(&mut self, bulletins: &[Bulletin], now: Timestamp) {
         let of = |one: &Happened| bulletins.iter().find(|told| told.kind == one.kind && told.about == one.about);
         self.standing.retain(|one| of(one).is_none_or(|told| told.state != State::Ended));
-        for one in &mut self.standing {
-            if bulletins.iter().any(|told| told.kind == one.kind && told.about == one.about) {
-                (one.untold, one.told) = (0, Some(now));
-            }
+        for one in self.standing.iter_mut().filter(|one| of(one).is_some()) {
+            (one.untold, one.told) = (0, Some(now));
         }
     }
 

@@ -313,16 +313,10 @@ impl<'a> Group<'a> {
             }
         }
         for recipient in upkeep.routes {
-            let route = self
-                .routes
-                .get(&recipient)
-                .cloned()
-                .map_or_else(|| self.index.route(&recipient), |one| Ok(Some(one)))?;
-            record.state.routes.extend(route.map(|route| (recipient, route)));
+            record.state.routes.extend(self.routed(&recipient)?.map(|partner| (recipient, partner)));
         }
         for name in upkeep.notes {
-            let note = self.notes.get(&name).cloned().map_or_else(|| self.index.note(&name), |note| Ok(Some(note)))?;
-            record.state.notes.extend(note.map(|note| (name, note)));
+            record.state.notes.extend(self.noted(&name)?.map(|note| (name, note)));
         }
         record.state.dropped = upkeep.dropped;
         record.state.clock_is_right = upkeep.clock_is_right;
@@ -350,6 +344,14 @@ impl<'a> Group<'a> {
 
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
         self.answered.get(key).map_or_else(|| self.index.answered(key), |first| Ok(Some(first.value().clone())))
+    }
+
+    fn routed(&self, recipient: &ParticipantId) -> Result<Option<PartyId>, StoreError> {
+        self.routes.get(recipient).map_or_else(|| self.index.route(recipient), |partner| Ok(Some(partner.clone())))
+    }
+
+    fn noted(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        self.notes.get(name).map_or_else(|| self.index.note(name), |note| Ok(Some(note.clone())))
     }
 
     /// The first message of the envelope that this one would send.

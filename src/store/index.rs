@@ -468,8 +468,10 @@ impl Stage {
         let value = Octets::from([spot.offset.to_be_bytes().as_slice(), &spot.segment.to_be_bytes()].concat());
         for (n, event) in (0..).zip(events) {
             let marked = Octets::from([event.marks.to_bytes().as_slice(), &value].concat());
-            let value = |key: &[u8]| if key.starts_with(b"g") { marked.clone() } else { value.clone() };
-            event_keys(spot.seq, n, event).for_each(|key| self.batch.insert(key.clone(), value(&key)));
+            for key in event_keys(spot.seq, n, event) {
+                let value = if key.starts_with(b"g") { marked.clone() } else { value.clone() };
+                self.batch.insert(key, value);
+            }
         }
     }
 

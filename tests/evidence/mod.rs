@@ -170,6 +170,11 @@ impl Forged<'_> {
 
 type Forge = fn(&Forged<'_>);
 
+fn receipt_signed_by_sender(it: &Forged<'_>) {
+    it.sign("receipt/signed-info.xml", "receipt/signature.bin", NORTH);
+    it.copy("certificates/message.pem", "certificates/receipt.pem");
+}
+
 /// What somebody does to a package of the sender's, and what the check says of it.
 const FORGERIES: &[(&str, Forge, &str)] = &[
     ("a log line is changed", |it| it.change(&log_line(it), ALICE, "0203:mallory.se"), "is not what the chain says"),
@@ -303,10 +308,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "the receipt is signed anew by the message's sender",
-        |it| {
-            it.sign("receipt/signed-info.xml", "receipt/signature.bin", NORTH);
-            it.copy("certificates/message.pem", "certificates/receipt.pem");
-        },
+        receipt_signed_by_sender,
         "the AS4 receipt for a message to AP0002-TESTBED is signed by AP0001-TESTBED",
     ),
     (
@@ -397,10 +399,7 @@ fn forged_evidence_fails_for_what_is_forged_in_it() {
         ),
         (
             "a receipt signed by the sender",
-            |it| {
-                it.sign("receipt/signed-info.xml", "receipt/signature.bin", NORTH);
-                it.copy("certificates/message.pem", "certificates/receipt.pem");
-            },
+            receipt_signed_by_sender,
             "the AS4 receipt for a message to AP0002-TESTBED is signed by AP0001-TESTBED",
         ),
         (

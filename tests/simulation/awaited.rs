@@ -2,12 +2,10 @@
 
 use crate::chance::Chance;
 use crate::disk::SimDisk;
-use crate::node::{CARL, DORA, MESSAGE_RECEIPT, Process, SimClock, ebms, message};
+use crate::node::{CARL, DORA, MESSAGE_RECEIPT, Process, SimClock, ebms, message, packing};
 use sluss::access_point::{Action, SendError, rehearse};
 use sluss::as4::ReceiptError;
-use sluss::model::{
-    As4ReceiptSummary, Carriage, Change, Direction, Event, Message, Outcome, Packing, Piece, Stage, Status, Warrant,
-};
+use sluss::model::{As4ReceiptSummary, Carriage, Change, Direction, Event, Message, Outcome, Stage, Status, Warrant};
 use sluss::store::{Settlement, Store, Transaction};
 use std::sync::Arc;
 
@@ -30,14 +28,7 @@ fn own(process: &Process, direction: Direction) -> Message {
         to: DORA.parse().unwrap(),
         partner: out.then(|| "AP0007-LIVE".parse().unwrap()),
         as4_message_id: Some(format!("{}@awaited", crate::random::name()).parse().unwrap()),
-        packed: out.then(|| Packing {
-            content_type: "multipart/related".into(),
-            pieces: vec![Piece::Text(String::new())],
-            bytes: 0,
-            references: Vec::new(),
-            url: "https://receiver.example".into(),
-            certificate: String::new(),
-        }),
+        packed: out.then(packing),
         ..message(out, crate::random::name(), blob, b"sealed", &process.clock)
     }
 }

@@ -1,10 +1,10 @@
 //! Many partners, half of them dead: the real store and the real decisions, with the worker's places and its room to wait.
 
 use crate::disk::SimDisk;
-use crate::node::{Process, ProcessClock, SimClock, message};
+use crate::node::{Process, ProcessClock, SimClock, message, packing};
 use sluss::access_point::{SendError, rehearse};
 use sluss::limits::{OVERDUE_LOOK, SLOW_STEPS_MAX, STEP_SLOW, STEPS_AT_ONCE_MAX};
-use sluss::model::{As4ReceiptSummary, Message, Packing, Piece, Status, Timestamp};
+use sluss::model::{As4ReceiptSummary, Message, Status, Timestamp};
 use sluss::net::NetError;
 use sluss::store::{Store, Transaction};
 use std::collections::BTreeMap;
@@ -59,14 +59,7 @@ fn packed_for(partner: usize, dead: bool, clock: &ProcessClock) -> Message {
         partner: Some(party.parse().unwrap()),
         envelope: None,
         as4_message_id: Some(format!("{}@crowd", crate::random::name()).parse().unwrap()),
-        packed: Some(Packing {
-            content_type: "multipart/related".into(),
-            pieces: vec![Piece::Text(String::new())],
-            bytes: 0,
-            references: Vec::new(),
-            url: "https://receiver.example".into(),
-            certificate: String::new(),
-        }),
+        packed: Some(packing()),
         ..message(true, crate::random::name(), envelope, b"", clock)
     }
 }

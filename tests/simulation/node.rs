@@ -6,7 +6,7 @@ use sluss::access_point::{Breaker, Pace, Patience, Retry, Router, Settings};
 use sluss::as4::EbmsError;
 use sluss::discovery::{self, Discovery};
 use sluss::limits;
-use sluss::model::{BlobId, Clock, DocumentType, Message, MessageId, ProcessId, Timestamp};
+use sluss::model::{BlobId, Clock, DocumentType, Message, MessageId, Packing, Piece, ProcessId, Timestamp};
 use sluss::net::client::{Client, ClientSettings};
 use sluss::pki::{Identity, Proven, Revocation, Role, Trust};
 use sluss::store::disk::Medium;
@@ -233,6 +233,18 @@ pub(crate) fn message(out: bool, envelope_id: Uuid, envelope: BlobId, bytes: &[u
         "updated_at": now,
     }))
     .unwrap()
+}
+
+/// Something packed, which nobody looks into.
+pub(crate) fn packing() -> Packing {
+    Packing {
+        content_type: "multipart/related".into(),
+        pieces: vec![Piece::Text(String::new())],
+        bytes: 0,
+        references: Vec::new(),
+        url: "https://receiver.example".into(),
+        certificate: String::new(),
+    }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {

@@ -8,8 +8,7 @@ use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timest
 use crate::store::{Settlement, Transaction};
 
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried, and what has waited too long for its
-/// message receipt. Those that cannot be written are
-/// said in the log, and come again at the next look.
+/// message receipt. Those that cannot be written are said in the log, and come again at the next look.
 pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
     let before = |lane: &Lane| {
