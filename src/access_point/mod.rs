@@ -41,6 +41,7 @@ use inbound::{Delays, Gate};
 use recent::Recent;
 use room::Room;
 
+pub use inbound::Delayed;
 pub use health::{Breaker, Health, PartnerState};
 pub use operate::Action;
 pub use outbound::{Submission, accepted};
