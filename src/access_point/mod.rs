@@ -41,8 +41,8 @@ use inbound::{Delays, Gate};
 use recent::Recent;
 use room::Room;
 
-pub use inbound::Delayed;
 pub use health::{Breaker, Health, PartnerState};
+pub use inbound::Delayed;
 pub use operate::Action;
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;

@@ -52,7 +52,9 @@ impl Action {
     fn said(self, direction: Direction) -> (Stage, &'static str) {
         match self {
             Self::Retry => (Stage::Retried, "an operator has it tried again now"),
-            Self::Cancel if direction == Direction::In => (Stage::Cancelled, "an operator ended it: nobody is given it"),
+            Self::Cancel if direction == Direction::In => {
+                (Stage::Cancelled, "an operator ended it: nobody is given it")
+            }
             Self::Cancel => (Stage::Cancelled, "an operator cancelled it"),
             Self::Hold => (Stage::Suspended, "an operator keeps it back until it is released"),
             Self::Release => (Stage::Resumed, "an operator released it"),

@@ -210,7 +210,8 @@ impl Watch {
             Ok(unserved) => unserved,
             Err(problem) => return Check::failed("delivery", problem.detail, "look at the disk below data_dir"),
         };
-        let (without, delayed) = (without_recipient(&unserved), self.router.delayed().map(|delayed| not_opened(&delayed)));
+        let (without, delayed) =
+            (without_recipient(&unserved), self.router.delayed().map(|delayed| not_opened(&delayed)));
         let remedy = if without.is_some() { UNSERVED_REMEDY } else { DELAYED_REMEDY };
         match without.into_iter().chain(delayed).reduce(|first, then| format!("{first}; {then}")) {
             None => Check::ok("delivery", "what has come in is opened as it comes"),

@@ -149,9 +149,8 @@ pub(super) async fn participants(State(state): State<ConsoleState>, visit: Visit
 pub(super) fn render_participants(mut participants: Vec<ParticipantState>, visit: &Visit) -> ParticipantsPage {
     let wall = Wall::utc(visit.now, visit.lang());
     // What has waited longest comes first, and before it what nobody will ever take.
-    participants.sort_by_key(|one| {
-        (one.carriage.is_some(), one.to_take_since.is_none(), one.to_take_since, one.to_send_since)
-    });
+    participants
+        .sort_by_key(|one| (one.carriage.is_some(), one.to_take_since.is_none(), one.to_take_since, one.to_send_since));
     let t = visit.text();
     let row = |one: ParticipantState| {
         let name = one.participant.to_string();

@@ -135,7 +135,8 @@ async fn what_came_for_a_participant_that_is_no_longer_configured_is_shown_and_a
         without(&text, site.alice.as_str())
     })
     .unwrap();
-    delivery(&site, "1 received messages are for 1 participants that are not configured, the oldest for 0203:alice").await;
+    delivery(&site, "1 received messages are for 1 participants that are not configured, the oldest for 0203:alice")
+        .await;
     delivery(&site, "sluss queue cancel").await;
     let states = site.router.participants().await.unwrap();
     let hers = states.iter().find(|state| state.participant == site.alice).unwrap();
@@ -159,7 +160,10 @@ async fn what_came_for_a_participant_that_is_no_longer_configured_is_shown_and_a
     assert_eq!(fact(&events, Stage::Cancelled, "reason").as_deref(), Some("alice has moved"));
     delivery(&site, "\"state\":\"ok\"").await;
     let refused = site.router.act(waits.id, Action::Cancel, warrant()).await.unwrap_err();
-    assert!(refused.cause() == "illegal-step" && refused.detail.contains("in status ERROR, expected one of"), "{refused}");
+    assert!(
+        refused.cause() == "illegal-step" && refused.detail.contains("in status ERROR, expected one of"),
+        "{refused}"
+    );
 
     // It was a mistake: she is back.
     site.fault(Kind::SmpDown, true);
