@@ -207,7 +207,7 @@ pub struct Answered {
     pub content_type: String,
     /// The AS4 receipt, byte for byte.
     pub body: String,
-    /// SHA-256 over the signed digests: the same id with another content is no duplicate.
+    /// SHA-256 over addressing and signed digests: where it is the same, so is the content.
     pub fingerprint: String,
 }
 
