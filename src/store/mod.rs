@@ -389,7 +389,7 @@ pub trait Store: Send + Sync {
         Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
     }
     /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
-    /// claimed. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
+    /// claimed. One that cannot be read is said in the log, and keeps no other from being taken. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
     /// what has been due longest.
     fn claim_admitted(
         &self,
