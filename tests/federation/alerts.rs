@@ -232,7 +232,8 @@ fn called(calls: &Receiver<(String, Vec<u8>)>, kind: &str) -> (Value, Value) {
 async fn trial(channel: &Channel) -> Result<(), String> {
     let teller = Teller { access_point: "AP0001-TESTBED".to_owned(), environment: "testbed".to_owned() };
     let (about, found, remedy) = ("trial".to_owned(), "a trial".to_owned(), "nothing".to_owned());
-    let trial = Bulletin { kind: Kind::Process, about, state: State::Trial, since: Timestamp::UNIX_EPOCH, found, remedy };
+    let trial =
+        Bulletin { kind: Kind::Process, about, state: State::Trial, since: Timestamp::UNIX_EPOCH, found, remedy };
     channel.tell(&teller, &[trial]).await.map_err(|error| error.to_string())
 }
 
