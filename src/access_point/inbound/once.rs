@@ -86,6 +86,7 @@ mod tests {
             content_type: "application/soap+xml".into(),
             body: "<receipt/>".into(),
             fingerprint: "f".into(),
+            at: crate::model::Timestamp::UNIX_EPOCH,
         };
         may_be_given_again(&first, "f", &key).unwrap();
         let said = |answered: &Answered, fingerprint| {

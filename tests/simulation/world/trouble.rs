@@ -78,7 +78,10 @@ impl World {
         let kept = [0, 600_000, 7_200_000][self.chance.below(3)];
         let before = Timestamp::from_millisecond(self.clock.now().as_millisecond() - kept).unwrap();
         let messages_before = self.chance.percent(40).then_some(before);
-        let retention = Retention { contents_before: Some(before), log_before: Some(before), messages_before };
+        // As long as no message went, every duplicate is known, however old.
+        let duplicates_before = (messages_before.is_none() && self.before_purge[n].is_empty()).then_some(before);
+        let retention =
+            Retention { contents_before: Some(before), log_before: Some(before), messages_before, duplicates_before };
         let Some(process) = self.nodes[n].up.as_ref() else { return };
         if messages_before.is_some() {
             let Ok(all) = process.store.list(&Query::default()) else { return };
