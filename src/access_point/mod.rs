@@ -42,6 +42,7 @@ use recent::Recent;
 use room::Room;
 
 pub use health::{Breaker, Health, PartnerState};
+pub use inbound::Delayed;
 pub use operate::Action;
 pub use outbound::{Submission, accepted};
 pub use partner::Partner;

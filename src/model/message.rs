@@ -409,10 +409,11 @@ impl Message {
             || self.conversations().any(|conversation| conversation == id)
     }
 
-    /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
+    /// Whether its sealed envelope waits for its participant: it is there, conforms, and was neither taken nor ended by an operator.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();
-        self.direction == Direction::In && checked && self.envelope.is_some() && self.taken_at.is_none()
+        let ended = self.status == Status::Error && self.can_be_opened();
+        self.direction == Direction::In && checked && !ended && self.envelope.is_some() && self.taken_at.is_none()
     }
 
     /// Whether its sender has to be told that it is not sent, for now or for good, and has not confirmed the latter

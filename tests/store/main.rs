@@ -95,6 +95,7 @@ fn duplicate(n: u32) -> (DuplicateKey, Answered) {
             content_type: "application/soap+xml".into(),
             body: format!("<r n='{n}'/>"),
             fingerprint: "f".into(),
+            at: Timestamp::UNIX_EPOCH,
         },
     )
 }

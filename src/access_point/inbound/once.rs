@@ -106,6 +106,7 @@ mod tests {
             content_type: "application/soap+xml".into(),
             body: "<receipt/>".into(),
             fingerprint: "f".into(),
+            at: crate::model::Timestamp::UNIX_EPOCH,
         };
         may_be_given_again(&first, true, &key).unwrap();
         let said = |answered: &Answered, is_same| {

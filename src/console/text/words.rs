@@ -153,7 +153,7 @@ texts! {
         "Mend what failed with the message receipt, and try it again. Once it has arrived the message is new.";
     remedy_own: "Felet är vårt: se på disk, minne och logg (sluss status). Skicka om när det är åtgärdat.",
         "The fault is ours: look at disk, memory and log (sluss status). Try again when it is mended.";
-    remedy_cancelled: "Någon i driften avbröt det. Skicka om ifall det ändå ska fram.",
+    remedy_cancelled: "Någon i driften avbröt det. Försök igen ifall det ändå ska fram.",
         "An operator cancelled it. Try again if it is to arrive after all.";
     remedy_look: "Se meddelandets händelser: den tekniska detaljen säger vad som hittades.",
         "See the message's journey: the technical detail says what was found.";
@@ -276,6 +276,8 @@ texts! {
     what_now: "Vad hände", "What happened";
     carried: "Bärs åt deltagare med egen meddelandetjänst", "Carried for a participant with a message service of its own";
     own: "Egen meddelandetjänst", "Own message service";
+    served_by_nobody: "Inte inställd här: ingen hämtar det som kommit in. Ställ in deltagaren, eller avsluta meddelandena i kön.",
+        "Not configured here: nobody takes what has come in. Configure the participant, or end the messages in the queue.";
     carriage: "Hantering", "Handling";
 
     // Refusals
@@ -388,8 +390,8 @@ texts! {
     status_retrieved_means: "Öppnat. Meddelandekvittensen är på väg.",
         "Opened. The message receipt is on its way.";
     status_error: "Fel", "Error";
-    status_error_means: "Meddelandet kunde inte öppnas, avvisades eller kunde inte kvitteras. Någon behöver se på det.",
-        "The message could not be opened, was rejected, or could not be acknowledged. Somebody has to look at it.";
+    status_error_means: "Meddelandet kunde inte öppnas, avvisades, kunde inte kvitteras eller avslutades av driften. Någon behöver se på det.",
+        "The message could not be opened, was rejected, could not be acknowledged, or was ended by an operator. Somebody has to look at it.";
 
     status_downloaded: "Hämtat", "Taken";
     status_downloaded_means: "Deltagaren har hämtat kuvertet.",
