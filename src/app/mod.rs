@@ -7,6 +7,7 @@ mod accounts;
 mod alerts;
 mod checkup;
 mod materials;
+mod published;
 mod retention;
 mod telemetry;
 pub mod upkeep;
