@@ -8,6 +8,7 @@ mod alerts;
 mod checkup;
 mod materials;
 mod rereading;
+mod published;
 mod retention;
 mod telemetry;
 pub mod upkeep;

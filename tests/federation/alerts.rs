@@ -1,13 +1,16 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
+use super::asked::request;
 use super::site::{PEER, Site};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use sluss::access_point::Action;
+use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
-use sluss::model::{Status, Warrant};
-use std::io::{BufRead, BufReader, Read, Write};
+use sluss::model::{Status, Timestamp, Warrant};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,13 +32,27 @@ struct MailServer {
     address: SocketAddr,
     certificate: String,
     mails: Receiver<Mailed>,
+    /// Each line that was said to it, and whether it was encrypted.
+    lines: Receiver<(String, bool)>,
+}
+
+/// How a mail server goes about its connections.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Manner {
+    /// It knows nothing of TLS.
+    Clear,
+    StartTls,
+    /// As `StartTls`, but it lets nobody in, and says what it was shown.
+    Repeating,
+    /// TLS from the first octet.
+    Implicit,
 }
 
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 impl MailServer {
-    fn start(implicit: bool) -> Self {
+    fn start(manner: Manner) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -43,14 +60,35 @@ impl MailServer {
         let config = Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (told, mails) = channel();
+        let ((told, mails), (said, lines)) = (channel(), channel());
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 // A client that breaks off is none that told something.
-                let _ = conversation(stream, implicit, &config, &told);
+                let _ = conversation(stream, manner, &config, (&told, &said));
             }
         });
-        Self { address, certificate: made.cert.pem(), mails }
+        Self { address, certificate: made.cert.pem(), mails, lines }
+    }
+
+    /// A sender of mail to this server that believes `certificate`, and has a password.
+    fn client(&self, certificate: &str) -> Channel {
+        let root = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap().to_vec();
+        let mail = Mail::new(MailSettings {
+            server: "localhost".to_owned(),
+            port: Some(self.address.port()),
+            tls: MailTls::Starttls,
+            roots: vec![root],
+            credentials: Some(("sluss".to_owned(), "hemligt".to_owned())),
+            from: "sluss@kommun.example.se".to_owned(),
+            to: vec!["drift@kommun.example.se".to_owned()],
+        });
+        Channel::Mail(mail.unwrap())
+    }
+
+    /// The words that were said to it up to now, and whether each was encrypted.
+    fn heard(&self) -> Vec<(String, bool)> {
+        let word = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
+        self.lines.try_iter().map(|(line, encrypted)| (word(line), encrypted)).collect()
     }
 }
 
@@ -61,10 +99,11 @@ fn encrypted(stream: TcpStream, config: &Arc<ServerConfig>) -> Box<dyn Stream> {
 /// One connection, as RFC 5321 and RFC 3207 have it.
 fn conversation(
     tcp: TcpStream,
-    implicit: bool,
+    manner: Manner,
     config: &Arc<ServerConfig>,
-    told: &Sender<Mailed>,
+    (told, said): (&Sender<Mailed>, &Sender<(String, bool)>),
 ) -> std::io::Result<()> {
+    let implicit = manner == Manner::Implicit;
     let mut secret = implicit;
     let plain = tcp.try_clone()?;
     let mut stream: Box<dyn Stream> = if implicit { encrypted(tcp, config) } else { Box::new(tcp) };
@@ -72,13 +111,18 @@ fn conversation(
     stream.write_all(b"220 localhost ESMTP\r\n")?;
     loop {
         let line = line(&mut stream)?;
+        said.send((line.clone(), secret)).unwrap();
         let answer = match line.split(' ').next().unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EHLO" if secret => "250-localhost\r\n250 AUTH PLAIN",
+            "EHLO" if secret || manner == Manner::Clear => "250-localhost\r\n250 AUTH PLAIN",
             "EHLO" => "250-localhost\r\n250 STARTTLS",
             "STARTTLS" => {
                 stream.write_all(b"220 go\r\n")?;
                 stream = encrypted(plain.try_clone()?, config);
                 secret = true;
+                continue;
+            }
+            "AUTH" if manner == Manner::Repeating => {
+                stream.write_all(format!("535 5.7.8 not believed: {line}\r\n").as_bytes())?;
                 continue;
             }
             "AUTH" => {
@@ -129,18 +173,8 @@ fn receiver_at(address: &str, refused: usize) -> (SocketAddr, Receiver<(String, 
     let (told, calls) = channel();
     std::thread::spawn(move || {
         for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut signature, mut length) = (String::new(), 0);
-            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                let (name, value) = line.split_once(": ").unwrap_or_default();
-                match name.to_ascii_lowercase().as_str() {
-                    "sluss-signature" => value.clone_into(&mut signature),
-                    "content-length" => length = value.parse().unwrap(),
-                    _ => {}
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (mut headers, body) = request(&stream).unwrap();
+            let signature = headers.remove("sluss-signature").unwrap_or_default();
             let status = if number < refused { "503 Busy" } else { "204 Taken" };
             let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let answer =
@@ -185,11 +219,51 @@ fn called(calls: &Receiver<(String, Vec<u8>)>, kind: &str) -> (Value, Value) {
     }
 }
 
+/// Tells of a trial; what the operator reads where that fails.
+async fn trial(channel: &Channel) -> Result<(), String> {
+    let teller = Teller { access_point: "AP0001-TESTBED".to_owned(), environment: "testbed".to_owned() };
+    let (about, found, remedy) = ("trial".to_owned(), "a trial".to_owned(), "nothing".to_owned());
+    let trial =
+        Bulletin { kind: Kind::Process, about, state: State::Trial, since: Timestamp::UNIX_EPOCH, found, remedy };
+    channel.tell(&teller, &[trial]).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_goes_after_starttls_only_and_to_a_server_that_is_believed() {
+    let server = MailServer::start(Manner::StartTls);
+    assert_eq!(trial(&server.client(&server.certificate)).await, Ok(()));
+    assert!(server.mails.recv_timeout(PATIENCE).unwrap().encrypted);
+    let words = ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"].map(str::to_owned);
+    let heard = server.heard();
+    let in_clear = heard.iter().take_while(|(_, encrypted)| !encrypted).count();
+    let said: Vec<String> = heard.into_iter().map(|(word, _)| word).take(words.len()).collect();
+    assert_eq!((said.as_slice(), in_clear), (&words[..], 2), "what comes after STARTTLS is encrypted");
+
+    let other = MailServer::start(Manner::StartTls);
+    let refused = trial(&server.client(&other.certificate)).await.unwrap_err();
+    assert!(refused.contains("TLS failed, and nothing was sent: invalid peer certificate"), "{refused}");
+    assert!(server.heard().iter().all(|(word, _)| ["EHLO", "STARTTLS", "QUIT"].contains(&word.as_str())));
+
+    let clear = MailServer::start(Manner::Clear);
+    let refused = trial(&clear.client(&server.certificate)).await.unwrap_err();
+    assert!(refused.contains("it offers no STARTTLS, and nothing was sent"), "{refused}");
+    assert!(clear.heard().iter().all(|(word, _)| ["EHLO", "QUIT"].contains(&word.as_str())));
+    assert!(clear.mails.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_mail_server_repeats_of_the_password_is_not_said() {
+    let server = MailServer::start(Manner::Repeating);
+    let refused = trial(&server.client(&server.certificate)).await.unwrap_err();
+    assert!(refused.contains("it answers 535 5.7.8"), "{refused}");
+    assert!(!refused.contains("AHNsdXNzAGhlbWxpZ3Q") && !refused.contains("believed"), "{refused}");
+}
+
 /// TESTQ TF-09.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_and_of_a_partner_that_is_down() {
     let folder = tempfile::tempdir().unwrap();
-    let (starttls, implicit) = (MailServer::start(false), MailServer::start(true));
+    let (starttls, implicit) = (MailServer::start(Manner::StartTls), MailServer::start(Manner::Implicit));
     let (address, calls) = receiver(1);
     let secret = file(folder.path(), "secret", "delad nyckel");
     let webhook = format!(

@@ -207,3 +207,46 @@ async fn what_is_checked_before_a_start_has_the_clock_and_dns_in_it() {
     let (ok, serious, detail) = of(sluss::app::check(&file, now).await, "discovery.dns_servers 127.0.0.1:9");
     assert!(!ok && !serious && detail.contains("give another server"), "{detail}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_not_published_for_its_participant_is_said_before_a_start() {
+    let site = Site::start().await;
+    let file = site.data.parent().unwrap().join("sluss.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let check = async |text: &str, what: &str| {
+        std::fs::write(&file, text).unwrap();
+        let found = sluss::app::check(&file, SystemClock.now()).await;
+        let found = found.into_iter().find(|check| check.what == what);
+        found.map(|check| (check.ok, check.serious, check.detail)).unwrap()
+    };
+    let (alice, dora) = ("participant 0203:alice.example.se, published", "participant 0203:dora.example.se, published");
+    for own in [alice, dora] {
+        let (ok, _, detail) = check(&text, own).await;
+        assert!(ok, "{detail}");
+    }
+    let bobs = text.replace("participants/alice.example.se/", "participants/bob.example.se/");
+    let (ok, serious, detail) = check(&bobs, alice).await;
+    assert!(!ok && serious, "{detail}");
+    for part in ["UTB-2.14.1.t01: found ", "CN=alice", "expected ", "CN=bob", "others refuse what it signs"] {
+        assert!(detail.contains(part), "{part} in {detail}");
+    }
+    assert!(check(&bobs, dora).await.0, "the others are compared all the same");
+
+    let only_key = text.replace("participants/alice.example.se/key", "participants/bob.example.se/key");
+    let (ok, serious, detail) = check(&only_key, "keys and certificates").await;
+    assert!(
+        !ok && serious && detail.contains("participant 0203:alice.example.se") && detail.contains("differ"),
+        "{detail}"
+    );
+
+    let ours = text
+        .replace("\"key.pem\"", "\"../AP0002-TESTBED/key.pem\"")
+        .replace("\"cert.pem\"", "\"../AP0002-TESTBED/cert.pem\"");
+    let (ok, serious, detail) = check(&ours, alice).await;
+    assert!(!ok && serious && detail.starts_with("AP-3.1.5.b: found CN=AP0001-TESTBED"), "{detail}");
+    assert!(detail.contains("expected CN=AP0002-TESTBED"), "{detail}");
+
+    site.fault(Kind::SmpDown, false);
+    let (ok, serious, detail) = check(&text, alice).await;
+    assert!(!ok && !serious && detail.starts_with("not compared (AP-3.2.3.c)"), "{detail}");
+}
