@@ -52,7 +52,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 14;
+const FORMAT: u32 = 15;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;

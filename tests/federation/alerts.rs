@@ -1,6 +1,6 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
-use super::site::{PEER, Site};
+use super::site::{PEER, Sent, Site};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -321,6 +321,28 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     let (_, alert) = called(&calls, "partner-down");
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
     assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
+}
+
+/// APOP-4.1.1.a: a wrong recipient is to be reported, as an envelope that does not conform is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_of_a_partner_whose_message_is_for_nobody_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.webhook]\nurl = \"http://{address}/\"\nsecret_file = \"{secret}\"\n"
+    );
+    let site = Site::start_with(|text| text + &webhook).await;
+    let nobody = Sent {
+        to: "0203:nobody.example.se".parse().unwrap(),
+        ..site.sent(site.envelope(|_| {}, |text| text))
+    };
+    assert_eq!(site.post(&site.pack(&nobody)).await.status, 200);
+    let (_, alert) = called(&calls, "conformance");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
+    assert!(alert["found"].as_str().unwrap().ends_with("(AS4-2.5.a)"), "{alert}");
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains(&format!("sluss audit list --stage refused --partner {PEER}")), "{remedy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
