@@ -1,5 +1,6 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
+use super::asked::request;
 use super::site::{PEER, Sent, Site};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -9,7 +10,7 @@ use sluss::access_point::Action;
 use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
 use sluss::model::{Status, Timestamp, Warrant};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -172,18 +173,8 @@ fn receiver_at(address: &str, refused: usize) -> (SocketAddr, Receiver<(String, 
     let (told, calls) = channel();
     std::thread::spawn(move || {
         for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut signature, mut length) = (String::new(), 0);
-            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                let (name, value) = line.split_once(": ").unwrap_or_default();
-                match name.to_ascii_lowercase().as_str() {
-                    "sluss-signature" => value.clone_into(&mut signature),
-                    "content-length" => length = value.parse().unwrap(),
-                    _ => {}
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (mut headers, body) = request(&stream).unwrap();
+            let signature = headers.remove("sluss-signature").unwrap_or_default();
             let status = if number < refused { "503 Busy" } else { "204 Taken" };
             let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let answer =
