@@ -126,7 +126,7 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
     pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
         self.running()?;
-        let _all = self.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        let _all = self.alone();
         let keeping = self.shared.blobs.keep_all()?;
         let position = self.shared.heed(self.shared.index.position())?;
         let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
@@ -170,6 +170,11 @@ impl EmbeddedStore {
     /// Nobody else removes segments or needs them all; none where somebody does.
     pub(super) fn try_alone(&self) -> Option<MutexGuard<'_, ()>> {
         self.purging.try_lock().ok()
+    }
+
+    /// As [`Self::try_alone`], once nobody else does.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.purging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The index.
@@ -432,7 +437,12 @@ impl Store for EmbeddedStore {
         // What cannot be listed now is listed the next time.
         let names = medium.disk.names(folder).unwrap_or_default();
         let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
-        metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+        metrics::Journal {
+            segments: names.len() as u64,
+            bytes: sizes.sum(),
+            syncs: self.syncs.took.clone(),
+            damaged: 0,
+        }
     }
 
     fn probe(&self) -> Result<Duration, StoreError> {

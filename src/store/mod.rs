@@ -21,6 +21,7 @@ mod query;
 mod queue;
 mod record;
 mod replay;
+mod reread;
 pub mod retention;
 mod start;
 mod state;
