@@ -432,7 +432,9 @@ mod tests {
             assert!(asked > 10, "{name} asks for {asked} metrics only");
         }
         serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
-        for shown in ["partner_condition", "partner_waiting_messages", "certificate_end", "journal_sync", "attempt_failures"] {
+        for shown in
+            ["partner_condition", "partner_waiting_messages", "certificate_end", "journal_sync", "attempt_failures"]
+        {
             assert!(DASHBOARD.contains(&format!("sluss_{shown}")), "the dashboard does not show {shown}");
         }
     }

@@ -324,10 +324,8 @@ async fn an_operator_is_told_of_a_partner_whose_message_is_for_nobody_here() {
         "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.webhook]\nurl = \"http://{address}/\"\nsecret_file = \"{secret}\"\n"
     );
     let site = Site::start_with(|text| text + &webhook).await;
-    let nobody = Sent {
-        to: "0203:nobody.example.se".parse().unwrap(),
-        ..site.sent(site.envelope(|_| {}, |text| text))
-    };
+    let nobody =
+        Sent { to: "0203:nobody.example.se".parse().unwrap(), ..site.sent(site.envelope(|_| {}, |text| text)) };
     assert_eq!(site.post(&site.pack(&nobody)).await.status, 200);
     let (_, alert) = called(&calls, "conformance");
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
