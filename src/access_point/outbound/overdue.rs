@@ -8,8 +8,9 @@ use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timest
 use crate::store::{Settlement, Transaction};
 
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried, and what has waited too long for its
-/// message receipt. Those that cannot be written are said in the log, and come again at the next look.
-pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+/// message receipt: some of it; whether there is more. Those that cannot be written are said in the log, and come again at the next
+/// look.
+pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<bool, Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
     let before = |lane: &Lane| {
         let retry: Retry = match lane {
@@ -26,12 +27,18 @@ pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Pr
         given_up(router, message, problem)
     });
     let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
+    let mut written = 0;
     for (outcome, (_, message)) in router.commit_together(transactions).into_iter().zip(&overdue) {
-        if let Err(error) = outcome {
-            tracing::error!(%error, message = %message.id, "what is overdue could not be given up; it is looked at again");
+        match outcome {
+            Ok(_) => written += 1,
+            Err(error) => {
+                tracing::error!(%error, message = %message.id, "what is overdue could not be given up; it is looked at again");
+            }
         }
     }
-    give_up_unanswered(router)
+    // Where nothing can be written, the next step would find the same.
+    let more = written > 0 && overdue.len() == limits::CLAIM_OVERDUE_MAX;
+    Ok(give_up_unanswered(router)? || more)
 }
 
 fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Result<Transaction, Problem> {
