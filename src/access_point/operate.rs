@@ -282,6 +282,7 @@ mod tests {
             certificate_sha256: String::new(),
             signature: String::new(),
             references_matched: true,
+            sent_until: None,
             soap: String::new(),
         });
         assert!(Action::Cancel.is_open_to(&message) && !Action::Hold.is_open_to(&message));

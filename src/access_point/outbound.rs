@@ -6,20 +6,18 @@
 mod awaited;
 mod overdue;
 mod packing;
+mod receipted;
 
 use super::queries::reread;
 use super::retry::{Failed, Retry, after};
 use super::send_error::SendError;
 use super::{Router, Settings, Spool, blocking, store_problem};
-use crate::as4::receipt;
-use crate::crypto;
 use crate::limits::RETRY_LIFE_MAX;
 use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
     Message, Outcome, ParticipantId, Priority, Problem, Stage, Timestamp,
 };
 use crate::ops::{log, trace};
-use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::sync::Arc;
@@ -29,6 +27,7 @@ pub(super) use awaited::given_up_receipt;
 pub(super) use overdue::give_up_overdue;
 pub(super) use packing::keep_packed;
 use packing::{body, packed, readdress, sealed_with, store_damaged};
+use receipted::{Answered, signer};
 
 /// A sealed envelope handed in for sending.
 pub struct Submission {
@@ -223,28 +222,16 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     let answer = trace::stage("as4 send", posted).await;
     router.metrics.exchange(Direction::Out, begun.elapsed());
     let answer = answer?;
-    let certificate = Certificate::from_pem(packing.certificate.as_bytes())
-        .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let (references, sent_id, signer, now) =
-        (packing.references.clone(), sent_id.clone(), certificate.clone(), router.now());
+    let (packing, sent_id, at) = (packing.clone(), sent_id.clone(), router.now());
     let allowed = router.settings().tolerated(message.partner.as_ref()).allowed;
-    let check = move || {
-        let kind = answer.content_type.as_deref();
-        receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &allowed)
-    };
+    let check = move || Answered { answer: &answer, sent_id: &sent_id, at, allowed: &allowed }.receipt(&packing);
     let checked = async {
         let checked = tokio::task::spawn_blocking(check).await;
-        checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))?.map_err(SendError::from)
+        checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))?
     };
-    let receipt = trace::stage("receipt", checked).await?;
-    router.remember(&certificate);
-    Ok(As4ReceiptSummary {
-        signed_by: certificate.subject().to_owned(),
-        certificate_sha256: certificate.sha256(),
-        signature: crypto::hex(&receipt.signature_value),
-        references_matched: true,
-        soap: receipt.soap,
-    })
+    let (receipt, signer) = trace::stage("receipt", checked).await?;
+    router.remember(&signer);
+    Ok(receipt)
 }
 
 // === Outcome ===
@@ -337,7 +324,7 @@ pub(super) fn conclude(
     let mut changes =
         vec![Change::Attempts(message.attempts), Change::Due(next), Change::Effort(effort), Change::Error(problem)];
     if let Ok(receipt) = result {
-        evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
+        evidence.certificates = message.packed.iter().filter_map(|packing| signer(packing, &receipt)).collect();
         changes.push(Change::As4Receipt(receipt));
     }
     if matches!(outcome, Outcome::Receipted | Outcome::Delivered) || answered_meanwhile {
@@ -400,6 +387,10 @@ fn event(
             Stage::Receipted,
             "the receiving access point says that it has the message already; its AS4 receipt was lost",
         ),
+        _ if result.as_ref().is_ok_and(|receipt| receipt.sent_until.is_some()) => (
+            Stage::Receipted,
+            "the receiving access point gave a valid AS4 receipt, for the form in which the message was sent before: it had arrived",
+        ),
         _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
     };
     let event = Event::of(now, message, stage, detail).fact("attempt", message.attempts);
@@ -408,7 +399,8 @@ fn event(
             .fact("signed_by", &receipt.signed_by)
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)
-            .fact("references_matched", receipt.references_matched),
+            .fact("references_matched", receipt.references_matched)
+            .known("sent_until", receipt.sent_until),
         Err(_) => event.known("as4_receipt", (outcome != Outcome::Defer).then_some("missing")),
     }
 }

@@ -60,7 +60,7 @@ pub fn sent(router: &Router, message: &Message, result: Result<As4ReceiptSummary
     outbound::conclude(router, message, result)
 }
 
-/// In: the answer of the first time, where the message came before; refused where it had another content.
+/// In: the answer of the first time, where the message came before as it comes now.
 pub fn answered_before(router: &Router, key: &DuplicateKey, fingerprint: &str) -> Result<Option<Answer>, Problem> {
     inbound::answered_before(router, fingerprint, key).map_err(|failure| failure.problem())
 }

@@ -5,7 +5,7 @@
 
 use super::{Bulletin, Kind, State, Times};
 use crate::limits::{ALERT_MORE_EVERY, ALERTS_STANDING_MAX};
-use crate::model::{Event, Logged, MessageId, Problem, RECEIPT_MISSING, Stage, Timestamp, time};
+use crate::model::{Event, Fault, Logged, MessageId, Problem, RECEIPT_MISSING, Stage, Timestamp, time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -54,11 +54,8 @@ impl Ledger {
     /// Counts an event where its kind is `wanted`. Events come in the order of the journal, each once.
     pub fn count(&mut self, logged: &Logged, wanted: impl Fn(Kind) -> bool) {
         self.place = (logged.record, logged.place.event);
-        let (kind, about) = subject(&logged.event);
+        let Some((kind, about)) = subject(&logged.event).filter(|(kind, _)| wanted(*kind)) else { return };
         let event = &logged.event;
-        if !wanted(kind) || event.follows_from_receipt() {
-            return;
-        }
         let has_room = self.place_of(kind, &about).is_some() || self.standing.len() < ALERTS_STANDING_MAX;
         let about = if has_room { about } else { OTHERS.to_owned() };
         let place = self.place_of(kind, &about).unwrap_or_else(|| {
@@ -144,22 +141,29 @@ impl Happened {
     }
 
     fn bulletin(&self, state: State) -> Bulletin {
-        let id = self.last.map(|id| id.to_string()).unwrap_or_default();
+        let id = self.last.map(|id| format!(" {id}")).unwrap_or_default();
         let (what, remedy) = match self.kind {
-            Kind::Conformance => (
-                "envelopes that do not conform were received and deleted",
-                format!("report it to Digg as a conformance error; `sluss queue show {id}` has what to attach"),
-            ),
+            Kind::Conformance => {
+                let attached = match self.last {
+                    Some(id) => format!("queue show {id}"),
+                    None if self.about == OTHERS => "audit list --stage refused".to_owned(),
+                    None => format!("audit list --stage refused --partner {}", self.about),
+                };
+                (
+                    "messages that do not conform were refused or deleted",
+                    format!("report it to Digg as a conformance error; `sluss {attached}` has what to attach"),
+                )
+            }
             _ if self.about == RECEIPT_MISSING => (
                 "messages were given up",
                 format!(
                     "their recipients' access points have them: ask the recipients by other means before anything is sent again; `sluss \
-                     queue show {id}` has the ids"
+                     queue show{id}` has the ids"
                 ),
             ),
             _ => (
                 "messages were given up",
-                format!("see `sluss queue show {id}`, mend the cause, then `sluss queue retry {id}`"),
+                format!("see `sluss queue show{id}`, mend the cause, then `sluss queue retry{id}`"),
             ),
         };
         let (untold, total, since) = (self.untold, self.total, time::millis(self.since));
@@ -168,22 +172,28 @@ impl Happened {
                 format!("of {total} that were given up since {since}, none is left of which its sender does not know")
             }
             State::Lasts if untold == 0 => {
-                format!("of {total} that were given up since {since}, some are left, the last {id}: {}", self.title)
+                format!("of {total} that were given up since {since}, some are left, the last{id}: {}", self.title)
             }
-            _ if untold == total => format!("{untold} {what}, the last {id}: {}", self.title),
-            _ => format!("{untold} more {what}, {total} since {since}, the last {id}: {}", self.title),
+            _ if untold == total => format!("{untold} {what}, the last{id}: {}", self.title),
+            _ => format!("{untold} more {what}, {total} since {since}, the last{id}: {}", self.title),
         };
         Bulletin { kind: self.kind, about: self.about.clone(), state, since: self.since, found, remedy }
     }
 }
 
-/// What an event is told as.
-fn subject(event: &Event) -> (Kind, String) {
+/// What an event is told as; nothing where a stranger was refused, whom nobody can report, or where it was nobody's mistake.
+fn subject(event: &Event) -> Option<(Kind, String)> {
+    if event.follows_from_receipt() {
+        return None;
+    }
+    let partner = event.facts.get("partner").cloned();
+    let refused = event.problem.as_ref().is_some_and(|problem| problem.fault == Fault::Refused);
     let (kind, about) = match event.stage {
-        Stage::Discarded => (Kind::Conformance, event.facts.get("partner").cloned()),
+        Stage::Refused => (Kind::Conformance, Some(partner.filter(|_| refused)?)),
+        Stage::Discarded => (Kind::Conformance, partner),
         _ => (Kind::SendFailure, event.problem.as_ref().map(|problem| Problem::cause(problem).to_owned())),
     };
-    (kind, about.unwrap_or_else(|| OTHERS.to_owned()))
+    Some((kind, about.unwrap_or_else(|| OTHERS.to_owned())))
 }
 
 /// Whether so long has passed. A clock that was set back makes nobody wait.
@@ -194,7 +204,7 @@ fn passed(since: Timestamp, wanted: Duration, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fault, LogPlace};
+    use crate::model::LogPlace;
 
     const SETTLE: Duration = Duration::from_secs(60);
 
@@ -317,6 +327,25 @@ mod tests {
         assert_eq!(tell(&mut ledger, 700), []);
         ledger.count(&discarded(4), |_| true);
         assert_eq!(tell(&mut ledger, 700)[0].0, State::Begins);
+    }
+
+    #[test]
+    fn what_a_partner_sends_that_is_refused_is_told_and_what_strangers_send_or_what_broke_off_is_not() {
+        let refused = |fault, name: &str| {
+            let problem = Problem::new(fault, "as4:Other", "not served here", "x").rule("AS4-2.5.a");
+            let event = Event::new(at(0), None, Stage::Refused, "x").fact(name, "AP0002").problem(problem);
+            Logged { record: 2, place: LogPlace { at: event.at, record: 2, event: 0 }, event }
+        };
+        let mut ledger = Ledger::behind(1);
+        for (fault, name) in [(Fault::Refused, "claimed_partner"), (Fault::Temporary, "partner")] {
+            ledger.count(&refused(fault, name), |_| true);
+            assert_eq!(tell(&mut ledger, 0), []);
+        }
+        ledger.count(&refused(Fault::Refused, "partner"), |_| true);
+        let [told] = &ledger.news(&TIMES, at(0))[..] else { panic!("{ledger:?}") };
+        assert_eq!((told.kind, told.about.as_str()), (Kind::Conformance, "AP0002"));
+        assert!(told.found.ends_with("the last: not served here (AS4-2.5.a)"), "{}", told.found);
+        assert!(told.remedy.contains("`sluss audit list --stage refused --partner AP0002`"), "{}", told.remedy);
     }
 
     #[test]

@@ -385,7 +385,7 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
     let checks = watch.health().checks.into_iter().filter(|check| check.state != Health::Ok);
     let conditions = checks.filter_map(|check| {
         let kind = match check.check {
-            "store" | "disk" => Kind::Disk,
+            "store" | "disk" | "journal" => Kind::Disk,
             "space" => Kind::Space,
             "discovery" => Kind::DiscoveryDown,
             "delivery" => Kind::QueueAge,

@@ -449,5 +449,18 @@ mod tests {
             assert!(asked > 10, "{name} asks for {asked} metrics only");
         }
         serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
+        for shown in
+            ["partner_condition", "partner_waiting_messages", "certificate_end", "journal_sync", "attempt_failures"]
+        {
+            assert!(DASHBOARD.contains(&format!("sluss_{shown}")), "the dashboard does not show {shown}");
+        }
+    }
+
+    #[test]
+    fn each_alert_rule_has_its_test() {
+        let tests = include_str!("rules.test.yml");
+        for rule in RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+            assert!(tests.contains(&format!("alertname: {rule}\n")), "{rule} is in no test");
+        }
     }
 }

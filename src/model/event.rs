@@ -70,9 +70,9 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether an operator is told of each such event: a message was given up, or one that does not conform was deleted.
+    /// Whether an operator may be told of each such event: a message was given up, or one that does not conform was refused or deleted.
     pub fn is_told(self) -> bool {
-        matches!(self, Self::GivenUp | Self::Discarded)
+        matches!(self, Self::GivenUp | Self::Refused | Self::Discarded)
     }
 
     /// Every stage, in the order of the enum.

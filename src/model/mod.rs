@@ -30,7 +30,7 @@ pub use lane::{Lane, Rank, Stream};
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use marks::Marks;
 pub use message::{
-    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
+    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, EarlierForm, Enveloped, Message, Packing, Piece,
     SignedReference,
 };
 pub use priority::Priority;

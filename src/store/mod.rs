@@ -21,6 +21,7 @@ mod query;
 mod queue;
 mod record;
 mod replay;
+mod reread;
 pub mod retention;
 mod start;
 mod state;
@@ -207,7 +208,7 @@ pub struct Answered {
     pub content_type: String,
     /// The AS4 receipt, byte for byte.
     pub body: String,
-    /// SHA-256 over the signed digests: the same id with another content is no duplicate.
+    /// SHA-256 over addressing and signed digests: where it is the same, so is the content.
     pub fingerprint: String,
     /// When it was given.
     #[serde(default = "never")]
@@ -421,7 +422,7 @@ pub trait Store: Send + Sync {
         Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
     }
     /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
-    /// claimed. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
+    /// claimed. One that cannot be read is said in the log, and keeps no other from being taken. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
     /// what has been due longest.
     fn claim_admitted(
         &self,

@@ -1,8 +1,9 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
+use super::asked::request;
 use super::draft;
 use super::health::SetClock;
-use super::site::{DORA, PEER, Site};
+use super::site::{DORA, PEER, Sent, Site};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -12,7 +13,7 @@ use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender 
 use sluss::limits::ALERT_LOOK_EVERY;
 use sluss::model::{Status, Timestamp, Warrant};
 use sluss::store::disk::Medium;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -176,18 +177,8 @@ fn receiver_at(address: &str, refused: usize) -> (SocketAddr, Receiver<(String, 
     let (told, calls) = channel();
     std::thread::spawn(move || {
         for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut signature, mut length) = (String::new(), 0);
-            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                let (name, value) = line.split_once(": ").unwrap_or_default();
-                match name.to_ascii_lowercase().as_str() {
-                    "sluss-signature" => value.clone_into(&mut signature),
-                    "content-length" => length = value.parse().unwrap(),
-                    _ => {}
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (mut headers, body) = request(&stream).unwrap();
+            let signature = headers.remove("sluss-signature").unwrap_or_default();
             let status = if number < refused { "503 Busy" } else { "204 Taken" };
             let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let answer =
@@ -325,6 +316,26 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     let (_, alert) = called(&calls, "partner-down");
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
     assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
+}
+
+/// APOP-4.1.1.a: a wrong recipient is to be reported, as an envelope that does not conform is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_of_a_partner_whose_message_is_for_nobody_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.webhook]\nurl = \"http://{address}/\"\nsecret_file = \"{secret}\"\n"
+    );
+    let site = Site::start_with(|text| text + &webhook).await;
+    let nobody =
+        Sent { to: "0203:nobody.example.se".parse().unwrap(), ..site.sent(site.envelope(|_| {}, |text| text)) };
+    assert_eq!(site.post(&site.pack(&nobody)).await.status, 200);
+    let (_, alert) = called(&calls, "conformance");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
+    assert!(alert["found"].as_str().unwrap().ends_with("(AS4-2.5.a)"), "{alert}");
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains(&format!("sluss audit list --stage refused --partner {PEER}")), "{remedy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-fn begin() -> (SimDisk, Arc<SimClock>, Process) {
+pub(crate) fn begin() -> (SimDisk, Arc<SimClock>, Process) {
     let (disk, clock) = (SimDisk::new(Chance::new(1)), SimClock::new());
     let process = Process::start(&disk, &clock).unwrap();
     (disk, clock, process)
 }
 
 /// A message of our own, packed.
-fn own(process: &Process, direction: Direction) -> Message {
+pub(crate) fn own(process: &Process, direction: Direction) -> Message {
     let out = direction == Direction::Out;
     let blob = process.keep(b"sealed").unwrap();
     Message {
@@ -33,12 +33,12 @@ fn own(process: &Process, direction: Direction) -> Message {
     }
 }
 
-fn keep(process: &Process, message: &Message) {
+pub(crate) fn keep(process: &Process, message: &Message) {
     let transaction = Transaction { inserts: vec![message.clone()], ..Transaction::default() };
     process.store.commit(transaction).unwrap();
 }
 
-fn now(process: &Process, message: &Message) -> Message {
+pub(crate) fn now(process: &Process, message: &Message) -> Message {
     process.store.message(message.id).unwrap().unwrap()
 }
 
@@ -52,6 +52,7 @@ fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) 
         certificate_sha256: String::new(),
         signature: String::new(),
         references_matched: true,
+        sent_until: None,
         soap: String::new(),
     };
     rehearse::sent(&process.router, &claimed, result.map(|()| receipt)).unwrap();

@@ -399,7 +399,7 @@ impl World {
             Err(problem) => Err(if problem.fault == Fault::Refused { Kind::Refused } else { Kind::Busy }),
             Ok(None) if odd == Some(1) => Err(Kind::Refused),
             // What is not of the sender is only good as a repetition.
-            Ok(None) if token == 0 => return Ok(()),
+            Ok(None) if token == 0 && !self.receipts.contains_key(key.id.as_str()) => return Ok(()),
             Ok(None) => match process.keep(body) {
                 Err(_) => Err(Kind::Busy),
                 Ok(blob) => {

@@ -50,7 +50,8 @@ pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Ro
             None => (false, As4MessageId::new(uuid::Uuid::new_v4(), &settings.party)),
         };
         let header = header(&settings, &message, &id, &route, router.now());
-        let packing = pack(&router, &settings, &message, header, &route)?;
+        let mut packing = pack(&router, &settings, &message, header, &route)?;
+        packing.earlier = message.packed.take().map(|packing| packing.given_way(router.now())).unwrap_or_default();
         let event = |stage, detail: &str| {
             let event = Event::of(router.now(), &message, stage, detail).fact("partner", &route.party);
             event.fact("conversation_id", &message.envelope_id).fact("as4_message_id", &id)
@@ -147,6 +148,7 @@ fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
         references: packed.references,
         url: route.url.clone(),
         certificate: route.certificate.certificate().to_pem(),
+        earlier: Vec::new(),
     }
 }
 

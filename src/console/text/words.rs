@@ -45,8 +45,8 @@ texts! {
     password: "Lösenord", "Password";
     login_wrong: "Kontot eller lösenordet stämmer inte, eller så är kontot låst.",
         "The account or the password is wrong, or the account is locked.";
-    login_wait: "För många försök. Vänta {} sekunder och försök igen.",
-        "Too many attempts. Wait {} seconds and try again.";
+    login_wait: "För många försök. Vänta {} s och försök igen.",
+        "Too many attempts. Wait {} s and try again.";
     link_used: "Länken är redan använd eller för gammal. En ny fås med sluss accounts link.",
         "The link was used already, or is too old. sluss accounts link gives a new one.";
 
@@ -103,6 +103,7 @@ texts! {
     any_id: "Sök på id", "Search by id";
     any_id_hint: "Meddelandets, kuvertets, AS4-meddelandets eller konversationens id", "Of the message, the envelope, the AS4 message or the conversation";
     since: "Skapat från och med (UTC)", "Created since (UTC)";
+    before: "Skapat före (UTC)", "Created before (UTC)";
     only_held: "Bara kvarhållna", "Only those on hold";
     held_messages: "Kvarhållna meddelanden", "Messages on hold";
     choose: "Välj", "Choose";
