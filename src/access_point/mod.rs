@@ -324,7 +324,10 @@ pub fn store_problem(error: &StoreError) -> Problem {
             Fault::Refused,
             "unknown-message",
             "no such message",
-            format!("found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are"),
+            format!(
+                "found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are, and `sluss queue list \
+                 --id {id}` finds it where that is the id of its envelope, AS4 message or conversation"
+            ),
         ),
         StoreError::Illegal(step) => {
             Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string())

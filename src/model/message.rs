@@ -73,6 +73,9 @@ pub struct As4ReceiptSummary {
     pub signature: String,
     /// Whether every reference that we signed was repeated with an equal digest. Never false in a stored summary.
     pub references_matched: bool,
+    /// When the attempt that it answers began to send the message (AP-3.4.1.t03).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
     /// Where it is for an earlier form of the message: until when that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_until: Option<Timestamp>,

@@ -52,6 +52,7 @@ fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) 
         certificate_sha256: String::new(),
         signature: String::new(),
         references_matched: true,
+        sent_at: None,
         sent_until: None,
         soap: String::new(),
     };
