@@ -26,7 +26,7 @@ use crate::discovery::Discovery;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{
-    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, MessageId, ParticipantId, PartyId, Problem, Timestamp,
+    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
 };
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -160,8 +160,6 @@ pub struct Router {
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Timestamp>,
-    /// Where the look for what has no message receipt goes on.
-    unanswered: Mutex<Option<MessageId>>,
 }
 
 impl Router {
@@ -190,7 +188,6 @@ impl Router {
             metrics: Metrics::default(),
             room: Room::default(),
             pulse,
-            unanswered: Mutex::default(),
         }
     }
 

@@ -124,6 +124,7 @@ impl Metrics {
             Stage::Failed => delivered("rejected"),
             Stage::Taken => live.taken.inc(),
             Stage::Duplicate => live.duplicates.inc(),
+            Stage::GivenUp if event.follows_from_receipt() => 0,
             Stage::GivenUp => live.given_up.get_or_create(&of(&GIVEN_UP)).inc(),
             Stage::Discarded => live.discarded.get_or_create(&of(&DISCARDED)).inc(),
             Stage::AttemptFailed => live.failures.get_or_create(&vec![("cause", live.causes.value(problem))]).inc(),
@@ -266,7 +267,7 @@ impl<const MAX: usize> Bounded<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CertificateEnd, Clock, Fault, MessageId, SystemClock};
+    use crate::model::{CertificateEnd, Clock, Fault, MessageId, RECEIPT_NOT_SENT, SystemClock};
 
     fn text(metrics: &Metrics) -> String {
         metrics.text(&Readings::default())
@@ -389,6 +390,22 @@ mod tests {
         let problem = Problem::new(Fault::Refused, "never-heard-of", "x", "y");
         metrics.event(&Event::new(now, Some(MessageId::now()), Stage::GivenUp, "x").problem(problem));
         assert!(text(&metrics).contains("sluss_messages_given_up_total{cause=\"other\"} 1\n"));
+    }
+
+    #[test]
+    fn a_message_receipt_that_is_given_up_is_one_dead_letter_with_the_message_that_it_answers() {
+        let (metrics, now) = (Metrics::default(), SystemClock.now());
+        for cause in ["access-point-unreachable", RECEIPT_NOT_SENT] {
+            let problem = Problem::new(Fault::Refused, cause, "x", "y");
+            metrics.event(&Event::new(now, Some(MessageId::now()), Stage::GivenUp, "x").problem(problem));
+        }
+        let text = text(&metrics);
+        let counted =
+            text.lines().filter(|line| line.starts_with("sluss_messages_given_up_total{") && !line.ends_with(" 0"));
+        assert_eq!(
+            counted.collect::<Vec<_>>(),
+            ["sluss_messages_given_up_total{cause=\"access-point-unreachable\"} 1"]
+        );
     }
 
     #[test]

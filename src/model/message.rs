@@ -355,9 +355,10 @@ impl Message {
         self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
     }
 
-    /// Out: whether its message receipt is awaited, and that since then or longer, by the clock that is never set.
-    pub fn is_unanswered_since(&self, at: Timestamp) -> bool {
-        self.status == Status::WaitingForReceipt && self.awaits_since.unwrap_or_else(|| self.tried_since()) <= at
+    /// Out: since when its message receipt is awaited, by the clock that is never set; none where it is not.
+    pub fn unanswered_since(&self) -> Option<Timestamp> {
+        let awaits = self.status == Status::WaitingForReceipt;
+        awaits.then(|| self.awaits_since.unwrap_or_else(|| self.tried_since()))
     }
 
     /// In: whether another transfer brings the same envelope from whom this one did to whom this one did.
