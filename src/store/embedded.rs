@@ -390,6 +390,10 @@ impl Store for EmbeddedStore {
         Ok(failed.into_iter().map(|message| self.completed(message)).collect())
     }
 
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError> {
+        self.shared.heed(query::unanswered(&self.shared.index, since))
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }

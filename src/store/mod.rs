@@ -481,6 +481,9 @@ pub trait Store: Send + Sync {
     /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
     /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages that have awaited their message receipt since then or longer, by the clock that is never set: those that wait longest,
+    /// at most [`UNANSWERED_ENDED_MAX`](crate::limits::UNANSWERED_ENDED_MAX).
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.

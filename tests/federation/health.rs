@@ -29,9 +29,9 @@ fn standing(check: &str, state: &str) -> String {
 
 /// Clocks that a test sets, in seconds beside the machine's.
 #[derive(Debug, Default)]
-struct SetClock {
+pub(super) struct SetClock {
     wall: AtomicI64,
-    steady: AtomicI64,
+    pub(super) steady: AtomicI64,
 }
 
 impl SetClock {
