@@ -18,6 +18,7 @@ use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
     Message, Outcome, ParticipantId, Priority, Problem, Stage, Timestamp,
 };
+use crate::net::client::Fetched;
 use crate::ops::{log, trace};
 use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
@@ -28,7 +29,7 @@ use std::time::Instant;
 pub(super) use awaited::given_up_receipt;
 pub(super) use overdue::give_up_overdue;
 pub(super) use packing::keep_packed;
-use packing::{body, packed, readdress, sealed_with, store_damaged};
+use packing::{packed, readdress, reopened, sealed_with, store_damaged};
 
 /// A sealed envelope handed in for sending.
 pub struct Submission {
@@ -202,41 +203,45 @@ fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Mess
 
 // === Step ===
 
-/// Makes one attempt to hand `message` to the receiving access point.
+/// Makes one attempt to hand `message` to the receiving access point, and gives what that answered.
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
 /// bytes (AS4 reception awareness), unless the receiver can no longer read those. What the result means is decided in [`outcome`] alone.
-pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<As4ReceiptSummary, SendError> {
-    if message.packed.is_none() {
+async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Fetched, SendError> {
+    let ready = if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
-        *message = trace::stage("pack", packed(router, message.clone(), route)).await?;
+        let (packed, body) = trace::stage("pack", packed(router, message.clone(), route)).await?;
+        *message = packed;
+        Some(body)
     } else if message.attempts > 1 {
-        readdress(router, message).await?;
-    }
-    let (packing, sent_id) = sealed_with(message)?;
-    let body = body(router, packing).map_err(SendError::Own)?;
+        readdress(router, message).await?
+    } else {
+        None
+    };
+    let body = match ready {
+        Some(body) => body,
+        None => reopened(router, message).await?,
+    };
+    let (packing, _) = sealed_with(message)?;
     let begun = Instant::now();
     let (url, kind, most) = (&packing.url, &packing.content_type, crate::limits::AS4_ANSWER_BYTES_MAX);
     let posted = router.client.post(url, kind, body, most, crate::limits::AS4_EXCHANGE_MAX);
     let answer = trace::stage("as4 send", posted).await;
     router.metrics.exchange(Direction::Out, begun.elapsed());
-    let answer = answer?;
+    Ok(answer?)
+}
+
+/// What the answer proves: an AS4 receipt of what was sent, signed by the access point that it was sent to. Blocks.
+fn receipted(router: &Router, message: &Message, answer: &Fetched) -> Result<As4ReceiptSummary, SendError> {
+    let (packing, sent_id) = sealed_with(message)?;
     let certificate = Certificate::from_pem(packing.certificate.as_bytes())
         .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let (references, sent_id, signer, now) =
-        (packing.references.clone(), sent_id.clone(), certificate.clone(), router.now());
-    let allowed = router.settings().tolerated(message.partner.as_ref()).allowed;
-    let check = move || {
-        let kind = answer.content_type.as_deref();
-        receipt::check(kind, &answer.body, &references, &sent_id, &signer, now, &allowed)
-    };
-    let checked = async {
-        let checked = tokio::task::spawn_blocking(check).await;
-        checked.map_err(|error| SendError::Own(store_damaged(&error.to_string())))?.map_err(SendError::from)
-    };
-    let receipt = trace::stage("receipt", checked).await?;
+    let (kind, allowed) =
+        (answer.content_type.as_deref(), router.settings().tolerated(message.partner.as_ref()).allowed);
+    let (body, references) = (&answer.body, &packing.references);
+    let receipt = receipt::check(kind, body, references, sent_id, &certificate, router.now(), &allowed)?;
     router.remember(&certificate);
     Ok(As4ReceiptSummary {
         signed_by: certificate.subject().to_owned(),
@@ -296,8 +301,12 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
         return blocking(move || done(&router, &message)).await;
     }
     message.attempts += 1;
-    let result = step(&router, &mut message).await;
-    blocking(move || conclude(&router, &message, result)).await
+    let answer = step(&router, &mut message).await;
+    blocking(move || {
+        let receipt = |answer| trace::stage_of("receipt", || receipted(&router, &message, &answer));
+        conclude(&router, &message, answer.and_then(receipt))
+    })
+    .await
 }
 
 /// Writes what an attempt meant, under its claim. `message.attempts` counts the attempt.
