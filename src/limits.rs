@@ -271,6 +271,16 @@ pub const RETRY_PAUSE_LEAST: Duration = Duration::from_secs(1);
 /// Longest time that a message may be tried: partners take nothing older.
 pub const RETRY_LIFE_MAX: Duration = TIMESTAMP_BEHIND_MAX;
 
+/// A message that cannot be read is read again after this.
+pub const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Messages that cannot be read, of which a claim passes over so many: beyond that nothing seems to be readable.
+pub const UNREADABLE_PASSED_MAX: usize = 8;
+
+/// Forms of a message before the one that is sent, of which an AS4 receipt is still known: as often may a receiver have another
+/// certificate while one message is tried. Each takes about 3 kB.
+pub const EARLIER_FORMS_MAX: usize = 4;
+
 /// Messages that are given up in one go, because their partner is left alone longer than they are tried.
 pub const CLAIM_OVERDUE_MAX: usize = 100;
 
@@ -278,8 +288,9 @@ pub const CLAIM_OVERDUE_MAX: usize = 100;
 /// look goes on from there.
 pub const OVERDUE_LOOKED_MAX: usize = 20_000;
 
-/// Messages of those that await a message receipt that one look goes through. The next look goes on from there.
-pub const UNANSWERED_LOOKED_MAX: usize = 100;
+/// Messages without the message receipt that they awaited that are ended in one step, with one sync: some milliseconds of the
+/// store's thread. The next step follows at once.
+pub const UNANSWERED_ENDED_MAX: usize = 100;
 
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);

@@ -267,6 +267,7 @@ fn opened<R: Read>(router: &Router, attributed: Attributed<R>, addressed: Addres
         content_type: answer.content_type.clone(),
         body: answer.body.clone(),
         fingerprint,
+        at: now,
     };
     let event = received_event(&opened, message.as_ref(), now);
     if let Some(signer) = &opened.signer {

@@ -1,4 +1,4 @@
-//! What operators do to messages that wait to be sent: retry, cancel, hold, release. Each has a reason, and is an event.
+//! What operators do to messages that wait to be sent or delivered: retry, cancel, hold, release. Each has a reason, and is an event.
 
 use super::{PartnerState, Router, blocking, outbound, store_problem};
 use crate::model::{
@@ -49,20 +49,23 @@ impl Action {
         }
     }
 
-    fn said(self) -> (Stage, &'static str) {
+    fn said(self, direction: Direction) -> (Stage, &'static str) {
         match self {
             Self::Retry => (Stage::Retried, "an operator has it tried again now"),
+            Self::Cancel if direction == Direction::In => {
+                (Stage::Cancelled, "an operator ended it: nobody is given it")
+            }
             Self::Cancel => (Stage::Cancelled, "an operator cancelled it"),
             Self::Hold => (Stage::Suspended, "an operator keeps it back until it is released"),
             Self::Release => (Stage::Resumed, "an operator released it"),
         }
     }
 
-    fn changes(self, warrant: &Warrant, now: Timestamp) -> Vec<Change> {
+    fn changes(self, direction: Direction, warrant: &Warrant, now: Timestamp) -> Vec<Change> {
         match self {
             Self::Retry | Self::Release => vec![Change::Due(Some(now)), Change::Renewed(now)],
             Self::Hold => vec![Change::Due(None)],
-            Self::Cancel => vec![Change::Due(None), Change::Error(Some(cancelled(warrant)))],
+            Self::Cancel => vec![Change::Due(None), Change::Error(Some(cancelled(direction, warrant)))],
         }
     }
 }
@@ -78,11 +81,18 @@ impl std::str::FromStr for Action {
     }
 }
 
-/// What a message meets that is cancelled.
-fn cancelled(warrant: &Warrant) -> Problem {
+/// What a message meets that is cancelled. One that came in is answered by no message receipt: those say how its content was
+/// found (KVITT-4.2), by its participant, and nobody has looked at it.
+fn cancelled(direction: Direction, warrant: &Warrant) -> Problem {
     let (actor, reason) = (warrant.actor(), warrant.reason());
-    let detail =
-        format!("cancelled by {actor}: {reason}; `sluss queue retry` sends it after all, unless it had arrived");
+    let then = match direction {
+        Direction::Out => "`sluss queue retry` sends it after all, unless it had arrived",
+        Direction::In => {
+            "nobody is given it, and its sender, who has an AS4 receipt, gets no message receipt: tell the sender by other means; \
+             `sluss queue retry` delivers it after all, as long as its contents are kept (retention.contents_days)"
+        }
+    };
+    let detail = format!("cancelled by {actor}: {reason}; {then}");
     Problem::new(Fault::Refused, "cancelled", "an operator cancelled it", detail)
 }
 
@@ -171,9 +181,9 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
         claim: None,
         release: false,
         outcome: Some(action.outcome()),
-        changes: action.changes(warrant, router.steady()),
+        changes: action.changes(message.direction, warrant, router.steady()),
     };
-    let (stage, detail) = action.said();
+    let (stage, detail) = action.said(message.direction);
     let event = warrant.on(Event::of(router.now(), &message, stage, detail));
     let (mut settlements, mut events) = (vec![settlement], vec![event]);
     if action == Action::Cancel {
@@ -183,6 +193,9 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
         Ok(_) => {
             let lane = router.store.lane_of(id).filter(|_| action == Action::Retry);
             lane.iter().for_each(|lane| router.ask(lane));
+            if action == Action::Cancel {
+                router.delays.ended(id);
+            }
             read().map_err(|error| store_problem(&error))
         }
         Err(StoreError::Illegal(_)) => {
@@ -269,6 +282,8 @@ mod tests {
             certificate_sha256: String::new(),
             signature: String::new(),
             references_matched: true,
+            sent_at: None,
+            sent_until: None,
             soap: String::new(),
         });
         assert!(Action::Cancel.is_open_to(&message) && !Action::Hold.is_open_to(&message));
@@ -293,7 +308,7 @@ mod tests {
         message.effort = failed(&message, now.checked_sub(25 * hour).unwrap()).0;
         assert_eq!(failed(&message, now).1, Outcome::GiveUp);
         let warrant = Warrant::new("operator", "the partner is back").unwrap();
-        Action::Retry.changes(&warrant, now).into_iter().for_each(|change| message.apply(change));
+        Action::Retry.changes(message.direction, &warrant, now).into_iter().for_each(|change| message.apply(change));
         let again = failed(&message, now);
         assert_eq!(again.1, Outcome::Defer);
         message.effort = again.0;

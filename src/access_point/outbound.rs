@@ -6,13 +6,12 @@
 mod awaited;
 mod overdue;
 mod packing;
+mod receipted;
 
 use super::queries::reread;
 use super::retry::{Failed, Retry, after};
 use super::send_error::SendError;
 use super::{Router, Settings, Spool, blocking, store_problem};
-use crate::as4::receipt;
-use crate::crypto;
 use crate::limits::RETRY_LIFE_MAX;
 use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
@@ -20,7 +19,6 @@ use crate::model::{
 };
 use crate::net::client::Fetched;
 use crate::ops::{log, trace};
-use crate::pki::Certificate;
 use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
 use std::sync::Arc;
@@ -30,6 +28,7 @@ pub(super) use awaited::given_up_receipt;
 pub(super) use overdue::give_up_overdue;
 pub(super) use packing::keep_packed;
 use packing::{packed, readdress, reopened, sealed_with, store_damaged};
+use receipted::{Answered, signer};
 
 /// A sealed envelope handed in for sending.
 pub struct Submission {
@@ -207,7 +206,7 @@ fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Mess
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
 /// bytes (AS4 reception awareness), unless the receiver can no longer read those. What the result means is decided in [`outcome`] alone.
-async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Fetched, SendError> {
+async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Sent, SendError> {
     let ready = if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
@@ -225,31 +224,29 @@ async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Fetched, Se
         None => reopened(router, message).await?,
     };
     let (packing, _) = sealed_with(message)?;
-    let begun = Instant::now();
+    let (begun, at) = (Instant::now(), router.now());
     let (url, kind, most) = (&packing.url, &packing.content_type, crate::limits::AS4_ANSWER_BYTES_MAX);
     let posted = router.client.post(url, kind, body, most, crate::limits::AS4_EXCHANGE_MAX);
     let answer = trace::stage("as4 send", posted).await;
     router.metrics.exchange(Direction::Out, begun.elapsed());
-    Ok(answer?)
+    Ok(Sent { at, answer: answer? })
+}
+
+/// What was sent, and what came back.
+struct Sent {
+    /// When its first byte left.
+    at: Timestamp,
+    answer: Fetched,
 }
 
 /// What the answer proves: an AS4 receipt of what was sent, signed by the access point that it was sent to. Blocks.
-fn receipted(router: &Router, message: &Message, answer: &Fetched) -> Result<As4ReceiptSummary, SendError> {
+fn receipted(router: &Router, message: &Message, sent: &Sent) -> Result<As4ReceiptSummary, SendError> {
     let (packing, sent_id) = sealed_with(message)?;
-    let certificate = Certificate::from_pem(packing.certificate.as_bytes())
-        .map_err(|error| SendError::Own(store_damaged(&error.to_string())))?;
-    let (kind, allowed) =
-        (answer.content_type.as_deref(), router.settings().tolerated(message.partner.as_ref()).allowed);
-    let (body, references) = (&answer.body, &packing.references);
-    let receipt = receipt::check(kind, body, references, sent_id, &certificate, router.now(), &allowed)?;
-    router.remember(&certificate);
-    Ok(As4ReceiptSummary {
-        signed_by: certificate.subject().to_owned(),
-        certificate_sha256: certificate.sha256(),
-        signature: crypto::hex(&receipt.signature_value),
-        references_matched: true,
-        soap: receipt.soap,
-    })
+    let allowed = router.settings().tolerated(message.partner.as_ref()).allowed;
+    let answered = Answered { answer: &sent.answer, sent_id, at: router.now(), allowed: &allowed };
+    let (receipt, signer) = answered.receipt(packing)?;
+    router.remember(&signer);
+    Ok(As4ReceiptSummary { sent_at: Some(sent.at), ..receipt })
 }
 
 // === Outcome ===
@@ -301,10 +298,10 @@ pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result
         return blocking(move || done(&router, &message)).await;
     }
     message.attempts += 1;
-    let answer = step(&router, &mut message).await;
+    let sent = step(&router, &mut message).await;
     blocking(move || {
-        let receipt = |answer| trace::stage_of("receipt", || receipted(&router, &message, &answer));
-        conclude(&router, &message, answer.and_then(receipt))
+        let receipt = |sent| trace::stage_of("receipt", || receipted(&router, &message, &sent));
+        conclude(&router, &message, sent.and_then(receipt))
     })
     .await
 }
@@ -346,7 +343,7 @@ pub(super) fn conclude(
     let mut changes =
         vec![Change::Attempts(message.attempts), Change::Due(next), Change::Effort(effort), Change::Error(problem)];
     if let Ok(receipt) = result {
-        evidence.certificates = message.packed.iter().map(|packing| packing.certificate.clone()).collect();
+        evidence.certificates = message.packed.iter().filter_map(|packing| signer(packing, &receipt)).collect();
         changes.push(Change::As4Receipt(receipt));
     }
     if matches!(outcome, Outcome::Receipted | Outcome::Delivered) || answered_meanwhile {
@@ -409,15 +406,21 @@ fn event(
             Stage::Receipted,
             "the receiving access point says that it has the message already; its AS4 receipt was lost",
         ),
+        _ if result.as_ref().is_ok_and(|receipt| receipt.sent_until.is_some()) => (
+            Stage::Receipted,
+            "the receiving access point gave a valid AS4 receipt, for the form in which the message was sent before: it had arrived",
+        ),
         _ => (Stage::Receipted, "the receiving access point gave a valid AS4 receipt"),
     };
     let event = Event::of(now, message, stage, detail).fact("attempt", message.attempts);
     match result {
         Ok(receipt) => event
+            .known("sent_at", receipt.sent_at)
             .fact("signed_by", &receipt.signed_by)
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)
-            .fact("references_matched", receipt.references_matched),
+            .fact("references_matched", receipt.references_matched)
+            .known("sent_until", receipt.sent_until),
         Err(_) => event.known("as4_receipt", (outcome != Outcome::Defer).then_some("missing")),
     }
 }

@@ -28,8 +28,8 @@ pub fn claim_beside(router: &Router, room: usize) -> Result<Option<Claimed>, Pro
     worker::claim(router, room)
 }
 
-/// Out: gives up what has waited too long for a partner that is left alone.
-pub fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+/// Out: gives up some of what has waited too long for a partner that is left alone, or for its message receipt; whether there is more.
+pub fn give_up_overdue(router: &Router) -> Result<bool, Problem> {
     outbound::give_up_overdue(router)
 }
 
@@ -60,7 +60,7 @@ pub fn sent(router: &Router, message: &Message, result: Result<As4ReceiptSummary
     outbound::conclude(router, message, result)
 }
 
-/// In: the answer of the first time, where the message came before; refused where it had another content.
+/// In: the answer of the first time, where the message came before as it comes now.
 pub fn answered_before(router: &Router, key: &DuplicateKey, fingerprint: &str) -> Result<Option<Answer>, Problem> {
     inbound::answered_before(router, fingerprint, key).map_err(|failure| failure.problem())
 }

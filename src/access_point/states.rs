@@ -1,9 +1,9 @@
 //! How partners and participants stand, in the words of operators.
 
-use super::{PartnerState, Router};
-use crate::model::{Axis, Carriage, Direction, ParticipantId, Problem, Timestamp};
+use super::{PartnerState, Router, blocking, store_problem};
+use crate::model::{Axis, Carriage, Depth, Direction, ParticipantId, Problem, Timestamp};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How another access point fares: whether its breaker is closed (the first two), and what is sent to it.
@@ -34,13 +34,13 @@ impl PartnerState {
     }
 }
 
-/// Work for one participant of ours, as it is now.
+/// Work for one participant, as it is now: one of ours, or one that nobody serves here though messages have come in for it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct ParticipantState {
     /// Which.
     pub participant: ParticipantId,
-    /// Whether its message service is in this process.
-    pub carriage: Carriage,
+    /// Whether its message service is in this process; none: it is not configured (any more), and nobody takes what came in for it.
+    pub carriage: Option<Carriage>,
     /// Its messages that still have to be sent.
     pub to_send: u64,
     /// When the oldest of them was made.
@@ -64,36 +64,52 @@ impl Visits {
 }
 
 impl Router {
-    /// Every participant of ours, with what waits to be sent for it and to be taken by it.
+    /// Every participant of ours, with what waits to be sent for it and to be taken by it, and those that nobody serves, for whom
+    /// messages have come in.
     ///
     /// # Errors
     ///
     /// Temporary when the store cannot be read.
     pub async fn participants(self: &Arc<Self>) -> Result<Vec<ParticipantState>, Problem> {
-        let depths = self.depths(Axis::Participant).await?;
-        let mut depths: HashMap<(bool, String), (u64, Option<Timestamp>)> = depths
-            .into_iter()
-            .map(|depth| {
-                ((depth.direction == Direction::Out, depth.name.to_lowercase()), (depth.messages, depth.oldest))
-            })
-            .collect();
+        let router = Arc::clone(self);
+        blocking(move || router.participant_states()).await
+    }
+
+    /// As [`Self::participants`], only those that nobody serves. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub fn unserved(&self) -> Result<Vec<ParticipantState>, Problem> {
+        let mut states = self.participant_states()?;
+        states.retain(|state| state.carriage.is_none());
+        Ok(states)
+    }
+
+    fn participant_states(&self) -> Result<Vec<ParticipantState>, Problem> {
+        let depths = self.store.depths(Axis::Participant).map_err(|error| store_problem(&error))?;
         let visits = self.visits.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut waits =
-            |out, participant: &ParticipantId| depths.remove(&(out, participant.folded())).unwrap_or_default();
+        let idle = |participant: &ParticipantId, carriage| ParticipantState {
+            participant: participant.clone(),
+            carriage,
+            to_send: 0,
+            to_send_since: None,
+            to_take: 0,
+            to_take_since: None,
+            last_fetch_at: visits.get(participant).copied(),
+        };
         let settings = self.settings();
-        let states = settings.participants.iter().map(|(participant, served)| {
-            let (to_send, to_send_since) = waits(true, participant);
-            let (to_take, to_take_since) = waits(false, participant);
-            ParticipantState {
-                participant: participant.clone(),
-                carriage: served.carriage,
-                to_send,
-                to_send_since,
-                to_take,
-                to_take_since,
-                last_fetch_at: visits.get(participant).copied(),
+        let served = settings.participants.iter().map(|(id, served)| (id.clone(), idle(id, Some(served.carriage))));
+        let mut states: BTreeMap<ParticipantId, ParticipantState> = served.collect();
+        for Depth { direction, name, messages, oldest } in depths {
+            let Ok(participant) = name.parse::<ParticipantId>() else { continue };
+            if direction == Direction::In {
+                let state = states.entry(participant).or_insert_with_key(|participant| idle(participant, None));
+                (state.to_take, state.to_take_since) = (messages, oldest);
+            } else if let Some(state) = states.get_mut(&participant) {
+                (state.to_send, state.to_send_since) = (messages, oldest);
             }
-        });
-        Ok(states.collect())
+        }
+        Ok(states.into_values().collect())
     }
 }

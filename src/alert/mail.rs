@@ -4,13 +4,16 @@ use super::{AlertError, Bulletin, Sender, State};
 use crate::crypto::{Random, SystemRandom, hex};
 use crate::limits::ALERT_TIME_MAX;
 use crate::model::time;
+use crate::net::error::tls_fault;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes};
+use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport};
 use serde::Deserialize;
+use std::error::Error;
 
 /// How the connection to the mail server is protected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -26,7 +29,7 @@ pub enum MailTls {
 }
 
 /// A mail server, and who writes to whom.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MailSettings {
     /// Host name of the server, as its certificate has it.
     pub server: String,
@@ -51,6 +54,8 @@ pub struct Mail {
     from: Mailbox,
     to: Mailboxes,
     target: String,
+    /// Whether the server is shown a password.
+    has_password: bool,
 }
 
 impl Mail {
@@ -87,10 +92,12 @@ impl Mail {
             .tls(tls)
             .timeout(Some(ALERT_TIME_MAX))
             .hello_name(ClientId::Domain(from.email.domain().to_owned()));
+        let has_password = settings.credentials.is_some();
         if let Some((name, password)) = settings.credentials {
             transport = transport.credentials(Credentials::new(name, password));
         }
-        Ok(Self { transport: transport.build(), from, to, target: format!("{}:{port}", settings.server) })
+        let target = format!("{}:{port}", settings.server);
+        Ok(Self { transport: transport.build(), from, to, target, has_password })
     }
 
     pub(super) fn target(&self) -> &str {
@@ -111,9 +118,38 @@ impl Mail {
         let message = message.map_err(|error| failed(&error))?;
         let transport = self.transport.clone();
         let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;
-        sent.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        sent.map_err(|error| failed(&error))?.map_err(|error| AlertError::Mail(self.reason(&error)))?;
         Ok(())
     }
+
+    /// Why a mail was not taken. A server may repeat what it was shown: where that was a password, its codes are said and its words are
+    /// not.
+    fn reason(&self, error: &SmtpError) -> String {
+        let said = error.source().map(ToString::to_string).unwrap_or_default();
+        if let Some((fault, _)) = tls_fault(error) {
+            return format!("TLS failed, and nothing was sent: {fault}; anchor_files names who issues its certificate");
+        }
+        match error.status() {
+            Some(code) if self.has_password => {
+                let further = status_code(&said).map(|further| format!(" {further}")).unwrap_or_default();
+                format!("it answers {code}{further}; its words are not repeated, since it knows the password")
+            }
+            Some(code) => format!("it answers {code} {said}"),
+            None if error.is_client() && said.contains("STARTTLS") => {
+                "it offers no STARTTLS, and nothing was sent; tls = \"implicit\" is for a server that speaks TLS at once"
+                    .to_owned()
+            }
+            None if error.is_client() => said,
+            None => error.to_string(),
+        }
+    }
+}
+
+/// The status code of an answer in its text (RFC 3463), as 5.7.8.
+fn status_code(said: &str) -> Option<&str> {
+    let first = said.split_whitespace().next()?;
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit());
+    (first.split('.').count() == 3 && first.split('.').all(is_number)).then_some(first)
 }
 
 fn word(state: State) -> &'static str {

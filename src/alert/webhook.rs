@@ -56,7 +56,8 @@ impl Webhook {
         })?;
         let plain = url.scheme_str() == Some("http");
         // A path may be a secret; host and port are not.
-        let target = url.authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let target = format!("{}{port}", url.host().unwrap_or_default());
         let client = ClientSettings { roots: settings.roots.clone(), identity: None, plain_http: plain };
         let client = Client::new(&client)
             .map_err(|error| AlertError::Setting { key: "webhook.anchor_files", reason: error.to_string() })?;

@@ -2,14 +2,17 @@
 
 use super::alerts::Receivers;
 use super::materials::Materials;
+use super::published;
 use super::telemetry::Exporter;
 use crate::accounts::{Book, book_file};
 use crate::config::{Alert, Config, Retention};
+use crate::discovery::Discovery;
 use crate::metrics::Metrics;
-use crate::model::{CertificateEnd, Timestamp, ends_soon, time};
+use crate::model::{CertificateEnd, SystemClock, Timestamp, ends_soon, time};
 use crate::pki::{Certificate, Trust};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The program was not built before this; a clock that says so is wrong.
@@ -28,15 +31,15 @@ pub struct Check {
     pub detail: String,
 }
 
-fn well(what: impl Into<String>, detail: impl Into<String>) -> Check {
+pub(super) fn well(what: impl Into<String>, detail: impl Into<String>) -> Check {
     Check { what: what.into(), ok: true, serious: false, detail: detail.into() }
 }
 
-fn wrong(what: impl Into<String>, detail: impl Into<String>) -> Check {
+pub(super) fn wrong(what: impl Into<String>, detail: impl Into<String>) -> Check {
     Check { what: what.into(), ok: false, serious: true, detail: detail.into() }
 }
 
-fn warning(what: impl Into<String>, detail: impl Into<String>) -> Check {
+pub(super) fn warning(what: impl Into<String>, detail: impl Into<String>) -> Check {
     Check { what: what.into(), ok: false, serious: false, detail: detail.into() }
 }
 
@@ -54,6 +57,7 @@ pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
             found.extend(certificates(&materials, now));
             found.extend(alerts(&config, &materials));
             found.extend(telemetry(&config));
+            found.extend(published(&config, &materials).await);
         }
         Err(mistakes) => {
             found.extend(mistakes.iter().map(|problem| wrong("keys and certificates", problem.detail.clone())))
@@ -83,6 +87,17 @@ fn beyond_the_profile(partner: &crate::config::Partner) -> Check {
     let detail =
         format!("{} accepted beyond the profile; take it out when the partner is up to date", partner.allow.join(", "));
     warning(format!("partner {}", partner.party), detail)
+}
+
+/// Whether SMP and CertPub have the certificates of the configuration.
+async fn published(config: &Config, materials: &Materials) -> Vec<Check> {
+    match super::client(config, materials) {
+        Ok(client) => {
+            let discovery = Discovery::new(materials.discovery(config), client, Arc::new(SystemClock));
+            published::compared(&discovery, materials).await
+        }
+        Err(mistake) => vec![wrong("federation.tls_anchor_files", mistake.detail)],
+    }
 }
 
 /// Whether each receiver of alerts could be told; nothing is sent.

@@ -4,10 +4,11 @@
 //! is told is never older than [`HEALTH_AGE_MAX`]: where the disk hangs, that is what is told.
 
 use super::checkup::CLOCK_LEAST;
-use crate::access_point::Router;
+use super::rereading::Rereading;
+use crate::access_point::{Delayed, ParticipantState, Router};
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
-use crate::metrics::{Metrics, PartnerReading, Readings, Room};
+use crate::metrics::{Journal, Metrics, PartnerReading, Readings, Room};
 use crate::model::{CertificateEnd, Clock, Counts, Timestamp, ends_soon, time};
 use crate::ops::health::{Check, Health};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ const CLOCK_STEP_MAX_AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_se
 pub(super) struct Watch {
     pub(super) router: Arc<Router>,
     pub(super) discovery: Arc<Discovery>,
+    pub(super) rereading: Arc<Rereading>,
     pub(super) data_dir: PathBuf,
     certificates: Mutex<Arc<[CertificateEnd]>>,
     pub(super) metrics: Metrics,
@@ -38,17 +40,19 @@ impl Watch {
     pub(super) fn new(
         router: &Arc<Router>,
         discovery: &Arc<Discovery>,
+        rereading: &Arc<Rereading>,
         data_dir: &Path,
         certificates: Vec<CertificateEnd>,
         metrics: Metrics,
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
         let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
+        let rereading = Arc::clone(rereading);
         let begun = (clock.now(), clock.steady());
         let newest = router.course().map(|course| course.at);
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
         let certificates = Mutex::new(certificates.into());
-        Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, newest, latest })
+        Arc::new(Self { router, discovery, rereading, data_dir, certificates, metrics, clock, begun, newest, latest })
     }
 
     /// When certificates end, of the configuration in force.
@@ -108,6 +112,7 @@ impl Watch {
             self.worker(),
             self.discovery(),
             self.delivery(),
+            self.rereading.check(),
             self.clock(now),
         ]
     }
@@ -204,19 +209,18 @@ impl Watch {
         }
     }
 
+    /// What has nobody to go to is said first, with its remedy: it does not pass by itself.
     fn delivery(&self) -> Check {
-        match self.router.delayed() {
+        let unserved = match self.router.unserved() {
+            Ok(unserved) => unserved,
+            Err(problem) => return Check::failed("delivery", problem.detail, "look at the disk below data_dir"),
+        };
+        let (without, delayed) =
+            (without_recipient(&unserved), self.router.delayed().map(|delayed| not_opened(&delayed)));
+        let remedy = if without.is_some() { UNSERVED_REMEDY } else { DELAYED_REMEDY };
+        match without.into_iter().chain(delayed).reduce(|first, then| format!("{first}; {then}")) {
             None => Check::ok("delivery", "what has come in is opened as it comes"),
-            Some(delayed) => Check::degraded(
-                "delivery",
-                format!(
-                    "{} received messages cannot be opened yet, the oldest of {}: {}",
-                    delayed.messages,
-                    time::millis(delayed.oldest),
-                    delayed.why
-                ),
-                "`sluss queue list --status RECEIVED` shows which, `sluss queue show` why; they are tried again by themselves",
-            ),
+            Some(found) => Check::degraded("delivery", found, remedy),
         }
     }
 
@@ -266,6 +270,7 @@ impl Watch {
 
     fn read(&self, counts: Counts) -> Readings {
         let (journal, free_bytes) = self.router.figures().unwrap_or_default();
+        let journal = Journal { damaged: self.rereading.damaged(), ..journal };
         let room = Room {
             free_bytes,
             size_bytes: size(&self.data_dir),
@@ -287,6 +292,28 @@ impl Watch {
     pub(super) async fn text(self: &Arc<Self>) -> String {
         self.metrics.text(&self.readings().await)
     }
+}
+
+const UNSERVED_REMEDY: &str = "configure the participant ([[participant]]) so that it is delivered, or end it: `sluss queue cancel \
+                               --direction in --status RECEIVED --participant ID --reason TEXT`; `sluss status` lists all";
+
+const DELAYED_REMEDY: &str =
+    "`sluss queue list --status RECEIVED` shows which, `sluss queue show` why; they are tried again by themselves";
+
+/// What has come in for participants that nobody serves here.
+fn without_recipient(unserved: &[ParticipantState]) -> Option<String> {
+    let first = unserved.iter().min_by_key(|state| state.to_take_since)?;
+    let messages: u64 = unserved.iter().map(|state| state.to_take).sum();
+    let since = first.to_take_since.map(time::millis).unwrap_or_default();
+    let (participants, oldest) = (unserved.len(), &first.participant);
+    Some(format!(
+        "{messages} received messages are for {participants} participants that are not configured, the oldest for {oldest}, of {since}"
+    ))
+}
+
+fn not_opened(delayed: &Delayed) -> String {
+    let Delayed { messages, oldest, why } = delayed;
+    format!("{messages} received messages cannot be opened yet, the oldest of {}: {why}", time::millis(*oldest))
 }
 
 /// Size of a folder's file system, in bytes; zero where it is not told.

@@ -21,10 +21,8 @@ pub(super) fn gzip(content: &mut dyn Read, out: &mut dyn Write) -> io::Result<()
         block.clear();
         content.take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
         let last = block.len() < BLOCK_BYTES;
-        let length = u16::try_from(block.len()).map_err(io::Error::other)?;
-        out.write_all(&[u8::from(last)])?;
-        out.write_all(&length.to_le_bytes())?;
-        out.write_all(&(!length).to_le_bytes())?;
+        let [low, high] = u16::try_from(block.len()).map_err(io::Error::other)?.to_le_bytes();
+        out.write_all(&[u8::from(last), low, high, !low, !high])?;
         out.write_all(&block)?;
         sum.update(&block);
         if last {

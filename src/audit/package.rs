@@ -2,7 +2,7 @@
 
 use super::{Anchor, AnchorError};
 use crate::as4::{Refusal, SignedParts, signed_parts};
-use crate::model::{Direction, Message, MessageId, Piece, Timestamp};
+use crate::model::{Direction, Message, MessageId, Packing, Timestamp};
 use crate::pki::{Certificate, CertificateError};
 use crate::store::StoreError;
 use crate::store::chain::{Link, Shown, follow};
@@ -99,6 +99,8 @@ struct Found {
     message: Option<Message>,
     /// Content-Type and body of the AS4 message.
     as4: Option<(String, Vec<u8>)>,
+    /// What was packed, in each form that it had.
+    packed: Vec<Packing>,
     receipt: Option<(String, String)>,
     certificates: BTreeMap<String, Certificate>,
     before: [u8; 32],
@@ -149,7 +151,8 @@ pub fn export(source: &Source<'_>, id: MessageId, to: &Path) -> Result<Summary, 
     let file = chain.into_inner().map_err(|error| failed(&chain_file)(error.into_error()))?;
     file.set_len((anchor.record - found.records[0] + 1) * LINE_BYTES).map_err(failed(&chain_file))?;
 
-    let as4 = found.as4.as_ref().map(|(kind, body)| signed_parts(kind, &body[..])).transpose()?;
+    let as4 = found.as4_message();
+    let as4 = as4.as_ref().map(|(kind, body)| signed_parts(kind, &body[..])).transpose()?;
     // Without its message, of which the beginning of the log may be gone, a receipt proves nothing.
     let receipt = found.receipt.as_ref().filter(|_| as4.is_some());
     let receipt = receipt.map(|(kind, soap)| signed_parts(kind, soap.as_bytes())).transpose()?;
@@ -173,17 +176,22 @@ impl Found {
             }
         }
         self.message = shown.inserted.or(self.message.take());
-        if let Some(packing) = shown.packed {
-            let texts = packing.pieces.iter().filter_map(|piece| match piece {
-                Piece::Text(text) => Some(text.as_bytes()),
-                Piece::File(_) => None,
-            });
-            self.as4 = Some((packing.content_type.clone(), texts.collect::<Vec<_>>().concat()));
-        }
+        self.packed.extend(shown.packed);
         const SOAP: &str = "application/soap+xml";
         self.as4 = shown.received.map(|soap| (SOAP.to_owned(), soap.into_bytes())).or(self.as4.take());
         self.receipt = shown.as4_receipt.map(|receipt| (SOAP.to_owned(), receipt.soap)).or(self.receipt.take());
         self.receipt = shown.answered.map(|sent| (sent.content_type, sent.body)).or(self.receipt.take());
+    }
+
+    /// Content-Type and body of the AS4 message: as it came, or in the form of all that were sent which its AS4 receipt is for.
+    fn as4_message(&self) -> Option<(String, Vec<u8>)> {
+        let receipted = |packing: &&Packing| {
+            let repeats =
+                |(_, soap): &(String, String)| packing.references.iter().all(|sent| soap.contains(&sent.digest));
+            self.receipt.as_ref().is_some_and(repeats)
+        };
+        let sent = self.packed.iter().rfind(receipted).or(self.packed.last());
+        self.as4.clone().or_else(|| sent.map(|packing| (packing.content_type.clone(), packing.texts().into_bytes())))
     }
 
     fn summary(

@@ -177,6 +177,10 @@ pub(super) const QUEUE_RETRY: &str = "Examples, with an id from the first column
 pub(super) const QUEUE_CANCEL: &str = "Example, with an id from the first column of `sluss queue list`:
   sluss queue cancel 3f0e7a52-6c0d-4b7e-9a51-0d9c8f6f2b11 \\
       --reason 'sent by mistake' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+All that came in for a participant that is no longer here:
+  sluss queue cancel --direction in --status RECEIVED --participant 0203:gone.example.se \\
+      --reason 'the participant has moved' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column of `sluss queue list`:

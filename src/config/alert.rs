@@ -13,8 +13,8 @@ pub struct Alert {
     /// What it is told of. Default: everything.
     #[serde(default)]
     pub kinds: Vec<Kind>,
-    /// What lasts is told again after so long, in seconds; what happens (dead letters, what does not conform) only when more of it
-    /// does. Default 86400, a day.
+    /// What lasts is told again after so long, in seconds: dead letters as well, of each cause at once, until they are tried again or
+    /// their sender knows; what does not conform only when more of it comes. Default 86400, a day.
     #[serde(default = "reminder")]
     pub reminder_seconds: u64,
     /// What is gone for so long is over, in seconds; what comes and goes is told once. Default 900.
@@ -169,6 +169,11 @@ impl AlertWebhook {
 /// Whether a URL is https with somebody to believe, or on this machine; it stands under `name` in the table `key`.
 pub(super) fn check_url(url: &str, anchors: &[PathBuf], (key, name): (&str, &str), found: &mut Vec<Problem>) {
     let url: Option<http::Uri> = url.parse().ok();
+    if url.as_ref().and_then(http::Uri::authority).is_some_and(|authority| authority.as_str().contains('@')) {
+        let remedy = "names and passwords of URLs are not sent; leave them out";
+        found.push(mistake(&format!("{key}.{name}"), "a name or password before the host", remedy));
+        return;
+    }
     let (scheme, host) = url.as_ref().map(|url| (url.scheme_str(), url.host().unwrap_or_default())).unwrap_or_default();
     match scheme {
         Some("https") if anchors.is_empty() => {
@@ -198,7 +203,16 @@ pub fn is_here(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::AlertMail;
+    use super::{AlertMail, AlertWebhook};
+
+    #[test]
+    fn a_name_and_password_in_a_url_are_refused_and_not_said() {
+        let mut found = Vec::new();
+        let text = "url = \"https://kim:hemligt@alerts.kommun.se/\"\nanchor_files = [\"ca.pem\"]";
+        toml::from_str::<AlertWebhook>(text).unwrap().check("alert[0].webhook", &mut found);
+        let [problem] = found.as_slice() else { panic!("{found:?}") };
+        assert!(problem.detail.contains("leave them out") && !problem.detail.contains("hemligt"), "{problem:?}");
+    }
 
     #[test]
     fn a_port_in_the_name_of_a_mail_server_is_shown_its_place() {

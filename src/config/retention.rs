@@ -17,11 +17,14 @@ pub struct Retention {
     pub messages_days: Option<u32>,
     /// The event log, with the receipts and certificates that prove it. Default 366 (ISEC-8.2.t03: at least 12 months).
     pub log_days: u32,
+    /// That an AS4 message was received or an envelope handed in, so that the same again is not delivered again. It is forgotten when
+    /// the log of that time goes, and not before its message. Default: for ever.
+    pub duplicates_days: Option<u32>,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { contents_days: None, messages_days: None, log_days: 366 }
+        Self { contents_days: None, messages_days: None, log_days: 366, duplicates_days: None }
     }
 }
 
@@ -56,6 +59,25 @@ impl Retention {
             let remedy = format!("contents go with their message; use at most retention.messages_days, {messages}");
             found.push(mistake("retention.contents_days", contents, &remedy));
         }
+        if let Some(days) = self.duplicates_days
+            && let Some(remedy) = self.duplicates_forgotten(days)
+        {
+            found.push(mistake("retention.duplicates_days", days, &remedy));
+        }
+    }
+
+    /// What is wrong with forgetting duplicates after so many days: what is kept longer knows them anyhow. So they outlive every policy
+    /// that may try a message again, which `messages_days` does, and the time in which a peer may repeat one, which `log_days` does.
+    fn duplicates_forgotten(&self, days: u32) -> Option<String> {
+        let log = self.log_days.max(Self::LOG_DAYS_LEAST);
+        match self.messages_days {
+            None => Some("messages are kept for ever, and known as long; give retention.messages_days, too".to_owned()),
+            Some(messages) if days < messages.max(log) => Some(format!(
+                "messages are kept for {messages} days and the log, which they go with, for {log}; give at least {} days",
+                messages.max(log)
+            )),
+            Some(_) => None,
+        }
     }
 
     /// What may go at `now`.
@@ -69,6 +91,7 @@ impl Retention {
             contents_before: self.contents_days.map(before),
             messages_before: self.messages_days.map(before),
             log_before: Some(before(self.log_days)),
+            duplicates_before: self.duplicates_days.map(before),
         }
     }
 }
@@ -93,6 +116,8 @@ mod tests {
             ..store::Retention::default()
         };
         assert_eq!((retention.at(now), mistakes("").len()), (expected, 0));
+        let retention: Retention = toml::from_str("duplicates_days = 400").unwrap();
+        assert_eq!(retention.at(now).duplicates_before, Timestamp::from_second(600 * 24 * 60 * 60).ok());
         let retention: Retention = toml::from_str("contents_days = 30\nmessages_days = 4294967295").unwrap();
         assert_eq!(retention.at(now).contents_before, Timestamp::from_second(970 * 24 * 60 * 60).ok());
         assert_eq!(retention.at(now).messages_before, Some(Timestamp::MIN), "beyond all time is for ever");
@@ -107,5 +132,15 @@ mod tests {
         assert!(mistakes("contents_days = 0")[0].contains("retention.contents_days = 0"));
         assert!(mistakes("contents_days = 100\nmessages_days = 50")[0].contains("at most retention.messages_days, 50"));
         assert!(toml::from_str::<Retention>("log_months = 12").is_err());
+    }
+
+    #[test]
+    fn duplicates_are_known_at_least_as_long_as_anything_else_tells_of_them() {
+        assert!(mistakes("duplicates_days = 4000")[0].contains("messages are kept for ever"));
+        assert!(mistakes("messages_days = 30\nduplicates_days = 365")[0].contains("at least 366 days"));
+        assert!(mistakes("messages_days = 500\nduplicates_days = 499")[0].contains("at least 500 days"));
+        assert_eq!(mistakes("messages_days = 500\nduplicates_days = 500").len(), 0);
+        assert_eq!(mistakes("messages_days = 10\nlog_days = 36\nduplicates_days = 36").len(), 0);
+        assert!(mistakes("messages_days = 9\nlog_days = 36\nduplicates_days = 36")[0].contains("at least 10 days"));
     }
 }

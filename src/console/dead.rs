@@ -1,9 +1,10 @@
 //! Dead letters: what nothing more is tried with, by cause, with what helps against it.
 
 use super::ConsoleState;
+use super::filter::{newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::problems::{remedy, title};
-use super::queue::{Filter, older_page};
+use super::queue::Filter;
 use super::view::{MessageRow, Moment, Wall};
 use crate::access_point::Action;
 use crate::accounts::Permission;
@@ -43,6 +44,7 @@ pub(super) struct DeadPage {
     actions: Vec<(&'static str, &'static str)>,
     bulk_filter: String,
     older: Option<String>,
+    newest: Option<String>,
     now: String,
     frame: Frame,
 }
@@ -93,6 +95,7 @@ pub(super) fn render_dead(filter: Filter, raw: &str, found: &Found, visit: &Visi
         actions: if visit.may(Permission::Operate) { vec![retry] } else { Vec::new() },
         bulk_filter: format!("status={DEAD}&{}", narrowed(&filter, &filter.cause)),
         older: found.page.next.map(|last| older_page(PATH, raw, last)),
+        newest: newest_page(PATH, raw, &filter.after),
         filter,
         now: wall.now(),
         frame: visit.frame("dead-letters"),

@@ -37,6 +37,7 @@
   const take = async () => {
     if (busy) { again = true; return; }
     busy = true;
+    let current = false;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html", "Sluss-Follows": "1" }, redirect: "error" });
       if (answer.ok) {
@@ -44,10 +45,12 @@
         const parts = [...document.querySelectorAll("[data-live]")].map((old) => [old, page.getElementById(old.id)]);
         late = parts.filter(([old, fresh]) => fresh && !put(old, fresh)).length > 0;
         note("late", late);
+        current = true;
       }
     } catch (fault) {
-      // The next event tries again.
+      // The session has ended, or nobody answers: the page says that it is not current, and the next event tries again.
     }
+    note("unfollowed", !current);
     busy = false;
     if (again) { again = false; take(); }
   };
@@ -59,7 +62,7 @@
     source = new EventSource("/live");
     source.addEventListener("changed", take);
     // Something may have happened between the page and its first event, or while the connection was away.
-    source.addEventListener("open", () => { failures = 0; note("unfollowed", false); take(); });
+    source.addEventListener("open", () => { failures = 0; take(); });
     source.addEventListener("error", () => {
       failures += 1;
       if (failures > 1 || source.readyState === EventSource.CLOSED) note("unfollowed", true);

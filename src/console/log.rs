@@ -2,15 +2,15 @@
 
 use super::ConsoleState;
 use super::events::EventView;
+use super::filter::{given, id, moment, newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::view::Wall;
-use crate::model::{IdError, LogPage, LogPlace, LogQuery, Stage, Timestamp};
+use crate::model::{LogPage, LogQuery, Stage};
 use crate::ops::log::word;
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::Response;
 use serde::Deserialize;
-use std::str::FromStr;
 
 /// Events on one page.
 const PAGE_EVENTS: usize = 100;
@@ -43,6 +43,7 @@ pub(super) struct LogListPage {
     fault: Option<String>,
     events: Vec<EventView>,
     older: Option<String>,
+    newest: Option<String>,
     now: String,
     frame: Frame,
 }
@@ -79,19 +80,13 @@ pub(super) fn render_log(
     LogListPage {
         stages: Stage::ALL.into_iter().map(option).collect(),
         events: found.events.iter().map(|logged| EventView::new(&logged.event, &wall, visit)).collect(),
-        older: found.next.map(|last| older_page(raw, last)),
+        older: found.next.map(|last| older_page("/events", raw, last)),
+        newest: newest_page("/events", raw, &filter.after),
         filter,
         fault,
         now: wall.now(),
         frame: visit.frame("events"),
     }
-}
-
-/// The same filter, after the last event.
-fn older_page(raw: &str, last: LogPlace) -> String {
-    let kept = raw.split('&').filter(|pair| !["", "after", "lang"].contains(&pair.split('=').next().unwrap_or("")));
-    let after = format!("after={last}");
-    format!("/events?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
 impl LogFilter {
@@ -107,40 +102,17 @@ impl LogFilter {
             actor: given(&self.actor).map(str::to_owned),
             partner: id(&self.partner)?,
             participant: id(&self.participant)?,
-            since: given(&self.since).map(moment).transpose()?,
-            until: given(&self.until).map(moment).transpose()?,
+            since: moment(&self.since)?,
+            until: moment(&self.until)?,
             after: id(&self.after)?,
             limit: PAGE_EVENTS,
         })
     }
 }
 
-fn given(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|text| !text.is_empty())
-}
-
-fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<Option<T>, String> {
-    given(text).map(str::parse).transpose().map_err(|fault: IdError| fault.to_string())
-}
-
-/// A time in UTC, as a field for times gives it, or in full.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let candidates = [text.to_owned(), format!("{text}Z"), format!("{text}:00Z"), format!("{text}T00:00:00Z")];
-    candidates.iter().find_map(|full| full.parse().ok()).ok_or_else(|| format!("{text:?}: 2026-11-24T12:00"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LogFilter, moment};
-
-    #[test]
-    fn times_are_read_as_browsers_and_logs_write_them() {
-        let full = "2026-11-24T12:30:00Z".parse().unwrap();
-        for text in ["2026-11-24T12:30", "2026-11-24T12:30:00", "2026-11-24T12:30:00Z", "2026-11-24T13:30:00+01:00"] {
-            assert_eq!(moment(text), Ok(full), "{text}");
-        }
-        assert!(moment("yesterday").is_err() && moment("2026-11-24").is_ok());
-    }
+    use super::LogFilter;
 
     #[test]
     fn a_filter_that_is_not_understood_is_said() {

@@ -9,6 +9,7 @@ mod certificates;
 mod compose;
 mod dead;
 mod events;
+mod filter;
 mod form;
 mod frame;
 mod journey;

@@ -119,6 +119,8 @@ fn row(partner: PartnerState, visit: &Visit, wall: &Wall) -> PartnerRow {
 /// A participant of ours as a row.
 struct ParticipantRow {
     name: String,
+    carriage: &'static str,
+    served: bool,
     own: bool,
     to_send: u64,
     to_send_since: Option<Moment>,
@@ -146,13 +148,21 @@ pub(super) async fn participants(State(state): State<ConsoleState>, visit: Visit
 
 pub(super) fn render_participants(mut participants: Vec<ParticipantState>, visit: &Visit) -> ParticipantsPage {
     let wall = Wall::utc(visit.now, visit.lang());
-    // What has waited longest comes first.
-    participants.sort_by_key(|one| (one.to_take_since.is_none(), one.to_take_since, one.to_send_since));
+    // What has waited longest comes first, and before it what nobody will ever take.
+    participants
+        .sort_by_key(|one| (one.carriage.is_some(), one.to_take_since.is_none(), one.to_take_since, one.to_send_since));
+    let t = visit.text();
     let row = |one: ParticipantState| {
         let name = one.participant.to_string();
         let encoded = utf8_percent_encode(&name, NON_ALPHANUMERIC).to_string();
         ParticipantRow {
-            own: one.carriage == Carriage::Own,
+            carriage: match one.carriage {
+                Some(Carriage::Own) => t.own,
+                Some(Carriage::Carried) => t.carried,
+                None => t.served_by_nobody,
+            },
+            served: one.carriage.is_some(),
+            own: one.carriage == Some(Carriage::Own),
             to_send: one.to_send,
             to_send_since: one.to_send_since.map(|at| wall.moment(at)),
             to_take: one.to_take,

@@ -1,11 +1,12 @@
 //! The queue: lists of messages by conditions, which stand in the address.
 
 use super::ConsoleState;
+use super::filter::{given, id, moment, newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
 use crate::accounts::Permission;
-use crate::model::{Direction, MessageId, Page, Query, Status, StatusGroup, Timestamp};
+use crate::model::{Direction, Page, Query, Status, StatusGroup, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -69,6 +70,7 @@ pub(super) struct Filter {
     pub(super) older: String,
     pub(super) cause: String,
     pub(super) since: String,
+    pub(super) before: String,
     pub(super) after: String,
 }
 
@@ -88,6 +90,7 @@ pub(super) struct QueuePage {
     actions: Vec<(&'static str, &'static str)>,
     raw: String,
     older: Option<String>,
+    newest: Option<String>,
     now: String,
     frame: Frame,
 }
@@ -128,6 +131,7 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
     QueuePage {
         statuses: groups.chain(Status::ALL.into_iter().map(option)).collect(),
         older: found.next.map(|last| older_page("/queue", raw, last)),
+        newest: newest_page("/queue", raw, &filter.after),
         rows: found.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
         actions: if visit.may(Permission::Operate) { visit.lang().actions() } else { Vec::new() },
         raw: raw.to_owned(),
@@ -136,14 +140,6 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
         now: wall.now(),
         frame: visit.frame("queue"),
     }
-}
-
-/// The same filter, after the last row.
-pub(super) fn older_page(path: &str, raw: &str, last: MessageId) -> String {
-    let kept =
-        raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("lang="));
-    let after = format!("after={last}");
-    format!("{path}?{}", kept.chain([after.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
 impl Filter {
@@ -160,32 +156,19 @@ impl Filter {
         Ok(Query {
             direction,
             statuses,
-            participant: given(&self.participant)
-                .map(str::parse)
-                .transpose()
-                .map_err(|e: crate::model::IdError| e.to_string())?,
-            partner: given(&self.partner)
-                .map(str::parse)
-                .transpose()
-                .map_err(|e: crate::model::IdError| e.to_string())?,
-            after: given(&self.after).map(str::parse).transpose().map_err(|e: crate::model::IdError| e.to_string())?,
-            named: given(&self.id).map(str::to_owned),
+            participant: id(&self.participant)?,
+            partner: id(&self.partner)?,
+            after: id(&self.after)?,
+            // Mail and logs write ids of AS4 messages in brackets.
+            named: given(self.id.trim().trim_matches(['<', '>'])).map(str::to_owned),
             cause: given(&self.cause).map(str::to_owned),
             held: !self.held.is_empty(),
-            created_before: older,
-            created_since: given(&self.since).map(midnight).transpose()?,
+            created_before: older.into_iter().chain(moment(&self.before)?).min(),
+            created_since: moment(&self.since)?,
             limit: PAGE_ROWS,
             ..Query::default()
         })
     }
-}
-
-fn given(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|text| !text.is_empty())
-}
-
-fn midnight(day: &str) -> Result<Timestamp, String> {
-    format!("{day}T00:00:00Z").parse().map_err(|_| format!("{day:?}: 2026-11-24"))
 }
 
 fn hours_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {

@@ -313,8 +313,29 @@ fn a_page_on_which_nothing_was_found_yet_does_not_say_that_there_is_nothing() {
 
 #[test]
 fn what_an_id_finds_is_all_that_a_bulk_action_on_it_is_for() {
-    let filter = Filter { id: " 1@us ".into(), ..Filter::default() };
-    assert_eq!(filter.parsed(at(3)).unwrap().named.as_deref(), Some("1@us"));
+    for typed in [" 1@us ", "<1@us>"] {
+        let filter = Filter { id: typed.into(), ..Filter::default() };
+        assert_eq!(filter.parsed(at(3)).unwrap().named.as_deref(), Some("1@us"));
+    }
+}
+
+#[test]
+fn messages_are_searched_between_two_times_of_a_day_and_the_way_back_keeps_the_search() {
+    let raw = "since=2026-11-24T14%3A00&before=2026-11-24T15%3A00&after=7";
+    let times = ["2026-11-24T14:00", "2026-11-24T15:00"].map(str::to_owned);
+    let [since, before] = times.clone();
+    let filter = Filter { since, before, after: id(7).to_string(), ..Filter::default() };
+    let query = filter.parsed(at(3)).unwrap();
+    assert_eq!([query.created_since, query.created_before], times.map(|time| format!("{time}:00Z").parse().ok()));
+    let older = Filter { older: "1".into(), ..filter.clone() };
+    assert!(older.parsed(at(3)).unwrap().created_before < query.created_before, "the narrower one of the two");
+    let html = queue::render_queue(filter, raw, &Page::default(), None, &visit(Lang::En)).render().unwrap();
+    for part in [
+        "<input id=\"before\" name=\"before\" type=\"datetime-local\" value=\"2026-11-24T15:00\">",
+        "<a href=\"/queue?since=2026-11-24T14%3A00&#38;before=2026-11-24T15%3A00\">",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
 }
 
 fn dead_letters(visit: &Visit) -> DeadPage {

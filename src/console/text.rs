@@ -122,7 +122,7 @@ impl Lang {
             Stage::Failed => "Innehållet kunde inte tas om hand.",
             Stage::Answered => "Mottagarens meddelandekvittens kom.",
             Stage::Retried => "Driften lät meddelandet prövas igen.",
-            Stage::Cancelled => "Driften avbröt meddelandet. Det skickas inte.",
+            Stage::Cancelled => "Driften avbröt meddelandet. Det går inte vidare.",
             Stage::Suspended => "Driften håller kvar meddelandet. Det skickas inte förrän det släpps.",
             Stage::Resumed => "Driften släppte meddelandet. Det skickas strax.",
             Stage::PartnerTried => "Driften lät en motpart prövas genast.",

@@ -4,6 +4,7 @@ use super::{
     As4MessageId, BlobId, DocumentType, Effort, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId,
     Priority, Problem, ProcessId, Status, Timestamp, Tried,
 };
+use crate::limits::EARLIER_FORMS_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -72,6 +73,12 @@ pub struct As4ReceiptSummary {
     pub signature: String,
     /// Whether every reference that we signed was repeated with an equal digest. Never false in a stored summary.
     pub references_matched: bool,
+    /// When the attempt that it answers began to send the message (AP-3.4.1.t03).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Where it is for an earlier form of the message: until when that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_until: Option<Timestamp>,
     /// The receipt as it came (SOAP envelope with its signature).
     pub soap: String,
 }
@@ -166,6 +173,20 @@ pub struct Packing {
     pub url: String,
     /// The certificate of the route, in PEM: the message was encrypted to it, and it must sign the AS4 receipt.
     pub certificate: String,
+    /// The forms that it had before, the first one first: one of them may have arrived without our knowing it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierForm>,
+}
+
+/// What an AS4 receipt is held against for a form that gave way to another, encrypted to another certificate.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct EarlierForm {
+    /// Until when it was sent.
+    pub until: Timestamp,
+    /// Its signed ds:Reference elements.
+    pub references: Vec<SignedReference>,
+    /// The certificate that it was encrypted to, in PEM.
+    pub certificate: String,
 }
 
 /// A piece of a packed message.
@@ -226,6 +247,25 @@ pub enum Change {
 }
 
 impl Packing {
+    /// The forms that there were, this one included, when it gives way at `at`; of many the last.
+    pub fn given_way(self, at: Timestamp) -> Vec<EarlierForm> {
+        let Self { mut earlier, references, certificate, .. } = self;
+        earlier.push(EarlierForm { until: at, references, certificate });
+        earlier.split_off(earlier.len().saturating_sub(EARLIER_FORMS_MAX))
+    }
+
+    /// The certificates of all its forms, in PEM, this one's first.
+    pub fn certificates(&self) -> impl Iterator<Item = &str> {
+        let earlier = self.earlier.iter().rev().map(|form| form.certificate.as_str());
+        std::iter::once(self.certificate.as_str()).chain(earlier)
+    }
+
+    /// What of it is in clear: MIME headers and the SOAP part.
+    pub fn texts(&self) -> String {
+        let text = |piece: &Piece| if let Piece::Text(text) = piece { Some(text.clone()) } else { None };
+        self.pieces.iter().filter_map(text).collect()
+    }
+
     /// Payload files in it.
     fn files(&self) -> impl Iterator<Item = BlobId> + '_ {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -315,9 +355,21 @@ impl Message {
         self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
     }
 
-    /// Out: whether its message receipt is awaited, and that since then or longer, by the clock that is never set.
-    pub fn is_unanswered_since(&self, at: Timestamp) -> bool {
-        self.status == Status::WaitingForReceipt && self.awaits_since.unwrap_or_else(|| self.tried_since()) <= at
+    /// Out: since when its message receipt is awaited, by the clock that is never set; none where it is not.
+    pub fn unanswered_since(&self) -> Option<Timestamp> {
+        let awaits = self.status == Status::WaitingForReceipt;
+        awaits.then(|| self.awaits_since.unwrap_or_else(|| self.tried_since()))
+    }
+
+    /// In: whether another transfer brings the same envelope from whom this one did to whom this one did.
+    pub fn brings_the_same(&self, other: &Self) -> bool {
+        self.brought() == other.brought()
+    }
+
+    fn brought(&self) -> impl PartialEq + '_ {
+        let addressed =
+            (&self.partner, &self.from, &self.to, &self.document_type, &self.process, &self.conversation_id);
+        (addressed, self.envelope_bytes, &self.envelope_sha256)
     }
 
     /// In, own: whether it was accepted: its message receipt says so to its sender, or is to.
@@ -361,10 +413,11 @@ impl Message {
             || self.conversations().any(|conversation| conversation == id)
     }
 
-    /// Whether its sealed envelope waits for its participant: it is there, conforms, and was not taken yet.
+    /// Whether its sealed envelope waits for its participant: it is there, conforms, and was neither taken nor ended by an operator.
     pub fn is_waiting(&self) -> bool {
         let checked = self.status != Status::Received || self.next_attempt_at.is_none();
-        self.direction == Direction::In && checked && self.envelope.is_some() && self.taken_at.is_none()
+        let ended = self.status == Status::Error && self.can_be_opened();
+        self.direction == Direction::In && checked && !ended && self.envelope.is_some() && self.taken_at.is_none()
     }
 
     /// Whether its sender has to be told that it is not sent, for now or for good, and has not confirmed the latter

@@ -30,11 +30,11 @@ pub use lane::{Lane, Rank, Stream};
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use marks::Marks;
 pub use message::{
-    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, Enveloped, Message, Packing, Piece,
+    As4ReceiptSummary, Carriage, Change, Content, Direction, Document, EarlierForm, Enveloped, Message, Packing, Piece,
     SignedReference,
 };
 pub use priority::Priority;
-pub use problem::{Fault, Problem, TRIED_AGAIN};
+pub use problem::{Fault, Problem, RECEIPT_MISSING, RECEIPT_NOT_SENT, TRIED_AGAIN};
 pub use query::{Axis, Count, Counts, Depth, Page, Query};
 pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};

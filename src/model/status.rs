@@ -41,8 +41,9 @@ pub enum Status {
     Retrieved,
     /// In, own: opened; the message receipt reached the sender's access point. The message is there to be read. Final.
     New,
-    /// In: could not be opened, or, own, was rejected, or its message receipt could not be sent; an operator has to look. Final, but
-    /// for one that nobody was answered, which can be tried again, and for a message receipt that arrives all the same.
+    /// In: could not be opened, or an operator ended it, or, own, was rejected, or its message receipt could not be sent; an operator
+    /// has to look. Final, but for one that nobody was answered, which can be tried again, and for a message receipt that arrives all
+    /// the same.
     Error,
 }
 
@@ -78,7 +79,7 @@ pub enum Outcome {
     Unanswered,
     /// An operator has it tried now, also after it was given up.
     Retry,
-    /// Out: an operator ends it.
+    /// An operator ends it: it is sent, or delivered, to nobody.
     Cancel,
     /// Out: an operator keeps it back.
     Suspend,
@@ -150,7 +151,8 @@ impl Status {
             (Self::Received, O::Take) => Self::Downloaded,
             (Self::Received, O::Discard) => Self::Deleted,
             (Self::Received, O::Open) => Self::Retrieved,
-            (Self::Received, O::Fail) => Self::Error,
+            // Not deleted: what an operator ended by mistake is tried again.
+            (Self::Received, O::Fail | O::Cancel) => Self::Error,
             (Self::Retrieved | Self::Error, O::Answered) => Self::New,
             (Self::Retrieved, O::Unanswered) => Self::Error,
             // Taking twice is one taking: the confirmation may be lost on its way to the participant.
@@ -375,11 +377,12 @@ mod tests {
             for outcome in [Outcome::Suspend, Outcome::Resume] {
                 assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");
             }
-            let unanswered = status == S::WaitingForReceipt;
-            assert_eq!(status.after(Outcome::Cancel).is_ok(), under_way || unanswered, "{status:?}");
+            let waits = matches!(status, S::WaitingForReceipt | S::Received);
+            assert_eq!(status.after(Outcome::Cancel).is_ok(), under_way || waits, "{status:?}");
         }
         assert_eq!(S::Submitted.after(Outcome::Cancel), Ok(S::MessageExchangeError));
         assert_eq!(S::WaitingForRetry.after(Outcome::Cancel), Ok(S::SendFailure));
+        assert_eq!(S::Received.after(Outcome::Cancel), Ok(S::Error));
     }
 
     #[test]

@@ -142,8 +142,8 @@ impl NetError {
         let host = host.to_owned();
         let causes = causes(error);
         let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
-        if let Some(fault) = causes.iter().find_map(|c| c.downcast_ref::<rustls::Error>()) {
-            return Self::Tls { host, reason: fault.to_string(), failure: TlsFailure::of(fault) };
+        if let Some((reason, failure)) = tls_fault(error) {
+            return Self::Tls { host, reason, failure };
         }
         if causes.iter().any(|c| c.is::<super::body::SendFault>()) {
             return Self::Sending { host, reason };
@@ -163,6 +163,12 @@ impl NetError {
             _ => Self::Broken { host, reason },
         }
     }
+}
+
+/// What of TLS failed, and in which words, where that is the cause of an error of whatever library.
+pub fn tls_fault(error: &(dyn Error + 'static)) -> Option<(String, TlsFailure)> {
+    let fault = causes(error).into_iter().find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    Some((fault.to_string(), TlsFailure::of(fault)))
 }
 
 /// The error and all that lies below it. An `io::Error` hides its content from `source()`, so it is opened.

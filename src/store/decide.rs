@@ -1,7 +1,7 @@
 //! What a transaction does, decided before it is written: against the index, and against the
 //! transactions of the same group that were decided before it.
 
-use crate::model::{BlobId, Change, Clock, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
+use crate::model::{BlobId, Change, Clock, EnvelopeId, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
 use crate::store::course::Course;
 use crate::store::index::{Index, Stage};
 use crate::store::journal::{Beginning, Spot};
@@ -9,7 +9,7 @@ use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
 use crate::store::retention::without_payloads;
-use crate::store::{Answered, DuplicateKey, HandedIn, Settlement, StoreError, Upkeep};
+use crate::store::{Answered, DuplicateKey, Folded, HandedIn, Settlement, StoreError, Upkeep, folded};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -18,9 +18,10 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     index: &'a Index,
-    answered: HashMap<DuplicateKey, Written<Answered>>,
-    /// By [`HandedIn::key`].
-    handed_in: HashMap<(String, String), HandedIn>,
+    /// None of what is no longer known.
+    answered: HashMap<DuplicateKey, Option<Written<Answered>>>,
+    /// Likewise.
+    handed_in: HashMap<Folded, Option<HandedIn>>,
     messages: HashMap<MessageId, Version>,
     routes: HashMap<ParticipantId, PartyId>,
     dropped: Option<Beginning>,
@@ -49,8 +50,7 @@ pub(super) enum Decision {
 pub(super) struct Draft {
     messages: BTreeMap<MessageId, Version>,
     released: HashSet<MessageId>,
-    /// By [`HandedIn::key`].
-    handed_in: HashMap<(String, String), HandedIn>,
+    handed_in: HashMap<Folded, HandedIn>,
 }
 
 /// A message before and after; none where it is not there.
@@ -145,11 +145,14 @@ impl<'a> Group<'a> {
             }
         }
         for (key, one) in draft.handed_in {
-            self.handed_in.entry(key).or_insert(one);
+            self.handed_in.entry(key).or_default().get_or_insert(one);
         }
+        self.handed_in.extend(state.lapsed_envelopes.iter().map(|(from, id)| (folded(from, id), None)));
         self.released.extend(draft.released);
         self.routes.extend(state.routes);
-        self.answered.extend(state.answers.into_iter().chain(state.answered));
+        self.answered.extend(state.lapsed_answers.into_iter().map(|key| (key, None)));
+        let answers = state.answers.into_iter().chain(state.answered);
+        self.answered.extend(answers.map(|(key, answered)| (key, Some(answered))));
         self.dropped = state.dropped.or(self.dropped.take());
         self.notes.extend(state.notes);
     }
@@ -173,9 +176,9 @@ impl<'a> Group<'a> {
         for part in staged {
             stage.append(part?);
         }
-        self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered))?;
+        self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered.as_ref()))?;
         stage.course(self.course);
-        self.handed_in.values().try_for_each(|one| stage.handed_in(one))?;
+        self.handed_in.iter().try_for_each(|(key, one)| stage.handed_in(key, one.as_ref()))?;
         self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;
@@ -302,14 +305,29 @@ impl<'a> Group<'a> {
             draft.put(Some(old), Written::later(new));
             record.state.settled.push(settled);
         }
-        for (key, answered) in upkeep.answers {
-            record.state.answers.push((key, Written::new(answered)?));
+        let lapsing = upkeep.lapsing;
+        for key in upkeep.answers {
+            let Some(answered) = self.first_answer(&key)? else { continue };
+            let kept = answered.message.map(|id| self.current(draft, id)).transpose()?.flatten().is_some();
+            if lapsing.is_known(kept, answered.at) {
+                let has_body = answered.at >= lapsing.receipts_before;
+                let answered = if has_body { answered } else { answered.without_body() };
+                record.state.answers.push((key, Written::new(answered)?));
+            } else {
+                record.state.lapsed_answers.push(key);
+            }
         }
-        for one in upkeep.handed_in {
+        for (from, id) in upkeep.envelopes {
+            let Some(one) = self.first_handed_in(draft, &from, &id)? else { continue };
             // A message that is kept names it itself.
-            if self.current(draft, one.message)?.is_none() {
+            if self.current(draft, one.message)?.is_some() {
+                continue;
+            }
+            if lapsing.is_known(false, one.at) {
                 draft.name(one.clone());
                 record.state.handed_in.push(one);
+            } else {
+                record.state.lapsed_envelopes.push((from, id));
             }
         }
         for recipient in upkeep.routes {
@@ -343,7 +361,8 @@ impl<'a> Group<'a> {
     }
 
     fn first_answer(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError> {
-        self.answered.get(key).map_or_else(|| self.index.answered(key), |first| Ok(Some(first.value().clone())))
+        let known = |first: &Option<Written<Answered>>| Ok(first.as_ref().map(|first| first.value().clone()));
+        self.answered.get(key).map_or_else(|| self.index.answered(key), known)
     }
 
     fn routed(&self, recipient: &ParticipantId) -> Result<Option<PartyId>, StoreError> {
@@ -357,9 +376,20 @@ impl<'a> Group<'a> {
     /// The first message of the envelope that this one would send.
     fn first_of_its_envelope(&self, draft: &Draft, message: &Message) -> Result<Option<HandedIn>, StoreError> {
         let Some(new) = HandedIn::of(message) else { return Ok(None) };
-        match draft.handed_in.get(&new.key()).or_else(|| self.handed_in.get(&new.key())) {
-            Some(first) => Ok(Some(first.clone())),
-            None => self.index.handed_in(&new.from, &new.envelope_id),
+        self.first_handed_in(draft, &new.from, &new.envelope_id)
+    }
+
+    fn first_handed_in(
+        &self,
+        draft: &Draft,
+        from: &ParticipantId,
+        id: &EnvelopeId,
+    ) -> Result<Option<HandedIn>, StoreError> {
+        let key = folded(from, id);
+        match (draft.handed_in.get(&key), self.handed_in.get(&key)) {
+            (Some(first), _) => Ok(Some(first.clone())),
+            (None, Some(first)) => Ok(first.clone()),
+            (None, None) => self.index.handed_in(from, id),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Folders below the data folder: `journal/`, `index/` (may be deleted while nothing runs),
 //! `blobs/`; files: `lock`, `index.state`.
 
-use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX};
+use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNREADABLE_PASSED_MAX, UNREADABLE_PAUSE};
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
@@ -126,7 +126,7 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
     pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
         self.running()?;
-        let _all = self.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        let _all = self.alone();
         let keeping = self.shared.blobs.keep_all()?;
         let position = self.shared.heed(self.shared.index.position())?;
         let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
@@ -170,6 +170,11 @@ impl EmbeddedStore {
     /// Nobody else removes segments or needs them all; none where somebody does.
     pub(super) fn try_alone(&self) -> Option<MutexGuard<'_, ()>> {
         self.purging.try_lock().ok()
+    }
+
+    /// As [`Self::try_alone`], once nobody else does.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.purging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The index.
@@ -249,9 +254,14 @@ impl EmbeddedStore {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a message to a worker.
+    /// Leaves a message to a worker. One that cannot be read is set aside, so that it keeps no other from being taken.
     fn hold(&self, queue: &mut Queue, id: MessageId, now: Timestamp, lease: Duration) -> Result<Message, StoreError> {
-        let message = self.shared.heed(self.shared.index.message(id))?.ok_or(StoreError::Unknown(id))?;
+        let read = self.shared.heed(self.shared.index.message(id));
+        let message = read.and_then(|message| message.ok_or(StoreError::Unknown(id))).inspect_err(|error| {
+            queue.set_aside(id, now.saturating_add(UNREADABLE_PAUSE).unwrap_or(Timestamp::MAX));
+            let seconds = UNREADABLE_PAUSE.as_secs();
+            tracing::error!(message = %id, %error, "a message that waits cannot be read; in {seconds} s it is read again");
+        })?;
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
         // It names the claim, so no two claims on one message may have the same.
         let last = queue.lease(id).and_then(|last| last.checked_add(Duration::from_nanos(1)).ok());
@@ -293,8 +303,15 @@ impl Store for EmbeddedStore {
     ) -> Result<Option<(Message, Admission)>, StoreError> {
         self.running()?;
         let mut queue = self.queue();
-        let Some((id, admission)) = queue.next(now, admit) else { return Ok(None) };
-        Ok(Some((self.hold(&mut queue, id, now, lease)?, admission)))
+        for left in (0..UNREADABLE_PASSED_MAX).rev() {
+            let Some((id, admission)) = queue.next(now, admit) else { return Ok(None) };
+            match self.hold(&mut queue, id, now, lease) {
+                Ok(message) => return Ok(Some((message, admission))),
+                Err(error) if left == 0 => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     fn claim_overdue(
@@ -305,13 +322,13 @@ impl Store for EmbeddedStore {
     ) -> Result<Vec<(Lane, Message)>, StoreError> {
         self.running()?;
         let mut queue = self.queue();
-        let overdue = queue.overdue(before, CLAIM_OVERDUE_MAX);
-        let mut held = Vec::new();
-        for (lane, id) in overdue {
+        let (mut held, mut unreadable) = (Vec::new(), 0);
+        for (lane, id) in queue.overdue(now, before, CLAIM_OVERDUE_MAX) {
             match self.hold(&mut queue, id, now, lease) {
                 Ok(message) => held.push((lane, message)),
+                Err(_) if unreadable < UNREADABLE_PASSED_MAX => unreadable += 1,
                 Err(error) if held.is_empty() => return Err(error),
-                // Those before it are somebody's now. The next call meets it again.
+                // Those before it are somebody's now.
                 Err(_) => break,
             }
         }
@@ -373,6 +390,10 @@ impl Store for EmbeddedStore {
         Ok(failed.into_iter().map(|message| self.completed(message)).collect())
     }
 
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError> {
+        self.shared.heed(query::unanswered(&self.shared.index, since))
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }
@@ -420,7 +441,12 @@ impl Store for EmbeddedStore {
         // What cannot be listed now is listed the next time.
         let names = medium.disk.names(folder).unwrap_or_default();
         let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
-        metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+        metrics::Journal {
+            segments: names.len() as u64,
+            bytes: sizes.sum(),
+            syncs: self.syncs.took.clone(),
+            damaged: 0,
+        }
     }
 
     fn probe(&self) -> Result<Duration, StoreError> {

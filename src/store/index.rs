@@ -9,12 +9,13 @@
 //! | `e` envelope id, created id; `a` AS4 message id, created id; `x` conversation created id | – |
 //! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
+//! | `A` since id, of a message that awaits its message receipt | – |
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
 //! | `i` cause created id, of a message whose last problem is of that kind | – |
 //! | `j` recipient | the access point that messages to it go to |
-//! | `k` AS4 message id, party | what was answered |
-//! | `E` envelope id, sender | the message that was made of it, and its digest; also when that is gone |
+//! | `k` AS4 message id, party | what was answered, and when |
+//! | `E` envelope id, sender | the message that was made of it, its digest, and when; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the event's marks, and the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
@@ -41,7 +42,7 @@ use crate::store::disk::Disk;
 use crate::store::journal::{Beginning, Position, Records, Spot};
 use crate::store::keys::{Batch, Keys, Octets};
 use crate::store::record::{self, Noted, Written, unreadable};
-use crate::store::{Answered, DuplicateKey, HandedIn, StoreError};
+use crate::store::{Answered, DuplicateKey, Folded, HandedIn, StoreError, folded};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,7 +53,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 13;
+const FORMAT: u32 = 15;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -62,6 +63,9 @@ pub(super) const HELD: &[u8] = b"h";
 
 /// Start of the keys of messages that are over and have payloads.
 pub(super) const ENDED_WITH_PAYLOADS: &[u8] = b"d";
+
+/// Start of the keys of messages that await their message receipt, by the time since when they do.
+const UNANSWERED: &[u8] = b"A";
 
 /// Time and id, as they end the keys of lists: a place in the order of time.
 pub(super) type Place = [u8; 24];
@@ -194,12 +198,13 @@ impl Index {
 
     /// The message that this sender's envelope made, whether that is still kept or not.
     pub(super) fn handed_in(&self, from: &ParticipantId, id: &EnvelopeId) -> Result<Option<HandedIn>, StoreError> {
-        let found = self.value(&envelope_key(from, id), "note of an envelope")?;
-        Ok(found.map(|(message, envelope_sha256)| HandedIn {
+        let found = self.value(&envelope_key(&folded(from, id)), "note of an envelope")?;
+        Ok(found.map(|(message, envelope_sha256, at)| HandedIn {
             from: from.clone(),
             envelope_id: id.clone(),
             message,
             envelope_sha256,
+            at,
         }))
     }
 
@@ -307,6 +312,13 @@ impl Index {
     ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
         let end = [prefix, &time_key(at)].concat();
         let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
+        range.map(|entry| Ok(id_at_end(&entry?.0)))
+    }
+
+    /// The messages that have awaited their message receipt since then or longer, longest first.
+    pub(super) fn unanswered(&self, since: Timestamp) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
+        let end = [UNANSWERED, &created_key(since, MessageId(uuid::Uuid::max()))].concat();
+        let range = self.keys.range(Bound::Included(UNANSWERED.to_vec()), Bound::Included(end));
         range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 
@@ -428,13 +440,16 @@ impl Stage {
         Ok(())
     }
 
-    /// Puts what was answered.
+    /// Puts what was answered; none where that is no longer known.
     pub(super) fn answered(
         &mut self,
         duplicate: &DuplicateKey,
-        answered: &Written<Answered>,
+        answered: Option<&Written<Answered>>,
     ) -> Result<(), StoreError> {
-        self.batch.insert(duplicate_key(duplicate), &*answered.json()?);
+        match answered {
+            Some(answered) => self.batch.insert(duplicate_key(duplicate), &*answered.json()?),
+            None => self.batch.remove(duplicate_key(duplicate)),
+        }
         Ok(())
     }
 
@@ -444,10 +459,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Puts which message an envelope made.
-    pub(super) fn handed_in(&mut self, one: &HandedIn) -> Result<(), StoreError> {
-        let value = json(&(one.message, &one.envelope_sha256), "note of an envelope")?;
-        self.batch.insert(envelope_key(&one.from, &one.envelope_id), value);
+    /// Puts which message an envelope made; none where that is no longer known.
+    pub(super) fn handed_in(&mut self, key: &Folded, one: Option<&HandedIn>) -> Result<(), StoreError> {
+        match one {
+            Some(HandedIn { message, envelope_sha256, at, .. }) => {
+                let value = json(&(message, envelope_sha256, at), "note of an envelope")?;
+                self.batch.insert(envelope_key(key), value);
+            }
+            None => self.batch.remove(envelope_key(key)),
+        }
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod query;
 mod queue;
 mod record;
 mod replay;
+mod reread;
 pub mod retention;
 mod start;
 mod state;
@@ -207,8 +208,11 @@ pub struct Answered {
     pub content_type: String,
     /// The AS4 receipt, byte for byte.
     pub body: String,
-    /// SHA-256 over the signed digests: the same id with another content is no duplicate.
+    /// SHA-256 over addressing and signed digests: where it is the same, so is the content.
     pub fingerprint: String,
+    /// When it was given.
+    #[serde(default = "never")]
+    pub at: Timestamp,
 }
 
 impl Answered {
@@ -219,8 +223,8 @@ impl Answered {
     }
 }
 
-/// Which message an envelope made that was handed in for sending. One id of one sender makes one message, and is known for ever:
-/// also when that message is no longer kept.
+/// Which message an envelope made that was handed in for sending. One id of one sender makes one message, and is known also when
+/// that message is no longer kept: for ever, or as long as [`Retention::duplicates_before`] says.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct HandedIn {
     /// Whose envelope.
@@ -231,6 +235,24 @@ pub struct HandedIn {
     pub message: MessageId,
     /// SHA-256 of the envelope's bytes in lower-case hexadecimal: another one under the same id is not the same.
     pub envelope_sha256: String,
+    /// When.
+    #[serde(default = "never")]
+    pub at: Timestamp,
+}
+
+/// When it lapses of which the journal does not tell when it came: before this was written there.
+fn never() -> Timestamp {
+    Timestamp::MAX
+}
+
+/// Whose envelope, and its id.
+type EnvelopeKey = (ParticipantId, EnvelopeId);
+
+/// Envelope id and sender, in the form in which they are compared.
+type Folded = (String, String);
+
+fn folded(from: &ParticipantId, id: &EnvelopeId) -> Folded {
+    (id.folded(), from.folded())
 }
 
 impl HandedIn {
@@ -241,12 +263,12 @@ impl HandedIn {
             envelope_id: message.envelope_id.clone(),
             message: message.id,
             envelope_sha256: message.envelope_sha256.clone(),
+            at: message.created_at,
         })
     }
 
-    /// Envelope id and sender, in the form in which they are compared.
-    fn key(&self) -> (String, String) {
-        (self.envelope_id.folded(), self.from.folded())
+    fn key(&self) -> Folded {
+        folded(&self.from, &self.envelope_id)
     }
 }
 
@@ -285,10 +307,12 @@ pub struct Evidence {
 pub struct Upkeep {
     /// Messages whose state is written again, as far as they are still there.
     carry: Vec<MessageId>,
-    /// Answers that are written again.
-    answers: Vec<(DuplicateKey, Answered)>,
-    /// Envelopes that are named again, as far as their message is not kept any more.
-    handed_in: Vec<HandedIn>,
+    /// AS4 messages of which it is written again that they came, or no longer known where that is so old.
+    answers: Vec<DuplicateKey>,
+    /// Envelopes that are named again, or no longer known where they are so old. Those whose message is kept name themselves.
+    envelopes: Vec<EnvelopeKey>,
+    /// How old.
+    lapsing: Lapsing,
     /// Recipients of whom it is written again where messages to them go.
     routes: Vec<ParticipantId>,
     /// Messages whose payloads go. All of them are over and nobody's, or nothing happens.
@@ -301,6 +325,15 @@ pub struct Upkeep {
     dropped: Option<journal::Beginning>,
     /// Whether an operator says that the wall clock is right.
     clock_is_right: bool,
+}
+
+/// What of duplicates is no longer known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lapsing {
+    /// AS4 receipts given before go.
+    receipts_before: Timestamp,
+    /// AS4 messages and envelopes that came before are no longer known, unless their message is kept.
+    keys_before: Option<Timestamp>,
 }
 
 /// Everything that becomes true together, or not at all.
@@ -389,7 +422,7 @@ pub trait Store: Send + Sync {
         Ok(self.claim_admitted(now, lease, &mut |_, _| Admission::Attempt)?.map(|(message, _)| message))
     }
     /// As [`Self::claim`], among the lanes that `admit` lets through, which is given a lane and how many of its messages are
-    /// claimed. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
+    /// claimed. One that cannot be read is said in the log, and keeps no other from being taken. Lanes take turns, and within a lane streams, those of a higher [`Rank`](crate::model::Rank) first; a stream gives
     /// what has been due longest.
     fn claim_admitted(
         &self,
@@ -448,6 +481,9 @@ pub trait Store: Send + Sync {
     /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
     /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages that have awaited their message receipt since then or longer, by the clock that is never set: those that wait longest,
+    /// at most [`UNANSWERED_ENDED_MAX`](crate::limits::UNANSWERED_ENDED_MAX).
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.

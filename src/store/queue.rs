@@ -43,6 +43,8 @@ struct Entry {
     /// When work is due by itself.
     next: Option<Timestamp>,
     lease: Option<Timestamp>,
+    /// Until when it is set aside: it could not be read.
+    aside: Option<Timestamp>,
     /// Its place in the stream.
     at: Option<Timestamp>,
 }
@@ -68,7 +70,7 @@ impl Queue {
                 self.streams.get_key_value(&stream).map_or_else(|| Arc::new(stream), |(key, _)| Arc::clone(key));
             self.restream(id, stream);
         }
-        self.change(id, |entry| (entry.tried, entry.next) = (tried, next));
+        self.change(id, |entry| (entry.tried, entry.next, entry.aside) = (tried, next, None));
     }
 
     /// Leaves `id` to a worker until then, which is also the name of the claim.
@@ -79,6 +81,11 @@ impl Queue {
             self.leases.insert((until, id));
             self.lanes.entry(lane).or_default().in_flight += 1;
         }
+    }
+
+    /// Nobody takes `id` before then, and others go on meanwhile.
+    pub(super) fn set_aside(&mut self, id: MessageId, until: Timestamp) {
+        self.change(id, |entry| entry.aside = Some(until));
     }
 
     /// Ends the lease of `id`.
@@ -162,15 +169,17 @@ impl Queue {
         found
     }
 
-    /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them. Goes
-    /// through [`OVERDUE_LOOKED_MAX`] at most, and the next time through those behind.
+    /// Messages that wait in lanes of which `before` says a time, and are tried since that time or longer: some of them, without
+    /// those that are set aside at `now`. Goes through [`OVERDUE_LOOKED_MAX`] at most, and the next time through those behind.
     pub(super) fn overdue(
         &mut self,
+        now: Timestamp,
         before: &dyn Fn(&Lane) -> Option<Timestamp>,
         limit: usize,
     ) -> Vec<(Lane, MessageId)> {
         let old = |id: &MessageId, lane: &Lane, before| {
             let entry = self.entries.get(id).filter(|entry| entry.lease.is_none());
+            let entry = entry.filter(|entry| entry.aside.is_none_or(|until| until <= now));
             entry.and_then(|entry| entry.tried).is_some_and(|tried| tried.in_lane(lane) <= before)
         };
         let (mut overdue, mut left) = (Vec::new(), OVERDUE_LOOKED_MAX);
@@ -312,7 +321,7 @@ impl Queue {
         let (next, held) = self.entries.get(&id).map_or((None, None), |entry| (entry.next, entry.lease));
         self.change(id, |entry| (entry.next, entry.lease) = (None, None));
         let tried = self.entries.get(&id).and_then(|entry| entry.tried);
-        self.entries.insert(id, Entry { stream, tried, next: None, lease: held, at: None });
+        self.entries.insert(id, Entry { stream, tried, next: None, lease: held, aside: None, at: None });
         if next.is_some() {
             self.change(id, |entry| entry.next = next);
         }
@@ -341,7 +350,7 @@ impl Queue {
     fn change(&mut self, id: MessageId, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         change(entry);
-        let due = entry.next.map(|next| entry.lease.map_or(next, |lease| next.max(lease)));
+        let due = entry.next.map(|next| [entry.lease, entry.aside].into_iter().flatten().fold(next, Timestamp::max));
         let at = due.filter(|_| !self.busy.contains(&id));
         let (before, stream) = (std::mem::replace(&mut entry.at, at), Arc::clone(&entry.stream));
         let over = entry.next.is_none() && entry.lease.is_none() && !self.busy.contains(&id);
@@ -418,12 +427,13 @@ mod tests {
             }
         }
         let dead = |_: &Lane| Some(at(30));
-        let looks: Vec<Vec<(Lane, MessageId)>> = (0..9).map(|_| queue.overdue(&dead, CLAIM_OVERDUE_MAX)).collect();
+        let looks: Vec<Vec<(Lane, MessageId)>> =
+            (0..9).map(|_| queue.overdue(begun, &dead, CLAIM_OVERDUE_MAX)).collect();
         assert!(looks[0].is_empty(), "it did not come so far");
         let found: BTreeSet<MessageId> = looks[..5].iter().flatten().map(|(_, id)| *id).collect();
         assert_eq!(found, old, "in as many looks as it takes, all of them");
         assert!(looks[5..].iter().any(|found| !found.is_empty()), "and again, as long as they wait");
-        let lanes: Vec<usize> = (0..9).map(|_| queue.overdue(&dead, 2).len()).collect();
+        let lanes: Vec<usize> = (0..9).map(|_| queue.overdue(begun, &dead, 2).len()).collect();
         assert!(lanes.iter().all(|found| *found <= 2) && lanes.contains(&2), "{lanes:?}");
     }
 }

@@ -7,7 +7,9 @@
 use crate::model::marks::Named;
 use crate::model::{Change, Event, Marks, Message, MessageId, ParticipantId, PartyId, Stage, Status, Timestamp};
 use crate::store::journal::{Beginning, lines};
-use crate::store::{Answered, DuplicateKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep};
+use crate::store::{
+    Answered, DuplicateKey, EnvelopeKey, Evidence, HandedIn, Settlement, StoreError, Transaction, Upkeep,
+};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -99,6 +101,12 @@ pub(super) struct State {
     /// Envelopes of messages that are no longer kept, named again for the same reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) handed_in: Vec<HandedIn>,
+    /// AS4 messages of which it is no longer known that they came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lapsed_answers: Vec<DuplicateKey>,
+    /// Envelopes of which it is no longer known that they were handed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lapsed_envelopes: Vec<EnvelopeKey>,
     /// Where messages to these recipients go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) routes: Vec<(ParticipantId, PartyId)>,
@@ -253,6 +261,8 @@ impl Record {
             carried,
             answers,
             handed_in,
+            lapsed_answers,
+            lapsed_envelopes,
             routes,
             forgotten,
             dropped,
@@ -265,6 +275,8 @@ impl Record {
         told && carried.is_empty()
             && answers.is_empty()
             && handed_in.is_empty()
+            && lapsed_answers.is_empty()
+            && lapsed_envelopes.is_empty()
             && routes.is_empty()
             && forgotten.is_empty()
             && dropped.is_none()

@@ -1,10 +1,11 @@
-//! What keeps the store from growing for ever: the contents of messages that have ended, such messages themselves and the event
-//! log each have a time after which they go.
+//! What keeps the store from growing for ever: the contents of messages that have ended, such messages themselves, the event
+//! log, and what is known of duplicates each have a time after which they go.
 //!
 //! The event log is the journal, and goes by whole segments from its beginning. What a segment says that still has to be known
-//! (messages, and which AS4 messages were received) is written again at the journal's end before; then a record says where the
-//! journal begins now, with the chain hash there; then the segment is removed. Each step may be broken off: the next start or
-//! the next call goes on.
+//! (messages, and which AS4 messages and envelopes were received) is written again at the journal's end before; then a record says
+//! where the journal begins now, with the chain hash there; then the segment is removed. Each step may be broken off: the next start
+//! or the next call goes on. Instead of being written again, what is known of duplicates lapses by a record where its time is over,
+//! unless their message is kept: so nothing has to be looked for, and an index that is built again knows the same.
 //!
 //! All is done in small steps between other transactions. Files are removed, not overwritten: what a disk keeps of a removed
 //! file is for its encryption to hide.
@@ -16,7 +17,7 @@ use crate::store::embedded::EmbeddedStore;
 use crate::store::index::{ENDED_WITH_PAYLOADS, Index, status_prefix};
 use crate::store::journal::{self, Beginning, ChainHash};
 use crate::store::record::{Noted, Record, Written, unreadable};
-use crate::store::{Answered, DuplicateKey, HandedIn, Store, StoreError, Transaction, Upkeep};
+use crate::store::{DuplicateKey, EnvelopeKey, HandedIn, Lapsing, Store, StoreError, Transaction, Upkeep};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -29,6 +30,9 @@ pub struct Retention {
     pub messages_before: Option<Timestamp>,
     /// Events recorded before; none: they stay.
     pub log_before: Option<Timestamp>,
+    /// That AS4 messages were received and envelopes handed in before is forgotten when the events of that time go, unless their
+    /// message is kept; none: it is known for ever.
+    pub duplicates_before: Option<Timestamp>,
 }
 
 /// What went in one step.
@@ -69,7 +73,7 @@ impl EmbeddedStore {
         Ok(Purged {
             contents: retention.contents_before.map_or(Ok(0), |at| self.purge_contents(at))?,
             messages: retention.messages_before.map_or(Ok(0), |at| self.purge_messages(at))?,
-            records: retention.log_before.map_or(Ok(0), |at| self.purge_segment(at))?,
+            records: retention.log_before.map_or(Ok(0), |at| self.purge_segment(at, retention.duplicates_before))?,
         })
     }
 
@@ -121,7 +125,7 @@ impl EmbeddedStore {
     }
 
     /// Removes the oldest segment, if every record in it is older.
-    fn purge_segment(&self, before: Timestamp) -> Result<usize, StoreError> {
+    fn purge_segment(&self, before: Timestamp, keys_before: Option<Timestamp>) -> Result<usize, StoreError> {
         let (medium, folder) = self.segments();
         let Some(open) = self.index().position()?.map(|position| position.segment) else { return Ok(0) };
         let Some(oldest) = journal::segments(&*medium.disk, folder)?.first().copied().filter(|first| *first < open)
@@ -132,19 +136,16 @@ impl EmbeddedStore {
         if read.newest.is_none_or(|newest| newest >= before) {
             return Ok(0);
         }
-        let cannot_come_again = self.now().checked_sub(ANSWER_KEPT).unwrap_or(Timestamp::MIN);
+        let receipts_before = self.now().checked_sub(ANSWER_KEPT).unwrap_or(Timestamp::MIN);
+        let lapsing = Lapsing { receipts_before, keys_before };
         for carry in read.messages.chunks(PURGE_STEP_MESSAGES) {
             self.carry(Upkeep { carry: carry.to_vec(), ..Upkeep::default() })?;
         }
         for answers in read.answers.chunks(PURGE_STEP_MESSAGES) {
-            let answers = answers.iter().map(|(key, answered, at)| {
-                let old = at.is_none_or(|at| at < cannot_come_again);
-                (key.clone(), if old { answered.without_body() } else { answered.clone() })
-            });
-            self.carry(Upkeep { answers: answers.collect(), ..Upkeep::default() })?;
+            self.carry(Upkeep { answers: answers.to_vec(), lapsing, ..Upkeep::default() })?;
         }
-        for handed_in in read.handed_in.chunks(PURGE_STEP_MESSAGES) {
-            self.carry(Upkeep { handed_in: handed_in.to_vec(), ..Upkeep::default() })?;
+        for envelopes in read.envelopes.chunks(PURGE_STEP_MESSAGES) {
+            self.carry(Upkeep { envelopes: envelopes.to_vec(), lapsing, ..Upkeep::default() })?;
         }
         for routes in read.routes.chunks(PURGE_STEP_MESSAGES) {
             self.carry(Upkeep { routes: routes.to_vec(), ..Upkeep::default() })?;
@@ -152,9 +153,9 @@ impl EmbeddedStore {
         self.carry(Upkeep { notes: read.notes.iter().cloned().collect(), ..Upkeep::default() })?;
         let (count, last) = (read.events.len(), read.beginning.clone());
         self.kept_up(Upkeep { dropped: Some(last.clone()), ..Upkeep::default() }, count, |event| {
-            Event { detail: format!("the event log up to record {} was removed", last.records), ..event }
-                .fact("records", last.records)
-                .fact("chain", &last.chain)
+            let event = Event { detail: format!("the event log up to record {} was removed", last.records), ..event };
+            let event = event.fact("records", last.records).fact("chain", &last.chain);
+            keys_before.into_iter().fold(event, |event, before| event.fact("duplicates_before", before))
         })?;
         // A crash must not leave an index that is behind what the journal still has.
         self.index().flush()?;
@@ -209,10 +210,10 @@ struct Segment {
     beginning: Beginning,
     /// Messages whose whole state is in it.
     messages: Vec<MessageId>,
-    /// Answers, and when they were given, where that is told here.
-    answers: Vec<(DuplicateKey, Answered, Option<Timestamp>)>,
+    /// AS4 messages that were received.
+    answers: Vec<DuplicateKey>,
     /// Envelopes that were handed in.
-    handed_in: Vec<HandedIn>,
+    envelopes: Vec<EnvelopeKey>,
     /// Recipients of whom it says where messages to them go.
     routes: Vec<ParticipantId>,
     /// Names of notes.
@@ -231,10 +232,9 @@ impl Segment {
             segment.beginning = Beginning::up_to(position);
             let whole = || state.inserts.iter().chain(&state.carried).map(Written::value);
             segment.messages.extend(whole().map(|message| message.id));
-            segment.handed_in.extend(whole().filter_map(HandedIn::of).chain(state.handed_in.iter().cloned()));
-            let given = state.answered.into_iter().map(|(key, answered)| (key, answered.into_value(), Some(log.at)));
-            let carried = state.answers.into_iter().map(|(key, answered)| (key, answered.into_value(), None));
-            segment.answers.extend(given.chain(carried));
+            let handed_in = whole().filter_map(HandedIn::of).chain(state.handed_in.iter().cloned());
+            segment.envelopes.extend(handed_in.map(|one| (one.from, one.envelope_id)));
+            segment.answers.extend(state.answered.into_iter().chain(state.answers).map(|(key, _)| key));
             segment.routes.extend(state.routes.into_iter().map(|(recipient, _)| recipient));
             segment.notes.extend(state.notes.into_keys());
             segment.events.push((position.seq, log.events));
@@ -247,6 +247,13 @@ impl Segment {
     fn remove(&self, disk: &dyn Disk, folder: &Path, index: &Index) -> Result<(), StoreError> {
         self.events.chunks(PURGE_STEP_MESSAGES).try_for_each(|events| index.remove_events(events))?;
         journal::remove(disk, folder, self.number)
+    }
+}
+
+impl Lapsing {
+    /// Whether a duplicate of what came at this time is still known. `kept`: its message is.
+    pub(super) fn is_known(&self, kept: bool, at: Timestamp) -> bool {
+        kept || self.keys_before.is_none_or(|before| at >= before)
     }
 }
 

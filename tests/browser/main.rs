@@ -16,7 +16,8 @@ mod walk;
 
 use driver::{BACKSPACE, Browser, ENTER, TAB};
 use stage::{OPERATOR, PASSWORD, Stage};
-use support::SOUTH;
+use std::time::{Duration, Instant};
+use support::{PATIENCE, SOUTH};
 
 const REASON: &str = "the partner says that it is up again";
 
@@ -157,6 +158,36 @@ fn pages_follow_what_happens_and_leave_the_focus_and_what_is_being_written_where
     browser.until(&format!("{rows} === 6 && document.querySelector('#late').hidden"));
     assert_eq!(browser.ask(UNTOUCHED), true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_session_that_nobody_uses_ends_and_its_page_says_so_and_comes_back_after_a_log_in() {
+    let Some(browser) = Browser::open("en") else { return };
+    let idle = Duration::from_secs(60);
+    let stage = Stage::idle(idle.as_secs());
+    let begun = Instant::now();
+    browser.go(&format!("{}/queue?direction=out", stage.console));
+    log_in(&browser);
+    // What happens meanwhile keeps the page current, and no session from ending.
+    let (rows, stale) = ("document.querySelectorAll('table.queue tbody tr').length", "#unfollowed:not([hidden])");
+    let is_stale = format!("document.querySelector('{stale}') !== null");
+    let mut sent = 0;
+    while browser.ask(&is_stale) == false {
+        assert!(begun.elapsed() < idle + PATIENCE, "the page never said that its session has ended");
+        stage.send();
+        sent += 1;
+        browser.until(&format!("{rows} === {sent} || {is_stale}"));
+    }
+    assert!(begun.elapsed() >= idle && sent > 1, "after {:?} and {sent} messages", begun.elapsed());
+    let text = browser.text();
+    assert!(text.contains("This page no longer follows what happens."), "{text}");
+
+    browser.tab_to("nav a[href='/partners']");
+    browser.press(ENTER);
+    browser.until("location.pathname === '/login'");
+    assert_eq!(path(&browser), "/login?next=%2Fpartners");
+    log_in(&browser);
+    assert_eq!(path(&browser), "/partners");
 }
 
 fn path_of_focus(browser: &Browser) -> String {

@@ -22,11 +22,21 @@ pub(crate) struct Stage {
 impl Stage {
     /// A federation in which the southern access point is down, and the northern one waits long before it tries again.
     pub(crate) fn set() -> Self {
-        Self::full(0)
+        Self::prepared(0, "")
+    }
+
+    /// The same, where a session ends after this many seconds in which nobody asked.
+    pub(crate) fn idle(seconds: u64) -> Self {
+        Self::prepared(0, &format!("\n[console]\nsession_idle_seconds = {seconds}\n"))
     }
 
     /// The same, with so many finished messages in the northern one's store.
     pub(crate) fn full(messages: u64) -> Self {
+        Self::prepared(messages, "")
+    }
+
+    /// `further`: the end of the northern one's configuration.
+    fn prepared(messages: u64, further: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().display().to_string();
         sluss(&["testbed", "init", &dir]).done();
@@ -37,7 +47,7 @@ impl Stage {
         let config = config(folder.path(), NORTH);
         let text = fs::read_to_string(&config).unwrap();
         let patient = "[retry]\nretries = 1\ngive_up_after_seconds = 86400\n\n[federation]";
-        fs::write(&config, paced(&text, patient)).unwrap();
+        fs::write(&config, paced(&text, patient) + further).unwrap();
         let console = text.lines().find_map(|line| line.strip_prefix("console = \"")).unwrap().trim_end_matches('"');
         let (password, _) = document(folder.path(), "password", PASSWORD.as_bytes());
         let config = config.display().to_string();

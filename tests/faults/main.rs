@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+#[path = "../support/asked.rs"]
+mod asked;
 mod asker;
 mod configuration;
 mod inbound;

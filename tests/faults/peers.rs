@@ -1,5 +1,6 @@
 //! What other access points may answer (protocol.md 1.12), and what becomes of the message then.
 
+use super::asked::request;
 use super::support::{ALICE, NORTH, World, document, wait, world};
 use serde_json::Value;
 use sluss::as4::{self, error, receipt};
@@ -8,7 +9,7 @@ use sluss::pki::{Certificate, Identity, Proven, Revocation, Role, Trust};
 use sluss::xml::algorithm::Allowed;
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -134,8 +135,8 @@ impl Peer {
     }
 
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
-        let (content_type, body) = request(&stream)?;
-        let received = as4::read(&content_type, body.as_slice()).unwrap();
+        let (headers, body) = request(&stream)?;
+        let received = as4::read(&headers["content-type"], body.as_slice()).unwrap();
         let id = received.claimed().message_id;
         let answer = *self.seen.lock().unwrap().entry(id.to_string()).or_insert_with(|| *self.answer.lock().unwrap());
         let at = SystemClock.now();
@@ -195,23 +196,6 @@ impl Peer {
         };
         send(&mut stream, answer, status, kind, &content)
     }
-}
-
-/// The Content-Type and the body of one request.
-fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut content_type, mut length) = (String::new(), 0);
-    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-        let Some((name, value)) = line.split_once(": ") else { continue };
-        match name.to_lowercase().as_str() {
-            "content-type" => content_type = value.to_owned(),
-            "content-length" => length = value.parse().ok()?,
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((content_type, body))
 }
 
 /// One answer, whole, cut short or in pieces.

@@ -1,16 +1,23 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
-use super::site::{PEER, Site};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use super::asked::request;
+use super::draft;
+use super::health::SetClock;
+use super::site::{DORA, PEER, Sent, Site};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use sluss::access_point::Action;
+use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
-use sluss::model::{Status, Warrant};
-use std::io::{BufRead, BufReader, Read, Write};
+use sluss::model::{Status, Timestamp, Warrant};
+use sluss::store::disk::Medium;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -29,13 +36,27 @@ struct MailServer {
     address: SocketAddr,
     certificate: String,
     mails: Receiver<Mailed>,
+    /// Each line that was said to it, and whether it was encrypted.
+    lines: Receiver<(String, bool)>,
+}
+
+/// How a mail server goes about its connections.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Manner {
+    /// It knows nothing of TLS.
+    Clear,
+    StartTls,
+    /// As `StartTls`, but it lets nobody in, and says what it was shown.
+    Repeating,
+    /// TLS from the first octet.
+    Implicit,
 }
 
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 impl MailServer {
-    fn start(implicit: bool) -> Self {
+    fn start(manner: Manner) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -43,14 +64,35 @@ impl MailServer {
         let config = Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (told, mails) = channel();
+        let ((told, mails), (said, lines)) = (channel(), channel());
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 // A client that breaks off is none that told something.
-                let _ = conversation(stream, implicit, &config, &told);
+                let _ = conversation(stream, manner, &config, (&told, &said));
             }
         });
-        Self { address, certificate: made.cert.pem(), mails }
+        Self { address, certificate: made.cert.pem(), mails, lines }
+    }
+
+    /// A sender of mail to this server that believes `certificate`, and has a password.
+    fn client(&self, certificate: &str) -> Channel {
+        let root = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap().to_vec();
+        let mail = Mail::new(MailSettings {
+            server: "localhost".to_owned(),
+            port: Some(self.address.port()),
+            tls: MailTls::Starttls,
+            roots: vec![root],
+            credentials: Some(("sluss".to_owned(), "hemligt".to_owned())),
+            from: "sluss@kommun.example.se".to_owned(),
+            to: vec!["drift@kommun.example.se".to_owned()],
+        });
+        Channel::Mail(mail.unwrap())
+    }
+
+    /// The words that were said to it up to now, and whether each was encrypted.
+    fn heard(&self) -> Vec<(String, bool)> {
+        let word = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
+        self.lines.try_iter().map(|(line, encrypted)| (word(line), encrypted)).collect()
     }
 }
 
@@ -61,10 +103,11 @@ fn encrypted(stream: TcpStream, config: &Arc<ServerConfig>) -> Box<dyn Stream> {
 /// One connection, as RFC 5321 and RFC 3207 have it.
 fn conversation(
     tcp: TcpStream,
-    implicit: bool,
+    manner: Manner,
     config: &Arc<ServerConfig>,
-    told: &Sender<Mailed>,
+    (told, said): (&Sender<Mailed>, &Sender<(String, bool)>),
 ) -> std::io::Result<()> {
+    let implicit = manner == Manner::Implicit;
     let mut secret = implicit;
     let plain = tcp.try_clone()?;
     let mut stream: Box<dyn Stream> = if implicit { encrypted(tcp, config) } else { Box::new(tcp) };
@@ -72,13 +115,18 @@ fn conversation(
     stream.write_all(b"220 localhost ESMTP\r\n")?;
     loop {
         let line = line(&mut stream)?;
+        said.send((line.clone(), secret)).unwrap();
         let answer = match line.split(' ').next().unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EHLO" if secret => "250-localhost\r\n250 AUTH PLAIN",
+            "EHLO" if secret || manner == Manner::Clear => "250-localhost\r\n250 AUTH PLAIN",
             "EHLO" => "250-localhost\r\n250 STARTTLS",
             "STARTTLS" => {
                 stream.write_all(b"220 go\r\n")?;
                 stream = encrypted(plain.try_clone()?, config);
                 secret = true;
+                continue;
+            }
+            "AUTH" if manner == Manner::Repeating => {
+                stream.write_all(format!("535 5.7.8 not believed: {line}\r\n").as_bytes())?;
                 continue;
             }
             "AUTH" => {
@@ -129,18 +177,8 @@ fn receiver_at(address: &str, refused: usize) -> (SocketAddr, Receiver<(String, 
     let (told, calls) = channel();
     std::thread::spawn(move || {
         for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut signature, mut length) = (String::new(), 0);
-            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                let (name, value) = line.split_once(": ").unwrap_or_default();
-                match name.to_ascii_lowercase().as_str() {
-                    "sluss-signature" => value.clone_into(&mut signature),
-                    "content-length" => length = value.parse().unwrap(),
-                    _ => {}
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (mut headers, body) = request(&stream).unwrap();
+            let signature = headers.remove("sluss-signature").unwrap_or_default();
             let status = if number < refused { "503 Busy" } else { "204 Taken" };
             let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let answer =
@@ -185,11 +223,51 @@ fn called(calls: &Receiver<(String, Vec<u8>)>, kind: &str) -> (Value, Value) {
     }
 }
 
+/// Tells of a trial; what the operator reads where that fails.
+async fn trial(channel: &Channel) -> Result<(), String> {
+    let teller = Teller { access_point: "AP0001-TESTBED".to_owned(), environment: "testbed".to_owned() };
+    let (about, found, remedy) = ("trial".to_owned(), "a trial".to_owned(), "nothing".to_owned());
+    let trial =
+        Bulletin { kind: Kind::Process, about, state: State::Trial, since: Timestamp::UNIX_EPOCH, found, remedy };
+    channel.tell(&teller, &[trial]).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_goes_after_starttls_only_and_to_a_server_that_is_believed() {
+    let server = MailServer::start(Manner::StartTls);
+    assert_eq!(trial(&server.client(&server.certificate)).await, Ok(()));
+    assert!(server.mails.recv_timeout(PATIENCE).unwrap().encrypted);
+    let words = ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"].map(str::to_owned);
+    let heard = server.heard();
+    let in_clear = heard.iter().take_while(|(_, encrypted)| !encrypted).count();
+    let said: Vec<String> = heard.into_iter().map(|(word, _)| word).take(words.len()).collect();
+    assert_eq!((said.as_slice(), in_clear), (&words[..], 2), "what comes after STARTTLS is encrypted");
+
+    let other = MailServer::start(Manner::StartTls);
+    let refused = trial(&server.client(&other.certificate)).await.unwrap_err();
+    assert!(refused.contains("TLS failed, and nothing was sent: invalid peer certificate"), "{refused}");
+    assert!(server.heard().iter().all(|(word, _)| ["EHLO", "STARTTLS", "QUIT"].contains(&word.as_str())));
+
+    let clear = MailServer::start(Manner::Clear);
+    let refused = trial(&clear.client(&server.certificate)).await.unwrap_err();
+    assert!(refused.contains("it offers no STARTTLS, and nothing was sent"), "{refused}");
+    assert!(clear.heard().iter().all(|(word, _)| ["EHLO", "QUIT"].contains(&word.as_str())));
+    assert!(clear.mails.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_mail_server_repeats_of_the_password_is_not_said() {
+    let server = MailServer::start(Manner::Repeating);
+    let refused = trial(&server.client(&server.certificate)).await.unwrap_err();
+    assert!(refused.contains("it answers 535 5.7.8"), "{refused}");
+    assert!(!refused.contains("AHNsdXNzAGhlbWxpZ3Q") && !refused.contains("believed"), "{refused}");
+}
+
 /// TESTQ TF-09.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_and_of_a_partner_that_is_down() {
     let folder = tempfile::tempdir().unwrap();
-    let (starttls, implicit) = (MailServer::start(false), MailServer::start(true));
+    let (starttls, implicit) = (MailServer::start(Manner::StartTls), MailServer::start(Manner::Implicit));
     let (address, calls) = receiver(1);
     let secret = file(folder.path(), "secret", "delad nyckel");
     let webhook = format!(
@@ -234,10 +312,30 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     assert!(text.contains("sluss_alerts_total{channel=\"webhook\",result=\"failed\"} 1\n"), "{text}");
     assert!(text.contains("sluss_alerts_total{channel=\"mail\",result=\"told\"} 2\n"), "{text}");
 
-    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     let (_, alert) = called(&calls, "partner-down");
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
     assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
+}
+
+/// APOP-4.1.1.a: a wrong recipient is to be reported, as an envelope that does not conform is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_of_a_partner_whose_message_is_for_nobody_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.webhook]\nurl = \"http://{address}/\"\nsecret_file = \"{secret}\"\n"
+    );
+    let site = Site::start_with(|text| text + &webhook).await;
+    let nobody =
+        Sent { to: "0203:nobody.example.se".parse().unwrap(), ..site.sent(site.envelope(|_| {}, |text| text)) };
+    assert_eq!(site.post(&site.pack(&nobody)).await.status, 200);
+    let (_, alert) = called(&calls, "conformance");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
+    assert!(alert["found"].as_str().unwrap().ends_with("(AS4-2.5.a)"), "{alert}");
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains(&format!("sluss audit list --stage refused --partner {PEER}")), "{remedy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,13 +351,13 @@ async fn who_is_told_changes_with_the_configuration_and_who_stays_is_told_nothin
     };
     let retry = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]";
     let site = Site::start_with(|text| text.replacen("[breaker]", retry, 1) + &webhook(first)).await;
-    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     assert_eq!(called(&told_first, "partner-down").1["state"], "begins");
 
     site.reload(|text| text + &webhook(second)).unwrap();
     assert_eq!(called(&told_second, "partner-down").1["state"], "begins");
     // Both have looked again by now: the second has told, and a look of the first comes as often.
-    let third = site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    let third = site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     site.wait(third.id, |message| message.attempts > 1).await;
     assert!(told_first.try_recv().is_err(), "the first was told before");
 
@@ -270,7 +368,7 @@ async fn who_is_told_changes_with_the_configuration_and_who_stays_is_told_nothin
 /// Sends to the partner that is not there, until it is given up.
 async fn given_up(site: &Site, number: usize) {
     for _ in 0..number {
-        let sent = site.service.send(super::draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
+        let sent = site.service.send(draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
         site.wait(sent.id, |message| message.status == Status::MessageExchangeError).await;
     }
 }
@@ -312,4 +410,53 @@ async fn what_was_given_up_while_nobody_could_be_told_is_told_after_a_restart_on
     }
     let (_, alert) = called(&calls, "send-failure");
     assert_eq!((&alert["state"], number(&alert)), (&"ended".into(), 3), "{alert}");
+}
+
+/// Dora's message service is elsewhere, and nobody comes for what she has got.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_receipt_that_never_comes_is_told_to_the_operator_and_to_the_sending_participant() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SetClock::default()));
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"send-failure\"]\nsettle_seconds = 1\n[alert.webhook]\n\
+         url = \"http://{address}/alerts\"\nsecret_file = \"{secret}\"\n"
+    );
+    let keyless = |text: String| {
+        let kept = text.lines().filter(|line| !line.contains("participants/dora"));
+        let text: String = kept.map(|line| format!("{line}\n")).collect();
+        text.replacen("[federation]", "[message_receipt]\nwait_hours = 48\n\n[federation]", 1) + &webhook
+    };
+    let site = Site::start_on(Medium::system(), Arc::<SetClock>::clone(&clock), keyless).await;
+    let sent = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+    site.wait(sent.id, |message| message.status == Status::WaitingForReceipt).await;
+    clock.steady.fetch_add(48 * 60 * 60 + 1, Ordering::Relaxed);
+    site.wait(sent.id, |message| message.status == Status::MessageExchangeError).await;
+
+    let (_, alert) = called(&calls, "send-failure");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &"message-receipt-missing".into()), "{alert}");
+    let found = alert["found"].as_str().unwrap();
+    assert!(
+        found.contains(&format!("1 messages were given up, the last {}: no message receipt came", sent.id)),
+        "{alert}"
+    );
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains("ask the recipients by other means") && !remedy.contains("queue retry"), "{alert}");
+
+    let notices = async || site.router.notices(&site.alice, None).await.unwrap().0;
+    let [notice] = &notices().await[..] else { panic!("one notice") };
+    assert_eq!((notice.id, notice.status), (sent.id, Status::MessageExchangeError));
+    let problem = notice.error.as_ref().unwrap();
+    assert_eq!(problem.title, "no message receipt came");
+    let detail = problem.detail.as_str();
+    for part in ["in 48 h (message_receipt.wait_hours)", DORA, "ask the recipient", "still counts"] {
+        assert!(detail.contains(part), "{part} in {detail}");
+    }
+    let metrics = site.metrics().await;
+    assert!(metrics.contains("sluss_messages_given_up_total{cause=\"message-receipt-missing\"} 1\n"), "{metrics}");
+
+    // Once its sender knows, there is nothing left to do.
+    site.router.confirm_notice(&site.alice, sent.id, "alice").await.unwrap();
+    assert_eq!(called(&calls, "send-failure").1["state"], "ended");
+    assert!(notices().await.is_empty());
 }

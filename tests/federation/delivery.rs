@@ -5,6 +5,7 @@ use sluss::access_point::Action;
 use sluss::model::{Event, Fault, Message, Stage, Status, Warrant};
 use sluss::testbed::fault::Kind;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// One that looks again every second, while nobody can be looked up.
 async fn cut_off() -> Site {
@@ -99,4 +100,103 @@ async fn what_was_answered_is_not_opened_again_whatever_an_operator_asks_for() {
     let warrant = Warrant::new("kim", "again, please").unwrap();
     let refused = site.router.act(id, Action::Retry, warrant).await.unwrap_err();
     assert!(refused.detail.contains("in status ERROR and answered"), "{refused}");
+}
+
+/// Without the table of this participant.
+fn without(text: &str, participant: &str) -> String {
+    let tables: Vec<&str> = text.split("[[participant]]").collect();
+    let (kept, gone): (Vec<&str>, Vec<&str>) = tables.into_iter().partition(|table| !table.contains(participant));
+    assert_eq!(gone.len(), 1);
+    kept.join("[[participant]]")
+}
+
+async fn delivery(site: &Site, part: &str) {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (_, said) = site.ready().await;
+        let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let check = found["checks"].as_array().unwrap().iter().find(|check| check["check"] == "delivery").unwrap();
+        if check.to_string().contains(part) {
+            return;
+        }
+        assert!(Instant::now() < end, "{check}, expected {part}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_for_a_participant_that_is_no_longer_configured_is_shown_and_an_operator_ends_it() {
+    let site = cut_off().await;
+    let warrant = || Warrant::new("kim", "alice has moved").unwrap();
+    let waits = came(&site).await;
+    let mut before = String::new();
+    site.reload(|text| {
+        before.clone_from(&text);
+        without(&text, site.alice.as_str())
+    })
+    .unwrap();
+    delivery(&site, "1 received messages are for 1 participants that are not configured, the oldest for 0203:alice")
+        .await;
+    delivery(&site, "sluss queue cancel").await;
+    let states = site.router.participants().await.unwrap();
+    let hers = states.iter().find(|state| state.participant == site.alice).unwrap();
+    assert_eq!((hers.carriage, hers.to_take, hers.to_take_since), (None, 1, Some(waits.created_at)));
+
+    site.wait(waits.id, |message| message.lease_until.is_none()).await;
+    let ended = loop {
+        match site.router.act(waits.id, Action::Cancel, warrant()).await {
+            Err(busy) if busy.cause() == "busy" => tokio::time::sleep(Duration::from_millis(20)).await,
+            done => break done.unwrap(),
+        }
+    };
+    let problem = ended.error.clone().unwrap();
+    assert_eq!((ended.status, ended.next_attempt_at, problem.cause()), (Status::Error, None, "cancelled"));
+    for part in ["kim: alice has moved", "no message receipt", "sluss queue retry"] {
+        assert!(problem.detail.contains(part), "{problem}");
+    }
+    assert!(ended.envelope.is_some() && ended.message_receipt.is_none(), "retention takes its contents, as of others");
+    let events = site.router.journey(waits.id).await.unwrap();
+    assert_eq!(fact(&events, Stage::Cancelled, "actor").as_deref(), Some("kim"));
+    assert_eq!(fact(&events, Stage::Cancelled, "reason").as_deref(), Some("alice has moved"));
+    delivery(&site, "\"state\":\"ok\"").await;
+    let refused = site.router.act(waits.id, Action::Cancel, warrant()).await.unwrap_err();
+    assert!(
+        refused.cause() == "illegal-step" && refused.detail.contains("in status ERROR, expected one of"),
+        "{refused}"
+    );
+
+    // It was a mistake: she is back.
+    site.fault(Kind::SmpDown, true);
+    site.reload(|_| before).unwrap();
+    site.router.act(waits.id, Action::Retry, warrant()).await.unwrap();
+    let opened = site.wait(waits.id, |message| message.status == Status::Retrieved).await;
+    assert_eq!(opened.error, None);
+    let refused = site.router.act(waits.id, Action::Cancel, warrant()).await.unwrap_err();
+    assert!(refused.detail.contains("in status RETRIEVED"), "what was opened is hers: {refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_that_an_operator_ended_is_not_offered_to_its_participant_until_it_is_tried_again() {
+    let keyless = |text: String| {
+        let lines = text.lines().filter(|line| !line.contains("participants/") || !line.contains("alice"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let site = Site::start_with(keyless).await;
+    let warrant = || Warrant::new("kim", "nobody comes for it").unwrap();
+    let sent = site.sent(site.envelope(|_| {}, |text| text));
+    assert_eq!(site.post(&site.pack(&sent)).await.status, 200);
+    let id = site.arrived(&sent).await;
+    let offered = async || site.router.waiting(&site.alice, None).await.unwrap().0.len();
+    site.wait(id, |message| message.next_attempt_at.is_none()).await;
+    assert_eq!(offered().await, 1);
+    let ended = site.router.act(id, Action::Cancel, warrant()).await.unwrap();
+    assert_eq!((ended.status, offered().await), (Status::Error, 0));
+    let refused = site.router.confirm(&site.alice, id, "alice").await.unwrap_err();
+    assert_eq!(refused.cause(), "illegal-step", "what ended is not taken: {refused}");
+    site.router.act(id, Action::Retry, warrant()).await.unwrap();
+    site.wait(id, |message| message.next_attempt_at.is_none()).await;
+    assert_eq!(offered().await, 1);
+    site.router.confirm(&site.alice, id, "alice").await.unwrap();
+    let refused = site.router.act(id, Action::Cancel, warrant()).await.unwrap_err();
+    assert!(refused.detail.contains("in status DOWNLOADED"), "{refused}");
 }

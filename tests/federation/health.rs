@@ -29,9 +29,9 @@ fn standing(check: &str, state: &str) -> String {
 
 /// Clocks that a test sets, in seconds beside the machine's.
 #[derive(Debug, Default)]
-struct SetClock {
+pub(super) struct SetClock {
     wall: AtomicI64,
-    steady: AtomicI64,
+    pub(super) steady: AtomicI64,
 }
 
 impl SetClock {
@@ -134,6 +134,59 @@ async fn a_clock_that_was_set_and_a_worker_that_is_not_seen_are_said() {
     until(&site, "worker", "ok").await;
 }
 
+/// What a disk loses of a closed segment is told while everything goes on, and no more once the file is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_segment_that_is_damaged_is_said_and_messages_go_all_the_same() {
+    let clock = Arc::new(SetClock::default());
+    let medium = Medium { segment_bytes: 64 * 1024, ..Medium::system() };
+    let site = Site::start_on(medium, Arc::<SetClock>::clone(&clock), |text| {
+        text.replacen("data_dir", "store = { read_through_days = 1 }\ndata_dir", 1)
+    })
+    .await;
+    let go = || async {
+        let sent = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+        site.wait(sent.id, |it| it.status == Status::Accepted && it.as4_receipt.is_some()).await;
+    };
+    while !site.data.join("journal/00000003.log").exists() {
+        go().await;
+    }
+    let read = |said: &str| said.contains("closed segments hold, as they were read: segment ");
+    let end = Instant::now() + Duration::from_secs(60);
+    while !read(&site.ready().await.1) {
+        assert!(Instant::now() < end, "{:?}", site.ready().await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let segment = site.data.join("journal/00000002.log");
+    let whole = std::fs::read(&segment).unwrap();
+    let mut hurt = whole.clone();
+    hurt[200] ^= 1;
+    std::fs::write(&segment, hurt).unwrap();
+    let turns = |state: &'static str| {
+        let (site, clock) = (&site, &clock);
+        async move {
+            let (end, part) = (Instant::now() + Duration::from_secs(60), standing("journal", state));
+            loop {
+                let (status, said) = site.ready().await;
+                if said.contains(&part) {
+                    return (status, said);
+                }
+                assert!(Instant::now() < end, "{said}");
+                // Each day brings all of them.
+                clock.wall.fetch_add(8 * 60 * 60, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    };
+    let (status, said) = turns("degraded").await;
+    assert!(status == 200 && said.contains("00000002.log offset 64 (record "), "{status} {said}");
+    assert!(said.contains("sluss store verify") && said.contains("backup"), "{said}");
+    go().await;
+    let metrics = site.metrics().await;
+    assert!(metrics.contains("sluss_journal_damaged_segments 1"), "{metrics}");
+    std::fs::write(&segment, whole).unwrap();
+    turns("ok").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_checked_before_a_start_has_the_clock_and_dns_in_it() {
     let site = Site::start().await;
@@ -153,4 +206,47 @@ async fn what_is_checked_before_a_start_has_the_clock_and_dns_in_it() {
     std::fs::write(&file, text.replace(line, "dns_servers = [\"127.0.0.1:9\"]")).unwrap();
     let (ok, serious, detail) = of(sluss::app::check(&file, now).await, "discovery.dns_servers 127.0.0.1:9");
     assert!(!ok && !serious && detail.contains("give another server"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_not_published_for_its_participant_is_said_before_a_start() {
+    let site = Site::start().await;
+    let file = site.data.parent().unwrap().join("sluss.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let check = async |text: &str, what: &str| {
+        std::fs::write(&file, text).unwrap();
+        let found = sluss::app::check(&file, SystemClock.now()).await;
+        let found = found.into_iter().find(|check| check.what == what);
+        found.map(|check| (check.ok, check.serious, check.detail)).unwrap()
+    };
+    let (alice, dora) = ("participant 0203:alice.example.se, published", "participant 0203:dora.example.se, published");
+    for own in [alice, dora] {
+        let (ok, _, detail) = check(&text, own).await;
+        assert!(ok, "{detail}");
+    }
+    let bobs = text.replace("participants/alice.example.se/", "participants/bob.example.se/");
+    let (ok, serious, detail) = check(&bobs, alice).await;
+    assert!(!ok && serious, "{detail}");
+    for part in ["UTB-2.14.1.t01: found ", "CN=alice", "expected ", "CN=bob", "others refuse what it signs"] {
+        assert!(detail.contains(part), "{part} in {detail}");
+    }
+    assert!(check(&bobs, dora).await.0, "the others are compared all the same");
+
+    let only_key = text.replace("participants/alice.example.se/key", "participants/bob.example.se/key");
+    let (ok, serious, detail) = check(&only_key, "keys and certificates").await;
+    assert!(
+        !ok && serious && detail.contains("participant 0203:alice.example.se") && detail.contains("differ"),
+        "{detail}"
+    );
+
+    let ours = text
+        .replace("\"key.pem\"", "\"../AP0002-TESTBED/key.pem\"")
+        .replace("\"cert.pem\"", "\"../AP0002-TESTBED/cert.pem\"");
+    let (ok, serious, detail) = check(&ours, alice).await;
+    assert!(!ok && serious && detail.starts_with("AP-3.1.5.b: found CN=AP0001-TESTBED"), "{detail}");
+    assert!(detail.contains("expected CN=AP0002-TESTBED"), "{detail}");
+
+    site.fault(Kind::SmpDown, false);
+    let (ok, serious, detail) = check(&text, alice).await;
+    assert!(!ok && !serious && detail.starts_with("not compared (AP-3.2.3.c)"), "{detail}");
 }

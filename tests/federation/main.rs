@@ -9,8 +9,11 @@
 )]
 
 mod alerts;
+#[path = "../support/asked.rs"]
+mod asked;
 mod breaker;
 mod delivery;
+mod forms;
 mod health;
 #[path = "../support/paced.rs"]
 mod paced;
@@ -21,6 +24,7 @@ mod space;
 
 use site::{DORA, OURS, PEER, Sent, Site, fact, id};
 use sluss::access_point::{Action, Partner, Recorder, Settings};
+use sluss::as4::Compression;
 use sluss::inspect::as4;
 use sluss::message_service::Draft;
 use sluss::model::{Clock, DocumentType, Fault, Piece, Priority, Stage, Status, SystemClock, Warrant};
@@ -297,6 +301,37 @@ fn the_same_message_again_gets_the_first_as4_receipt_and_is_not_delivered_twice(
         assert_eq!(first.body, second.body);
         assert_eq!(first.body, third.body);
         site.arrived(&sent).await;
+    });
+}
+
+/// Who encrypts anew because our certificate changed, or compresses another way since its last update, sends the same message.
+#[test]
+fn the_same_message_signed_encrypted_or_compressed_anew_is_the_same_and_another_content_is_refused() {
+    at_site(async |site| {
+        let mut sent = site.sent(site.envelope(|_| {}, |text| text));
+        let first = site.post(&site.pack(&sent)).await;
+        let anew = site.post(&site.pack(&sent)).await;
+        assert_eq!(first.body, anew.body, "signed and encrypted anew");
+        for compression in [Compression::Stored, Compression::None] {
+            let anew = site.post(&site.pack_as(&sent, compression)).await;
+            assert_eq!(first.body, anew.body, "{compression:?}");
+        }
+        let message = site.arrived(&sent).await;
+        let events = site.router.journey(message).await.unwrap();
+        assert_eq!(events.iter().filter(|event| event.stage == Stage::Duplicate).count(), 3);
+
+        let conversation = std::mem::replace(&mut sent.conversation, uuid::Uuid::new_v4().to_string());
+        site.post(&site.pack(&sent)).await;
+        sent.conversation = conversation;
+        sent.envelope = site.envelope(|_| {}, |text| text);
+        site.post(&site.pack(&sent)).await;
+        let reused = |event: &&sluss::model::Event| {
+            let is_it = event.facts.get("as4_message_id").is_some_and(|id| id == sent.message_id.as_str());
+            is_it && event.problem.as_ref().is_some_and(|problem| problem.rule.as_deref() == Some("SAD-5.3.7.1"))
+        };
+        assert_eq!(site.router.refusals(100).await.unwrap().iter().filter(reused).count(), 2);
+        assert_eq!(site.arrived(&sent).await, message);
+        site.forgets(&sent.envelope).await;
     });
 }
 

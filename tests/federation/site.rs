@@ -40,7 +40,9 @@ pub(crate) struct Site {
     /// Where the access point keeps what it has.
     pub(crate) data: PathBuf,
     alices: Certificate,
-    peer: Identity,
+    pub(crate) peer: Identity,
+    /// Where the peer is.
+    peer_url: String,
     stranger: Identity,
     ours: Trusted,
     address: String,
@@ -78,6 +80,11 @@ impl Site {
         Self::start_with(|text| text).await
     }
 
+    /// With a peer that listens.
+    pub(crate) async fn start_with_peer(url: &str) -> Self {
+        Self::start_at(url, Medium::system(), Arc::new(SystemClock), |text| text).await
+    }
+
     /// With another configuration.
     pub(crate) async fn start_with(change: impl FnOnce(String) -> String) -> Self {
         Self::start_on(Medium::system(), Arc::new(SystemClock), change).await
@@ -85,13 +92,22 @@ impl Site {
 
     /// On another disk and by another clock as well.
     pub(crate) async fn start_on(medium: Medium, clock: Arc<dyn Clock>, change: impl FnOnce(String) -> String) -> Self {
+        // Nobody listens there: what is sent to the peer stays on its way.
+        Self::start_at("http://127.0.0.1:9/as4", medium, clock, change).await
+    }
+
+    async fn start_at(
+        peer_url: &str,
+        medium: Medium,
+        clock: Arc<dyn Clock>,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         let now = SystemClock.now();
         testbed::init(dir, now).unwrap();
         let ours = testbed::access_point(dir, OURS, None, now).unwrap();
-        // Nobody listens there: what is sent to the peer stays on its way.
-        let peer = testbed::access_point(dir, PEER, Some("http://127.0.0.1:9/as4"), now).unwrap();
+        let peer = testbed::access_point(dir, PEER, Some(peer_url), now).unwrap();
         let (alice, bob) = (id("0203:alice.example.se"), id("0203:bob.example.se"));
         let alices = testbed::participant(dir, &alice, OURS, &[], &[], now).unwrap();
         let bobs = testbed::participant(dir, &bob, PEER, &[], &[], now).unwrap();
@@ -120,6 +136,7 @@ impl Site {
             data: ours.join("data"),
             alices: certificate(&alices),
             peer: identity(&peer),
+            peer_url: peer_url.to_owned(),
             // A certificate of the same federation, but of a participant.
             stranger: bobs.clone(),
             ours: trusted(&ours),
@@ -213,6 +230,11 @@ impl Site {
 
     /// Packs by the peer's key, or by a stranger's.
     pub(crate) fn pack(&self, sent: &Sent) -> Request {
+        self.pack_as(sent, Compression::Deflate)
+    }
+
+    /// Compressed in this way.
+    pub(crate) fn pack_as(&self, sent: &Sent, compression: Compression) -> Request {
         let message = UserMessage {
             mpc: None,
             message_id: sent.message_id.clone(),
@@ -236,7 +258,7 @@ impl Site {
             content_id: "message",
             mime: "text/xml",
             charset: None,
-            compression: Compression::Deflate,
+            compression,
             content: &mut content,
             cipher: &mut cipher,
         };
@@ -286,14 +308,27 @@ impl Site {
     }
 
     /// The peer has a new key and certificate, and says so in SMP.
-    pub(crate) fn peer_has_another_certificate(&self) {
+    pub(crate) fn peer_has_another_certificate(&self) -> Identity {
         let (dir, file) = (self._folder.path(), self._folder.path().join("federation.json"));
         let mut registry: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         registry["access_points"].as_object_mut().unwrap().remove(PEER).unwrap();
         std::fs::write(&file, serde_json::to_vec(&registry).unwrap()).unwrap();
         let folder = dir.join("access-points").join(PEER);
         std::fs::rename(&folder, folder.with_extension("before")).unwrap();
-        testbed::access_point(dir, PEER, Some("http://127.0.0.1:9/as4"), SystemClock.now()).unwrap();
+        identity(&testbed::access_point(dir, PEER, Some(&self.peer_url), SystemClock.now()).unwrap())
+    }
+
+    /// Who issues certificates of access points.
+    pub(crate) fn authorities(&self) -> Vec<Certificate> {
+        Certificate::all_from_pem(&std::fs::read(self._folder.path().join("ca/ap.cert.pem")).unwrap()).unwrap()
+    }
+
+    /// The evidence of a message, in a folder of its own.
+    pub(crate) fn evidence(&self, id: MessageId) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().join("evidence");
+        sluss::app::audit::export(&Config::load(&self.file).unwrap(), id, &package, &SystemClock).unwrap();
+        (folder, package)
     }
 
     /// The status of `/health/ready`, and what it says.

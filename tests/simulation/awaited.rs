@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-fn begin() -> (SimDisk, Arc<SimClock>, Process) {
+pub(crate) fn begin() -> (SimDisk, Arc<SimClock>, Process) {
     let (disk, clock) = (SimDisk::new(Chance::new(1)), SimClock::new());
     let process = Process::start(&disk, &clock).unwrap();
     (disk, clock, process)
 }
 
 /// A message of our own, packed.
-fn own(process: &Process, direction: Direction) -> Message {
+pub(crate) fn own(process: &Process, direction: Direction) -> Message {
     let out = direction == Direction::Out;
     let blob = process.keep(b"sealed").unwrap();
     Message {
@@ -33,12 +33,12 @@ fn own(process: &Process, direction: Direction) -> Message {
     }
 }
 
-fn keep(process: &Process, message: &Message) {
+pub(crate) fn keep(process: &Process, message: &Message) {
     let transaction = Transaction { inserts: vec![message.clone()], ..Transaction::default() };
     process.store.commit(transaction).unwrap();
 }
 
-fn now(process: &Process, message: &Message) -> Message {
+pub(crate) fn now(process: &Process, message: &Message) -> Message {
     process.store.message(message.id).unwrap().unwrap()
 }
 
@@ -52,6 +52,8 @@ fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) 
         certificate_sha256: String::new(),
         signature: String::new(),
         references_matched: true,
+        sent_at: None,
+        sent_until: None,
         soap: String::new(),
     };
     rehearse::sent(&process.router, &claimed, result.map(|()| receipt)).unwrap();
@@ -126,17 +128,23 @@ fn many_that_await_their_message_receipt_are_ended_in_steps_and_those_that_are_y
         }
         all
     };
-    let old = waiting(sluss::limits::UNANSWERED_LOOKED_MAX + 20);
+    let step = sluss::limits::UNANSWERED_ENDED_MAX;
+    let old = waiting(2 * step + 20);
     clock.pass(HOUR);
     let young = waiting(30);
     clock.pass(i64::try_from(MESSAGE_RECEIPT.as_millis()).unwrap() - HOUR);
     let ended = |all: &[Message]| all.iter().filter(|one| now(&process, one).status.is_final()).count();
-    for expected in [70, old.len()] {
+    for expected in [step, 2 * step, old.len()] {
         let syncs = process.store.syncs();
-        rehearse::give_up_overdue(&process.router).unwrap();
-        assert_eq!((ended(&old), ended(&young)), (expected, 0));
-        assert!(process.store.syncs() <= syncs + 1, "all of one look share a sync");
+        let more = rehearse::give_up_overdue(&process.router).unwrap();
+        assert_eq!(
+            (ended(&old), ended(&young), more),
+            (expected, 0, expected < old.len()),
+            "the next step follows at once"
+        );
+        assert!(process.store.syncs() <= syncs + 1, "all of one step share a sync");
     }
+    assert!(old[..step].iter().all(|one| now(&process, one).updated_at <= now(&process, &old[step]).updated_at));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::chance::Chance;
 use crate::keys::MemoryKeys;
 use rustix::fs::MemfdFlags;
+use sluss::model::MessageId;
 use sluss::store::StoreError;
 use sluss::store::disk::{Disk, DiskFile};
 use sluss::store::keys::Keys;
@@ -307,6 +308,12 @@ impl SimDisk {
         state.durable_folders = state.folders.clone();
         state.indexes.clear();
         state.boot += 1;
+    }
+
+    /// The index cannot give this message any more, or can again.
+    pub(crate) fn unreadable(&self, id: Option<MessageId>) {
+        let end = id.map(|id| id.0.as_bytes().to_vec());
+        self.state().indexes.values().for_each(|index| index.unreadable(end.clone()));
     }
 
     pub(crate) fn damage_index(&self) {

@@ -20,6 +20,8 @@ struct Inner {
     written: Map,
     buffered: VecDeque<Batch>,
     garbled: bool,
+    /// Values that cannot be read, by what their keys end with.
+    unreadable: Option<Vec<u8>>,
     changes: u64,
     synced: bool,
 }
@@ -87,6 +89,10 @@ impl MemoryKeys {
         (inner.garbled, inner.changes) = (true, inner.changes + 1);
     }
 
+    pub(crate) fn unreadable(&self, end_of_key: Option<Vec<u8>>) {
+        self.0.lock().unwrap().unreadable = end_of_key;
+    }
+
     pub(crate) fn stamp(&self) -> String {
         format!("{}\n", self.0.lock().unwrap().changes)
     }
@@ -99,7 +105,11 @@ impl MemoryKeys {
 impl Keys for Open {
     fn value(&self, key: &[u8]) -> Result<Option<Octets>, StoreError> {
         self.disk.index_step(false)?;
-        Ok(self.keys.0.lock().unwrap().seen.get(key).cloned())
+        let inner = self.keys.0.lock().unwrap();
+        if inner.unreadable.as_ref().is_some_and(|end| key.ends_with(end)) {
+            return Err(StoreError::io("the index", io::Error::other("a sector cannot be read")));
+        }
+        Ok(inner.seen.get(key).cloned())
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {

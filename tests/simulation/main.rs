@@ -17,6 +17,7 @@ mod disk;
 mod keys;
 mod node;
 mod random;
+mod unreadable;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -244,6 +244,7 @@ pub(crate) fn packing() -> Packing {
         references: Vec::new(),
         url: "https://receiver.example".into(),
         certificate: String::new(),
+        earlier: Vec::new(),
     }
 }
 

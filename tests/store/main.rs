@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod lists;
 mod loss;
+mod reread;
 mod retention;
 mod slow;
 mod together;
@@ -95,6 +96,7 @@ fn duplicate(n: u32) -> (DuplicateKey, Answered) {
             content_type: "application/soap+xml".into(),
             body: format!("<r n='{n}'/>"),
             fingerprint: "f".into(),
+            at: Timestamp::UNIX_EPOCH,
         },
     )
 }

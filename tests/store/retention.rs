@@ -4,7 +4,7 @@ use crate::{duplicate, hash, message, settle, with_envelope};
 use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
-use sluss::store::{EmbeddedStore, Making, Retention, Settlement, Store, StoreError, Transaction};
+use sluss::store::{Answered, Committed, EmbeddedStore, Making, Retention, Settlement, Store, StoreError, Transaction};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -65,9 +65,10 @@ impl Fixture {
         let now = self.clock.now();
         let new = Message { created_at: now, next_attempt_at: Some(now), ..with_envelope(writer.commit().unwrap()) };
         let event = Event::new(self.clock.now(), Some(new.id), Stage::Accepted, "accepted");
+        let (key, first) = duplicate(n);
         let inserted = Transaction {
             inserts: vec![new.clone()],
-            answered: Some(duplicate(n)),
+            answered: Some((key, Answered { at: now, message: Some(new.id), ..first })),
             events: vec![event],
             ..Transaction::default()
         };
@@ -404,6 +405,116 @@ fn an_envelope_stays_known_when_its_message_and_its_record_are_gone() {
     check(&store);
     drop(store);
     [false, true].into_iter().for_each(|anew| check(&fixture.try_open(anew).unwrap()));
+}
+
+/// SAD-5.3.7.1: a duplicate is known for as long as is configured and as its message is kept, whichever is longer; then the same is
+/// new again, once, and an index that is built again says the same.
+#[test]
+fn duplicates_are_known_for_their_time_and_may_come_again_after_it() {
+    let fixture = Fixture::new();
+    let (store, old, new) = filled(&fixture);
+    let go = |messages, log, duplicates| Retention {
+        messages_before: Some(day(messages)),
+        log_before: Some(day(log)),
+        duplicates_before: Some(day(duplicates)),
+        ..Retention::default()
+    };
+    let again = |store: &EmbeddedStore, first: &Message| {
+        let again = Message { id: MessageId::now(), created_at: fixture.clock.now(), envelope: None, ..first.clone() };
+        store.commit(Transaction { inserts: vec![again.clone()], ..Transaction::default() }).map(|_| again)
+    };
+    let come_again = |store: &EmbeddedStore, n| {
+        let (key, first) = duplicate(n);
+        let answered = Some((key, Answered { at: fixture.clock.now(), body: "second".into(), ..first }));
+        matches!(store.commit(Transaction { answered, ..Transaction::default() }).unwrap(), Committed::Done)
+    };
+    let known = |store: &EmbeddedStore, n| store.answered(&duplicate(n).0).unwrap().map(|known| known.body);
+    // Their time is over, and the log that tells of them is still there.
+    purge(&store, go(399, 0, 399));
+    assert!(store.message(old[0].id).unwrap().is_none() && known(&store, 0).is_some());
+    assert!(matches!(again(&store, &old[0]), Err(StoreError::HandedIn(_))));
+    // The log goes, their time is not over.
+    let copies = tempfile::tempdir().unwrap();
+    fixture.segments().iter().for_each(|path| {
+        fs::copy(path, copies.path().join(path.file_name().unwrap())).unwrap();
+    });
+    purge(&store, go(399, 34, 0));
+    assert!((0..110).all(|n| known(&store, n).is_some()));
+    assert!(matches!(again(&store, &old[0]), Err(StoreError::HandedIn(_))));
+    // Both are over when what was written again goes, which is in no segment with what is younger.
+    (110..150).for_each(|n| drop(fixture.put(&store, n, true)));
+    fixture.clock.0.store(500, Ordering::Relaxed);
+    (200..240).for_each(|n| drop(fixture.put(&store, n, true)));
+    purge(&store, go(0, 450, 399));
+    let check = |store: &EmbeddedStore| {
+        for n in 0..100_usize {
+            let kept = store.message(old[n].id).unwrap().is_some();
+            assert_eq!((known(store, u32::try_from(n).unwrap()).is_some(), kept), (n % 2 == 1, n % 2 == 1), "{n}");
+        }
+        assert!((100..150).chain(200..240).all(|n| known(store, n).is_some()), "they are younger");
+        assert!(matches!(again(store, &old[1]), Err(StoreError::HandedIn(_))), "its message is kept");
+        assert!(matches!(again(store, &new[0]), Err(StoreError::HandedIn(_))));
+    };
+    check(&store);
+    fixture.assert_whole();
+    drop(store);
+    [false, true].into_iter().for_each(|anew| check(&fixture.try_open(anew).unwrap()));
+    let store = fixture.open();
+    let second = again(&store, &old[0]).unwrap();
+    assert!(come_again(&store, 0) && !come_again(&store, 0) && !come_again(&store, 1));
+    // What the second time left is what is known, whatever else goes.
+    fixture.clock.0.store(600, Ordering::Relaxed);
+    (300..340).for_each(|n| drop(fixture.put(&store, n, true)));
+    purge(&store, go(0, 499, 399));
+    drop(store);
+    for anew in [false, true] {
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(known(&store, 0).as_deref(), Some("second"), "{anew}");
+        assert!(
+            matches!(again(&store, &old[0]), Err(StoreError::HandedIn(known)) if known.message == second.id),
+            "{anew}"
+        );
+    }
+}
+
+/// A rebuild reads again what the end of a removal left behind, and what came after it.
+#[test]
+fn a_duplicate_that_lapsed_and_came_again_is_the_later_one_also_when_its_old_segment_came_back() {
+    let fixture = Fixture::new();
+    let (store, old, _) = filled(&fixture);
+    let kept = tempfile::tempdir().unwrap();
+    let copy = |path: &Path, to: &Path| assert!(fs::copy(path, to.join(path.file_name().unwrap())).is_ok());
+    let before = fixture.segments();
+    before.iter().for_each(|path| copy(path, kept.path()));
+    let all = Retention {
+        messages_before: Some(day(399)),
+        log_before: Some(day(34)),
+        duplicates_before: Some(day(399)),
+        ..Retention::default()
+    };
+    purge(&store, all);
+    let (key, first) = duplicate(0);
+    assert_eq!(store.answered(&key).unwrap(), None);
+    let later = Answered { at: fixture.clock.now(), body: "later".into(), ..first };
+    let again = Message { id: MessageId::now(), envelope: None, ..old[0].clone() };
+    let both = Transaction {
+        inserts: vec![again.clone()],
+        answered: Some((key.clone(), later.clone())),
+        ..Transaction::default()
+    };
+    store.commit(both).unwrap();
+    drop(store);
+    for anew in [false, true] {
+        before.iter().filter(|path| !path.exists()).for_each(|path| {
+            copy(&kept.path().join(path.file_name().unwrap()), path.parent().unwrap());
+        });
+        let store = fixture.try_open(anew).unwrap();
+        assert_eq!(store.answered(&key).unwrap().as_ref(), Some(&later), "{anew}");
+        assert_eq!(store.answered(&duplicate(2).0).unwrap(), None, "{anew}");
+        let third = Message { id: MessageId::now(), ..again.clone() };
+        let refused = store.commit(Transaction { inserts: vec![third], ..Transaction::default() });
+        assert!(matches!(refused, Err(StoreError::HandedIn(known)) if known.message == again.id), "{anew}");
+    }
 }
 
 /// Which access point a recipient has is not forgotten with the record that said so.

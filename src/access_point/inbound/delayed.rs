@@ -49,6 +49,11 @@ impl Delays {
         }
     }
 
+    /// Nobody looks at it any more.
+    pub(in crate::access_point) fn ended(&self, id: MessageId) {
+        self.all().remove(&id);
+    }
+
     fn told(&self, steady: Timestamp) -> Option<Delayed> {
         let all = self.all();
         let for_long = |delay: &&Delay| {

@@ -6,19 +6,29 @@ use crate::as4::{Answer, Finding, Refusal};
 use crate::model::{Event, Message, Stage};
 use crate::store::{Answered, Committed, DuplicateKey, Evidence, Transaction};
 
-/// The answer that this message got the first time. The same id with another content is no duplicate.
+/// The answer that this message got the first time. Where it has other signed digests under the same id, only its parts can
+/// tell whether that is another content, or the same that its sender compressed another way.
 pub(in crate::access_point) fn answered_before(
     router: &Router,
     fingerprint: &str,
     key: &DuplicateKey,
 ) -> Result<Option<Answer>, Failure> {
     let Some(answered) = router.store.answered(key)? else { return Ok(None) };
-    again(router, answered, fingerprint, key).map(Some)
+    let (first, is_same) = (first(router, &answered)?, answered.fingerprint == fingerprint);
+    if !is_same && first.is_some() {
+        return Ok(None);
+    }
+    again(router, answered, first, is_same, key).map(Some)
+}
+
+/// The message of the first time, as long as it is kept.
+fn first(router: &Router, answered: &Answered) -> Result<Option<Message>, Failure> {
+    Ok(answered.message.map(|id| router.store.message(id)).transpose()?.flatten())
 }
 
 /// The first answer is given again to the same content, as long as it is kept.
-fn may_be_given_again(answered: &Answered, fingerprint: &str, key: &DuplicateKey) -> Result<(), Refusal> {
-    let (found, expected) = if answered.fingerprint != fingerprint {
+fn may_be_given_again(answered: &Answered, is_same: bool, key: &DuplicateKey) -> Result<(), Refusal> {
+    let (found, expected) = if !is_same {
         (format!("another content under message id {}", key.id), "the content of the first time, or a new id")
     } else if answered.body.is_empty() {
         let found = format!("message id {} of long ago again; its AS4 receipt is no longer kept", key.id);
@@ -29,9 +39,14 @@ fn may_be_given_again(answered: &Answered, fingerprint: &str, key: &DuplicateKey
     Err(Refusal::Reused(Finding::new(found, expected).rule("SAD-5.3.7.1")))
 }
 
-fn again(router: &Router, answered: Answered, fingerprint: &str, key: &DuplicateKey) -> Result<Answer, Failure> {
-    may_be_given_again(&answered, fingerprint, key)?;
-    let first = answered.message.map(|id| router.store.message(id)).transpose()?.flatten();
+fn again(
+    router: &Router,
+    answered: Answered,
+    first: Option<Message>,
+    is_same: bool,
+    key: &DuplicateKey,
+) -> Result<Answer, Failure> {
+    may_be_given_again(&answered, is_same, key)?;
     let said = "the same AS4 message came again and got the first AS4 receipt again";
     let event = match &first {
         Some(first) => Event::of(router.now(), first, Stage::Duplicate, said),
@@ -53,7 +68,7 @@ pub(in crate::access_point) fn keep(
     event: Event,
     evidence: Evidence,
 ) -> Result<Answer, Failure> {
-    let envelope = message.as_ref().and_then(|message| message.envelope);
+    let came = message.clone();
     let (fingerprint, answer) = (
         answered.fingerprint.clone(),
         Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
@@ -67,9 +82,14 @@ pub(in crate::access_point) fn keep(
     };
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),
-        Committed::Duplicate(first) => {
+        Committed::Duplicate(answered) => {
+            let envelope = came.as_ref().and_then(|came| came.envelope);
             envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
-            again(router, first, &fingerprint, &key)
+            let first = first(router, &answered)?;
+            let brings_the_same =
+                first.as_ref().zip(came.as_ref()).is_some_and(|(first, came)| first.brings_the_same(came));
+            let is_same = answered.fingerprint == fingerprint || brings_the_same;
+            again(router, answered, first, is_same, &key)
         }
     }
 }
@@ -86,15 +106,16 @@ mod tests {
             content_type: "application/soap+xml".into(),
             body: "<receipt/>".into(),
             fingerprint: "f".into(),
+            at: crate::model::Timestamp::UNIX_EPOCH,
         };
-        may_be_given_again(&first, "f", &key).unwrap();
-        let said = |answered: &Answered, fingerprint| {
-            let refusal = may_be_given_again(answered, fingerprint, &key).unwrap_err();
+        may_be_given_again(&first, true, &key).unwrap();
+        let said = |answered: &Answered, is_same| {
+            let refusal = may_be_given_again(answered, is_same, &key).unwrap_err();
             assert!(matches!(refusal, Refusal::Reused(_)));
             refusal.finding().map(|finding| finding.found.clone()).unwrap_or_default()
         };
-        assert!(said(&first, "g").contains("another content under message id 1@peer"));
-        assert!(said(&first.without_body(), "g").contains("another content"));
-        assert!(said(&first.without_body(), "f").contains("its AS4 receipt is no longer kept"));
+        assert!(said(&first, false).contains("another content under message id 1@peer"));
+        assert!(said(&first.without_body(), false).contains("another content"));
+        assert!(said(&first.without_body(), true).contains("its AS4 receipt is no longer kept"));
     }
 }

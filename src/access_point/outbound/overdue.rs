@@ -8,8 +8,15 @@ use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timest
 use crate::store::{Settlement, Transaction};
 
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried, and what has waited too long for its
-/// message receipt. Those that cannot be written are said in the log, and come again at the next look.
-pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+/// message receipt: some of it; whether there is more. Those that cannot be read or written are said in the log, come again at a next
+/// look, and keep no other waiting.
+pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<bool, Problem> {
+    let partners = give_up_unsent(router);
+    let unanswered = give_up_unanswered(router)?;
+    Ok(partners? || unanswered)
+}
+
+fn give_up_unsent(router: &Router) -> Result<bool, Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
     let before = |lane: &Lane| {
         let retry: Retry = match lane {
@@ -21,17 +28,25 @@ pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Pr
     };
     let overdue = router.store.claim_overdue(steady, limits::CLAIM_LEASE, &before);
     let overdue = overdue.map_err(|error| store_problem(&error))?;
-    let transactions = overdue.iter().map(|(lane, message)| {
+    let stays = |message: &Message, problem: &Problem| {
+        tracing::error!(%problem, message = %message.id, "what is overdue could not be given up; it is looked at again");
+        message.lease_until.iter().for_each(|claim| router.store.unclaim(message.id, *claim));
+    };
+    let given_up = overdue.iter().filter_map(|(lane, message)| {
         let problem = suspects.get(lane).cloned().flatten().or_else(|| message.error.clone());
-        given_up(router, message, problem)
+        let transaction = given_up(router, message, problem).inspect_err(|problem| stays(message, problem));
+        transaction.ok().map(|transaction| (message, transaction))
     });
-    let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
-    for (outcome, (_, message)) in router.commit_together(transactions).into_iter().zip(&overdue) {
-        if let Err(error) = outcome {
-            tracing::error!(%error, message = %message.id, "what is overdue could not be given up; it is looked at again");
+    let (messages, transactions): (Vec<&Message>, Vec<Transaction>) = given_up.unzip();
+    let mut written = 0;
+    for (outcome, message) in router.commit_together(transactions).into_iter().zip(messages) {
+        match outcome {
+            Ok(_) => written += 1,
+            Err(error) => stays(message, &store_problem(&error)),
         }
     }
-    give_up_unanswered(router)
+    // Where nothing can be written, the next step would find the same.
+    Ok(written > 0 && overdue.len() == limits::CLAIM_OVERDUE_MAX)
 }
 
 fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Result<Transaction, Problem> {

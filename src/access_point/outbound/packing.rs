@@ -12,8 +12,11 @@ use crate::model::{
 use crate::net::Body;
 use crate::ops::log;
 use crate::store::{Settlement, StoreError, Transaction};
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::sync::Arc;
+
+/// How much of a packed message is written at once.
+const WRITE_BYTES: usize = 48 * 1024;
 
 /// What is said where the same message is packed once more.
 const PACKED_ANEW: &str =
@@ -57,7 +60,8 @@ pub(super) async fn packed(
             None => (false, As4MessageId::new(uuid::Uuid::new_v4(), &settings.party)),
         };
         let header = header(&settings, &message, &id, &route, router.now());
-        let packing = pack(&router, &settings, &message, header, &route)?;
+        let mut packing = pack(&router, &settings, &message, header, &route)?;
+        packing.earlier = message.packed.take().map(|packing| packing.given_way(router.now())).unwrap_or_default();
         let event = |stage, detail: &str| {
             let event = Event::of(router.now(), &message, stage, detail).fact("partner", &route.party);
             event.fact("conversation_id", &message.envelope_id).fact("as4_message_id", &id)
@@ -134,7 +138,9 @@ fn pack(
     let own = |error: StoreError| SendError::Own(store_problem(&error));
     let mut kept = Kept::open(router.store.blobs(), message)?;
     let mut content = BufReader::new(&mut kept);
-    let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    let cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    // It comes in crumbs: headers, vectors, tags.
+    let mut cipher = BufWriter::with_capacity(WRITE_BYTES, cipher);
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
     let compression =
         if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
@@ -151,6 +157,8 @@ fn pack(
         &SystemRandom,
     )?;
     kept.whole()?;
+    let cipher =
+        cipher.into_inner().map_err(|unwritten| own(StoreError::io("write a payload", unwritten.into_error())))?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -168,6 +176,7 @@ fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
         references: packed.references,
         url: route.url.clone(),
         certificate: route.certificate.certificate().to_pem(),
+        earlier: Vec::new(),
     }
 }
 

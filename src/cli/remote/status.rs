@@ -5,6 +5,7 @@ use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
 use crate::model::Problem;
 use serde_json::Value;
+use std::fmt::Write;
 
 /// Asks for it, and prints it.
 ///
@@ -28,6 +29,9 @@ pub(super) fn text(status: &Value) -> String {
         match items(status, name) {
             [] => text.push_str(none),
             rows => text.push_str(&table(rows).text()),
+        }
+        if name == "participants" {
+            unserved(&mut text, status);
         }
         text.push('\n');
     }
@@ -72,8 +76,25 @@ pub(super) fn partners(rows: &[Value]) -> Table {
 fn participants(rows: &[Value]) -> Table {
     let mut table = Table::new(&["PARTICIPANT", "CARRIAGE", "TO SEND", "SINCE", "TO TAKE", "SINCE", "LAST FETCH"]);
     let names = ["participant", "carriage", "to_send", "to_send_since", "to_take", "to_take_since", "last_fetch_at"];
-    rows.iter().for_each(|row| table.row(names.map(|name| word(row, name))));
+    let cell = |row: &Value, name| match name {
+        "carriage" if row[name].is_null() => "(not configured)".to_owned(),
+        _ => word(row, name),
+    };
+    rows.iter().for_each(|row| table.row(names.map(|name| cell(row, name))));
     table
+}
+
+/// What to do where messages have come in for participants that nobody serves.
+fn unserved(text: &mut String, status: &Value) {
+    let rows = items(status, "participants").iter().filter(|row| row["carriage"].is_null());
+    for row in rows {
+        let participant = word(row, "participant");
+        let _ = writeln!(
+            text,
+            "nobody serves {participant}: add its [[participant]] so that what has come in is delivered, or end it with `sluss queue \
+             cancel --direction in --status RECEIVED --participant {participant} --reason TEXT`"
+        );
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +111,10 @@ mod tests {
                   "last_failure_at": "2026-11-24T10:01:00Z", "last_failure": { "type": "urn:sluss:problem:as4:RefusedByPeer" } },
                 { "partner": null, "condition": "healthy", "failures": 0, "waiting": 1, "in_flight": 1 },
             ],
-            "participants": [{ "participant": "0203:a.se", "carriage": "carried", "to_send": 0, "to_take": 3 }],
+            "participants": [
+                { "participant": "0203:a.se", "carriage": "carried", "to_send": 0, "to_take": 3 },
+                { "participant": "0203:gone.se", "carriage": null, "to_send": 0, "to_take": 2, "to_take_since": "2026-11-20T10:00:00Z" },
+            ],
             "version": "1",
         });
         let text = text(&status);
@@ -100,6 +124,9 @@ mod tests {
             "open       2026-11-24T10:02:00Z",
             "as4:RefusedByPeer",
             "(to be looked up)",
+            "0203:gone.se  (not configured)  0               2        2026-11-20T10:00:00Z",
+            "nobody serves 0203:gone.se",
+            "sluss queue cancel --direction in --status RECEIVED --participant 0203:gone.se",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -40,7 +40,7 @@ pub(super) fn states() -> Vec<PartnerState> {
 pub(super) fn participant_states() -> Vec<ParticipantState> {
     let idle = ParticipantState {
         participant: "0203:alvesta.example.se".parse().unwrap(),
-        carriage: Carriage::Own,
+        carriage: Some(Carriage::Own),
         to_send: 0,
         to_send_since: None,
         to_take: 0,
@@ -49,13 +49,20 @@ pub(super) fn participant_states() -> Vec<ParticipantState> {
     };
     let away = ParticipantState {
         participant: "0203:storstad.example.se".parse().unwrap(),
-        carriage: Carriage::Carried,
+        carriage: Some(Carriage::Carried),
         to_take: 7,
         to_take_since: Some(at(60 * 50)),
         last_fetch_at: Some(at(60 * 51)),
         ..idle.clone()
     };
-    vec![idle, away]
+    let gone = ParticipantState {
+        participant: "0203:nedlagd.example.se".parse().unwrap(),
+        carriage: None,
+        to_take: 2,
+        to_take_since: Some(at(60 * 52)),
+        ..idle.clone()
+    };
+    vec![idle, away, gone]
 }
 
 #[test]
@@ -85,6 +92,8 @@ fn a_participant_that_does_not_come_is_shown_with_the_age_of_what_waits() {
         assert!(html.contains(part), "{part} in {html}");
     }
     assert!(html.find("storstad") < html.find("alvesta"), "{html}");
+    assert!(html.find("nedlagd") < html.find("storstad"), "what nobody serves comes first: {html}");
+    assert!(html.contains("Inte inställd här") && html.contains("participant=0203%3Anedlagd"), "{html}");
 }
 
 /// Two whose breaker is not closed: one open, one that is asked.

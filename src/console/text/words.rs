@@ -45,8 +45,8 @@ texts! {
     password: "Lösenord", "Password";
     login_wrong: "Kontot eller lösenordet stämmer inte, eller så är kontot låst.",
         "The account or the password is wrong, or the account is locked.";
-    login_wait: "För många försök. Vänta {} sekunder och försök igen.",
-        "Too many attempts. Wait {} seconds and try again.";
+    login_wait: "För många försök. Vänta {} s och försök igen.",
+        "Too many attempts. Wait {} s and try again.";
     link_used: "Länken är redan använd eller för gammal. En ny fås med sluss accounts link.",
         "The link was used already, or is too old. sluss accounts link gives a new one.";
 
@@ -103,6 +103,7 @@ texts! {
     any_id: "Sök på id", "Search by id";
     any_id_hint: "Meddelandets, kuvertets, AS4-meddelandets eller konversationens id", "Of the message, the envelope, the AS4 message or the conversation";
     since: "Skapat från och med (UTC)", "Created since (UTC)";
+    before: "Skapat före (UTC)", "Created before (UTC)";
     only_held: "Bara kvarhållna", "Only those on hold";
     held_messages: "Kvarhållna meddelanden", "Messages on hold";
     choose: "Välj", "Choose";
@@ -153,7 +154,7 @@ texts! {
         "Mend what failed with the message receipt, and try it again. Once it has arrived the message is new.";
     remedy_own: "Felet är vårt: se på disk, minne och logg (sluss status). Skicka om när det är åtgärdat.",
         "The fault is ours: look at disk, memory and log (sluss status). Try again when it is mended.";
-    remedy_cancelled: "Någon i driften avbröt det. Skicka om ifall det ändå ska fram.",
+    remedy_cancelled: "Någon i driften avbröt det. Försök igen ifall det ändå ska fram.",
         "An operator cancelled it. Try again if it is to arrive after all.";
     remedy_look: "Se meddelandets händelser: den tekniska detaljen säger vad som hittades.",
         "See the message's journey: the technical detail says what was found.";
@@ -276,6 +277,8 @@ texts! {
     what_now: "Vad hände", "What happened";
     carried: "Bärs åt deltagare med egen meddelandetjänst", "Carried for a participant with a message service of its own";
     own: "Egen meddelandetjänst", "Own message service";
+    served_by_nobody: "Inte inställd här: ingen hämtar det som kommit in. Ställ in deltagaren, eller avsluta meddelandena i kön.",
+        "Not configured here: nobody takes what has come in. Configure the participant, or end the messages in the queue.";
     carriage: "Hantering", "Handling";
 
     // Refusals
@@ -388,8 +391,8 @@ texts! {
     status_retrieved_means: "Öppnat. Meddelandekvittensen är på väg.",
         "Opened. The message receipt is on its way.";
     status_error: "Fel", "Error";
-    status_error_means: "Meddelandet kunde inte öppnas, avvisades eller kunde inte kvitteras. Någon behöver se på det.",
-        "The message could not be opened, was rejected, or could not be acknowledged. Somebody has to look at it.";
+    status_error_means: "Meddelandet kunde inte öppnas, avvisades, kunde inte kvitteras eller avslutades av driften. Någon behöver se på det.",
+        "The message could not be opened, was rejected, could not be acknowledged, or was ended by an operator. Somebody has to look at it.";
 
     status_downloaded: "Hämtat", "Taken";
     status_downloaded_means: "Deltagaren har hämtat kuvertet.",

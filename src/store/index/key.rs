@@ -1,10 +1,10 @@
 //! The keys of the index, as the table of the [index](super) has them.
 
-use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally};
-use crate::model::{Direction, EnvelopeId, LogPlace, Marks, Message, MessageId, ParticipantId, Status, Timestamp};
-use crate::store::DuplicateKey;
+use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally, UNANSWERED};
+use crate::model::{Direction, LogPlace, Marks, Message, MessageId, ParticipantId, Status, Timestamp};
 use crate::store::keys::Octets;
 use crate::store::record::Noted;
+use crate::store::{DuplicateKey, Folded};
 
 /// Start of the keys of one direction and status.
 pub(in crate::store) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
@@ -147,6 +147,9 @@ pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
     if message.has_notice() {
         by(b'f', &from, &mut put);
     }
+    if let Some(since) = message.unanswered_since() {
+        put(&[UNANSWERED, &created_key(since, message.id)]);
+    }
     if message.is_held() {
         put(&[HELD, &created]);
     }
@@ -177,8 +180,8 @@ pub(in crate::store) fn route_key(recipient: &ParticipantId) -> Vec<u8> {
     key(b'j', &[recipient.folded().as_bytes()])
 }
 
-pub(in crate::store) fn envelope_key(from: &ParticipantId, id: &EnvelopeId) -> Vec<u8> {
-    [text_prefix(b'E', &id.folded()).as_slice(), from.folded().as_bytes()].concat()
+pub(in crate::store) fn envelope_key((id, from): &Folded) -> Vec<u8> {
+    [text_prefix(b'E', id).as_slice(), from.as_bytes()].concat()
 }
 
 pub(in crate::store) fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {

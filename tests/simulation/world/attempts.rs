@@ -82,6 +82,8 @@ impl World {
                 certificate_sha256: String::new(),
                 signature: String::new(),
                 references_matched: true,
+                sent_at: None,
+                sent_until: None,
                 soap: soap.clone(),
             }),
             Err(kind) => Err(failure(*kind)),
@@ -173,6 +175,7 @@ fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Ve
             references: Vec::new(),
             url: "https://receiver.example".into(),
             certificate: String::new(),
+            earlier: Vec::new(),
         };
         // It names its envelope, as the conversation does in a real one.
         let id: As4MessageId = format!("{}.{}@sender", message.envelope_id, random::name()).parse().unwrap();

@@ -4,7 +4,7 @@ use super::{Checked, RECEIVER, SENDER, World};
 use crate::disk::{Health, SimDisk};
 use crate::node::Process;
 use sluss::access_point::{Action, rehearse};
-use sluss::model::{Clock, Message, Query, Timestamp, Warrant};
+use sluss::model::{Clock, Direction, Message, Query, Status, Timestamp, Warrant};
 use sluss::store::{Retention, Store, StoreError};
 
 fn warrant() -> Warrant {
@@ -57,7 +57,7 @@ impl World {
                     "the receiver can be reached again"
                 });
             }
-            21..=23 => self.operate(),
+            21..=23 => self.operate(n),
             24 => self.purge(n),
             _ => {}
         }
@@ -78,7 +78,10 @@ impl World {
         let kept = [0, 600_000, 7_200_000][self.chance.below(3)];
         let before = Timestamp::from_millisecond(self.clock.now().as_millisecond() - kept).unwrap();
         let messages_before = self.chance.percent(40).then_some(before);
-        let retention = Retention { contents_before: Some(before), log_before: Some(before), messages_before };
+        // As long as no message went, every duplicate is known, however old.
+        let duplicates_before = (messages_before.is_none() && self.before_purge[n].is_empty()).then_some(before);
+        let retention =
+            Retention { contents_before: Some(before), log_before: Some(before), messages_before, duplicates_before };
         let Some(process) = self.nodes[n].up.as_ref() else { return };
         if messages_before.is_some() {
             let Ok(all) = process.store.list(&Query::default()) else { return };
@@ -94,27 +97,35 @@ impl World {
         self.tally.purged += purged.map_or(0, |purged| (purged.contents + purged.records) as u64);
     }
 
-    /// An operator does something to a message that was sent, whatever its state.
-    fn operate(&mut self) {
-        let Some(process) = self.nodes[SENDER].up.as_ref() else { return };
+    /// An operator does something to a message, whatever its state. Only a message receipt that came is not ended: what it answers
+    /// would wait for its time-out, which is longer than a run.
+    fn operate(&mut self, n: usize) {
+        let Some(process) = self.nodes[n].up.as_ref() else { return };
         let Ok(all) = process.store.list(&Query::default()) else { return };
         if all.is_empty() {
             return;
         }
-        let id = all[self.chance.below(all.len())].id;
-        let action = Action::ALL[self.chance.below(Action::ALL.len())];
+        let message = &all[self.chance.below(all.len())];
+        let (id, action) = (message.id, Action::ALL[self.chance.below(Action::ALL.len())]);
+        if action == Action::Cancel && n == SENDER && message.direction == Direction::In {
+            return;
+        }
         let done = rehearse::act(&process.router, id, action, &warrant());
         self.tally.operated += u64::from(done.is_ok());
         self.say(format!("{} {id}: {:?}", action.word(), done.map(|message| message.status)));
     }
 
-    /// What operators keep back goes on.
-    pub(super) fn release_all(&mut self) {
-        let Some(process) = self.nodes[SENDER].up.as_ref() else { return };
-        let held = process.store.list(&Query { held: true, ..Query::default() }).unwrap_or_default();
-        for message in held {
-            let done = rehearse::act(&process.router, message.id, Action::Release, &warrant());
-            self.steps.push(format!("release {}: {:?}", message.id, done.map(|message| message.status)));
+    /// What operators keep back goes on, and what they ended of what came in is delivered after all.
+    pub(super) fn let_go_on(&mut self, n: usize) {
+        let Some(process) = self.nodes[n].up.as_ref() else { return };
+        let held = Query { held: true, ..Query::default() };
+        let (direction, cause) = (Some(Direction::In), Some("cancelled".to_owned()));
+        let ended = Query { direction, cause, statuses: vec![Status::Error], ..Query::default() };
+        for (query, action) in [(held, Action::Release), (ended, Action::Retry)] {
+            for message in process.store.list(&query).unwrap_or_default() {
+                let done = rehearse::act(&process.router, message.id, action, &warrant());
+                self.steps.push(format!("{} {}: {:?}", action.word(), message.id, done.map(|message| message.status)));
+            }
         }
     }
 
