@@ -129,12 +129,20 @@ pub enum LogFormat {
 }
 
 /// How the store keeps what it has.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
     /// The library of the index: `lsm` (default) or `sled`. It may be changed between two runs: the index is built again.
-    #[serde(default)]
     pub index: Engine,
+    /// In how many days all closed segments of the journal are read again, so that damage shows while a backup has what was lost.
+    /// Default 7; 0: never.
+    pub read_through_days: u32,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { index: Engine::default(), read_through_days: 7 }
+    }
 }
 
 /// Key and certificate of the access point; its party id is the certificate's common name (AS4-2.3.1.j).

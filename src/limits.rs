@@ -288,8 +288,9 @@ pub const CLAIM_OVERDUE_MAX: usize = 100;
 /// look goes on from there.
 pub const OVERDUE_LOOKED_MAX: usize = 20_000;
 
-/// Messages of those that await a message receipt that one look goes through. The next look goes on from there.
-pub const UNANSWERED_LOOKED_MAX: usize = 100;
+/// Messages without the message receipt that they awaited that are ended in one step, with one sync: some milliseconds of the
+/// store's thread. The next step follows at once.
+pub const UNANSWERED_ENDED_MAX: usize = 100;
 
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);

@@ -260,7 +260,7 @@ async fn metrics_and_health_say_how_it_stands_and_promtool_has_nothing_to_add() 
     let (_, health) = one.json("/health/ready").await;
     assert_eq!((&health["ready"], &health["state"]), (&true.into(), &"ok".into()), "{health:#}");
     let checks: Vec<&str> = health["checks"].as_array().unwrap().iter().filter_map(|c| c["check"].as_str()).collect();
-    for check in ["store", "disk", "space", "certificate", "worker", "discovery", "delivery", "clock"] {
+    for check in ["store", "disk", "space", "certificate", "worker", "discovery", "delivery", "journal", "clock"] {
         assert!(checks.contains(&check), "{check} in {checks:?}");
     }
 

@@ -112,6 +112,9 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
     };
     let times = [at(&out, "accepted"), at(&out, "packed"), at(&into, "received"), at(&out, "receipted")];
     assert!(times.is_sorted() && begun <= times[0] && times[3] <= SystemClock.now(), "{begun} {times:?}");
+    let receipted = &out.iter().find(|event| event["stage"] == "receipted").unwrap()["facts"];
+    let sent_at: Timestamp = receipted["sent_at"].as_str().unwrap().parse().unwrap();
+    assert!(times[1] <= sent_at && sent_at <= times[2], "it left between packing and arrival: {sent_at} {times:?}");
 
     let as4 = received["as4_message_id"].as_str().unwrap();
     for (events, partner) in [(&out, SOUTH), (&into, NORTH)] {
@@ -125,7 +128,6 @@ fn each_event_of_a_message_names_both_access_points_participants_ids_and_whoever
         }
     }
     // The certificate and the signature of the other side's AS4 receipt: 3,072 bits in hexadecimal.
-    let receipted = &out.iter().find(|event| event["stage"] == "receipted").unwrap()["facts"];
     assert_eq!(receipted["signature"].as_str().map(str::len), Some(768), "{receipted:#}");
     let receipt = &world.journey(NORTH, &sent)["message"]["as4_receipt"];
     assert_eq!(receipted["certificate_sha256"], receipt["certificate_sha256"]);

@@ -26,8 +26,7 @@ use crate::discovery::Discovery;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{
-    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, MessageId, Obstacle, ParticipantId, PartyId, Problem,
-    Timestamp,
+    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Timestamp,
 };
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -176,8 +175,6 @@ pub struct Router {
     metrics: Metrics,
     room: Room,
     pulse: Mutex<Timestamp>,
-    /// Where the look for what has no message receipt goes on.
-    unanswered: Mutex<Option<MessageId>>,
 }
 
 impl Router {
@@ -207,7 +204,6 @@ impl Router {
             metrics: Metrics::default(),
             room: Room::default(),
             pulse,
-            unanswered: Mutex::default(),
         }
     }
 
@@ -344,7 +340,10 @@ pub fn store_problem(error: &StoreError) -> Problem {
             Fault::Refused,
             "unknown-message",
             "no such message",
-            format!("found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are"),
+            format!(
+                "found no message {id}; `sluss queue list` and `sluss inbox` print the ids there are, and `sluss queue list \
+                 --id {id}` finds it where that is the id of its envelope, AS4 message or conversation"
+            ),
         ),
         StoreError::Illegal(step) => {
             Problem::new(Fault::Refused, "illegal-step", "the message is not in a state for that", step.to_string())

@@ -1,7 +1,7 @@
 //! What the program remembers beside messages, and the events of which operators are told.
 
 use super::{Router, blocking, store_problem};
-use crate::model::{Event, Fault, Logged, MessageId, Problem, Query, Status};
+use crate::model::{Direction, Event, Fault, Logged, Message, MessageId, Problem, Query, Status};
 use crate::store::Transaction;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,7 +48,8 @@ impl Router {
         self.read(move |store| store.told(after, limit)).await
     }
 
-    /// A message that was given up for this cause (none: for any) and is so still: `known`, where it is one.
+    /// A message that was given up for this cause (none: for any), is so still, and of which its sender has not said that it knows:
+    /// `known`, where it is one, else one of the newest.
     ///
     /// # Errors
     ///
@@ -65,15 +66,20 @@ impl Router {
             let dead = known.filter(|message| {
                 DEAD.contains(&message.status) && message.error.as_ref().is_some_and(|error| same(error.cause()))
             });
-            if let Some(message) = dead {
+            if let Some(message) = dead.filter(is_unhandled) {
                 return Ok(Some(message.id));
             }
             let statuses = DEAD.into_iter().filter(|status| cause.is_some() || *status != Status::Error).collect();
-            let query = Query { statuses, cause: cause.clone(), limit: 1, ..Query::default() };
-            Ok(router.store.list(&query)?.first().map(|message| message.id))
+            let query = Query { statuses, cause: cause.clone(), ..Query::default() };
+            Ok(router.store.page(&query)?.messages.into_iter().find(is_unhandled).map(|message| message.id))
         };
         blocking(move || found().map_err(|error| store_problem(&error))).await
     }
+}
+
+/// Whether somebody still has to do something about a message that was given up: its sender does not know, or it came in.
+fn is_unhandled(message: &Message) -> bool {
+    message.direction == Direction::In || message.has_notice()
 }
 
 fn unreadable(name: &str, error: &serde_json::Error) -> Problem {

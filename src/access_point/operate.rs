@@ -282,6 +282,7 @@ mod tests {
             certificate_sha256: String::new(),
             signature: String::new(),
             references_matched: true,
+            sent_at: None,
             sent_until: None,
             soap: String::new(),
         });

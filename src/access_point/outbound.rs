@@ -216,7 +216,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     }
     let (packing, sent_id) = sealed_with(message)?;
     let body = body(router, packing).map_err(SendError::Own)?;
-    let begun = Instant::now();
+    let (begun, sent_at) = (Instant::now(), router.now());
     let (url, kind, most) = (&packing.url, &packing.content_type, crate::limits::AS4_ANSWER_BYTES_MAX);
     let posted = router.client.post(url, kind, body, most, crate::limits::AS4_EXCHANGE_MAX);
     let answer = trace::stage("as4 send", posted).await;
@@ -231,7 +231,7 @@ pub(super) async fn step(router: &Arc<Router>, message: &mut Message) -> Result<
     };
     let (receipt, signer) = trace::stage("receipt", checked).await?;
     router.remember(&signer);
-    Ok(receipt)
+    Ok(As4ReceiptSummary { sent_at: Some(sent_at), ..receipt })
 }
 
 // === Outcome ===
@@ -397,6 +397,7 @@ fn event(
     let event = Event::of(now, message, stage, detail).fact("attempt", message.attempts);
     match result {
         Ok(receipt) => event
+            .known("sent_at", receipt.sent_at)
             .fact("signed_by", &receipt.signed_by)
             .fact("certificate_sha256", &receipt.certificate_sha256)
             .fact("signature", &receipt.signature)

@@ -28,8 +28,8 @@ pub fn claim_beside(router: &Router, room: usize) -> Result<Option<Claimed>, Pro
     worker::claim(router, room)
 }
 
-/// Out: gives up what has waited too long for a partner that is left alone.
-pub fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+/// Out: gives up some of what has waited too long for a partner that is left alone, or for its message receipt; whether there is more.
+pub fn give_up_overdue(router: &Router) -> Result<bool, Problem> {
     outbound::give_up_overdue(router)
 }
 

@@ -44,7 +44,7 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
             && let Ok(alone) = Arc::clone(&looker).try_acquire_owned()
         {
             looked = Instant::now();
-            under_way.spawn(give_up_overdue(Arc::clone(&router), alone));
+            under_way.spawn(give_up_overdue(Arc::clone(&router), alone, stop.clone()));
         }
         let (free, asked) = (room.available_permits(), Arc::clone(&router));
         match blocking(move || claim(&asked, free)).await {
@@ -102,10 +102,19 @@ async fn in_place(work: impl Future<Output = ()>, asks: bool, place: OwnedSemaph
     }
 }
 
-/// Gives up what has waited too long, beside the others: a slow disk keeps nobody waiting. `_alone`: one looks at a time.
-async fn give_up_overdue(router: Arc<Router>, _alone: OwnedSemaphorePermit) {
-    if let Err(problem) = blocking(move || outbound::give_up_overdue(&router)).await {
-        tracing::error!(problem = %problem, "what is overdue could not be given up");
+/// Gives up what has waited too long, beside the others and step by step: neither a slow disk nor very much of it keeps anybody
+/// waiting. `_alone`: one looks at a time.
+async fn give_up_overdue(router: Arc<Router>, _alone: OwnedSemaphorePermit, stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let asked = Arc::clone(&router);
+        match blocking(move || outbound::give_up_overdue(&asked)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(problem) => {
+                tracing::error!(problem = %problem, "what is overdue could not be given up");
+                return;
+            }
+        }
     }
 }
 

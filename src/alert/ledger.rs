@@ -3,9 +3,9 @@
 //! A ledger says up to which place of the log it has counted, and what of that is still to be told. It is kept beside the log, so
 //! a restart neither forgets nor repeats anything.
 
-use super::{Bulletin, Kind, State};
+use super::{Bulletin, Kind, State, Times};
 use crate::limits::{ALERT_MORE_EVERY, ALERTS_STANDING_MAX};
-use crate::model::{Event, Logged, MessageId, Problem, Stage, Timestamp, time};
+use crate::model::{Event, Fault, Logged, MessageId, Problem, RECEIPT_MISSING, Stage, Timestamp, time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -54,10 +54,7 @@ impl Ledger {
     /// Counts an event where its kind is `wanted`. Events come in the order of the journal, each once.
     pub fn count(&mut self, logged: &Logged, wanted: impl Fn(Kind) -> bool) {
         self.place = (logged.record, logged.place.event);
-        let (kind, about) = subject(&logged.event);
-        if !wanted(kind) {
-            return;
-        }
+        let Some((kind, about)) = subject(&logged.event).filter(|(kind, _)| wanted(*kind)) else { return };
         let event = &logged.event;
         let has_room = self.place_of(kind, &about).is_some() || self.standing.len() < ALERTS_STANDING_MAX;
         let about = if has_room { about } else { OTHERS.to_owned() };
@@ -93,10 +90,11 @@ impl Ledger {
         }
     }
 
-    /// What is to be told at `now`: what is new, at most every [`ALERT_MORE_EVERY`] of one name, and that all dead letters of a
-    /// cause have been gone for as long as `settle`. It stays news until it is [`told`](Self::told).
-    pub fn news(&self, settle: Duration, now: Timestamp) -> Vec<Bulletin> {
-        self.standing.iter().filter_map(|one| Some(one.bulletin(one.state(settle, now)?))).collect()
+    /// What is to be told at `now`: what is new, at most every [`ALERT_MORE_EVERY`] of one name; dead letters of a cause that are
+    /// still there a `reminder` after they were told; and that all of them have been gone for as long as `settle`. It stays news until
+    /// it is [`told`](Self::told).
+    pub fn news(&self, times: &Times, now: Timestamp) -> Vec<Bulletin> {
+        self.standing.iter().filter_map(|one| Some(one.bulletin(one.state(times, now)?))).collect()
     }
 
     /// All of it has arrived.
@@ -130,46 +128,72 @@ impl Happened {
         }
     }
 
-    fn state(&self, settle: Duration, now: Timestamp) -> Option<State> {
-        if self.gone.is_some_and(|gone| passed(gone, settle, now)) {
+    fn state(&self, times: &Times, now: Timestamp) -> Option<State> {
+        if self.gone.is_some_and(|gone| passed(gone, times.settle, now)) {
             return Some(State::Ended);
         }
+        let lasts = self.kind == Kind::SendFailure && self.gone.is_none();
         match self.told {
-            _ if self.untold == 0 => None,
-            None => Some(State::Begins),
-            Some(told) => passed(told, ALERT_MORE_EVERY, now).then_some(State::Lasts),
+            None => (self.untold > 0).then_some(State::Begins),
+            Some(told) if self.untold > 0 => passed(told, ALERT_MORE_EVERY, now).then_some(State::Lasts),
+            Some(told) => (lasts && passed(told, times.reminder, now)).then_some(State::Lasts),
         }
     }
 
     fn bulletin(&self, state: State) -> Bulletin {
-        let id = self.last.map(|id| id.to_string()).unwrap_or_default();
+        let id = self.last.map(|id| format!(" {id}")).unwrap_or_default();
         let (what, remedy) = match self.kind {
-            Kind::Conformance => (
-                "envelopes that do not conform were received and deleted",
-                format!("report it to Digg as a conformance error; `sluss queue show {id}` has what to attach"),
+            Kind::Conformance => {
+                let attached = match self.last {
+                    Some(id) => format!("queue show {id}"),
+                    None if self.about == OTHERS => "audit list --stage refused".to_owned(),
+                    None => format!("audit list --stage refused --partner {}", self.about),
+                };
+                (
+                    "messages that do not conform were refused or deleted",
+                    format!("report it to Digg as a conformance error; `sluss {attached}` has what to attach"),
+                )
+            }
+            _ if self.about == RECEIPT_MISSING => (
+                "messages were given up",
+                format!(
+                    "their recipients' access points have them: ask the recipients by other means before anything is sent again; `sluss \
+                     queue show{id}` has the ids"
+                ),
             ),
             _ => (
                 "messages were given up",
-                format!("see `sluss queue show {id}`, mend the cause, then `sluss queue retry {id}`"),
+                format!("see `sluss queue show{id}`, mend the cause, then `sluss queue retry{id}`"),
             ),
         };
         let (untold, total, since) = (self.untold, self.total, time::millis(self.since));
         let found = match state {
-            State::Ended => format!("of {total} that were given up since {since}, none is a dead letter any more"),
-            _ if untold == total => format!("{untold} {what}, the last {id}: {}", self.title),
-            _ => format!("{untold} more {what}, {total} since {since}, the last {id}: {}", self.title),
+            State::Ended => {
+                format!("of {total} that were given up since {since}, none is left of which its sender does not know")
+            }
+            State::Lasts if untold == 0 => {
+                format!("of {total} that were given up since {since}, some are left, the last{id}: {}", self.title)
+            }
+            _ if untold == total => format!("{untold} {what}, the last{id}: {}", self.title),
+            _ => format!("{untold} more {what}, {total} since {since}, the last{id}: {}", self.title),
         };
         Bulletin { kind: self.kind, about: self.about.clone(), state, since: self.since, found, remedy }
     }
 }
 
-/// What an event is told as.
-fn subject(event: &Event) -> (Kind, String) {
+/// What an event is told as; nothing where a stranger was refused, whom nobody can report, or where it was nobody's mistake.
+fn subject(event: &Event) -> Option<(Kind, String)> {
+    if event.follows_from_receipt() {
+        return None;
+    }
+    let partner = event.facts.get("partner").cloned();
+    let refused = event.problem.as_ref().is_some_and(|problem| problem.fault == Fault::Refused);
     let (kind, about) = match event.stage {
-        Stage::Discarded => (Kind::Conformance, event.facts.get("partner").cloned()),
+        Stage::Refused => (Kind::Conformance, Some(partner.filter(|_| refused)?)),
+        Stage::Discarded => (Kind::Conformance, partner),
         _ => (Kind::SendFailure, event.problem.as_ref().map(|problem| Problem::cause(problem).to_owned())),
     };
-    (kind, about.unwrap_or_else(|| OTHERS.to_owned()))
+    Some((kind, about.unwrap_or_else(|| OTHERS.to_owned())))
 }
 
 /// Whether so long has passed. A clock that was set back makes nobody wait.
@@ -180,9 +204,12 @@ fn passed(since: Timestamp, wanted: Duration, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fault, LogPlace};
+    use crate::model::LogPlace;
 
     const SETTLE: Duration = Duration::from_secs(60);
+
+    /// A day, as where nothing else is said.
+    const TIMES: Times = Times { reminder: Duration::from_secs(86_400), settle: SETTLE };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -201,7 +228,7 @@ mod tests {
 
     /// What is told at this second, to a receiver that is there.
     fn tell(ledger: &mut Ledger, second: i64) -> Vec<(State, String)> {
-        let news = ledger.news(SETTLE, at(second));
+        let news = ledger.news(&TIMES, at(second));
         ledger.told(&news, at(second));
         ledger.settle(SETTLE, at(second));
         news.into_iter().map(|one| (one.state, one.found)).collect()
@@ -231,7 +258,39 @@ mod tests {
         told += tell(&mut ledger, 3600)[0].1.split(' ').next().unwrap().parse::<u64>().unwrap();
         assert_eq!((told, ledger.place()), (14, (23, 0)));
         assert_eq!(seen, [State::Begins, State::Lasts], "every five minutes at most");
-        assert_eq!(tell(&mut ledger, 90_000), [], "without a new one, nothing is repeated");
+        assert_eq!(tell(&mut ledger, 86_000), [], "without a new one, nothing is repeated within a day");
+    }
+
+    #[test]
+    fn dead_letters_that_are_left_are_told_again_each_day_until_they_are_handled() {
+        let mut ledger = Ledger::behind(1);
+        (2..5).for_each(|record| ledger.count(&given_up(record, "smp-unreachable"), |_| true));
+        ledger.count(&discarded(6), |_| true);
+        assert_eq!(tell(&mut ledger, 0).len(), 2);
+        for day in 1..4 {
+            assert_eq!(tell(&mut ledger, day * 86_400 - 10), []);
+            let [(state, found)] = &tell(&mut ledger, day * 86_400)[..] else {
+                panic!("one for all of a cause, each day")
+            };
+            assert!(*state == State::Lasts && found.starts_with("of 3 that were given up since"), "{found}");
+            assert!(found.contains("some are left, the last ") && found.ends_with(": nobody answered"), "{found}");
+            ledger = restarted(&ledger);
+        }
+        let (cause, _) = ledger.dead_letters().remove(0);
+        ledger.looked(&cause, None, at(4 * 86_400 - 10));
+        assert_eq!(tell(&mut ledger, 4 * 86_400), [], "what is gone is not told of again");
+        assert_eq!(tell(&mut ledger, 4 * 86_400 + 60)[0].0, State::Ended);
+        assert_eq!(tell(&mut ledger, 6 * 86_400), []);
+    }
+
+    #[test]
+    fn what_got_no_message_receipt_is_not_to_be_sent_again_and_what_only_follows_is_not_told() {
+        let mut ledger = Ledger::behind(1);
+        ledger.count(&given_up(2, crate::model::RECEIPT_NOT_SENT), |_| true);
+        assert_eq!((ledger.news(&TIMES, at(0)), ledger.place()), (vec![], (2, 0)));
+        ledger.count(&given_up(3, RECEIPT_MISSING), |_| true);
+        let [told] = &ledger.news(&TIMES, at(0))[..] else { panic!("one") };
+        assert!(told.remedy.contains("ask the recipients") && !told.remedy.contains("retry"), "{told:?}");
     }
 
     #[test]
@@ -268,6 +327,25 @@ mod tests {
         assert_eq!(tell(&mut ledger, 700), []);
         ledger.count(&discarded(4), |_| true);
         assert_eq!(tell(&mut ledger, 700)[0].0, State::Begins);
+    }
+
+    #[test]
+    fn what_a_partner_sends_that_is_refused_is_told_and_what_strangers_send_or_what_broke_off_is_not() {
+        let refused = |fault, name: &str| {
+            let problem = Problem::new(fault, "as4:Other", "not served here", "x").rule("AS4-2.5.a");
+            let event = Event::new(at(0), None, Stage::Refused, "x").fact(name, "AP0002").problem(problem);
+            Logged { record: 2, place: LogPlace { at: event.at, record: 2, event: 0 }, event }
+        };
+        let mut ledger = Ledger::behind(1);
+        for (fault, name) in [(Fault::Refused, "claimed_partner"), (Fault::Temporary, "partner")] {
+            ledger.count(&refused(fault, name), |_| true);
+            assert_eq!(tell(&mut ledger, 0), []);
+        }
+        ledger.count(&refused(Fault::Refused, "partner"), |_| true);
+        let [told] = &ledger.news(&TIMES, at(0))[..] else { panic!("{ledger:?}") };
+        assert_eq!((told.kind, told.about.as_str()), (Kind::Conformance, "AP0002"));
+        assert!(told.found.ends_with("the last: not served here (AS4-2.5.a)"), "{}", told.found);
+        assert!(told.remedy.contains("`sluss audit list --stage refused --partner AP0002`"), "{}", told.remedy);
     }
 
     #[test]

@@ -162,11 +162,11 @@ fn receiver(alert: &Alert, id: String, key: &str) -> Result<Receiver, Problem> {
         (None, Some(settings)) => webhook(settings, key)?,
         (None, None) => return Err(mistake(key, "neither mail nor webhook", "give one of them")),
     };
-    let times = Times {
-        reminder: Duration::from_secs(alert.reminder_seconds),
-        settle: Duration::from_secs(alert.settle_seconds),
-    };
-    Ok(Receiver { id, channel, settings: alert.clone(), desk: Arc::new(Mutex::new(Desk::new(times))) })
+    Ok(Receiver { id, channel, settings: alert.clone(), desk: Arc::new(Mutex::new(Desk::new(times(alert)))) })
+}
+
+fn times(alert: &Alert) -> Times {
+    Times { reminder: Duration::from_secs(alert.reminder_seconds), settle: Duration::from_secs(alert.settle_seconds) }
 }
 
 fn mail(settings: &AlertMail, key: &str) -> Result<Channel, Problem> {
@@ -231,7 +231,8 @@ impl Receiver {
         mut current: watch::Receiver<Arc<Receivers>>,
     ) {
         let queue_age = Duration::from_secs(self.settings.queue_age_seconds);
-        let settle = Duration::from_secs(self.settings.settle_seconds);
+        let times = times(&self.settings);
+        let settle = times.settle;
         let mut pause = ALERT_LOOK_EVERY;
         loop {
             tokio::select! {
@@ -247,7 +248,7 @@ impl Receiver {
             let before = ledgers.of(&self.id);
             let mut ledger = self.counted(before.clone(), watch, wall).await;
             let mut news = self.desk().news(found, now);
-            news.extend(ledger.news(settle, wall));
+            news.extend(ledger.news(&times, wall));
             if news.is_empty() {
                 ledger.settle(settle, wall);
                 ledgers.write(&self.id, &before, ledger).await;
@@ -384,7 +385,7 @@ fn health(watch: &Arc<Watch>) -> Vec<Condition> {
     let checks = watch.health().checks.into_iter().filter(|check| check.state != Health::Ok);
     let conditions = checks.filter_map(|check| {
         let kind = match check.check {
-            "store" | "disk" => Kind::Disk,
+            "store" | "disk" | "journal" => Kind::Disk,
             "space" => Kind::Space,
             "discovery" => Kind::DiscoveryDown,
             "delivery" => Kind::QueueAge,

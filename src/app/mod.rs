@@ -8,6 +8,7 @@ mod alerts;
 mod checkup;
 mod materials;
 mod published;
+mod rereading;
 mod retention;
 mod telemetry;
 pub mod upkeep;
@@ -35,6 +36,7 @@ use alerts::{Alerts, Receivers};
 use audit::Anchoring;
 use futures_util::future::BoxFuture;
 use materials::Materials;
+use rereading::Rereading;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -142,7 +144,8 @@ impl App {
             ))
         });
         let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
-        let watch = Watch::new(&router, &discovery, &config.data_dir, materials.ends(), metrics, &clock);
+        let rereading = Rereading::of(&embedded, &router, &clock, config.store.read_through_days).map_err(one)?;
+        let watch = Watch::new(&router, &discovery, &rereading, &config.data_dir, materials.ends(), metrics, &clock);
         watch.look().await;
         let environment = config.federation.environment.clone();
         let outlook = Arc::new(About { watch, store: embedded, addresses: addresses.clone(), environment });
@@ -245,6 +248,7 @@ impl App {
             ),
             worker::run(Arc::clone(&self.router), hand_over, stop.clone()),
             retention::run(kept, self.retention, clock, stop.clone()),
+            Arc::clone(&watching.rereading).run(stop.clone()),
             accounts::run(access, Arc::clone(&watching.clock), stop.clone()),
             self.anchoring.run(stop.clone()),
             Arc::clone(&watching).run(stop.clone()),

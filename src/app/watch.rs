@@ -4,10 +4,11 @@
 //! is told is never older than [`HEALTH_AGE_MAX`]: where the disk hangs, that is what is told.
 
 use super::checkup::CLOCK_LEAST;
+use super::rereading::Rereading;
 use crate::access_point::{Delayed, ParticipantState, Router};
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
-use crate::metrics::{Metrics, PartnerReading, Readings, Room};
+use crate::metrics::{Journal, Metrics, PartnerReading, Readings, Room};
 use crate::model::{CertificateEnd, Clock, Counts, Timestamp, ends_soon, time};
 use crate::ops::health::{Check, Health};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ const CLOCK_STEP_MAX_AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_se
 pub(super) struct Watch {
     pub(super) router: Arc<Router>,
     pub(super) discovery: Arc<Discovery>,
+    pub(super) rereading: Arc<Rereading>,
     pub(super) data_dir: PathBuf,
     certificates: Mutex<Arc<[CertificateEnd]>>,
     pub(super) metrics: Metrics,
@@ -38,17 +40,19 @@ impl Watch {
     pub(super) fn new(
         router: &Arc<Router>,
         discovery: &Arc<Discovery>,
+        rereading: &Arc<Rereading>,
         data_dir: &Path,
         certificates: Vec<CertificateEnd>,
         metrics: Metrics,
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
         let (router, discovery, clock) = (Arc::clone(router), Arc::clone(discovery), Arc::clone(clock));
+        let rereading = Arc::clone(rereading);
         let begun = (clock.now(), clock.steady());
         let newest = router.course().map(|course| course.at);
         let (data_dir, latest) = (data_dir.to_owned(), Mutex::default());
         let certificates = Mutex::new(certificates.into());
-        Arc::new(Self { router, discovery, data_dir, certificates, metrics, clock, begun, newest, latest })
+        Arc::new(Self { router, discovery, rereading, data_dir, certificates, metrics, clock, begun, newest, latest })
     }
 
     /// When certificates end, of the configuration in force.
@@ -108,6 +112,7 @@ impl Watch {
             self.worker(),
             self.discovery(),
             self.delivery(),
+            self.rereading.check(),
             self.clock(now),
         ]
     }
@@ -265,6 +270,7 @@ impl Watch {
 
     fn read(&self, counts: Counts) -> Readings {
         let (journal, free_bytes) = self.router.figures().unwrap_or_default();
+        let journal = Journal { damaged: self.rereading.damaged(), ..journal };
         let room = Room {
             free_bytes,
             size_bytes: size(&self.data_dir),

@@ -13,8 +13,8 @@ pub struct Alert {
     /// What it is told of. Default: everything.
     #[serde(default)]
     pub kinds: Vec<Kind>,
-    /// What lasts is told again after so long, in seconds; what happens (dead letters, what does not conform) only when more of it
-    /// does. Default 86400, a day.
+    /// What lasts is told again after so long, in seconds: dead letters as well, of each cause at once, until they are tried again or
+    /// their sender knows; what does not conform only when more of it comes. Default 86400, a day.
     #[serde(default = "reminder")]
     pub reminder_seconds: u64,
     /// What is gone for so long is over, in seconds; what comes and goes is told once. Default 900.

@@ -169,6 +169,10 @@ declared! {
         "Bytes of the journal's segment files, preallocated room included";
         "as sluss_journal_segments";
         "as sluss_journal_segments"
+    JOURNAL_DAMAGED Gauge "sluss_journal_damaged_segments" []
+        "Closed segment files that did not hold when they were last read (store.read_through_days)";
+        "any: the disk lost or changed what was durable; messages go on, and what is there cannot be built again";
+        "`sluss store verify` names all damage; bring the files back from a backup"
     CONNECTIONS Gauge "sluss_connections_open" ["door"]
         "Open connections by listener: as4, api, console, metrics";
         "near 1024 at one door: somebody opens connections and keeps them; those that show nothing are closed first";

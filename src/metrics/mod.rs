@@ -124,6 +124,7 @@ impl Metrics {
             Stage::Failed => delivered("rejected"),
             Stage::Taken => live.taken.inc(),
             Stage::Duplicate => live.duplicates.inc(),
+            Stage::GivenUp if event.follows_from_receipt() => 0,
             Stage::GivenUp => live.given_up.get_or_create(&of(&GIVEN_UP)).inc(),
             Stage::Discarded => live.discarded.get_or_create(&of(&DISCARDED)).inc(),
             Stage::AttemptFailed => live.failures.get_or_create(&vec![("cause", live.causes.value(problem))]).inc(),
@@ -266,7 +267,7 @@ impl<const MAX: usize> Bounded<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CertificateEnd, Clock, Fault, MessageId, SystemClock};
+    use crate::model::{CertificateEnd, Clock, Fault, MessageId, RECEIPT_NOT_SENT, SystemClock};
 
     fn text(metrics: &Metrics) -> String {
         metrics.text(&Readings::default())
@@ -392,6 +393,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_receipt_that_is_given_up_is_one_dead_letter_with_the_message_that_it_answers() {
+        let (metrics, now) = (Metrics::default(), SystemClock.now());
+        for cause in ["access-point-unreachable", RECEIPT_NOT_SENT] {
+            let problem = Problem::new(Fault::Refused, cause, "x", "y");
+            metrics.event(&Event::new(now, Some(MessageId::now()), Stage::GivenUp, "x").problem(problem));
+        }
+        let text = text(&metrics);
+        let counted =
+            text.lines().filter(|line| line.starts_with("sluss_messages_given_up_total{") && !line.ends_with(" 0"));
+        assert_eq!(
+            counted.collect::<Vec<_>>(),
+            ["sluss_messages_given_up_total{cause=\"access-point-unreachable\"} 1"]
+        );
+    }
+
+    #[test]
     fn the_tests_of_the_rules_begin_with_what_is_shown_at_a_start() {
         let text = text(&Metrics::default());
         let mut held = 0;
@@ -432,5 +449,18 @@ mod tests {
             assert!(asked > 10, "{name} asks for {asked} metrics only");
         }
         serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
+        for shown in
+            ["partner_condition", "partner_waiting_messages", "certificate_end", "journal_sync", "attempt_failures"]
+        {
+            assert!(DASHBOARD.contains(&format!("sluss_{shown}")), "the dashboard does not show {shown}");
+        }
+    }
+
+    #[test]
+    fn each_alert_rule_has_its_test() {
+        let tests = include_str!("rules.test.yml");
+        for rule in RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+            assert!(tests.contains(&format!("alertname: {rule}\n")), "{rule} is in no test");
+        }
     }
 }

@@ -63,6 +63,8 @@ pub struct Journal {
     pub bytes: u64,
     /// How long its syncs take.
     pub syncs: Seconds,
+    /// Closed segments that did not hold when they were read again.
+    pub damaged: u64,
 }
 
 /// A registry that knows what is declared.
@@ -153,6 +155,7 @@ impl Metrics {
         all.value(&declared::JOURNAL_RECORDS, readings.counts.journal_records);
         all.value(&declared::JOURNAL_SEGMENTS, readings.journal.segments);
         all.value(&declared::JOURNAL_BYTES, readings.journal.bytes);
+        all.value(&declared::JOURNAL_DAMAGED, readings.journal.damaged);
         all.put(&declared::SYNC, readings.journal.syncs.clone());
         let checks =
             readings.checks.iter().map(|(name, state)| (vec![("check", (*name).to_owned())], f64::from(*state)));

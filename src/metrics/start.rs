@@ -5,7 +5,7 @@ use crate::model::Direction;
 use crate::model::faults::{Cause, TABLE};
 
 /// Causes of messages that were given up.
-pub const GIVEN_UP: [&str; 29] = [
+pub const GIVEN_UP: [&str; 28] = [
     "access-point-unreachable",
     "access-point-not-trusted",
     "address-not-called",
@@ -19,7 +19,6 @@ pub const GIVEN_UP: [&str; 29] = [
     "endpoint-certificate",
     "endpoint-not-in-force",
     "message-receipt-missing",
-    "message-receipt-not-sent",
     "no-endpoint",
     "not-offered",
     "pack",

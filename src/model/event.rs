@@ -1,7 +1,7 @@
 //! What happened, as the event log (Händelselogg, AP-3.4.1), the log line and the journey of a message show it.
 
 use super::text::visible;
-use super::{Message, MessageId, Problem, Timestamp};
+use super::{Message, MessageId, Problem, RECEIPT_NOT_SENT, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,9 +70,9 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether an operator is told of each such event: a message was given up, or one that does not conform was deleted.
+    /// Whether an operator may be told of each such event: a message was given up, or one that does not conform was refused or deleted.
     pub fn is_told(self) -> bool {
-        matches!(self, Self::GivenUp | Self::Discarded)
+        matches!(self, Self::GivenUp | Self::Refused | Self::Discarded)
     }
 
     /// Every stage, in the order of the enum.
@@ -142,6 +142,12 @@ impl Event {
             .known("partner", message.partner.as_ref())
             .known("as4_message_id", message.as4_message_id.as_ref())
             .known("conversation_id", message.conversation_id.as_ref())
+    }
+
+    /// Whether it only says what follows from a message receipt that was given up, for the message that it answers: that is one dead
+    /// letter, counted and told once.
+    pub fn follows_from_receipt(&self) -> bool {
+        self.stage == Stage::GivenUp && self.problem.as_ref().is_some_and(|problem| problem.cause() == RECEIPT_NOT_SENT)
     }
 
     /// Adds a fact, where it is known.

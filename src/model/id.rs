@@ -225,7 +225,7 @@ impl FromStr for MessageId {
         uuid::Uuid::parse_str(text).map(Self).map_err(|_| IdError {
             what: "message id",
             found: text.chars().take(ID_CHARS_MAX).collect(),
-            expected: "a UUID as printed by `sluss send` and `sluss queue list`",
+            expected: "a UUID as printed by `sluss send` and `sluss queue list`, whose --id finds a message by its other ids",
         })
     }
 }

@@ -73,6 +73,9 @@ pub struct As4ReceiptSummary {
     pub signature: String,
     /// Whether every reference that we signed was repeated with an equal digest. Never false in a stored summary.
     pub references_matched: bool,
+    /// When the attempt that it answers began to send the message (AP-3.4.1.t03).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
     /// Where it is for an earlier form of the message: until when that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_until: Option<Timestamp>,
@@ -352,9 +355,10 @@ impl Message {
         self.renewed_at.or(self.begun_at).unwrap_or(self.created_at)
     }
 
-    /// Out: whether its message receipt is awaited, and that since then or longer, by the clock that is never set.
-    pub fn is_unanswered_since(&self, at: Timestamp) -> bool {
-        self.status == Status::WaitingForReceipt && self.awaits_since.unwrap_or_else(|| self.tried_since()) <= at
+    /// Out: since when its message receipt is awaited, by the clock that is never set; none where it is not.
+    pub fn unanswered_since(&self) -> Option<Timestamp> {
+        let awaits = self.status == Status::WaitingForReceipt;
+        awaits.then(|| self.awaits_since.unwrap_or_else(|| self.tried_since()))
     }
 
     /// In: whether another transfer brings the same envelope from whom this one did to whom this one did.

@@ -45,6 +45,12 @@ pub struct Problem {
     pub given_up: bool,
 }
 
+/// The cause of what ended because its message receipt did not come: its recipient has it, so it is not sent again.
+pub const RECEIPT_MISSING: &str = "message-receipt-missing";
+
+/// The cause of what was received and ended because its message receipt was given up.
+pub const RECEIPT_NOT_SENT: &str = "message-receipt-not-sent";
+
 /// How a detail begins to say that nobody has to do anything yet. What to do if it lasts may follow.
 pub const TRIED_AGAIN: &str = "it is tried again by itself";
 

@@ -17,7 +17,7 @@ pub enum State {
 /// One thing looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// Which: `store`, `disk`, `space`, `certificate`, `worker`, `discovery`, `delivery`, `clock`.
+    /// Which: `store`, `disk`, `space`, `certificate`, `worker`, `discovery`, `delivery`, `journal`, `clock`.
     pub check: &'static str,
     /// How it stands.
     pub state: State,

@@ -22,6 +22,11 @@ pub trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading, as streams of the operating system need it.
     fn reader(&self, path: &Path) -> io::Result<File>;
+    /// What is in memory of a file is read from the disk the next time, where there is a difference.
+    fn forget(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
     /// A file without a name, which is gone with its handle.
     fn scratch(&self, folder: &Path) -> io::Result<File>;
     /// Locks a file, which is made when missing, for as long as the answer lives; [`io::ErrorKind::WouldBlock`] when another
@@ -184,6 +189,10 @@ impl Disk for SystemDisk {
 
     fn reader(&self, path: &Path) -> io::Result<File> {
         File::open(path)
+    }
+
+    fn forget(&self, path: &Path) -> io::Result<()> {
+        rustix::fs::fadvise(File::open(path)?, 0, None, rustix::fs::Advice::DontNeed).map_err(Into::into)
     }
 
     fn scratch(&self, folder: &Path) -> io::Result<File> {

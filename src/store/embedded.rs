@@ -7,7 +7,7 @@ use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNR
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
-    ParticipantId, PartyId, Query, Said, Timestamp, Tried,
+    ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
@@ -26,13 +26,12 @@ use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What was found and done on opening, for the log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -52,14 +51,15 @@ pub struct Opening {
 }
 
 /// What becomes of the index on opening.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Making {
     /// It is built again where it has to be.
     Needed,
     /// It is built again, whatever it is like.
     Anew,
-    /// As [`Self::Anew`], and the store goes on with what the journal has, where that lost its end.
-    Accepting,
+    /// As [`Self::Anew`], and the store goes on with what the journal has, where that lost its end. A record of the journal, with an
+    /// event, is what accepts it: by whom, and why.
+    Accepting(Warrant),
 }
 
 /// The store in files of one folder, for one process.
@@ -127,7 +127,7 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when `to` is not empty or another backup is under way.
     pub fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
         self.running()?;
-        let _all = self.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        let _all = self.alone();
         let keeping = self.shared.blobs.keep_all()?;
         let position = self.shared.heed(self.shared.index.position())?;
         let backed_up = backup::write(&self.folder, to, position.as_ref(), self.shared.clock.now());
@@ -171,6 +171,11 @@ impl EmbeddedStore {
     /// Nobody else removes segments or needs them all; none where somebody does.
     pub(super) fn try_alone(&self) -> Option<MutexGuard<'_, ()>> {
         self.purging.try_lock().ok()
+    }
+
+    /// As [`Self::try_alone`], once nobody else does.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.purging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The index.
@@ -390,6 +395,10 @@ impl Store for EmbeddedStore {
         Ok(failed.into_iter().map(|message| self.completed(message)).collect())
     }
 
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError> {
+        self.shared.heed(query::unanswered(&self.shared.index, since))
+    }
+
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {
         self.shared.heed(self.shared.index.events(id))
     }
@@ -437,23 +446,17 @@ impl Store for EmbeddedStore {
         // What cannot be listed now is listed the next time.
         let names = medium.disk.names(folder).unwrap_or_default();
         let sizes = names.iter().map(|name| medium.disk.bytes(&folder.join(name)).unwrap_or(0));
-        metrics::Journal { segments: names.len() as u64, bytes: sizes.sum(), syncs: self.syncs.took.clone() }
+        metrics::Journal {
+            segments: names.len() as u64,
+            bytes: sizes.sum(),
+            syncs: self.syncs.took.clone(),
+            damaged: 0,
+        }
     }
 
     fn probe(&self) -> Result<Duration, StoreError> {
-        let (disk, path, begun) = (&self.segments.0.disk, self.folder.join("probe"), Instant::now());
-        let written = || {
-            match disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let file = disk.create(&path)?;
-            file.write_all_at(&[0; 4096], 0)?;
-            file.sync_all()?;
-            let took = begun.elapsed();
-            disk.remove(&path).map(|()| took)
-        };
-        written().map_err(|source| StoreError::io(format!("write {}", path.display()), source))
+        let noted = self.shared.closing.note(self.last_record());
+        noted.map_err(|source| StoreError::io(format!("write a file in {}", self.folder.display()), source))
     }
 
     fn stopped(&self) -> Option<String> {
@@ -523,11 +526,11 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let (index, journal, mut opening) =
-        open_index(medium, folder, hash, (making, trusted), (closing.reached(), &blobs), tell)?;
+        open_index(medium, folder, hash, (making, trusted), (&closing, &blobs), (&*clock, tell))?;
     opening.course = index.course();
     opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
-    closing.opened(opening.journal.last)?;
+    closing.opened(journal.records())?;
     clear_aside(&**disk, &folder.join("index"), "aside");
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.

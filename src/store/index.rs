@@ -9,6 +9,7 @@
 //! | `e` envelope id, created id; `a` AS4 message id, created id; `x` conversation created id | – |
 //! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
+//! | `A` since id, of a message that awaits its message receipt | – |
 //! | `f` sender created id, of a message of whose failure the sender is to be told | – |
 //! | `b` payload id, id | – |
 //! | `i` cause created id, of a message whose last problem is of that kind | – |
@@ -53,7 +54,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 14;
+const FORMAT: u32 = 15;
 
 /// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -63,6 +64,9 @@ pub(super) const HELD: &[u8] = b"h";
 
 /// Start of the keys of messages that are over and have payloads.
 pub(super) const ENDED_WITH_PAYLOADS: &[u8] = b"d";
+
+/// Start of the keys of messages that await their message receipt, by the time since when they do.
+const UNANSWERED: &[u8] = b"A";
 
 /// Time and id, as they end the keys of lists: a place in the order of time.
 pub(super) type Place = [u8; 24];
@@ -117,7 +121,7 @@ impl Index {
             }
         }
         let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default() };
-        if let Ok(Some(head)) = index.head() {
+        if let Some(head) = index.head()? {
             *index.course.lock().unwrap_or_else(PoisonError::into_inner) = head.course;
         }
         Ok(index)
@@ -312,6 +316,13 @@ impl Index {
     ) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
         let end = [prefix, &time_key(at)].concat();
         let range = self.keys.range(Bound::Included(prefix.to_vec()), Bound::Excluded(end));
+        range.map(|entry| Ok(id_at_end(&entry?.0)))
+    }
+
+    /// The messages that have awaited their message receipt since then or longer, longest first.
+    pub(super) fn unanswered(&self, since: Timestamp) -> impl Iterator<Item = Result<MessageId, StoreError>> + '_ {
+        let end = [UNANSWERED, &created_key(since, MessageId(uuid::Uuid::max()))].concat();
+        let range = self.keys.range(Bound::Included(UNANSWERED.to_vec()), Bound::Included(end));
         range.map(|entry| Ok(id_at_end(&entry?.0)))
     }
 

@@ -21,6 +21,7 @@ mod query;
 mod queue;
 mod record;
 mod replay;
+mod reread;
 pub mod retention;
 mod start;
 mod state;
@@ -70,7 +71,7 @@ pub enum StoreError {
     },
     /// The journal ends before a record that it had, as other files of the store say.
     #[error(
-        "the journal lost its end at {place}: its last record is {last}, expected {known}, as index or index.state say; {lost} records that were durable are gone. Nothing was changed. Bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); `sluss store rebuild --accept-loss` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
+        "the journal lost its end at {place}: its last record is {last}, expected {known}, as index or index.state say; {lost} records that were durable are gone. Nothing was changed. Bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); `sluss store rebuild --accept-loss --reason TEXT` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
     )]
     EndLost {
         /// Where it ends now.
@@ -482,6 +483,9 @@ pub trait Store: Send + Sync {
     /// Messages from `participant` that failed and of which it is to be told, oldest first: those that come after `after`,
     /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
+    /// Messages that have awaited their message receipt since then or longer, by the clock that is never set: those that wait longest,
+    /// at most [`UNANSWERED_ENDED_MAX`](crate::limits::UNANSWERED_ENDED_MAX).
+    fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;
     /// The event log by conditions, newest first, by pages.
@@ -509,7 +513,8 @@ pub trait Store: Send + Sync {
     fn counts(&self) -> Result<Counts, StoreError>;
     /// The journal's files, and how long its syncs take.
     fn journal(&self) -> Journal;
-    /// Writes a small file beside everything else, syncs it, removes it, and says how long the first two took.
+    /// Notes in a small file up to which record the journal goes, so that a later start misses what is cut off it, and says how long
+    /// it took to write and sync that.
     fn probe(&self) -> Result<Duration, StoreError>;
     /// Why nothing is accepted until the next start, where a write failed.
     fn stopped(&self) -> Option<String>;

@@ -1,8 +1,10 @@
 //! Lists, counts and depths from the index. Every condition is a stream of places in the order of time, and a
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
-use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX};
-use crate::model::{Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status};
+use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, UNANSWERED_ENDED_MAX};
+use crate::model::{
+    Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
+};
 use crate::store::StoreError;
 use crate::store::index::{
     HELD, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
@@ -230,6 +232,16 @@ pub(super) fn notices(
     after: Option<MessageId>,
 ) -> Result<Vec<Message>, StoreError> {
     oldest_after(index, &text_prefix(b'f', &participant.folded()), after, Message::has_notice)
+}
+
+/// Messages that have awaited their message receipt since then or longer, longest first, as many as one step ends.
+pub(super) fn unanswered(index: &Index, since: Timestamp) -> Result<Vec<Message>, StoreError> {
+    let mut found = Vec::new();
+    for id in index.unanswered(since).take(UNANSWERED_ENDED_MAX) {
+        // As above: the message decides.
+        found.extend(index.message(id?)?.filter(|message| message.unanswered_since().is_some_and(|at| at <= since)));
+    }
+    Ok(found)
 }
 
 fn oldest_after(

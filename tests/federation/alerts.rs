@@ -1,7 +1,9 @@
 //! Alerts by mail and webhook, against a mail server and a receiver that are written here.
 
 use super::asked::request;
-use super::site::{PEER, Site};
+use super::draft;
+use super::health::SetClock;
+use super::site::{DORA, PEER, Sent, Site};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -10,10 +12,12 @@ use sluss::access_point::Action;
 use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
 use sluss::model::{Status, Timestamp, Warrant};
+use sluss::store::disk::Medium;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -308,10 +312,30 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     assert!(text.contains("sluss_alerts_total{channel=\"webhook\",result=\"failed\"} 1\n"), "{text}");
     assert!(text.contains("sluss_alerts_total{channel=\"mail\",result=\"told\"} 2\n"), "{text}");
 
-    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     let (_, alert) = called(&calls, "partner-down");
     assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
     assert!(starttls.mails.try_recv().is_err(), "mail was asked for other kinds only, and each once");
+}
+
+/// APOP-4.1.1.a: a wrong recipient is to be reported, as an envelope that does not conform is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_of_a_partner_whose_message_is_for_nobody_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.webhook]\nurl = \"http://{address}/\"\nsecret_file = \"{secret}\"\n"
+    );
+    let site = Site::start_with(|text| text + &webhook).await;
+    let nobody =
+        Sent { to: "0203:nobody.example.se".parse().unwrap(), ..site.sent(site.envelope(|_| {}, |text| text)) };
+    assert_eq!(site.post(&site.pack(&nobody)).await.status, 200);
+    let (_, alert) = called(&calls, "conformance");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &PEER.into()), "{alert}");
+    assert!(alert["found"].as_str().unwrap().ends_with("(AS4-2.5.a)"), "{alert}");
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains(&format!("sluss audit list --stage refused --partner {PEER}")), "{remedy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,13 +351,13 @@ async fn who_is_told_changes_with_the_configuration_and_who_stays_is_told_nothin
     };
     let retry = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]";
     let site = Site::start_with(|text| text.replacen("[breaker]", retry, 1) + &webhook(first)).await;
-    site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     assert_eq!(called(&told_first, "partner-down").1["state"], "begins");
 
     site.reload(|text| text + &webhook(second)).unwrap();
     assert_eq!(called(&told_second, "partner-down").1["state"], "begins");
     // Both have looked again by now: the second has told, and a look of the first comes as often.
-    let third = site.service.send(super::draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
+    let third = site.service.send(draft(&site, site.bob.as_str()), Vec::new()).await.unwrap();
     site.wait(third.id, |message| message.attempts > 1).await;
     assert!(told_first.try_recv().is_err(), "the first was told before");
 
@@ -344,7 +368,7 @@ async fn who_is_told_changes_with_the_configuration_and_who_stays_is_told_nothin
 /// Sends to the partner that is not there, until it is given up.
 async fn given_up(site: &Site, number: usize) {
     for _ in 0..number {
-        let sent = site.service.send(super::draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
+        let sent = site.service.send(draft(site, site.bob.as_str()), Vec::new()).await.unwrap();
         site.wait(sent.id, |message| message.status == Status::MessageExchangeError).await;
     }
 }
@@ -386,4 +410,53 @@ async fn what_was_given_up_while_nobody_could_be_told_is_told_after_a_restart_on
     }
     let (_, alert) = called(&calls, "send-failure");
     assert_eq!((&alert["state"], number(&alert)), (&"ended".into(), 3), "{alert}");
+}
+
+/// Dora's message service is elsewhere, and nobody comes for what she has got.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_receipt_that_never_comes_is_told_to_the_operator_and_to_the_sending_participant() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SetClock::default()));
+    let (address, calls) = receiver(0);
+    let secret = file(folder.path(), "secret", "delad nyckel");
+    let webhook = format!(
+        "\n[[alert]]\nkinds = [\"send-failure\"]\nsettle_seconds = 1\n[alert.webhook]\n\
+         url = \"http://{address}/alerts\"\nsecret_file = \"{secret}\"\n"
+    );
+    let keyless = |text: String| {
+        let kept = text.lines().filter(|line| !line.contains("participants/dora"));
+        let text: String = kept.map(|line| format!("{line}\n")).collect();
+        text.replacen("[federation]", "[message_receipt]\nwait_hours = 48\n\n[federation]", 1) + &webhook
+    };
+    let site = Site::start_on(Medium::system(), Arc::<SetClock>::clone(&clock), keyless).await;
+    let sent = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+    site.wait(sent.id, |message| message.status == Status::WaitingForReceipt).await;
+    clock.steady.fetch_add(48 * 60 * 60 + 1, Ordering::Relaxed);
+    site.wait(sent.id, |message| message.status == Status::MessageExchangeError).await;
+
+    let (_, alert) = called(&calls, "send-failure");
+    assert_eq!((&alert["state"], &alert["about"]), (&"begins".into(), &"message-receipt-missing".into()), "{alert}");
+    let found = alert["found"].as_str().unwrap();
+    assert!(
+        found.contains(&format!("1 messages were given up, the last {}: no message receipt came", sent.id)),
+        "{alert}"
+    );
+    let remedy = alert["remedy"].as_str().unwrap();
+    assert!(remedy.contains("ask the recipients by other means") && !remedy.contains("queue retry"), "{alert}");
+
+    let notices = async || site.router.notices(&site.alice, None).await.unwrap().0;
+    let [notice] = &notices().await[..] else { panic!("one notice") };
+    assert_eq!((notice.id, notice.status), (sent.id, Status::MessageExchangeError));
+    let problem = notice.error.as_ref().unwrap();
+    assert_eq!(problem.title, "no message receipt came");
+    let detail = problem.detail.as_str();
+    for part in ["in 48 h (message_receipt.wait_hours)", DORA, "ask the recipient", "still counts"] {
+        assert!(detail.contains(part), "{part} in {detail}");
+    }
+    let metrics = site.metrics().await;
+    assert!(metrics.contains("sluss_messages_given_up_total{cause=\"message-receipt-missing\"} 1\n"), "{metrics}");
+
+    // Once its sender knows, there is nothing left to do.
+    site.router.confirm_notice(&site.alice, sent.id, "alice").await.unwrap();
+    assert_eq!(called(&calls, "send-failure").1["state"], "ended");
+    assert!(notices().await.is_empty());
 }

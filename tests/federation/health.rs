@@ -29,9 +29,9 @@ fn standing(check: &str, state: &str) -> String {
 
 /// Clocks that a test sets, in seconds beside the machine's.
 #[derive(Debug, Default)]
-struct SetClock {
+pub(super) struct SetClock {
     wall: AtomicI64,
-    steady: AtomicI64,
+    pub(super) steady: AtomicI64,
 }
 
 impl SetClock {
@@ -132,6 +132,59 @@ async fn a_clock_that_was_set_and_a_worker_that_is_not_seen_are_said() {
     }
     assert!(seen.0 == 503 && seen.1.contains(&failed) && seen.1.contains("it was last seen 61 s ago"), "{seen:?}");
     until(&site, "worker", "ok").await;
+}
+
+/// What a disk loses of a closed segment is told while everything goes on, and no more once the file is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_segment_that_is_damaged_is_said_and_messages_go_all_the_same() {
+    let clock = Arc::new(SetClock::default());
+    let medium = Medium { segment_bytes: 64 * 1024, ..Medium::system() };
+    let site = Site::start_on(medium, Arc::<SetClock>::clone(&clock), |text| {
+        text.replacen("data_dir", "store = { read_through_days = 1 }\ndata_dir", 1)
+    })
+    .await;
+    let go = || async {
+        let sent = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+        site.wait(sent.id, |it| it.status == Status::Accepted && it.as4_receipt.is_some()).await;
+    };
+    while !site.data.join("journal/00000003.log").exists() {
+        go().await;
+    }
+    let read = |said: &str| said.contains("closed segments hold, as they were read: segment ");
+    let end = Instant::now() + Duration::from_secs(60);
+    while !read(&site.ready().await.1) {
+        assert!(Instant::now() < end, "{:?}", site.ready().await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let segment = site.data.join("journal/00000002.log");
+    let whole = std::fs::read(&segment).unwrap();
+    let mut hurt = whole.clone();
+    hurt[200] ^= 1;
+    std::fs::write(&segment, hurt).unwrap();
+    let turns = |state: &'static str| {
+        let (site, clock) = (&site, &clock);
+        async move {
+            let (end, part) = (Instant::now() + Duration::from_secs(60), standing("journal", state));
+            loop {
+                let (status, said) = site.ready().await;
+                if said.contains(&part) {
+                    return (status, said);
+                }
+                assert!(Instant::now() < end, "{said}");
+                // Each day brings all of them.
+                clock.wall.fetch_add(8 * 60 * 60, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    };
+    let (status, said) = turns("degraded").await;
+    assert!(status == 200 && said.contains("00000002.log offset 64 (record "), "{status} {said}");
+    assert!(said.contains("sluss store verify") && said.contains("backup"), "{said}");
+    go().await;
+    let metrics = site.metrics().await;
+    assert!(metrics.contains("sluss_journal_damaged_segments 1"), "{metrics}");
+    std::fs::write(&segment, whole).unwrap();
+    turns("ok").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

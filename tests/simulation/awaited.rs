@@ -52,6 +52,7 @@ fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) 
         certificate_sha256: String::new(),
         signature: String::new(),
         references_matched: true,
+        sent_at: None,
         sent_until: None,
         soap: String::new(),
     };
@@ -127,17 +128,23 @@ fn many_that_await_their_message_receipt_are_ended_in_steps_and_those_that_are_y
         }
         all
     };
-    let old = waiting(sluss::limits::UNANSWERED_LOOKED_MAX + 20);
+    let step = sluss::limits::UNANSWERED_ENDED_MAX;
+    let old = waiting(2 * step + 20);
     clock.pass(HOUR);
     let young = waiting(30);
     clock.pass(i64::try_from(MESSAGE_RECEIPT.as_millis()).unwrap() - HOUR);
     let ended = |all: &[Message]| all.iter().filter(|one| now(&process, one).status.is_final()).count();
-    for expected in [70, old.len()] {
+    for expected in [step, 2 * step, old.len()] {
         let syncs = process.store.syncs();
-        rehearse::give_up_overdue(&process.router).unwrap();
-        assert_eq!((ended(&old), ended(&young)), (expected, 0));
-        assert!(process.store.syncs() <= syncs + 1, "all of one look share a sync");
+        let more = rehearse::give_up_overdue(&process.router).unwrap();
+        assert_eq!(
+            (ended(&old), ended(&young), more),
+            (expected, 0, expected < old.len()),
+            "the next step follows at once"
+        );
+        assert!(process.store.syncs() <= syncs + 1, "all of one step share a sync");
     }
+    assert!(old[..step].iter().all(|one| now(&process, one).updated_at <= now(&process, &old[step]).updated_at));
 }
 
 #[test]

@@ -327,6 +327,7 @@ fn a_message_receipt_that_overtakes_the_as4_receipt_keeps_both(open: Open<'_>) {
         certificate_sha256: "0".into(),
         signature: "1".into(),
         references_matched: true,
+        sent_at: None,
         sent_until: None,
         soap: "<s/>".into(),
     };

@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod lists;
 mod loss;
+mod reread;
 mod retention;
 mod slow;
 mod together;

@@ -2,29 +2,28 @@
 
 use super::Router;
 use crate::access_point::store_problem;
-use crate::limits::UNANSWERED_LOOKED_MAX;
-use crate::model::{Change, Direction, Event, Fault, Message, Outcome, Problem, Query, Stage, Status, Timestamp};
+use crate::limits::UNANSWERED_ENDED_MAX;
+use crate::model::{
+    Change, Direction, Event, Fault, Message, Outcome, Problem, Query, RECEIPT_MISSING, RECEIPT_NOT_SENT, Stage,
+    Status, Timestamp,
+};
 use crate::store::{Settlement, Transaction};
-use std::sync::PoisonError;
 use std::time::Duration;
 
-/// Ends what has waited for its message receipt for longer than it is to. Looks through some of what waits, and the next time
-/// through the rest. What is answered at the same moment stays answered.
-pub(super) fn give_up_unanswered(router: &Router) -> Result<(), Problem> {
+/// Ends some of what has waited for its message receipt for longer than it is to; whether there is more. What is answered at the
+/// same moment stays answered.
+pub(super) fn give_up_unanswered(router: &Router) -> Result<bool, Problem> {
     let wait = router.settings().patience.message_receipt;
     let begun = router.steady().saturating_sub(wait).unwrap_or(Timestamp::MIN);
-    let place = || router.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
-    let after = place().take();
-    let (direction, statuses) = (Some(Direction::Out), vec![Status::WaitingForReceipt]);
-    let query = Query { direction, statuses, after, limit: UNANSWERED_LOOKED_MAX, ..Query::default() };
-    let page = router.store.page(&query).map_err(|error| store_problem(&error))?;
-    *place() = page.next;
-    let late = page.messages.iter().filter(|message| message.is_unanswered_since(begun));
-    let late: Vec<Transaction> = late.map(|message| unanswered(router, message, wait)).collect();
-    for error in router.commit_together(late).into_iter().filter_map(Result::err) {
+    let late = router.store.unanswered(begun).map_err(|error| store_problem(&error))?;
+    let ends = late.iter().map(|message| unanswered(router, message, wait)).collect();
+    let ended = router.commit_together(ends);
+    let written = ended.iter().filter(|one| one.is_ok()).count();
+    for error in ended.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "what has no message receipt could not be ended; it is looked at again");
     }
-    Ok(())
+    // Where nothing can be written, the next step would find the same.
+    Ok(written > 0 && late.len() == UNANSWERED_ENDED_MAX)
 }
 
 fn unanswered(router: &Router, message: &Message, wait: Duration) -> Transaction {
@@ -34,7 +33,7 @@ fn unanswered(router: &Router, message: &Message, wait: Duration) -> Transaction
          message: ask the recipient by other means whether it has it before it is sent again. A message receipt that comes still counts"
     );
     let title = "no message receipt came";
-    let problem = Problem::new(Fault::Refused, "message-receipt-missing", title, detail).rule("API-ST.t04");
+    let problem = Problem::new(Fault::Refused, RECEIPT_MISSING, title, detail).rule("API-ST.t04");
     let (settlement, event) = ended(router, message, "given up: no message receipt came in the time for it", problem);
     Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() }
 }
@@ -54,7 +53,7 @@ pub(in crate::access_point) fn given_up_receipt(
              {id}`: once it has arrived, the message is NEW"
         );
         let title = "its message receipt could not be sent";
-        let problem = Problem::new(Fault::Refused, "message-receipt-not-sent", title, detail).rule("API-ST.t04");
+        let problem = Problem::new(Fault::Refused, RECEIPT_NOT_SENT, title, detail).rule("API-ST.t04");
         let (settlement, event) = ended(router, &received, "opened, and its message receipt was given up", problem);
         events.push(event);
         settlement

@@ -8,13 +8,15 @@ use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timest
 use crate::store::{Settlement, Transaction};
 
 /// Gives up what has waited in a lane that is left alone for longer than it is to be tried, and what has waited too long for its
-/// message receipt. Those that cannot be read or written are said in the log, come again at a next look, and keep no other waiting.
-pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<(), Problem> {
+/// message receipt: some of it; whether there is more. Those that cannot be read or written are said in the log, come again at a next
+/// look, and keep no other waiting.
+pub(in crate::access_point) fn give_up_overdue(router: &Router) -> Result<bool, Problem> {
     let partners = give_up_unsent(router);
-    give_up_unanswered(router).and(partners)
+    let unanswered = give_up_unanswered(router)?;
+    Ok(partners? || unanswered)
 }
 
-fn give_up_unsent(router: &Router) -> Result<(), Problem> {
+fn give_up_unsent(router: &Router) -> Result<bool, Problem> {
     let (suspects, settings, steady) = (router.lanes.suspects(), router.settings(), router.steady());
     let before = |lane: &Lane| {
         let retry: Retry = match lane {
@@ -38,10 +40,15 @@ fn give_up_unsent(router: &Router) -> Result<(), Problem> {
         transaction.ok().map(|transaction| (message, transaction))
     });
     let (messages, transactions): (Vec<&Message>, Vec<Transaction>) = given_up.unzip();
+    let mut written = 0;
     for (outcome, message) in router.commit_together(transactions).into_iter().zip(messages) {
-        outcome.map_or_else(|error| stays(message, &store_problem(&error)), drop);
+        match outcome {
+            Ok(_) => written += 1,
+            Err(error) => stays(message, &store_problem(&error)),
+        }
     }
-    Ok(())
+    // Where nothing can be written, the next step would find the same.
+    Ok(written > 0 && overdue.len() == limits::CLAIM_OVERDUE_MAX)
 }
 
 fn given_up(router: &Router, message: &Message, problem: Option<Problem>) -> Result<Transaction, Problem> {

@@ -58,6 +58,7 @@ fn summary(receipt: Receipt, earlier: Option<&EarlierForm>) -> (As4ReceiptSummar
         certificate_sha256: signer.sha256(),
         signature: crypto::hex(&receipt.signature_value),
         references_matched: true,
+        sent_at: None,
         sent_until: earlier.map(|form| form.until),
         soap: receipt.soap,
     };

@@ -233,7 +233,7 @@ fn waits(text: &mut String, found: &Value) {
     };
     let _ = writeln!(text, "waits: the breaker of {partner} {breaker}");
     let why = word(&awaited["last_failure"], "title");
-    let _ = writeln!(text, "  {} attempts failed, the last: {why}", word(awaited, "failures"));
+    let _ = writeln!(text, "  failed attempts in a row: {}, the last: {why}", word(awaited, "failures"));
     let tried =
         awaited["partner"].as_str().map(|partner| format!(" or `sluss partners try {partner}`")).unwrap_or_default();
     let id = word(&found["message"], "id");

@@ -369,7 +369,7 @@ async fn a_journey_and_a_trace_are_told_in_words() {
         "rule SMP-2.1",
         "found 404, expected 200",
         "waits: the breaker of AP2 is open until 2026-11-24T10:02:00Z",
-        "3 attempts failed, the last: nobody there",
+        "failed attempts in a row: 3, the last: nobody there",
         "`sluss partners try AP2`",
     ] {
         assert!(printed.text().contains(part), "{part} in {}", printed.text());

@@ -1,6 +1,6 @@
 //! The keys of the index, as the table of the [index](super) has them.
 
-use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally};
+use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally, UNANSWERED};
 use crate::model::{Direction, LogPlace, Marks, Message, MessageId, ParticipantId, Status, Timestamp};
 use crate::store::keys::Octets;
 use crate::store::record::Noted;
@@ -146,6 +146,9 @@ pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
     }
     if message.has_notice() {
         by(b'f', &from, &mut put);
+    }
+    if let Some(since) = message.unanswered_since() {
+        put(&[UNANSWERED, &created_key(since, message.id)]);
     }
     if message.is_held() {
         put(&[HELD, &created]);

@@ -25,7 +25,7 @@ pub use frame::{ChainHash, hex};
 pub(in crate::store) use records::Records;
 pub(in crate::store) use records::holds;
 pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, remove, scan, segment, segments};
-pub(in crate::store) use recovery::{end, is_empty};
+pub(in crate::store) use recovery::{end, is_empty, reread};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]

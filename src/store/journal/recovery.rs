@@ -103,6 +103,39 @@ pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, eac
     reader.look(disk, number, None, false).map(|_| ())
 }
 
+/// What does not hold of a segment that is no longer written, as the disk has it, up to the chain's link to the next one.
+///
+/// # Errors
+///
+/// For what is no damage: a lack of space.
+pub(in crate::store) fn reread(
+    disk: &dyn Disk,
+    folder: &Path,
+    hash: ChainHash,
+    number: u32,
+) -> Result<Option<Damage>, StoreError> {
+    let mut nothing = |_: &Position, _: &[u8]| Ok(());
+    let mut reader = Reader::new(folder, hash, &mut nothing);
+    let forgotten = disk.forget(&path(folder, number));
+    let forgotten = forgotten.map_err(|error| StoreError::io(format!("read segment {number}"), error));
+    let read = forgotten.and_then(|()| reader.skip(disk, number)).and_then(|()| reader.look(disk, number, None, false));
+    let record = reader.last.seq + 1;
+    match read {
+        Err(StoreError::Damaged { what, place }) => return Ok(Some((what, place))),
+        Err(StoreError::Io { what, source }) => {
+            return Ok(Some((format!("{what}: {source}"), place(folder, number, 0, record))));
+        }
+        read => read?,
+    };
+    // One whose header cannot be read is damage that its own turn names.
+    let next = head(disk, folder, number + 1).ok().flatten();
+    let parted = next.filter(|next| next.first != record || next.chain != reader.last.chain);
+    Ok(parted.map(|next| {
+        let what = format!("it begins with record {}, expected {record}, or does not continue the chain", next.first);
+        (what, place(folder, number + 1, 0, record))
+    }))
+}
+
 /// The segments there are, in order.
 ///
 /// # Errors
@@ -150,19 +183,24 @@ pub fn remove(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(), StoreEr
     removed.map_err(|source| StoreError::io(format!("remove segment {number}"), source))
 }
 
-/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read.
+/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read, and goes to `each`.
 ///
 /// # Errors
 ///
 /// [`StoreError::Damaged`] where that does not hold, and when it cannot be read.
-pub(in crate::store) fn end(disk: &dyn Disk, folder: &Path, hash: ChainHash) -> Result<(u64, Place), StoreError> {
+pub(in crate::store) fn end(
+    disk: &dyn Disk,
+    folder: &Path,
+    hash: ChainHash,
+    each: Each<'_>,
+) -> Result<(u64, Place), StoreError> {
     let numbers = numbers(disk, folder)?;
     let from = torn_from(disk, folder, &numbers)?;
     let mut end = (from, SEGMENT_HEADER_BYTES as u64);
     let mut noting = |position: &Position, payload: &[u8]| {
         let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         end = (position.segment, position.end(bytes));
-        Ok(())
+        each(position, payload)
     };
     let mut reader = Reader::new(folder, hash, &mut noting);
     reader.skip(disk, from)?;

@@ -82,6 +82,7 @@ impl World {
                 certificate_sha256: String::new(),
                 signature: String::new(),
                 references_matched: true,
+                sent_at: None,
                 sent_until: None,
                 soap: soap.clone(),
             }),

@@ -1,0 +1,52 @@
+//! Closed segments of the journal, read again while the store runs.
+
+use crate::{hash, insert, message};
+use sluss::model::SystemClock;
+use sluss::store::disk::Medium;
+use sluss::store::{EmbeddedStore, Making, Store};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+fn open(folder: &Path) -> EmbeddedStore {
+    let medium = Medium { segment_bytes: 8 * 1024, ..Medium::system() };
+    EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), Making::Needed, &mut |_| {}).unwrap().0
+}
+
+#[test]
+fn what_a_closed_segment_lost_is_found_with_its_place_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    assert!(store.closed_segments().unwrap().is_empty());
+    assert_eq!(store.reread(1).unwrap(), None, "it is written to");
+    (0..40).for_each(|_| drop(store.commit(insert(&message())).unwrap()));
+    let closed = store.closed_segments().unwrap();
+    assert!(closed.start == 1 && closed.end > 4, "{closed:?}");
+    closed.clone().for_each(|number| assert_eq!(store.reread(number).unwrap(), None, "{number}"));
+    let segment = |number: u32| folder.path().join(format!("journal/{number:08}.log"));
+    let whole = fs::read(segment(2)).unwrap();
+    let first = u64::from_le_bytes(whole[64 + 8..64 + 16].try_into().unwrap());
+    let second = 64 + 56 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
+    type Hurt = fn(&mut Vec<u8>, usize);
+    let hurts: [(&str, Hurt, u64, u64); 4] = [
+        ("a bit of its second record", |bytes, at| bytes[at + 100] ^= 4, second as u64, first + 1),
+        ("all behind its first record", |bytes, at| bytes.truncate(at), 0, first + 1),
+        ("its header", |bytes, _| bytes[3] ^= 4, 0, 1),
+        ("everything", |bytes, _| bytes.clear(), 0, 1),
+    ];
+    for (what, hurt, offset, record) in hurts {
+        let mut bytes = whole.clone();
+        hurt(&mut bytes, second);
+        fs::write(segment(2), bytes).unwrap();
+        let (said, place) = store.reread(2).unwrap().unwrap();
+        assert_eq!((place.offset, place.record), (offset, record), "{what}: {said} at {place}");
+        let named = if what.starts_with("all behind") { 3 } else { 2 };
+        assert_eq!(place.segment, segment(named).display().to_string(), "{what}");
+        store.commit(insert(&message())).unwrap();
+    }
+    fs::remove_file(segment(2)).unwrap();
+    assert!(store.reread(2).unwrap().unwrap().0.contains("segment 2"), "one that is gone");
+    assert_eq!(store.reread(1).unwrap(), None, "it is not the one that is gone");
+    fs::write(segment(2), whole).unwrap();
+    closed.for_each(|number| assert_eq!(store.reread(number).unwrap(), None, "{number}"));
+}
