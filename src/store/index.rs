@@ -117,7 +117,7 @@ impl Index {
             }
         }
         let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default() };
-        if let Ok(Some(head)) = index.head() {
+        if let Some(head) = index.head()? {
             *index.course.lock().unwrap_or_else(PoisonError::into_inner) = head.course;
         }
         Ok(index)
