@@ -1,12 +1,14 @@
-//! A log line as one JSON object, whose facts and problem are objects as well.
+//! A log line as one JSON object, whose facts and problem are objects as well; and the ids of a span in lines for people, each once.
 
 use serde::Serializer;
 use serde::ser::SerializeMap;
 use serde_json::Value;
 use std::fmt;
 use tracing::field::{Field, Visit};
+use tracing::span::Record;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -21,6 +23,27 @@ pub(super) struct Structured<T> {
 impl<T: fmt::Debug> fmt::Debug for Structured<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() { write!(f, "{}", self.json) } else { self.text.fmt(f) }
+    }
+}
+
+/// Writes the fields of a span as text. One that is recorded again, as an id that a later stage names once more, stands there once.
+#[derive(Default)]
+pub(super) struct TextFields(DefaultFields);
+
+impl<'a> FormatFields<'a> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'a>, fields: R) -> fmt::Result {
+        self.0.format_fields(writer, fields)
+    }
+
+    fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+        let mut added = FormattedFields::<DefaultFields>::new(String::new());
+        self.0.format_fields(added.as_writer(), fields)?;
+        if format!(" {} ", current.fields).contains(&format!(" {} ", added.fields)) {
+            return Ok(());
+        }
+        let gap = if current.fields.is_empty() { "" } else { " " };
+        current.fields += &format!("{gap}{}", added.fields);
+        Ok(())
     }
 }
 
@@ -134,6 +157,25 @@ mod tests {
         }
         let text = kept.0.lock().unwrap();
         String::from_utf8(text.clone()).unwrap()
+    }
+
+    #[test]
+    fn an_id_that_is_named_again_stands_once_in_a_line_for_people() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        let layer = layer.fmt_fields(super::TextFields::default());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let span = log::journey(log::Work::Attempt);
+            for (name, id) in
+                [("message_id", "1"), ("message_id", "1"), ("as4_message_id", "1@us"), ("message_id", "1")]
+            {
+                span.record(name, id);
+            }
+            span.in_scope(|| tracing::info!("sent"));
+        });
+        let line = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(line.contains("attempt{message_id=\"1\" as4_message_id=\"1@us\"}: "), "{line}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Log lines on standard error. Nobody formats one: the stages of the journey record an [`Event`],
 //! and its line derives from it.
 
-use super::lines::{JsonLines, Structured};
+use super::lines::{JsonLines, Structured, TextFields};
 use super::trace::{self, Tracing};
 use crate::model::{Direction, Event, Message, Stage};
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub fn init(format: Format, traces: Option<Tracing>) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = match format {
-        Format::Text => lines.boxed(),
+        Format::Text => lines.fmt_fields(TextFields::default()).boxed(),
         Format::Json => lines.fmt_fields(JsonFields::new()).event_format(JsonLines).boxed(),
     };
     let traces = traces.map(Tracing::layer);
