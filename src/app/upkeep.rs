@@ -4,14 +4,14 @@ use super::retention;
 use crate::access_point::store_problem;
 use crate::config::Retention;
 use crate::crypto::{Digest, HashFunction, hex};
-use crate::model::{Clock, Event, Problem, Stage, SystemClock, Timestamp, time};
+use crate::model::{Clock, Problem, SystemClock, Timestamp, Warrant, time};
+use crate::store::Purged;
 use crate::store::backup::{self, BackedUp};
 use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Making, Opening};
 use crate::store::journal::Position;
 use crate::store::keys::Engine;
 use crate::store::verify::{self, Verified};
-use crate::store::{Purged, Store, Transaction};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -161,8 +161,8 @@ pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
     backup::restore(from, folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
-/// Builds the index again, and tells `tell` up to which record now and then. `accept_loss`: an operator goes on without the end of
-/// the journal where that is lost; an event says so.
+/// Builds the index again, and tells `tell` up to which record now and then. `accepted`: who goes on without the end of the journal
+/// where that is lost, and why; an event says so.
 ///
 /// # Errors
 ///
@@ -171,7 +171,7 @@ pub fn rebuild(
     folder: &Path,
     index: Engine,
     clock: Arc<dyn Clock>,
-    accept_loss: bool,
+    accepted: Option<Warrant>,
     tell: &mut dyn FnMut(u64, u32),
 ) -> Result<Opening, Problem> {
     let mut last = Instant::now();
@@ -181,21 +181,7 @@ pub fn rebuild(
             tell(position.seq, position.segment);
         }
     };
-    let (medium, now) = (Medium::with(index), clock.now());
-    let making = if accept_loss { Making::Accepting } else { Making::Anew };
-    let opened = EmbeddedStore::open_telling(&medium, folder, chain_hash, clock, making, &mut told);
-    let opened = opened.and_then(|(store, opening)| {
-        if opening.lost > 0 {
-            store.commit(Transaction { events: vec![accepted(&opening, now)], ..Transaction::default() })?;
-        }
-        Ok(opening)
-    });
-    opened.map_err(|error| store_problem(&error))
-}
-
-/// Says in the event log which records are gone.
-fn accepted(Opening { journal, lost, .. }: &Opening, now: Timestamp) -> Event {
-    let detail =
-        format!("an operator goes on without {lost} records that the journal lost after record {}", journal.last);
-    Event::new(now, None, Stage::Warned, detail).fact("records_lost", lost).fact("last_record", journal.last)
+    let making = accepted.map_or(Making::Anew, Making::Accepting);
+    let opened = EmbeddedStore::open_telling(&Medium::with(index), folder, chain_hash, clock, making, &mut told);
+    opened.map(|(_, opening)| opening).map_err(|error| store_problem(&error))
 }

@@ -131,7 +131,7 @@ impl Why {
 }
 
 /// The user of this machine who runs this, as `kim (1000)`, and who became that user where `sudo` says so.
-fn user() -> String {
+pub(super) fn user() -> String {
     let number = std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |about| about.uid().to_string());
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut known = users.lines().map(|line| line.split(':').collect::<Vec<_>>());

@@ -153,8 +153,11 @@ pub(super) enum StoreCommand {
     #[command(after_help = examples::STORE_REBUILD)]
     Rebuild {
         /// Go on with what the journal has, where it lost its end; says how many records that is, and leaves an event.
-        #[arg(long)]
+        #[arg(long, requires = "reason")]
         accept_loss: bool,
+        /// Why. It stands in the event log, with the time and the user of this machine.
+        #[arg(long, value_name = "TEXT", requires = "accept_loss")]
+        reason: Option<String>,
     },
     /// Remove at once what is no longer to be kept. The daemon must not run; it does so by itself, in small steps.
     #[command(after_help = examples::STORE_PURGE)]

@@ -68,8 +68,8 @@ pub(super) const STORE_RESTORE: &str = "Example, with the daemon stopped and jou
 pub(super) const STORE_REBUILD: &str = "Example, with the daemon stopped:
   sluss store rebuild --config testbed/access-points/AP0001-TESTBED/sluss.toml
 
-A journal that lost its end is refused. Restore a backup; without one, --accept-loss goes on with
-what the journal has, and what partners send again may be delivered twice.";
+A journal that lost its end is refused. Restore a backup; without one, --accept-loss --reason TEXT
+goes on with what the journal has, and what partners send again may be delivered twice.";
 
 pub(super) const STORE_PURGE: &str = "Example, with the daemon stopped:
   sluss store purge --config testbed/access-points/AP0001-TESTBED/sluss.toml";

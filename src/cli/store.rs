@@ -1,12 +1,13 @@
 //! `sluss store`: verify, back up, restore, rebuild, purge.
 
+use super::accounts::user;
 use super::args::StoreCommand;
 use super::output::Output;
 use super::remote::{Remote, store};
 use super::{Ended, config_path, online, unprinted};
 use crate::app::upkeep;
 use crate::config::Config;
-use crate::model::{Clock, Fault, Problem, SteadyClock, SystemClock};
+use crate::model::{Clock, Fault, Problem, SteadyClock, SystemClock, Warrant};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,12 +32,13 @@ pub(super) async fn run(
             let restored = blocking(move || upkeep::restore(&dir, &folder)).await.map_err(one)?;
             shown(&restored, "restored; the first start builds the index", out)
         }
-        StoreCommand::Rebuild { accept_loss } => {
+        StoreCommand::Rebuild { reason, .. } => {
+            let accepted = reason.map(|reason| Warrant::new(&user(), &reason)).transpose().map_err(one)?;
             let mut tell = |record, segment| {
                 // Progress that nobody reads is no reason to stop.
                 let _ = writeln!(std::io::stderr(), "record {record}, segment {segment}");
             };
-            let rebuild = move || upkeep::rebuild(&folder, index, Arc::new(SystemClock), accept_loss, &mut tell);
+            let rebuild = move || upkeep::rebuild(&folder, index, Arc::new(SystemClock), accepted, &mut tell);
             let built = blocking(rebuild).await.map_err(one)?;
             let said =
                 serde_json::json!({ "records": built.journal.last, "orphans": built.orphans, "lost": built.lost });

@@ -7,7 +7,7 @@ use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNR
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
-    ParticipantId, PartyId, Query, Timestamp, Tried,
+    ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
@@ -25,13 +25,13 @@ use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
-use std::io;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What was found and done on opening, for the log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -51,14 +51,15 @@ pub struct Opening {
 }
 
 /// What becomes of the index on opening.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Making {
     /// It is built again where it has to be.
     Needed,
     /// It is built again, whatever it is like.
     Anew,
-    /// As [`Self::Anew`], and the store goes on with what the journal has, where that lost its end.
-    Accepting,
+    /// As [`Self::Anew`], and the store goes on with what the journal has, where that lost its end. A record of the journal, with an
+    /// event, is what accepts it: by whom, and why.
+    Accepting(Warrant),
 }
 
 /// The store in files of one folder, for one process.
@@ -354,6 +355,10 @@ impl Store for EmbeddedStore {
         self.queue().loads()
     }
 
+    fn silent(&self) -> &BTreeSet<Lane> {
+        &self.shared.silent
+    }
+
     fn lane_of(&self, id: MessageId) -> Option<Lane> {
         self.queue().lane_of(id)
     }
@@ -450,19 +455,8 @@ impl Store for EmbeddedStore {
     }
 
     fn probe(&self) -> Result<Duration, StoreError> {
-        let (disk, path, begun) = (&self.segments.0.disk, self.folder.join("probe"), Instant::now());
-        let written = || {
-            match disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let file = disk.create(&path)?;
-            file.write_all_at(&[0; 4096], 0)?;
-            file.sync_all()?;
-            let took = begun.elapsed();
-            disk.remove(&path).map(|()| took)
-        };
-        written().map_err(|source| StoreError::io(format!("write {}", path.display()), source))
+        let noted = self.shared.closing.note(self.last_record());
+        noted.map_err(|source| StoreError::io(format!("write a file in {}", self.folder.display()), source))
     }
 
     fn stopped(&self) -> Option<String> {
@@ -532,11 +526,11 @@ fn open_files_telling(
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     disk.sync_folder(parent.unwrap_or(Path::new("."))).map_err(failed)?;
     let (index, journal, mut opening) =
-        open_index(medium, folder, hash, (making, trusted), (closing.reached(), &blobs), tell)?;
+        open_index(medium, folder, hash, (making, trusted), (&closing, &blobs), (&*clock, tell))?;
     opening.course = index.course();
     opening.course.into_iter().for_each(|course| clock.resume(course.steady));
     retention::resume(&**disk, &folder.join("journal"), hash, &index)?;
-    closing.opened(opening.journal.last)?;
+    closing.opened(journal.records())?;
     clear_aside(&**disk, &folder.join("index"), "aside");
     let orphans = blobs.orphans(|blob| index.refers_to(blob))?;
     // Where the journal may have lost its end, they may belong to what somebody was promised.
@@ -548,18 +542,22 @@ fn open_files_telling(
     }
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
-    // A process that has just begun knows nothing of those who did not answer, and what it finds may be of another clock.
+    // Nothing is known of who has come back meanwhile. Who asked to be left alone until a time is left alone until then.
     let soon = clock.steady().saturating_add(DUE_AFTER_START_MAX).unwrap_or(Timestamp::MAX);
     for route in index.routes() {
         let (recipient, partner) = route?;
         queue.route(&recipient, &partner);
     }
+    let mut silent = BTreeSet::new();
     for due in index.due() {
         let (id, due) = due?;
-        let at = due.at.min(soon);
+        let at = due.at.min(if let Some(Said::NotBefore(word)) = due.said { word.max(soon) } else { soon });
+        if due.said == Some(Said::Nothing) {
+            silent.insert(due.stream.lane(queue.routes()));
+        }
         queue.schedule(id, due.stream, Some(Tried { since: at, kept_back: None, due: at }));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
-    let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };
+    let shared = Shared { index, queue, silent, blobs, clock, stopped: OnceLock::new(), records, closing };
     Ok((shared, journal, opening))
 }

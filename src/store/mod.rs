@@ -36,7 +36,7 @@ use crate::model::{
     As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
     Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub enum StoreError {
     },
     /// The journal ends before a record that it had, as other files of the store say.
     #[error(
-        "the journal lost its end at {place}: its last record is {last}, expected {known}, as index or index.state say; {lost} records that were durable are gone. Nothing was changed. Bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); `sluss store rebuild --accept-loss` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
+        "the journal lost its end at {place}: its last record is {last}, expected {known}, as index or index.state say; {lost} records that were durable are gone. Nothing was changed. Bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); `sluss store rebuild --accept-loss --reason TEXT` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
     )]
     EndLost {
         /// Where it ends now.
@@ -449,6 +449,8 @@ pub trait Store: Send + Sync {
     fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError>;
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
+    /// Lanes in which somebody waits who did not answer when asked last before the start.
+    fn silent(&self) -> &BTreeSet<Lane>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
     /// Whether a lane may go is asked again, though it was said to be later.
@@ -511,7 +513,8 @@ pub trait Store: Send + Sync {
     fn counts(&self) -> Result<Counts, StoreError>;
     /// The journal's files, and how long its syncs take.
     fn journal(&self) -> Journal;
-    /// Writes a small file beside everything else, syncs it, removes it, and says how long the first two took.
+    /// Notes in a small file up to which record the journal goes, so that a later start misses what is cut off it, and says how long
+    /// it took to write and sync that.
     fn probe(&self) -> Result<Duration, StoreError>;
     /// Why nothing is accepted until the next start, where a write failed.
     fn stopped(&self) -> Option<String>;

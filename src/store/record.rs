@@ -117,6 +117,9 @@ pub(super) struct State {
     /// left must continue it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dropped: Option<Beginning>,
+    /// An operator goes on without the records up to this one, which the journal lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) accepted_loss: Option<u64>,
     /// How far the steady clock was, in milliseconds since 1970.
     #[serde(
         default,
@@ -266,6 +269,7 @@ impl Record {
             routes,
             forgotten,
             dropped,
+            accepted_loss,
             notes,
             clock_is_right,
             steady: _,
@@ -280,6 +284,7 @@ impl Record {
             && routes.is_empty()
             && forgotten.is_empty()
             && dropped.is_none()
+            && accepted_loss.is_none()
             && notes.is_empty()
             && !clock_is_right
     }
@@ -301,6 +306,16 @@ impl<E: DeserializeOwned> Record<E> {
         let (log, state) = lines(payload);
         Ok(Self { log: serde_json::from_slice(log)?, state: serde_json::from_slice(state)? })
     }
+}
+
+/// The loss that a record accepts: up to which record.
+pub(super) fn accepted_loss(payload: &[u8]) -> Result<Option<u64>, StoreError> {
+    // Few records do, and all others need not be taken apart.
+    if memchr::memmem::find(lines(payload).1, b"\"accepted_loss\":").is_none() {
+        return Ok(None);
+    }
+    let record = Record::<Noted>::decode(payload).map_err(|error| unreadable("transaction", error))?;
+    Ok(record.state.accepted_loss)
 }
 
 /// The events of a record.

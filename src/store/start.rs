@@ -1,13 +1,16 @@
 //! The start: a journal that is gone or lost its end is refused before anything is changed; else the index is brought up to its end.
 
+use crate::model::{Clock, Event, Stage, Warrant};
 use crate::store::StoreError;
 use crate::store::blob::Blobs;
+use crate::store::decide::{Draft, Group};
 use crate::store::disk::{Disk, Medium};
 use crate::store::embedded::{Making, Opening, Tell};
 use crate::store::index::Index;
-use crate::store::journal::{self, ChainHash, Journal, Position, Records};
+use crate::store::journal::{self, ChainHash, Journal, Position, Records, SyncError};
+use crate::store::record::{Record, Written, accepted_loss};
 use crate::store::replay::Replay;
-use crate::store::state::set_aside;
+use crate::store::state::{Closing, set_aside};
 use std::path::Path;
 use std::thread;
 
@@ -25,26 +28,65 @@ fn begins(disk: &dyn Disk, journal: &Path, seen: impl FnOnce() -> u64, blobs: &B
     Err(StoreError::Gone { journal: journal.display().to_string(), what })
 }
 
-/// How many records are lost of a journal that had record `known`, where that is accepted.
-fn lost(disk: &dyn Disk, journal: &Path, hash: ChainHash, known: u64, making: Making) -> Result<u64, StoreError> {
-    let (last, place) = journal::end(disk, journal, hash)?;
+/// How many records are lost of a journal that had record `known`, where that is to be accepted. What its last record accepts is lost
+/// no more, as long as nothing else is noted since.
+fn lost(
+    disk: &dyn Disk,
+    journal: &Path,
+    hash: ChainHash,
+    known: u64,
+    (making, closing): (&Making, &Closing),
+) -> Result<u64, StoreError> {
+    let mut accepted = None;
+    let (last, place) = journal::end(disk, journal, hash, &mut |_, payload| {
+        accepted = accepted_loss(payload)?;
+        Ok(())
+    })?;
+    if closing.is_accepting() && accepted.is_some_and(|accepted| accepted >= known) {
+        return Ok(0);
+    }
     match known.saturating_sub(last) {
-        lost if lost > 0 && making != Making::Accepting => Err(StoreError::EndLost { last, place, known, lost }),
+        lost if lost > 0 && !matches!(making, Making::Accepting(_)) => {
+            Err(StoreError::EndLost { last, place, known, lost })
+        }
         lost => Ok(lost),
     }
 }
 
-/// Opens index and journal, and brings the index up to the journal's end. `reached`: the journal had this record.
+/// Accepts that the journal lost its end, by a record with its event.
+fn accept(
+    (journal, index): (&mut Journal, &Index),
+    clock: &dyn Clock,
+    by: &Warrant,
+    (known, lost): (u64, u64),
+) -> Result<(), StoreError> {
+    let (now, last) = (clock.now(), journal.records());
+    let detail = format!("an operator goes on without {lost} records that the journal lost after record {last}");
+    let event = Event::new(now, None, Stage::Warned, detail).fact("records_lost", lost).fact("last_record", last);
+    let mut record = Record::new(now, clock.steady());
+    record.log.events.push(Written::new(by.on(event))?);
+    record.state.accepted_loss = Some(known);
+    let spot = journal.append(&record.encode()?)?;
+    let synced = journal.sync().map_err(|(SyncError::Refused(error) | SyncError::Failed(error))| error)?;
+    let mut group = Group::new(index);
+    group.join(spot, record, Draft::default());
+    synced.map_or(Ok(()), |synced| {
+        group.begins(synced.begin);
+        index.publish(group.stage()?, &synced.last)
+    })
+}
+
+/// Opens index and journal, and brings the index up to the journal's end.
 pub(super) fn open_index(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,
     (making, trusted): (Making, Result<(), String>),
-    (reached, blobs): (u64, &Blobs),
-    tell: Tell<'_>,
+    (closing, blobs): (&Closing, &Blobs),
+    (clock, tell): (&dyn Clock, Tell<'_>),
 ) -> Result<(Index, Journal, Opening), StoreError> {
     let (index_folder, journal_folder) = (folder.join("index"), folder.join("journal"));
-    let (disk, mut opening) = (&*medium.disk, Opening::default());
+    let (disk, reached, mut opening) = (&*medium.disk, closing.reached(), Opening::default());
     let open = || Index::open(disk, &index_folder, Records::of(medium, &journal_folder));
     let missing = !disk.has_index(&index_folder);
     let seen = || {
@@ -75,17 +117,20 @@ pub(super) fn open_index(
         Err(_) => (seen(), 0),
     };
     if known > proven {
-        opening.lost = lost(disk, &journal_folder, hash, known, making)?;
+        opening.lost = lost(disk, &journal_folder, hash, known, (&making, closing))?;
     }
     let (index, from) = match found {
         Ok(found) => found,
         Err(why) => {
+            if opening.lost > 0 {
+                closing.accept(known)?;
+            }
             opening.rebuilt = Some(why).filter(|_| disk.has_index(&index_folder));
             set_aside(disk, &index_folder, if opening.lost > 0 { "lost" } else { "aside" })?;
             (open()?, None)
         }
     };
-    let journal = {
+    let mut journal = {
         // What an index in the making does not know may have been dropped.
         let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
         let (journal, found) = thread::scope(|scope| {
@@ -97,6 +142,9 @@ pub(super) fn open_index(
         opening.journal = found;
         journal
     };
+    if let (Making::Accepting(by), 1..) = (&making, opening.lost) {
+        accept((&mut journal, &index), clock, by, (known, opening.lost))?;
+    }
     if missing && opening.journal.read > 0 {
         opening.rebuilt.get_or_insert_with(|| "it was missing".into());
     }

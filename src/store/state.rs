@@ -3,14 +3,17 @@
 //! killed process leaves its writes to it. So an index of sled's is trusted when it was closed in order, or was last open since
 //! the machine started, and is built again from the journal otherwise.
 //!
-//! The first line of the mark says up to which record the journal went at least, so that its loss is seen without an index.
+//! The first line of the mark says up to which record the journal went at least, so that its loss is seen without an index. It is
+//! written at the start and the end, and now and then between them, since until the index is written for the first time nothing else
+//! knows.
 
 use crate::store::StoreError;
 use crate::store::disk::{Disk, DiskFile};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The store's lock, and the mark that tells the next start whether this one ended in order. To be
 /// dropped after the index.
@@ -22,6 +25,10 @@ pub(super) struct Closing {
     distrusted: AtomicBool,
     /// The journal had this record, as far as is known here.
     reached: AtomicU64,
+    /// A loss of the journal's end is being accepted.
+    accepting: AtomicBool,
+    /// Held by who writes the mark.
+    marking: Mutex<()>,
     _lock: Box<dyn DiskFile>,
 }
 
@@ -39,6 +46,8 @@ impl Closing {
             in_order: AtomicBool::new(false),
             distrusted: AtomicBool::new(false),
             reached: AtomicU64::new(0),
+            accepting: AtomicBool::new(false),
+            marking: Mutex::default(),
             _lock: lock,
         };
         let (before, boot) = (closing.before(), disk.boot());
@@ -46,17 +55,22 @@ impl Closing {
         closing.reached.store(reached, Ordering::Relaxed);
         let trusted = match before.trim() {
             open if open == boot && !boot.is_empty() => Ok(()),
-            open if disk.index_lasts() && open != DISTRUSTED && !before.starts_with(CLOSED) => Ok(()),
+            open if disk.index_lasts() && ![DISTRUSTED, ACCEPTING].contains(&open) && !before.starts_with(CLOSED) => {
+                Ok(())
+            }
             _ if before.starts_with(CLOSED) => {
                 let unchanged =
                     disk.index_files(&closing.index()).is_ok_and(|files| before == format!("{CLOSED}{files}"));
                 if unchanged { Ok(()) } else { Err("its files were changed since it was closed".to_owned()) }
             }
             DISTRUSTED => Err("it failed while it was open".to_owned()),
+            ACCEPTING => Err("the loss of the journal's end was being accepted".to_owned()),
             _ => Err("the machine stopped while it was open".to_owned()),
         };
         // Until it was built again, an index that is not to be trusted stays so, however often the start is broken off.
-        closing.mark(if trusted.is_ok() { &boot } else { DISTRUSTED }).map_err(failed)?;
+        closing.accepting.store(before.trim() == ACCEPTING, Ordering::Relaxed);
+        let state = if closing.is_accepting() { ACCEPTING } else { DISTRUSTED };
+        closing.mark(if trusted.is_ok() { &boot } else { state }).map_err(failed)?;
         Ok((closing, trusted))
     }
 
@@ -65,10 +79,36 @@ impl Closing {
         self.reached.load(Ordering::Relaxed)
     }
 
+    /// Whether a loss was being accepted when the store was open last. Only then a record at the journal's end that accepts one is
+    /// about what is known here.
+    pub(super) fn is_accepting(&self) -> bool {
+        self.accepting.load(Ordering::Relaxed)
+    }
+
+    /// The loss of what is behind the journal's end, up to record `known`, is going to be accepted. Until a record of the journal
+    /// says so, it is known here, whatever becomes of the index.
+    pub(super) fn accept(&self, known: u64) -> Result<(), StoreError> {
+        self.reached.store(known, Ordering::Relaxed);
+        self.accepting.store(true, Ordering::Relaxed);
+        self.marked(ACCEPTING)
+    }
+
     /// The store is open, with a journal up to this record and an index that a killed process may leave as it is.
     pub(super) fn opened(&self, last: u64) -> Result<(), StoreError> {
         self.reached.store(last, Ordering::Relaxed);
-        let marked = self.mark(&self.disk.boot());
+        self.marked(&self.disk.boot())
+    }
+
+    /// The journal has this record. Says how long it took to write and sync that.
+    pub(super) fn note(&self, last: u64) -> io::Result<Duration> {
+        self.reached.store(last, Ordering::Relaxed);
+        let distrusted = self.distrusted.load(Ordering::Relaxed);
+        let boot = self.disk.boot();
+        self.mark(if distrusted { DISTRUSTED } else { &boot })
+    }
+
+    fn marked(&self, state: &str) -> Result<(), StoreError> {
+        let marked = self.mark(state).map(drop);
         marked.map_err(|source| StoreError::io(format!("data folder {}", self.folder.display()), source))
     }
 
@@ -103,7 +143,9 @@ impl Closing {
         read.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
-    fn mark(&self, state: &str) -> io::Result<()> {
+    fn mark(&self, state: &str) -> io::Result<Duration> {
+        let _alone = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
         let aside = self.folder.join("index.state.new");
         match self.disk.remove(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -112,8 +154,9 @@ impl Closing {
         let file = self.disk.create(&aside)?;
         file.write_all_at(format!("{REACHED}{}\n{state}", self.reached()).as_bytes(), 0)?;
         file.sync_all()?;
+        let took = begun.elapsed();
         self.disk.rename(&aside, &path(&self.folder))?;
-        self.disk.sync_folder(&self.folder)
+        self.disk.sync_folder(&self.folder).map(|()| took)
     }
 
     fn index(&self) -> PathBuf {
@@ -137,7 +180,8 @@ impl Drop for Closing {
         if self.in_order.load(Ordering::Relaxed) && !self.distrusted.load(Ordering::Relaxed) {
             // Without the mark, the next start decides by the run of the machine.
             let (disk, index) = (&self.disk, self.index());
-            drop(disk.sync_index(&index).and_then(|()| self.mark(&format!("{CLOSED}{}", disk.index_files(&index)?))));
+            let mark = || self.mark(&format!("{CLOSED}{}", disk.index_files(&index)?));
+            drop(disk.sync_index(&index).and_then(|()| mark()));
         }
     }
 }
@@ -161,5 +205,7 @@ pub(super) fn clear_aside(disk: &dyn Disk, index: &Path, name: &str) {
 const REACHED: &str = "record ";
 /// The mark of an index that was closed in order; the list of its files follows.
 const CLOSED: &str = "closed\n";
+/// The mark while an operator accepts a loss, until that is a record of the journal and the store open.
+const ACCEPTING: &str = "accepting a loss";
 /// The mark of an index that failed.
 const DISTRUSTED: &str = "distrusted";

@@ -113,7 +113,7 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
     let end_cut = scanned.end_cut(&journal, reached);
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
     let missing = scanned.dropped.and_then(|missing| missing.damage(&journal, contents.dropped.as_ref()));
-    findings.extend(missing.into_iter().chain(end_cut).map(damaged));
+    findings.extend(missing.into_iter().map(damaged).chain(end_cut.map(ended)));
     let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {
@@ -199,6 +199,16 @@ pub fn is_open(folder: &Path) -> Result<bool, StoreError> {
 fn damaged((what, place): journal::Damage) -> Finding {
     let remedy = "restore from a backup into an empty folder: what the journal says from here on is not proven";
     Finding { what, place: Some(place), payload: None, message: None, remedy }
+}
+
+/// The end is gone. Where nothing is left, there is nothing to go on with.
+fn ended((what, place): journal::Damage) -> Finding {
+    let remedy = if place.record > 1 {
+        "bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); without one, `sluss store rebuild --accept-loss --reason TEXT` goes on without these records"
+    } else {
+        "bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`)"
+    };
+    Finding { remedy, ..damaged((what, place)) }
 }
 
 impl Contents {

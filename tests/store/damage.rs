@@ -4,10 +4,10 @@
 use crate::slow_disk::SlowDisk;
 use crate::{duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
 use sluss::limits::{JOURNAL_SEGMENT_BYTES, REPLAY_BYTES};
-use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp};
+use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp, Warrant};
 use sluss::store::disk::Medium;
 use sluss::store::journal::{Journal, Position};
-use sluss::store::keys::Engine;
+use sluss::store::keys::{Batch, Engine};
 use sluss::store::{EmbeddedStore, Making, Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -475,7 +475,8 @@ fn an_index_that_is_ahead_is_kept_with_what_was_lost_where_the_loss_is_accepted(
     OpenOptions::new().write(true).open(&segment).unwrap().set_len(begin).unwrap();
     let disk = SlowDisk::default();
     let (medium, clock) = (disk.medium(), Arc::new(SystemClock));
-    let opened = EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, Making::Accepting, &mut |_| {});
+    let making = Making::Accepting(Warrant::new("kim (1000)", "no backup").unwrap());
+    let opened = EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, making, &mut |_| {});
     let (store, opening) = opened.unwrap();
     let (blobs, unsynced) = (folder.path().join("blobs"), disk.unsynced_renames());
     assert!(unsynced.iter().all(|renamed| !renamed.starts_with(&blobs)), "set aside for good: {unsynced:?}");
@@ -557,4 +558,25 @@ fn copy(from: &Path, to: &Path) {
         let to = to.join(path.file_name().unwrap());
         if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
     }
+}
+
+#[test]
+fn an_index_whose_head_is_unreadable_is_distrusted_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    fill(&store);
+    let (expected, at) = (everything(&store), store.course().map(|course| course.at));
+    drop(store);
+    let keys = Medium::system().disk.index(&folder.path().join("index")).unwrap();
+    let mut batch = Batch::default();
+    batch.insert(*b"z", *b"{\"format\":14}");
+    keys.apply(batch).unwrap();
+    keys.flush().unwrap();
+    drop(keys);
+    fs::remove_file(folder.path().join("index.state")).unwrap();
+    let (store, opening) = open(folder.path());
+    let why = opening.rebuilt.unwrap();
+    assert!(why.contains("a stored position is unreadable"), "{why}");
+    assert!(everything(&store) == expected);
+    assert_eq!(store.course().map(|course| course.at), at);
 }

@@ -3,7 +3,7 @@
 use crate::{hash, insert, message, open_with, with_envelope};
 use sluss::app::upkeep;
 use sluss::audit;
-use sluss::model::{LogQuery, Message, Query, Stage, SystemClock, Timestamp};
+use sluss::model::{LogQuery, Message, Query, Stage, SystemClock, Timestamp, Warrant};
 use sluss::store::disk::Medium;
 use sluss::store::keys::Engine;
 use sluss::store::verify::verify;
@@ -12,6 +12,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Who accepts a loss.
+fn by() -> Warrant {
+    Warrant::new("kim (1000)", "there is no backup").unwrap()
+}
 
 /// Puts two messages in a store, one of them with a payload.
 fn fill(store: &EmbeddedStore) -> Vec<Message> {
@@ -26,9 +31,10 @@ fn fill(store: &EmbeddedStore) -> Vec<Message> {
 
 /// What a start and a rebuild say, twice.
 fn refused(engine: Engine, folder: &Path) {
-    for making in [Making::Needed, Making::Anew, Making::Accepting, Making::Needed] {
+    for making in [Making::Needed, Making::Anew, Making::Accepting(by()), Making::Needed] {
         let medium = Medium::with(engine);
-        match EmbeddedStore::open_telling(&medium, folder, hash, Arc::new(SystemClock), making, &mut |_| {}) {
+        let clock = Arc::new(SystemClock);
+        match EmbeddedStore::open_telling(&medium, folder, hash, clock, making.clone(), &mut |_| {}) {
             Err(error @ StoreError::Gone { .. }) => {
                 let said = error.to_string();
                 assert!(said.contains("Nothing was begun") && said.contains("sluss store restore"), "{said}");
@@ -45,6 +51,10 @@ fn end_cut(folder: &Path) -> Option<u64> {
     assert_eq!((store.whole, chain.whole), (store.findings.is_empty(), chain.findings.is_empty()));
     let chain: Vec<u64> = chain.findings.iter().filter(|one| one.cause == "end-cut").map(|one| one.record).collect();
     let named = store.findings.iter().filter(|one| one.what.contains("the journal ends with record"));
+    let ways = |remedy: &str| remedy.contains("sluss store restore") && remedy.contains("backup");
+    assert!(named.clone().all(|one| ways(one.remedy)), "{store:#?}");
+    let goes_on = |record: u64, remedy: &str| remedy.contains("rebuild --accept-loss --reason TEXT") == (record > 1);
+    assert!(named.clone().all(|one| goes_on(one.place.as_ref().unwrap().record, one.remedy)), "{store:#?}");
     let named: Vec<u64> = named.filter_map(|one| one.place.as_ref()).map(|place| place.record).collect();
     assert_eq!(chain, named, "{store:#?}");
     named.first().copied()
@@ -149,11 +159,12 @@ fn a_lost_end_is_refused_by_name_until_the_loss_is_accepted() {
                     panic!("{state}: {error}")
                 };
                 assert_eq!((place.record, place.offset), (2, first as u64), "{state}");
-                let ways = ["Nothing was changed", "sluss store restore", "sluss store rebuild --accept-loss"];
+                let ways =
+                    ["Nothing was changed", "sluss store restore", "sluss store rebuild --accept-loss --reason TEXT"];
                 assert!(ways.iter().all(|way| error.to_string().contains(way)), "{error}");
                 assert_eq!(fs::read(&segment).unwrap(), whole[..first + torn], "{state}");
             }
-            let (store, opening) = start(Making::Accepting).unwrap();
+            let (store, opening) = start(Making::Accepting(by())).unwrap();
             assert_eq!((opening.lost, opening.journal.last), (1, 1), "{state}");
             assert_eq!(store.list(&Query::default()).unwrap(), all[..1], "{state}");
             let payload = all[1].envelope.unwrap();
@@ -176,15 +187,103 @@ fn a_loss_that_is_accepted_is_an_event_in_the_log() {
     let first = 64 + 56 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
     fs::write(&segment, &whole[..first]).unwrap();
     let rebuild = |accept| upkeep::rebuild(folder.path(), Engine::Lsm, Arc::new(SystemClock), accept, &mut |_, _| {});
-    assert!(rebuild(false).unwrap_err().kind.ends_with("store-damaged"));
+    assert!(rebuild(None).unwrap_err().kind.ends_with("store-damaged"));
     let events = || {
         let log = open().log(&LogQuery { stage: Some(Stage::Warned), ..LogQuery::default() }).unwrap();
-        log.events.into_iter().map(|logged| logged.event.detail).collect::<Vec<_>>()
+        log.events.into_iter().map(|logged| logged.event).collect::<Vec<_>>()
     };
-    assert_eq!(rebuild(true).unwrap().lost, 1);
-    assert_eq!(events(), ["an operator goes on without 1 records that the journal lost after record 1"]);
-    assert_eq!(rebuild(true).unwrap().lost, 0);
+    assert_eq!(rebuild(Some(by())).unwrap().lost, 1);
+    let [event] = &events()[..] else { panic!("{:?}", events()) };
+    assert_eq!(event.detail, "an operator goes on without 1 records that the journal lost after record 1");
+    let facts =
+        [("actor", "kim (1000)"), ("reason", "there is no backup"), ("records_lost", "1"), ("last_record", "1")];
+    facts.iter().for_each(|(name, value)| {
+        assert_eq!(event.facts.get(*name).map(|fact| fact.to_string()), Some((*value).to_owned()))
+    });
+    assert_eq!(rebuild(Some(by())).unwrap().lost, 0);
     assert_eq!(events().len(), 1, "nothing is lost any more");
+}
+
+/// Its record is what accepts a loss: before it the loss is refused as ever, after it the next start goes on.
+#[test]
+fn an_acceptance_that_was_broken_off_is_there_with_its_event_or_not_at_all() {
+    for engine in [Engine::Lsm, Engine::Sled] {
+        let folder = tempfile::tempdir().unwrap();
+        let start = |making| {
+            let (medium, clock) = (Medium::with(engine), Arc::new(SystemClock));
+            EmbeddedStore::open_telling(&medium, folder.path(), hash, clock, making, &mut |_| {})
+        };
+        let (store, _) = open_with(engine, folder.path());
+        let kept = fill(&store).remove(0);
+        fill(&store);
+        drop(store);
+        let segment = folder.path().join("journal/00000001.log");
+        let whole = fs::read(&segment).unwrap();
+        let first = 64 + 56 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
+        fs::write(&segment, &whole[..first]).unwrap();
+        let state = |text: &str| fs::write(folder.path().join("index.state"), text).unwrap();
+        let without_index = || drop(fs::remove_dir_all(folder.path().join("index")));
+        // It ended when the old index had been moved away, and nothing but the mark knows of the loss.
+        without_index();
+        state("record 4\naccepting a loss");
+        for _ in 0..2 {
+            assert!(matches!(start(Making::Needed), Err(StoreError::EndLost { last: 1, known: 4, lost: 3, .. })));
+        }
+        let (store, opening) = start(Making::Accepting(by())).unwrap();
+        assert_eq!((opening.lost, store.last_record()), (3, 2));
+        drop(store);
+        // It ended when the record was there, and neither mark nor index were.
+        for gone in [false, true] {
+            if gone {
+                without_index();
+            }
+            state("record 4\naccepting a loss");
+            let (store, opening) = start(Making::Needed).unwrap();
+            assert_eq!((opening.lost, store.last_record()), (0, 2), "{opening:?}");
+            assert_eq!(store.list(&Query::default()).unwrap(), std::slice::from_ref(&kept));
+            assert_eq!(store.refusals(9).unwrap().len(), 1, "one event");
+        }
+        // It says nothing of what is lost later.
+        state("record 4\nanother");
+        assert!(matches!(start(Making::Needed), Err(StoreError::EndLost { last: 2, known: 4, lost: 2, .. })));
+    }
+}
+
+/// A store that was killed in its first run: its index has never been written, and what the daemon notes every few seconds knows how
+/// far its journal went.
+#[test]
+fn an_end_that_a_first_run_lost_is_missed_up_to_what_was_noted_last() {
+    for engine in [Engine::Lsm, Engine::Sled] {
+        let (folder, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (store, _) = open_with(engine, folder.path());
+        fill(&store);
+        store.probe().unwrap();
+        store.commit(insert(&message())).unwrap();
+        // What the disk has when the process goes, without the index.
+        for part in ["journal", "blobs"] {
+            copy(&folder.path().join(part), &killed.path().join(part));
+        }
+        fs::copy(folder.path().join("index.state"), killed.path().join("index.state")).unwrap();
+        let segment = killed.path().join("journal/00000001.log");
+        let whole = fs::read(&segment).unwrap();
+        let end = |from: usize| from + 56 + u32::from_le_bytes(whole[from..from + 4].try_into().unwrap()) as usize;
+        let first = end(64);
+        fs::write(&segment, &whole[..first]).unwrap();
+        let start = || EmbeddedStore::open(killed.path(), hash, Arc::new(SystemClock));
+        assert!(matches!(start(), Err(StoreError::EndLost { last: 1, known: 2, .. })), "{engine:?}");
+        assert_eq!(end_cut(killed.path()), Some(2));
+        fs::write(&segment, &whole[..end(first)]).unwrap();
+        assert_eq!(start().unwrap().1.journal.last, 2, "nobody noted the third one");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
+    }
 }
 
 #[test]

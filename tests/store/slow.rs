@@ -81,5 +81,5 @@ fn its_slowness_is_measured() {
     disk.syncs_take(SYNC_MILLIS);
     assert!(store.probe().unwrap() >= Duration::from_millis(SYNC_MILLIS));
     disk.syncs_take(0);
-    assert!(!folder.path().join("probe").exists());
+    assert!(!folder.path().join("index.state.new").exists());
 }

@@ -183,19 +183,24 @@ pub fn remove(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(), StoreEr
     removed.map_err(|source| StoreError::io(format!("remove segment {number}"), source))
 }
 
-/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read.
+/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read, and goes to `each`.
 ///
 /// # Errors
 ///
 /// [`StoreError::Damaged`] where that does not hold, and when it cannot be read.
-pub(in crate::store) fn end(disk: &dyn Disk, folder: &Path, hash: ChainHash) -> Result<(u64, Place), StoreError> {
+pub(in crate::store) fn end(
+    disk: &dyn Disk,
+    folder: &Path,
+    hash: ChainHash,
+    each: Each<'_>,
+) -> Result<(u64, Place), StoreError> {
     let numbers = numbers(disk, folder)?;
     let from = torn_from(disk, folder, &numbers)?;
     let mut end = (from, SEGMENT_HEADER_BYTES as u64);
     let mut noting = |position: &Position, payload: &[u8]| {
         let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         end = (position.segment, position.end(bytes));
-        Ok(())
+        each(position, payload)
     };
     let mut reader = Reader::new(folder, hash, &mut noting);
     reader.skip(disk, from)?;

@@ -59,6 +59,7 @@ impl World {
             }
             21..=23 => self.operate(n),
             24 => self.purge(n),
+            25 => self.note(n),
             _ => {}
         }
         Ok(())
@@ -71,6 +72,12 @@ impl World {
             self.tally.vanished += 1;
             self.say(format!("the attempt of {} vanishes", gone.message.id));
         }
+    }
+
+    /// How far the journal goes is noted, as the look at the disk does.
+    fn note(&mut self, n: usize) {
+        let noted = self.nodes[n].up.as_ref().map(|process| process.store.probe().is_ok());
+        self.say(format!("node {n} notes how far its journal goes: {noted:?}"));
     }
 
     /// What is no longer to be kept goes, one step of it. Messages are noted before, to be counted.
