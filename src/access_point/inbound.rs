@@ -14,7 +14,7 @@ mod verifiers;
 use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
 use super::spool::{Kept, Unread};
-use super::{HandOver, Handled, Router, Settings, blocking};
+use super::{HandOver, Handled, Router, Settings, Unhandled, blocking};
 use crate::as4::{self, Answer, Attributed, Finding, Head, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
@@ -362,7 +362,7 @@ pub(super) enum Undelivered {
     /// Our disk no longer has what was stored: it gets no better until somebody brings it back.
     Damaged(Problem),
     /// Something of ours or of the federation failed: it may pass.
-    Temporary(Problem),
+    Temporary(Unhandled),
 }
 
 /// Checks the envelope and its agreement with the AS4 header, and hands it over.
@@ -392,10 +392,10 @@ async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header,
         }))
     })
     .await
-    .map_err(Undelivered::Temporary)?;
+    .map_err(|problem| Undelivered::Temporary(problem.into()))?;
     let checked = checked.map_err(|unread| match unread {
         Unread::Damaged(problem) => Undelivered::Damaged(problem),
-        Unread::Failed(problem) => Undelivered::Temporary(problem),
+        Unread::Failed(problem) => Undelivered::Temporary(problem.into()),
     })?;
     match checked.map(xhe::Checked::accepted) {
         Ok(Ok(header)) => Ok(header),

@@ -304,6 +304,7 @@ pub(super) fn conclude(
     let retry = settings.retry_of(message.partner.as_ref(), result.as_ref().err());
     let effort =
         result.as_ref().map_or_else(|error| effort(router, message, &lane, error, steady), |_| Effort::default());
+    let effort = effort.said(result.as_ref().err().and_then(|error| error.said(steady)));
     let (outcome, next) = outcome(message, &result, effort, steady, &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let end = retry.end(effort.since().unwrap_or(steady));
