@@ -295,8 +295,8 @@ pub const UNANSWERED_ENDED_MAX: usize = 100;
 /// How often such messages are looked for.
 pub const OVERDUE_LOOK: Duration = Duration::from_secs(5);
 
-/// After a start everything that waits is due within this time, and is not given up before: the process knows nothing of those
-/// who did not answer before it.
+/// After a start everything that waits is due within this time, and is not given up before; but for what its partner asked to be
+/// sent later.
 pub const DUE_AFTER_START_MAX: Duration = Duration::from_secs(60);
 
 /// How long something of ours may fail, as a full disk, before what it keeps back is given up: over a weekend, to the day after.

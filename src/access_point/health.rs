@@ -1,11 +1,11 @@
 //! How each lane fares: what operators see of partners, and how many messages a lane may have under way.
 
 use super::retry::{after, part};
-use super::{Condition, Router, SendError};
+use super::{Condition, Router, SendError, Unhandled};
 use crate::limits::LANE_STEPS_AT_ONCE_MAX;
-use crate::model::{Cause, Direction, Lane, Message, PartyId, Problem, Timestamp};
+use crate::model::{Cause, Direction, Lane, Message, Obstacle, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,6 +51,9 @@ pub struct Health {
     /// How many may go at once, while it comes back.
     #[serde(skip)]
     at_once: Option<usize>,
+    /// Of ours: nobody else has to show first that it answers.
+    #[serde(skip)]
+    ours: bool,
 }
 
 /// One other access point, or the look-up of those not known yet, as it is now.
@@ -75,7 +78,22 @@ pub struct PartnerState {
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Mutex<BTreeMap<Lane, Health>>);
 
+/// Not the same for all lanes.
+fn seed(lane: &Lane) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    lane.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Breaker {
+    /// That of a lane. Who has to be looked up are many: they are not made to wait long for one that cannot be.
+    fn of(&self, lane: &Lane) -> Self {
+        match lane {
+            Lane::Lookup | Lane::Inward(_) => Self { longest_pause: self.first_pause, ..*self },
+            Lane::Partner(_) => *self,
+        }
+    }
+
     /// The pause number `pauses`; not the same for all, so that those that failed together are not asked together.
     fn pause(&self, pauses: u32, seed: u64) -> Duration {
         let doublings = pauses.saturating_sub(1).min(20);
@@ -110,7 +128,7 @@ impl Health {
         self.kept_waiting_since.get_or_insert(steady);
         (self.last_failure_at, self.last_failure) = (Some(at), Some(problem));
         // Whoever has never answered gets one try, so that many of them do not keep those waiting that do.
-        let enough = if self.last_success_at.is_some() { breaker.failures } else { 1 };
+        let enough = if self.ours || self.last_success_at.is_some() { breaker.failures } else { 1 };
         if self.failures >= enough && (self.asking || self.open_until.is_none()) {
             self.pauses = self.pauses.saturating_add(1);
             self.open_until = Some(after(steady, breaker.pause(self.pauses, seed)));
@@ -157,22 +175,37 @@ impl Health {
 }
 
 impl Lanes {
+    /// As they are at a start. Who was `silent` when asked last before it is left alone for a first pause, and then asked by one
+    /// message, so that those who do answer need not wait until it is found out again.
+    pub(super) fn beside(silent: &BTreeSet<Lane>, (at, steady): (Timestamp, Timestamp), breaker: &Breaker) -> Self {
+        let health = |lane: &Lane| Health {
+            failures: 1,
+            failing_since: Some(at),
+            kept_waiting_since: Some(steady),
+            open_until: Some(after(steady, breaker.of(lane).pause(1, seed(lane)))),
+            pauses: 1,
+            ..Health::default()
+        };
+        Self(Mutex::new(silent.iter().map(|lane| (lane.clone(), health(lane))).collect()))
+    }
+
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Lane, Health>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn admit(&self, lane: &Lane, in_flight: usize, steady: Timestamp) -> Admission {
-        if let Lane::Inward(_) = lane {
+        match (self.lanes().get_mut(lane), lane) {
+            (Some(health), _) => health.admit(in_flight, steady),
             // Nobody else has to answer.
-            return if in_flight < LANE_STEPS_AT_ONCE_MAX { Admission::Attempt } else { Admission::Full };
+            (None, Lane::Inward(_)) if in_flight < LANE_STEPS_AT_ONCE_MAX => Admission::Attempt,
+            (None, Lane::Inward(_)) => Admission::Full,
+            (None, _) => Health::default().admit(in_flight, steady),
         }
-        let mut lanes = self.lanes();
-        lanes.get_mut(lane).unwrap_or(&mut Health::default()).admit(in_flight, steady)
     }
 
     /// Whether whoever is asked in this lane may keep us waiting.
     pub(super) fn is_unproven(&self, lane: &Lane) -> bool {
-        !matches!(lane, Lane::Inward(_)) && self.lanes().get(lane).is_none_or(Health::is_unproven)
+        self.lanes().get(lane).map_or(!matches!(lane, Lane::Inward(_)), Health::is_unproven)
     }
 
     /// Notes how an attempt in a lane ended, and says until when the lane is left alone.
@@ -194,17 +227,31 @@ impl Lanes {
                 _ => None,
             },
         };
-        let mut hasher = DefaultHasher::new();
-        lane.hash(&mut hasher);
-        // Who has to be looked up are many: they are not made to wait for one that cannot be.
-        let breaker = match lane {
-            Lane::Lookup => &Breaker { longest_pause: breaker.first_pause, ..*breaker },
-            _ => breaker,
-        };
+        let (breaker, seed) = (breaker.of(&lane), seed(&lane));
         let mut lanes = self.lanes();
         let health = lanes.entry(lane).or_default();
-        health.note(unreachable.map_or(Ok(()), Err), now, breaker, hasher.finish());
+        health.note(unreachable.map_or(Ok(()), Err), now, &breaker, seed);
         health.open_until
+    }
+
+    /// Notes how a look at what came in ended, in the lane of its participant. Who cannot be looked up keeps the others from being
+    /// tried one by one; a fault of our own is no reason to wait for anybody.
+    pub(super) fn looked(
+        &self,
+        lane: &Lane,
+        unhandled: Option<&Unhandled>,
+        now: (Timestamp, Timestamp),
+        breaker: &Breaker,
+    ) {
+        let mut lanes = self.lanes();
+        match unhandled {
+            None => drop(lanes.remove(lane)),
+            Some(Unhandled { by: Obstacle::Lookup, problem }) => {
+                let health = lanes.entry(lane.clone()).or_insert_with(|| Health { ours: true, ..Health::default() });
+                health.note(Err(problem.clone()), now, &breaker.of(lane), seed(lane));
+            }
+            Some(_) => {}
+        }
     }
 
     /// Since when a lane has kept everybody waiting, by the clock that is never set.
@@ -365,7 +412,7 @@ mod tests {
             let pause = BREAKER.pause(pauses, 3);
             assert!(pause <= whole && pause * 4 >= whole * 3, "{pauses}: {pause:?}");
         }
-        let some: std::collections::BTreeSet<Duration> = (0..100).map(|seed| BREAKER.pause(9, seed)).collect();
+        let some: BTreeSet<Duration> = (0..100).map(|seed| BREAKER.pause(9, seed)).collect();
         assert!(some.len() > 80, "{}", some.len());
     }
 

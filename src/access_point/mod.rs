@@ -24,9 +24,9 @@ pub mod worker;
 
 use crate::discovery::Discovery;
 use crate::limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Door, Metrics};
 use crate::model::{
-    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, ParticipantId, PartyId, Problem, Timestamp,
+    Carriage, Clock, DocumentType, Event, Fault, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Timestamp,
 };
 use crate::net::client::Client;
 use crate::pki::{Certificate, Identity, Trust};
@@ -69,7 +69,22 @@ pub trait AccessPoint: Send + Sync {
 pub trait HandOver: Send + Sync {
     /// Opens the envelope of `message` and says what it means. Changes nothing itself: everything that
     /// follows from it is in the answer, which the worker commits in one transaction.
-    fn receive<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Handled, Problem>>;
+    fn receive<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Handled, Unhandled>>;
+}
+
+/// An envelope could not be handed over yet: what kept it back, and why. It is looked at again.
+#[derive(Clone, Debug)]
+pub struct Unhandled {
+    /// [`Obstacle::Lookup`], or something of ours.
+    pub by: Obstacle,
+    /// What was found, and what helps.
+    pub problem: Problem,
+}
+
+impl From<Problem> for Unhandled {
+    fn from(problem: Problem) -> Self {
+        Self { by: Obstacle::Own, problem }
+    }
 }
 
 /// Something that is held until the transaction is written, as a place in a queue of one.
@@ -135,7 +150,7 @@ impl Settings {
 
     /// When a message to this access point is tried again after this failure.
     fn retry_of(&self, party: Option<&PartyId>, failure: Option<&SendError>) -> Retry {
-        self.patience.of(self.tolerated(party).retry, failure)
+        self.patience.of(self.tolerated(party).retry, failure.map(SendError::obstacle))
     }
 
     /// Largest SOAP part that anybody may send, in bytes.
@@ -173,6 +188,7 @@ impl Router {
     ) -> Self {
         store.blobs().bound_under_way(settings.spool_bytes_max);
         let pulse = Mutex::new(clock.steady());
+        let lanes = health::Lanes::beside(store.silent(), (clock.now(), clock.steady()), &settings.patience.breaker);
         Self {
             store,
             discovery,
@@ -182,7 +198,7 @@ impl Router {
             partners: Mutex::new(Recent::of(limits::KNOWN_PARTNERS_MAX)),
             gate: Gate::default(),
             delays: Delays::default(),
-            lanes: health::Lanes::default(),
+            lanes,
             visits: states::Visits::default(),
             due: Notify::new(),
             metrics: Metrics::default(),
@@ -298,8 +314,13 @@ impl AccessPoint for Arc<Router> {
     }
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {
-        let router = Self::clone(self);
-        Box::pin(async move { router.take_up(submission, Instant::now()).await })
+        let (router, begun) = (Self::clone(self), Instant::now());
+        Box::pin(async move {
+            let accepting = Self::clone(&router);
+            let message = blocking(move || outbound::accept(&accepting, submission)).await?;
+            router.metrics.accept(Door::Message, begun.elapsed());
+            Ok(message)
+        })
     }
 }
 

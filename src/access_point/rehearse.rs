@@ -4,7 +4,7 @@
 use super::inbound::{self, Delivered, Undelivered};
 use super::spool::{Kept, Unread};
 use super::worker::{self, Claimed};
-use super::{Action, Handled, Router, SendError, operate, outbound, queries};
+use super::{Action, Handled, Router, SendError, Unhandled, operate, outbound, queries};
 use crate::as4::Answer;
 use crate::limits;
 use crate::model::{
@@ -77,7 +77,7 @@ pub fn received(
 }
 
 /// In: what a look at the envelope meant: it waits for its participant, or something of ours failed for now.
-pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Problem>) -> Result<(), Problem> {
+pub fn looked(router: &Router, message: &Message, result: Result<EnvelopeId, Unhandled>) -> Result<(), Problem> {
     inbound::conclude(router, message, result.map(Delivered::Held).map_err(Undelivered::Temporary))
 }
 

@@ -1,6 +1,6 @@
 //! When a hand-over that failed is tried again, and when it is given up: one pure function.
 
-use super::{Breaker, SendError};
+use super::Breaker;
 use crate::limits::{OWN_FAULT_LIFE, RETRY_PAUSE_LEAST};
 use crate::model::{MessageId, Obstacle, Timestamp};
 use std::time::Duration;
@@ -37,7 +37,8 @@ pub enum Pace {
 pub struct Patience {
     /// With a partner that has no policy of its own (AP-3.2.5.a).
     pub partners: Retry,
-    /// With DNS and SMP that cannot be reached (AP-3.2.3), and, in the same rhythm, with what has come in and cannot be opened yet.
+    /// With DNS and SMP that cannot be reached (AP-3.2.3), and, in the same rhythm, with what has come in and cannot be opened for
+    /// want of them.
     pub smp: Retry,
     /// How long a message receipt is awaited (API-ST.t04).
     pub message_receipt: Duration,
@@ -46,9 +47,9 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// When a message is tried again after this failure, where its partner may have a policy of its `own`.
-    pub(super) fn of(&self, own: Option<Retry>, failure: Option<&SendError>) -> Retry {
-        match failure.map(SendError::obstacle) {
+    /// When a message is tried again that was kept back by this, where its partner may have a policy of its `own`.
+    pub(super) fn of(&self, own: Option<Retry>, obstacle: Option<Obstacle>) -> Retry {
+        match obstacle {
             Some(Obstacle::Lookup) => self.smp,
             Some(Obstacle::Own) => Retry::OWN,
             Some(Obstacle::Partner) | None => own.unwrap_or(self.partners),
@@ -261,6 +262,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_smp_and_a_single_partner_have_a_patience_of_their_own() {
+        use crate::access_point::SendError;
         use crate::model::{Fault, Problem};
         use crate::{discovery::DiscoveryError, net::NetError};
         let hour = Duration::from_secs(3600);
@@ -276,7 +278,7 @@ mod tests {
             (Some(of(3)), &smp, of(2)),
             (Some(of(3)), &full, Retry::OWN),
         ] {
-            assert_eq!(patience.of(own, Some(failure)), expected, "{own:?} {failure}");
+            assert_eq!(patience.of(own, Some(failure.obstacle())), expected, "{own:?} {failure}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! Why an attempt to send failed, and whether trying again may help.
 
+use super::retry::after;
 use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
 use crate::model::faults::Lasting;
-use crate::model::{Cause, Fault, Obstacle, Problem, TRIED_AGAIN};
+use crate::model::{Cause, Fault, Obstacle, Problem, Said, TRIED_AGAIN, Timestamp};
 use crate::net::NetError;
 use std::time::Duration;
 
@@ -68,6 +69,15 @@ impl SendError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Net(NetError::Status { status: 429 | 503, retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the partner said, as far as that counts for all that wait for it, after a restart as well.
+    pub(super) fn said(&self, steady: Timestamp) -> Option<Said> {
+        match (self, self.retry_after()) {
+            (_, Some(pause)) => Some(Said::NotBefore(after(steady, pause))),
+            (Self::Net(_), None) => Some(Said::Nothing),
             _ => None,
         }
     }

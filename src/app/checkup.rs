@@ -1,5 +1,6 @@
 //! `sluss check`: everything that is wrong or will be, without starting.
 
+use super::accounts::token_file;
 use super::alerts::Receivers;
 use super::materials::Materials;
 use super::published;
@@ -171,10 +172,12 @@ fn private_files(config: &Config) -> Vec<PathBuf> {
         .extend([&config.listen.tls, &config.listen.console_tls].into_iter().flatten().map(|tls| tls.key_file.clone()));
     files.extend(config.participants.iter().filter_map(|participant| participant.key_file.clone()));
     files.extend(config.alerts.iter().flat_map(Alert::secret_files).cloned());
+    // The owner's token is drawn at the first start; accounts are checked where they are read.
+    files.extend(Some(token_file(&config.data_dir)).filter(|token| token.exists()));
     files
 }
 
-/// A private key that others on this machine may read is a mistake.
+/// A secret that others on this machine may read is a mistake.
 fn mode(file: &Path) -> Check {
     use std::os::unix::fs::PermissionsExt;
     let what = file.display().to_string();
@@ -182,7 +185,7 @@ fn mode(file: &Path) -> Check {
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(
             what,
             format!(
-                "found mode {:o}, expected 600: others on this machine may read the key; run chmod 600",
+                "found mode {:o}, expected 600: others on this machine may read the secret in it; run chmod 600",
                 metadata.permissions().mode() & 0o777
             ),
         ),

@@ -2,10 +2,10 @@
 //! before its signature holds and is the sender's (XHE-3.2.p2, p3).
 
 use super::{Keys, MessageService, Settings, blocking, file_problem};
-use crate::access_point::{AccessPoint, HandOver, Handled, Submission, accepted, store_problem};
+use crate::access_point::{AccessPoint, HandOver, Handled, Submission, Unhandled, accepted, store_problem};
 use crate::model::{
-    BlobId, Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Outcome,
-    Priority, Problem, Query, Stage, Timestamp, time,
+    BlobId, Carriage, Change, Content, Direction, DocumentType, EnvelopeId, Event, Fault, Finding, Message, Obstacle,
+    Outcome, Priority, Problem, Query, Stage, Timestamp, time,
 };
 use crate::pki::Certificate;
 use crate::sdk::agreement::{self, Enveloped};
@@ -19,7 +19,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::sync::Arc;
 
 impl HandOver for MessageService {
-    fn receive<'a>(&'a self, received: &'a Message) -> BoxFuture<'a, Result<Handled, Problem>> {
+    fn receive<'a>(&'a self, received: &'a Message) -> BoxFuture<'a, Result<Handled, Unhandled>> {
         Box::pin(self.take_up(received.clone()))
     }
 }
@@ -47,7 +47,7 @@ struct Desk {
 
 impl MessageService {
     /// Finds the sender's certificates, then opens beside the asynchronous threads.
-    async fn take_up(&self, received: Message) -> Result<Handled, Problem> {
+    async fn take_up(&self, received: Message) -> Result<Handled, Unhandled> {
         let hold = self.in_hand.take(format!("{} {}", received.from.folded(), received.envelope_id.folded()));
         let hold = hold.ok_or_else(|| {
             Problem::new(
@@ -69,7 +69,9 @@ impl MessageService {
         };
         let published = match self.discovery.signing_certificates(&received.from).await {
             Ok(certificates) => certificates,
-            Err(error) if error.is_temporary() => return Err(error.problem()),
+            Err(error) if error.is_temporary() => {
+                return Err(Unhandled { by: Obstacle::Lookup, problem: error.problem() });
+            }
             // MSG-5.3.t13: a sender that is not registered gets no message receipt.
             Err(error) => return Ok(failed(&desk, &received, error.problem())),
         };

@@ -32,6 +32,19 @@ pub struct Effort {
     own: u64,
     /// The last failure, and when it was.
     last: Option<(Obstacle, Timestamp)>,
+    /// What the partner made of it, as far as that is worth knowing after a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partner_said: Option<Said>,
+}
+
+/// What a partner said to the last attempt that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// Nothing: it was not there.
+    Nothing,
+    /// To come again, not before this, on the steady clock.
+    NotBefore(Timestamp),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -49,7 +62,19 @@ impl Effort {
         let spent = self.of(before);
         *spent = spent.saturating_add(passed);
         self.last = Some((at, now));
+        self.partner_said = None;
         self
+    }
+
+    /// With what the partner said to the failure that was noted last.
+    #[must_use]
+    pub fn said(self, partner_said: Option<Said>) -> Self {
+        Self { partner_said, ..self }
+    }
+
+    /// What the partner said to the last attempt, where it failed for the partner.
+    pub fn partner_said(self) -> Option<Said> {
+        self.partner_said
     }
 
     /// Since when it would have been tried, if nothing but the last obstacle had ever kept it back; `None`: nothing has yet.

@@ -21,7 +21,7 @@ pub mod warrant;
 
 pub use certificate::{CertificateEnd, ends_soon};
 pub use document::{DocumentType, ProcessId};
-pub use effort::{Effort, Obstacle, Tried};
+pub use effort::{Effort, Obstacle, Said, Tried};
 pub use event::{Event, Stage};
 pub use faults::Cause;
 pub use finding::{Finding, Severity};

@@ -7,7 +7,7 @@ use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNR
 use crate::metrics;
 use crate::model::{
     Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
-    ParticipantId, PartyId, Query, Timestamp, Tried, Warrant,
+    ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
@@ -25,6 +25,7 @@ use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -354,6 +355,10 @@ impl Store for EmbeddedStore {
         self.queue().loads()
     }
 
+    fn silent(&self) -> &BTreeSet<Lane> {
+        &self.shared.silent
+    }
+
     fn lane_of(&self, id: MessageId) -> Option<Lane> {
         self.queue().lane_of(id)
     }
@@ -537,18 +542,22 @@ fn open_files_telling(
     }
     opening.orphans = orphans.len() as u64;
     let mut queue = Queue::default();
-    // A process that has just begun knows nothing of those who did not answer, and what it finds may be of another clock.
+    // Nothing is known of who has come back meanwhile. Who asked to be left alone until a time is left alone until then.
     let soon = clock.steady().saturating_add(DUE_AFTER_START_MAX).unwrap_or(Timestamp::MAX);
     for route in index.routes() {
         let (recipient, partner) = route?;
         queue.route(&recipient, &partner);
     }
+    let mut silent = BTreeSet::new();
     for due in index.due() {
         let (id, due) = due?;
-        let at = due.at.min(soon);
+        let at = due.at.min(if let Some(Said::NotBefore(word)) = due.said { word.max(soon) } else { soon });
+        if due.said == Some(Said::Nothing) {
+            silent.insert(due.stream.lane(queue.routes()));
+        }
         queue.schedule(id, due.stream, Some(Tried { since: at, kept_back: None, due: at }));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
-    let shared = Shared { index, queue, blobs, clock, stopped: OnceLock::new(), records, closing };
+    let shared = Shared { index, queue, silent, blobs, clock, stopped: OnceLock::new(), records, closing };
     Ok((shared, journal, opening))
 }

@@ -35,7 +35,8 @@ use key::{
 };
 
 use crate::model::{
-    BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Stream, Timestamp,
+    BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Said, Stream,
+    Timestamp,
 };
 use crate::store::course::Course;
 use crate::store::disk::Disk;
@@ -92,6 +93,9 @@ pub(super) struct Stage {
 pub(super) struct Due {
     pub(super) at: Timestamp,
     pub(super) stream: Stream,
+    /// What the partner said to the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) said: Option<Said>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -430,7 +434,7 @@ impl Stage {
             self.batch.remove(gone.as_slice());
         }
         if let (Some(due), Some((new, at))) = (&after, new.and_then(|new| Some((new, new.next_attempt_at?)))) {
-            let value = json(&Due { at, stream: new.into() }, "time")?;
+            let value = json(&Due { at, stream: new.into(), said: new.effort.partner_said() }, "time")?;
             if before == after {
                 self.batch.insert(due.as_slice(), value)
             } else {

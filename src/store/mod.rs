@@ -36,7 +36,7 @@ use crate::model::{
     As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
     Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -449,6 +449,8 @@ pub trait Store: Send + Sync {
     fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError>;
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
+    /// Lanes in which somebody waits who did not answer when asked last before the start.
+    fn silent(&self) -> &BTreeSet<Lane>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
     /// Whether a lane may go is asked again, though it was said to be later.

@@ -220,6 +220,11 @@ impl Queue {
         self.routes.get(recipient)
     }
 
+    /// The access points of recipients, where they are known.
+    pub(super) fn routes(&self) -> &HashMap<ParticipantId, PartyId> {
+        &self.routes
+    }
+
     /// Unpacked messages to `recipient` belong to this access point's lane from now on.
     pub(super) fn route(&mut self, recipient: &ParticipantId, partner: &PartyId) {
         if self.routes.get(recipient) == Some(partner) {

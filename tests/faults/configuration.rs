@@ -1,8 +1,10 @@
 //! Mistakes in the configuration: each names the key, the value and the remedy, all at once, and nothing is started.
 
 use super::support::{BOB, NORTH, Ran, sluss, world};
+use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 
 /// Runs a command over the northern configuration, changed.
 fn with(name: &str, command: &str, change: impl Fn(String) -> String) -> Ran {
@@ -130,6 +132,23 @@ fn all_mistakes_are_listed_at_once() {
     let served = with("files", "serve", change).ended(2);
     let all = String::from_utf8_lossy(&served.out);
     assert!(all.contains("nowhere.pem") && all.contains("ca/missing"), "{all}");
+}
+
+#[test]
+fn an_owners_token_that_others_may_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("api.token");
+    fs::write(&token, "a".repeat(64)).unwrap();
+    let data_dir = format!("data_dir = \"{}\"", folder.path().display());
+    let mut said = [0o644, 0o600].map(|mode| {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).unwrap();
+        let checked = with("token-mode", "check", |text| text.replace("data_dir = \"data\"", &data_dir));
+        let about = |line: &&Value| line["what"].as_str() == token.to_str();
+        checked.lines.iter().find(about).unwrap_or_else(|| panic!("{:#?}", checked.lines)).clone()
+    });
+    let detail = said[0]["detail"].take();
+    assert!(detail.as_str().unwrap().contains("found mode 644, expected 600"), "{detail}");
+    assert_eq!([&said[0]["ok"], &said[1]["ok"]], [false, true]);
 }
 
 #[test]

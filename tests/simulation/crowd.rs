@@ -23,6 +23,8 @@ struct Crowd {
     begin_millis: i64,
     /// Milliseconds for as many again.
     live_millis: i64,
+    /// Milliseconds for as many again after a restart.
+    restart_millis: i64,
     delivered: usize,
     given_up: usize,
     /// Attempts at dead partners until then.
@@ -41,6 +43,7 @@ struct Flight {
 }
 
 struct Run {
+    disk: SimDisk,
     process: Process,
     clock: Arc<SimClock>,
     flights: BTreeMap<(i64, u64), Flight>,
@@ -69,7 +72,7 @@ impl Run {
     fn new(partners: usize, messages: usize, half_dead: bool) -> Self {
         let (disk, clock) = (SimDisk::new(crate::chance::Chance::new(1)), SimClock::new());
         let process = Process::start(&disk, &clock).unwrap();
-        let run = Self { process, clock, flights: BTreeMap::new(), number: 0, crowd: Crowd::default() };
+        let run = Self { disk, process, clock, flights: BTreeMap::new(), number: 0, crowd: Crowd::default() };
         run.submit(partners, messages, half_dead);
         run
     }
@@ -85,6 +88,13 @@ impl Run {
                 self.process.store.commit(transaction).unwrap();
             }
         }
+    }
+
+    fn restart(&mut self) {
+        // What is under way ends with the process.
+        self.flights.clear();
+        self.disk = self.disk.restart(false);
+        self.process = Process::start(&self.disk, &self.clock).unwrap();
     }
 
     fn millis(&self) -> i64 {
@@ -173,6 +183,9 @@ fn beside_dead(partners: usize, messages: usize) -> (Crowd, Crowd) {
         run.crowd.begin_millis = run.deliver(live);
         run.submit(partners, messages, half_dead);
         run.crowd.live_millis = run.deliver(live);
+        run.restart();
+        run.submit(partners, messages, half_dead);
+        run.crowd.restart_millis = run.deliver(live);
         run.crowd
     };
     let (alone, beside) = (run(false), run(true));
@@ -187,6 +200,10 @@ fn live_partners_keep_their_rate_beside_as_many_dead_ones() {
     // To find out who is dead takes one attempt each, some fifty of them at once.
     assert!(beside.begin_millis <= alone.begin_millis + 3 * DEAD_MILLIS, "{alone:?} {beside:?}");
     assert!(beside.in_vain >= 100, "{beside:?}");
+    assert!(
+        beside.restart_millis * 10 <= alone.restart_millis * 12,
+        "a restart knows who is dead: {alone:?} {beside:?}"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod disk;
 mod keys;
 mod node;
 mod random;
+mod restart;
 mod unreadable;
 mod world;
 

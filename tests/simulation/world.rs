@@ -9,13 +9,19 @@ use crate::chance::Chance;
 use crate::disk::{Health, SimDisk};
 use crate::node::{BOB, CARL, DORA, Process, SimClock, message, sha256};
 use crate::random;
-use sluss::access_point::{accepted, rehearse};
+use sluss::access_point::{Unhandled, accepted, rehearse};
 use sluss::limits::CLAIM_LEASE;
-use sluss::model::{As4MessageId, BlobId, Clock, Event, Fault, Message, MessageId, PartyId, Problem, Stage};
+use sluss::model::{As4MessageId, BlobId, Clock, Event, Fault, Message, MessageId, Obstacle, PartyId, Problem, Stage};
 use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// What a look-up fails with.
+fn no_smp() -> Unhandled {
+    let problem = Problem::new(Fault::Temporary, "smp", "the look-up failed", "try again");
+    Unhandled { by: Obstacle::Lookup, problem }
+}
 
 /// What happened, in numbers.
 #[derive(Clone, Debug, Default)]
@@ -467,8 +473,8 @@ impl World {
             let Some(process) = self.up(RECEIVER) else { return Ok(()) };
             let Ok(Some(message)) = rehearse::claim(&process.router) else { return Ok(()) };
             let looked = match rehearse::envelope(&process.router, &message) {
-                Err(problem) => Err(problem),
-                Ok(_) if fails => Err(Problem::new(Fault::Temporary, "smp", "the look-up failed", "try again")),
+                Err(problem) => Err(problem.into()),
+                Ok(_) if fails => Err(no_smp()),
                 Ok(_) => Ok(message.envelope_id.clone()),
             };
             let written = rehearse::looked(&process.router, &message, looked);

@@ -1,8 +1,8 @@
 //! What a look at a received envelope meant, and the one transaction that writes it.
 
-use super::{Delivered, Undelivered, step};
-use crate::access_point::{HandOver, Handled, Retry, Router, blocking, store_problem};
-use crate::model::{Change, Event, Message, Outcome, Problem, Stage, Timestamp};
+use super::{Delivered, Undelivered, handed_over, step};
+use crate::access_point::{HandOver, Handled, Patience, Retry, Router, blocking, store_problem};
+use crate::model::{Carriage, Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
 use crate::store::{Settlement, Transaction};
 use std::sync::Arc;
 
@@ -25,7 +25,19 @@ pub(in crate::access_point) async fn attempt(
     hand_over: Option<Arc<dyn HandOver>>,
     message: Message,
 ) -> Result<(), Problem> {
-    let result = step(&router, hand_over, message.clone()).await;
+    let Some(service) = hand_over.filter(|_| message.carriage == Carriage::Own) else {
+        return blocking(move || {
+            let held = step(&router, &message).map(|header| Delivered::Held(header.id));
+            conclude(&router, &message, held)
+        })
+        .await;
+    };
+    let looking = (Arc::clone(&router), message.clone());
+    let result = match blocking(move || Ok(step(&looking.0, &looking.1))).await {
+        Ok(Ok(header)) => handed_over(&*service, &message, header).await,
+        Ok(Err(undelivered)) => Err(undelivered),
+        Err(problem) => Err(Undelivered::Temporary(problem.into())),
+    };
     blocking(move || conclude(&router, &message, result)).await
 }
 
@@ -37,12 +49,15 @@ pub(in crate::access_point) fn conclude(
 ) -> Result<(), Problem> {
     let hold = if let Ok(Delivered::Handled(handled)) = &mut result { handled.hold.take() } else { None };
     let steady = router.steady();
-    let passing = if let Err(Undelivered::Temporary(problem)) = &result { Some(problem.clone()) } else { None };
-    let meant = outcome(message, result, (router.now(), steady), &router.settings().patience.smp);
+    let passing = if let Err(Undelivered::Temporary(unhandled)) = &result { Some(unhandled.clone()) } else { None };
+    let times = (router.now(), steady);
+    let patience = router.settings().patience;
+    router.lanes.looked(&Lane::Inward(message.to.clone()), passing.as_ref(), times, &patience.breaker);
+    let meant = outcome(message, result, times, &patience);
     let committed = router.commit(meant.transaction);
     drop(hold);
     committed.map_err(|error| store_problem(&error))?;
-    router.delays.note(message, passing.as_ref(), steady);
+    router.delays.note(message, passing.as_ref().map(|unhandled| &unhandled.problem), steady);
     meant.again.iter().for_each(|event| router.metrics.event(event));
     Ok(())
 }
@@ -52,7 +67,7 @@ fn outcome(
     message: &Message,
     result: Result<Delivered, Undelivered>,
     times: (Timestamp, Timestamp),
-    retry: &Retry,
+    patience: &Patience,
 ) -> Meant {
     let (now, _) = times;
     match result {
@@ -75,7 +90,9 @@ fn outcome(
             let changes = vec![Change::Due(None), Change::Error(Some(problem))];
             settled(message, Outcome::Fail, changes, Some(event)).into()
         }
-        Err(Undelivered::Temporary(problem)) => deferred(message, problem, times, retry),
+        Err(Undelivered::Temporary(unhandled)) => {
+            deferred(message, unhandled.problem, times, &patience.of(None, Some(unhandled.by)))
+        }
     }
 }
 
@@ -117,8 +134,10 @@ fn settled(message: &Message, outcome: Outcome, changes: Vec<Change>, event: Opt
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::access_point::Pace;
-    use crate::model::{Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Fault, MessageId, ProcessId};
+    use crate::access_point::{Breaker, Pace, Unhandled};
+    use crate::model::{
+        Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Fault, MessageId, Obstacle, ProcessId,
+    };
     use std::time::Duration;
 
     const SMP: Retry = Retry {
@@ -145,14 +164,19 @@ pub(super) mod tests {
         at.as_second() - 1_800_000_000
     }
 
+    const BREAKER: Breaker =
+        Breaker { failures: 3, first_pause: Duration::from_secs(10), longest_pause: Duration::from_secs(60) };
+    const PATIENCE: Patience =
+        Patience { partners: Retry::DIGG, smp: SMP, message_receipt: Duration::from_secs(86_400), breaker: BREAKER };
+
     /// An outage of a day: what is written of it, as number and cause, and how often it was looked at.
-    fn outage(cause: impl Fn(u32) -> &'static str) -> (Vec<(String, String)>, u32) {
+    fn outage(by: Obstacle, cause: impl Fn(u32) -> &'static str) -> (Vec<(String, String)>, u32) {
         let begun = Timestamp::from_second(1_800_000_000).unwrap();
         let (mut message, mut now, mut written) = (received(begun), begun, Vec::new());
         while second(now) < 86_400 {
             let problem = Problem::new(Fault::Temporary, cause(message.attempts + 1), "x", "y");
             let Meant { transaction, again } =
-                outcome(&message, Err(Undelivered::Temporary(problem)), (now, now), &SMP);
+                outcome(&message, Err(Undelivered::Temporary(Unhandled { by, problem })), (now, now), &PATIENCE);
             assert_eq!(transaction.events.len() + usize::from(again.is_some()), 1, "each is counted");
             written.extend(transaction.events.iter().map(|event| {
                 let cause = event.problem.as_ref().map(Problem::cause).unwrap_or_default();
@@ -163,7 +187,8 @@ pub(super) mod tests {
                 settlement.changes.into_iter().for_each(|change| message.apply(change));
             }
             let next = message.next_attempt_at.expect("it is looked at again");
-            assert!((1..=180).contains(&(next.as_second() - now.as_second())), "{now} {next}");
+            let longest = if by == Obstacle::Own { 600 } else { 180 };
+            assert!((1..=longest).contains(&(next.as_second() - now.as_second())), "{now} {next}");
             now = next;
         }
         assert_eq!(message.error.map(|problem| problem.cause().to_owned()), written.last().map(|last| last.1.clone()));
@@ -172,7 +197,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_outage_of_a_day_is_looked_at_by_growing_pauses_and_leaves_few_events() {
-        let (written, looks) = outage(|_| "smp-unreachable");
+        let (written, looks) = outage(Obstacle::Lookup, |_| "smp-unreachable");
         assert!((500..2000).contains(&looks), "{looks}");
         let numbers: Vec<u32> = written.iter().map(|(number, _)| number.parse().unwrap()).collect();
         assert!(numbers.iter().all(|number| number.is_power_of_two()), "{numbers:?}");
@@ -180,8 +205,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_our_own_disk_keeps_back_is_looked_at_in_a_rhythm_of_its_own() {
+        let (written, looks) = outage(Obstacle::Own, |_| "disk-full");
+        assert!((150..600).contains(&looks) && written.len() <= 10, "{looks} {written:?}");
+    }
+
+    #[test]
     fn another_cause_is_written_when_it_is_met() {
-        let (written, _) = outage(|look| if (50..60).contains(&look) { "disk-full" } else { "smp-unreachable" });
+        let (written, _) =
+            outage(Obstacle::Lookup, |look| if (50..60).contains(&look) { "disk-full" } else { "smp-unreachable" });
         let other: Vec<_> = written.iter().filter(|(number, _)| ["50", "60"].contains(&number.as_str())).collect();
         assert_eq!(other, [&("50".into(), "disk-full".into()), &("60".into(), "smp-unreachable".into())]);
     }

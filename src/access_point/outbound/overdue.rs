@@ -21,7 +21,9 @@ fn give_up_unsent(router: &Router) -> Result<bool, Problem> {
     let before = |lane: &Lane| {
         let retry: Retry = match lane {
             Lane::Partner(party) => settings.retry_of(Some(party), None),
-            Lane::Lookup | Lane::Inward(_) => settings.patience.smp,
+            Lane::Lookup => settings.patience.smp,
+            // Its sender has an AS4 receipt: it is never given up by itself.
+            Lane::Inward(_) => return None,
         };
         let begun = steady.saturating_sub(retry.give_up_after).unwrap_or(Timestamp::MIN);
         suspects.contains_key(lane).then_some(begun)

@@ -1,13 +1,11 @@
 //! Messages between two participants of the sender's own daemon, whose message service is in it: it sends to itself, opens in one
 //! transaction with the message receipt, and settles what that receipt names.
 
-use super::{SENDER, World, packed};
+use super::{SENDER, World, no_smp, packed};
 use crate::node::{CARL, DORA, Process, message};
 use crate::random;
 use sluss::access_point::{Handled, accepted, rehearse};
-use sluss::model::{
-    Carriage, Change, Clock, Direction, EnvelopeId, Event, Fault, Message, Outcome, Problem, Query, Stage, Status,
-};
+use sluss::model::{Carriage, Change, Clock, Direction, EnvelopeId, Event, Message, Outcome, Query, Stage, Status};
 use sluss::store::{Settlement, Store, StoreError};
 
 /// How the content of a message receipt begins; the id of the envelope follows that it accepts.
@@ -19,11 +17,8 @@ impl World {
         let fails = !self.calm && self.chance.percent(10);
         let Some(process) = self.up(SENDER) else { return };
         let written = match rehearse::envelope(&process.router, message) {
-            _ if fails => {
-                let problem = Problem::new(Fault::Temporary, "smp", "the look-up failed", "try again");
-                rehearse::looked(&process.router, message, Err(problem))
-            }
-            Err(problem) => rehearse::looked(&process.router, message, Err(problem)),
+            _ if fails => rehearse::looked(&process.router, message, Err(no_smp())),
+            Err(problem) => rehearse::looked(&process.router, message, Err(problem.into())),
             Ok(bytes) => match handled(process, message, &packed(&bytes)) {
                 Ok(handled) => rehearse::handled(&process.router, message, handled),
                 Err(error) => Err(sluss::access_point::store_problem(&error)),
