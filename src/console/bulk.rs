@@ -4,12 +4,12 @@
 use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::ProblemView;
-use super::queue::Filter;
+use super::queue::one_page;
 use super::view::{StatusView, Wall};
 use super::{ConsoleState, dead};
 use crate::access_point::Action;
 use crate::limits::{BULK_MESSAGES_MAX, BULK_PAGES_MAX};
-use crate::model::{Message, MessageId, Problem, Query, Warrant};
+use crate::model::{Conditions, Message, MessageId, Problem, Query, Warrant};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, State};
 use axum::response::Response;
@@ -68,8 +68,8 @@ async fn acted(state: &ConsoleState, visit: &Visit, fields: &[(String, String)])
 async fn matching(state: &ConsoleState, visit: &Visit, filter: &str) -> Result<(Vec<MessageId>, bool), Failure> {
     let unusable = |_| Failure::new(StatusCode::BAD_REQUEST, visit.text().filter_wrong);
     let uri: Uri = format!("/queue?{filter}").parse().map_err(|_| not_found(visit))?;
-    let UrlQuery(filter) = UrlQuery::<Filter>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
-    let mut query: Query = filter.parsed(visit.now).map_err(unusable)?;
+    let UrlQuery(filter) = UrlQuery::<Conditions>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
+    let mut query: Query = one_page(&filter, visit.now).map_err(unusable)?;
     query.after = None;
     let mut found = Vec::new();
     for _ in 0..BULK_PAGES_MAX {
