@@ -197,9 +197,9 @@ impl World {
         if dead && !self.forgetful[SENDER] && !events.iter().flatten().any(tells) {
             return Err(format!("{} is {}, and nothing says since when", message.id, message.status.word()));
         }
-        let acknowledged = |event: &Event| event.stage == Stage::Receipted;
-        let sent = message.is_addressed() && message.envelope.is_some() && !events.iter().flatten().any(acknowledged);
-        if dead && sent && !self.forgetful[SENDER] && message.packed.is_none() {
+        // One that was delivered, and whose message receipt nobody awaits any more, is not sent again in that form.
+        let given_up = message.error.as_ref().is_some_and(|problem| problem.cause() != "cancelled");
+        if dead && given_up && message.is_addressed() && message.envelope.is_some() && message.packed.is_none() {
             return Err(format!("{} is {}, and what was sent is gone", message.id, message.status.word()));
         }
         Ok(())
