@@ -133,16 +133,7 @@ impl App {
         let router = Arc::new(router.measured(metrics.clone()));
         let alerts = Alerts::new(receivers, &router).map_err(one)?;
         let access = accounts::recorded(access, &router, &*clock).map_err(one)?;
-        let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(&router));
-        let service = config.roles.contains(&ProcessRole::MessageService).then(|| {
-            Arc::new(MessageService::new(
-                access_point,
-                store,
-                Arc::clone(&discovery),
-                Arc::clone(&clock),
-                materials.message_service(&config),
-            ))
-        });
+        let service = message_service(&config, &materials, &router, &discovery, (&store, &clock));
         let addresses = listeners.addresses(tls.is_some(), console_tls.is_some()).map_err(one)?;
         let rereading = Rereading::of(&embedded, &router, &clock, config.store.read_through_days).map_err(one)?;
         let watch = Watch::new(&router, &discovery, &rereading, &config.data_dir, materials.ends(), metrics, &clock);
@@ -371,6 +362,20 @@ async fn open_store(medium: Medium, data_dir: PathBuf, clock: Arc<dyn Clock>) ->
         Ok(Err(error)) => Err(access_point::store_problem(&error)),
         Err(error) => Err(Problem::new(Fault::Temporary, "store", "the store could not be opened", error.to_string())),
     }
+}
+
+/// The message service over this access point, where the process has that role.
+fn message_service(
+    config: &Config,
+    materials: &Materials,
+    router: &Arc<Router>,
+    discovery: &Arc<Discovery>,
+    (store, clock): (&Arc<dyn Store>, &Arc<dyn Clock>),
+) -> Option<Arc<MessageService>> {
+    let access_point: Arc<dyn AccessPoint> = Arc::new(Arc::clone(router));
+    let settings = config.roles.contains(&ProcessRole::MessageService).then(|| materials.message_service(config))?;
+    let (store, discovery, clock) = (Arc::clone(store), Arc::clone(discovery), Arc::clone(clock));
+    Some(Arc::new(MessageService::new(access_point, store, discovery, clock, settings)))
 }
 
 fn client(config: &Config, materials: &Materials) -> Result<Client, Problem> {

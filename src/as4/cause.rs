@@ -115,9 +115,7 @@ impl RefusalCause {
             Self::Protection => {
                 "the sender should sign eb:Messaging, Body and every part, and encrypt every part, as eDelivery AS4 1.15 demands"
             }
-            Self::Recipient => {
-                "the sender should read this access point's certificate from SMP again and encrypt to it"
-            }
+            Self::Recipient => "the sender should read this access point's certificate in SMP again and encrypt to it",
             Self::Reused => "the sender should give every new message a new id",
             Self::SoapRole => "the sender should write eb:Messaging and wsse:Security without S12:role",
             Self::SecurityForm => {
@@ -135,9 +133,7 @@ impl RefusalCause {
             }
             Self::UnknownSigner => "the sender should send its certificate with the message, or publish it in SMP",
             Self::Vector => "the sender's software should take a fresh initialisation vector for each part",
-            Self::Xml => {
-                "the sender's software should write the SOAP part as well-formed XML 1.0 in UTF-8, without DTD"
-            }
+            Self::Xml => "the sender should write the SOAP part as well-formed XML 1.0 in UTF-8, without DTD",
         }
     }
 }

@@ -69,6 +69,9 @@ async fn matching(state: &ConsoleState, visit: &Visit, filter: &str) -> Result<(
     let unusable = |_| Failure::new(StatusCode::BAD_REQUEST, visit.text().filter_wrong);
     let uri: Uri = format!("/queue?{filter}").parse().map_err(|_| not_found(visit))?;
     let UrlQuery(filter) = UrlQuery::<Filter>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
+    if filter.is_open() {
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, visit.text().filter_needed));
+    }
     let mut query: Query = filter.parsed(visit.now).map_err(unusable)?;
     query.after = None;
     let mut found = Vec::new();

@@ -143,6 +143,13 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
 }
 
 impl Filter {
+    /// Whether it has no condition, so that every message fulfils it.
+    pub(super) fn is_open(&self) -> bool {
+        let Self { id, held, direction, status, participant, partner, older, cause, since, before, after: _ } = self;
+        let conditions = [id, held, direction, status, participant, partner, older, cause, since, before];
+        conditions.into_iter().all(|field| given(field).is_none())
+    }
+
     /// The conditions, or what is wrong with them. Empty fields are no condition.
     pub(super) fn parsed(&self, now: Timestamp) -> Result<Query, String> {
         let direction = match self.direction.as_str() {
