@@ -176,6 +176,10 @@ async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
         assert!(answer.text().contains(&format!("Gick inte: <strong>{refused}</strong>")), "{}", answer.text());
         assert!(answer.text().contains("Meddelandet är i fel läge för det"));
     }
+    // Without a condition nothing is done to all there is, as by the command line.
+    let all = format!("csrf={secret}&filter=after%3D{id}&which=all&reason=test&action=cancel");
+    let answer = one.page(Method::POST, "/queue/actions", &headers, Body::empty().memory(all)).await;
+    assert!(answer.status == 422 && answer.text().contains("Filtrera först"), "{}", answer.text());
     federation.stop().await;
 }
 

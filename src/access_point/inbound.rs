@@ -14,7 +14,7 @@ mod verifiers;
 use super::parts::Parts;
 use super::record::{Record, Recorded, begin_record, keep_record};
 use super::spool::{Kept, Unread};
-use super::{HandOver, Handled, Router, Settings, Unhandled, blocking};
+use super::{HandOver, Handled, Router, Settings, Unhandled};
 use crate::as4::{self, Answer, Attributed, Finding, Head, Opened, Received, Refusal, pmode, receipt};
 use crate::crypto;
 use crate::limits::{SERVER_RETRY_AFTER_SECONDS, SPACE_RETRY_AFTER_SECONDS};
@@ -365,34 +365,27 @@ pub(super) enum Undelivered {
     Temporary(Unhandled),
 }
 
-/// Checks the envelope and its agreement with the AS4 header, and hands it over.
-async fn step(
-    router: &Arc<Router>,
-    hand_over: Option<Arc<dyn HandOver>>,
-    mut message: Message,
-) -> Result<Delivered, Undelivered> {
-    let header = trace::stage("check", checked(router, &message)).await?;
-    agrees(&message, &header, &router.settings().federation).map_err(Undelivered::Nonconforming)?;
-    message.envelope_id = header.id.clone();
-    let own = hand_over.filter(|_| message.carriage == Carriage::Own);
-    let Some(service) = own else { return Ok(Delivered::Held(header.id)) };
+/// Checks the envelope and its agreement with the AS4 header. Blocks.
+fn step(router: &Router, message: &Message) -> Result<xhe::Header, Undelivered> {
+    let header = trace::stage_of("check", || checked(router, message))?;
+    agrees(message, &header, &router.settings().federation).map_err(Undelivered::Nonconforming)?;
+    Ok(header)
+}
+
+/// Hands the envelope with this header to the message service of this process.
+async fn handed_over(service: &dyn HandOver, message: &Message, header: xhe::Header) -> Result<Delivered, Undelivered> {
+    let message = Message { envelope_id: header.id, ..message.clone() };
     let handled = trace::stage("open", service.receive(&message)).await;
     handled.map(Delivered::Handled).map_err(Undelivered::Temporary)
 }
 
 /// The header of an envelope that conforms (XHE-2.5.a, b).
-async fn checked(router: &Arc<Router>, message: &Message) -> Result<xhe::Header, Undelivered> {
-    let router = Arc::clone(router);
-    let message = message.clone();
-    let checked = blocking(move || {
-        Ok(Kept::open(router.store.blobs(), &message).and_then(|mut kept| {
-            let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
-            // What our own disk changed is not the sender's fault, and nothing to delete.
-            kept.whole().map(|()| checked)
-        }))
-    })
-    .await
-    .map_err(|problem| Undelivered::Temporary(problem.into()))?;
+fn checked(router: &Router, message: &Message) -> Result<xhe::Header, Undelivered> {
+    let checked = Kept::open(router.store.blobs(), message).and_then(|mut kept| {
+        let checked = xhe::check(BufReader::new(&mut kept), xhe::Level::Text);
+        // What our own disk changed is not the sender's fault, and nothing to delete.
+        kept.whole().map(|()| checked)
+    });
     let checked = checked.map_err(|unread| match unread {
         Unread::Damaged(problem) => Undelivered::Damaged(problem),
         Unread::Failed(problem) => Undelivered::Temporary(problem.into()),

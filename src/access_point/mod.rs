@@ -24,7 +24,7 @@ pub mod worker;
 
 use crate::discovery::Discovery;
 use crate::limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Door, Metrics};
 use crate::model::{
     Carriage, Clock, DocumentType, Event, Fault, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Timestamp,
 };
@@ -314,8 +314,13 @@ impl AccessPoint for Arc<Router> {
     }
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<Message, Problem>> {
-        let router = Self::clone(self);
-        Box::pin(async move { router.take_up(submission, Instant::now()).await })
+        let (router, begun) = (Self::clone(self), Instant::now());
+        Box::pin(async move {
+            let accepting = Self::clone(&router);
+            let message = blocking(move || outbound::accept(&accepting, submission)).await?;
+            router.metrics.accept(Door::Message, begun.elapsed());
+            Ok(message)
+        })
     }
 }
 

@@ -32,33 +32,25 @@ impl Router {
         priority: Priority,
     ) -> Result<Message, Problem> {
         let begun = Instant::now();
-        let router = Arc::clone(self);
+        let (router, participant) = (Arc::clone(self), participant.clone());
         let mut envelope = SyncIoBridge::new(envelope);
-        let spool = blocking(move || {
+        let message = blocking(move || {
             router.admits()?;
             let mut spool = router.spool(expected_bytes)?;
             std::io::copy(&mut envelope, &mut spool).map_err(|error| spool_problem(&error))?;
-            Ok(spool)
+            let submission = Submission {
+                participant,
+                envelope: spool,
+                carriage: Carriage::Carried,
+                content: None,
+                payload: None,
+                acknowledges: None,
+                priority,
+            };
+            outbound::accept(&router, submission)
         })
         .await?;
-        let submission = Submission {
-            participant: participant.clone(),
-            envelope: spool,
-            carriage: Carriage::Carried,
-            content: None,
-            payload: None,
-            acknowledges: None,
-            priority,
-        };
-        self.take_up(submission, begun).await
-    }
-
-    /// Takes a sealed envelope whose taking began then: durable when this returns.
-    pub(super) async fn take_up(self: &Arc<Self>, submission: Submission, begun: Instant) -> Result<Message, Problem> {
-        let door = if submission.carriage == Carriage::Carried { Door::Envelope } else { Door::Message };
-        let router = Arc::clone(self);
-        let message = blocking(move || outbound::accept(&router, submission)).await?;
-        self.metrics.accept(door, begun.elapsed());
+        self.metrics.accept(Door::Envelope, begun.elapsed());
         Ok(message)
     }
 

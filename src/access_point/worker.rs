@@ -47,13 +47,14 @@ pub async fn run(router: Arc<Router>, hand_over: Option<Arc<dyn HandOver>>, mut 
             under_way.spawn(give_up_overdue(Arc::clone(&router), alone, stop.clone()));
         }
         let (free, asked) = (room.available_permits(), Arc::clone(&router));
-        match blocking(move || claim(&asked, free)).await {
-            Ok(Some(Claimed { message, asks })) => {
+        match blocking(move || next(&asked, free)).await {
+            Ok(Next::Step(claimed)) => {
+                let Claimed { message, asks } = *claimed;
                 let span = journey_of(&message);
                 let work = make_step(Arc::clone(&router), hand_over.clone(), message).instrument(span);
                 under_way.spawn(in_place(work, asks, place, Arc::clone(&room)));
             }
-            Ok(None) => rest(&router, &mut stop, &mut under_way).await,
+            Ok(Next::Rest(due)) => rest(&router, due, &mut stop, &mut under_way).await,
             Err(problem) => {
                 tracing::error!(problem = %problem, "the store gives no work");
                 tokio::time::sleep(REST).await;
@@ -69,6 +70,22 @@ pub struct Claimed {
     pub message: Message,
     /// Whether its partner has not answered since the start, or since it failed.
     pub asks: bool,
+}
+
+/// What there is to do.
+enum Next {
+    /// A message is taken up.
+    Step(Box<Claimed>),
+    /// Nothing, before then.
+    Rest(Option<Timestamp>),
+}
+
+/// What is taken up now, or when to ask again.
+fn next(router: &Router, room: usize) -> Result<Next, Problem> {
+    match claim(router, room)? {
+        Some(claimed) => Ok(Next::Step(Box::new(claimed))),
+        None => router.store.next_due().map(Next::Rest).map_err(|error| store_problem(&error)),
+    }
 }
 
 /// What is taken up next. `room`: how many steps may still wait for somebody who does not answer. Each that has just begun
@@ -118,12 +135,8 @@ async fn give_up_overdue(router: Arc<Router>, _alone: OwnedSemaphorePermit, stop
     }
 }
 
-/// Waits until something is due, something was committed, or the stop.
-async fn rest(router: &Arc<Router>, stop: &mut watch::Receiver<bool>, under_way: &mut JoinSet<()>) {
-    let due = {
-        let router = Arc::clone(router);
-        blocking(move || router.store.next_due().map_err(|error| store_problem(&error))).await.ok().flatten()
-    };
+/// Waits until something is `due`, something was committed, or the stop.
+async fn rest(router: &Router, due: Option<Timestamp>, stop: &mut watch::Receiver<bool>, under_way: &mut JoinSet<()>) {
     let pause = due.map_or(LOOK_AGAIN, |due| until(due, router.steady()).min(LOOK_AGAIN));
     tokio::select! {
         () = router.due.notified() => {}

@@ -26,7 +26,9 @@ pub(super) async fn queue(
     Strict(conditions): Strict<Conditions>,
 ) -> Result<Response, ProblemAnswer> {
     conditions.refuse_others().map_err(|fault| usage(format!("query of the URL: {fault}")))?;
+    let action = conditions::given(&conditions.action).map(str::parse::<Action>).transpose().map_err(usage)?;
     let query = conditions.read(SystemClock.now()).map_err(usage)?;
+    let query = if let Some(action) = action { action.among(query) } else { query };
     let page = state.access_point.page(query).await?;
     let messages = page.messages.iter().map(QueueLine::from).collect();
     Ok(Json(QueuePage { messages, next: page.next }).into_response())

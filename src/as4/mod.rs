@@ -20,6 +20,7 @@ pub mod pmode;
 pub mod receipt;
 mod security;
 mod sign;
+mod stored;
 mod transfer;
 mod verify;
 

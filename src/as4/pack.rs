@@ -5,6 +5,7 @@ use super::mime::SOAP_MEDIA;
 use super::pmode;
 use super::security::{CIPHERTEXT, CONTENT_ONLY};
 use super::sign::{self, Ids, SignError, SignedPart, Unit};
+use super::stored;
 use crate::crypto::{CryptoError, Digest, GcmWriter, HashFunction, Oaep, Random, hex};
 use crate::model::SignedReference;
 use crate::pki::{Identity, Trusted};
@@ -186,18 +187,16 @@ fn seal_octets(part: &mut OutgoingPart<'_>, key: &[u8], random: &dyn Random) -> 
         Compression::None => {
             io::copy(part.content, &mut sealing)?;
         }
-        Compression::Stored => sealing = gzip(part.content, sealing, flate2::Compression::none())?,
-        Compression::Deflate => sealing = gzip(part.content, sealing, flate2::Compression::default())?,
+        Compression::Stored => stored::gzip(part.content, &mut sealing)?,
+        Compression::Deflate => {
+            let mut encoder = GzEncoder::new(sealing, flate2::Compression::default());
+            io::copy(part.content, &mut encoder)?;
+            sealing = encoder.finish()?;
+        }
     }
     let mut counted = sealing.cipher.finish()?;
     counted.flush()?;
     Ok(Sealed { digest: sealing.digest.finish(), cipher_bytes: counted.bytes })
-}
-
-fn gzip<W: Write>(content: &mut dyn Read, out: W, level: flate2::Compression) -> io::Result<W> {
-    let mut encoder = GzEncoder::new(out, level);
-    io::copy(content, &mut encoder)?;
-    encoder.finish()
 }
 
 /// Digests and encrypts what is written.

@@ -224,7 +224,7 @@ impl Federation {
         for (name, participant) in [(SENDER, &this.sender), (RECEIVER, &this.recipient)] {
             testbed::access_point(&this.folder, name, None, clock.now()).map_err(broken)?;
             testbed::participant(&this.folder, participant, name, &[], &[], clock.now()).map_err(broken)?;
-            this.without_keys(name)?;
+            this.configure(name)?;
         }
         let services = testbed::serve(&this.folder, clock).await.map_err(broken)?;
         Ok((this, services))
@@ -234,11 +234,12 @@ impl Federation {
         self.folder.join("access-points").join(name).join("sluss.toml")
     }
 
-    /// The access point carries for its participant, and does not open.
-    fn without_keys(&self, name: &str) -> Result<(), Problem> {
+    /// The access point carries for its participant, and does not open; what SMP said it keeps as long as any does.
+    fn configure(&self, name: &str) -> Result<(), Problem> {
         let path = self.config(name);
         let text = std::fs::read_to_string(&path).map_err(|error| failed("configuration", &error))?;
-        let lines: Vec<&str> = text.lines().filter(|line| !line.contains("/participants/")).collect();
+        let ordinary = |line: &&str| !line.contains("/participants/") && !line.starts_with("cache_seconds");
+        let lines: Vec<&str> = text.lines().filter(ordinary).collect();
         std::fs::write(&path, lines.join("\n") + "\n").map_err(|error| failed("configuration", &error))
     }
 

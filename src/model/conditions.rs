@@ -35,6 +35,8 @@ pub struct Conditions {
     pub older_than: String,
     /// The kind of the last problem.
     pub cause: String,
+    /// Only those to which this may be done: a word for those who know what can be done to messages, and not read here.
+    pub action: String,
     /// Only those that come after this message.
     pub after: String,
     /// At most so many on a page.
@@ -71,6 +73,12 @@ impl Conditions {
         })
     }
 
+    /// Whether it has no condition, so that every message fulfils it.
+    pub fn is_open(&self) -> bool {
+        let beside = |name| ["action", "after", "limit"].contains(&name);
+        self.words().into_iter().all(|(name, word)| beside(name) || given(word).is_none())
+    }
+
     /// Refuses words that are no conditions.
     ///
     /// # Errors
@@ -82,7 +90,7 @@ impl Conditions {
     }
 
     /// Every word with its value, which may be empty.
-    pub fn words(&self) -> [(&'static str, &str); 14] {
+    pub fn words(&self) -> [(&'static str, &str); 15] {
         [
             ("direction", &self.direction),
             ("status", &self.status),
@@ -96,6 +104,7 @@ impl Conditions {
             ("before", &self.before),
             ("older_than", &self.older_than),
             ("cause", &self.cause),
+            ("action", &self.action),
             ("after", &self.after),
             ("limit", &self.limit),
         ]

@@ -5,7 +5,7 @@ use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt;
@@ -58,6 +58,24 @@ impl Body {
         file.rewind()?;
         self.bytes += bytes;
         self.pieces.push_back(Piece::File { file, bytes });
+        Ok(self)
+    }
+
+    /// Reads its small files now: while they are sent, each would want a thread of its own and a wait for it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read, or is shorter than it was when it was added.
+    pub fn loaded(mut self) -> io::Result<Self> {
+        for piece in &mut self.pieces {
+            if let Piece::File { file, bytes } = piece
+                && *bytes <= READ_BYTES as u64
+            {
+                let mut content = vec![0; usize::try_from(*bytes).map_err(io::Error::other)?];
+                file.read_exact(&mut content)?;
+                *piece = Piece::Memory(content.into());
+            }
+        }
         Ok(self)
     }
 

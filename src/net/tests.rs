@@ -221,6 +221,25 @@ async fn a_body_of_pieces_and_files_arrives_whole_and_with_its_length() {
 }
 
 #[tokio::test]
+async fn a_small_file_that_is_loaded_is_sent_as_it_was_and_a_large_one_while_it_is_sent() {
+    let server = start(counting(), None, ServerLimits::default()).await;
+    let [mut small, mut large] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+    small.write_all(&[7; 1000]).unwrap();
+    large.write_all(&vec![7; 1_000_000]).unwrap();
+    let handles = [&small, &large].map(|file| file.try_clone().unwrap());
+    let [small, large] = [small, large].map(|file| Body::empty().file(file).unwrap().loaded().unwrap());
+    handles.each_ref().map(|handle| handle.set_len(10).unwrap());
+    let url = server.url("http", "/count");
+    assert_eq!(plain_client().post(&url, "x/y", small, 1000, SOON).await.unwrap().body, b"1000");
+    let fault = plain_client().post(&url, "x/y", large, 1000, SOON).await.unwrap_err();
+    assert!(matches!(fault, NetError::Sending { .. }), "{fault:?}");
+    let [file, _] = handles;
+    let shrunk = Body::empty().file(file.try_clone().unwrap()).unwrap();
+    file.set_len(0).unwrap();
+    assert_eq!(shrunk.loaded().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
 async fn a_file_that_shrinks_while_it_is_sent_is_a_fault_of_ours() {
     let server = start(counting(), None, ServerLimits::default()).await;
     let mut file = tempfile::tempfile().unwrap();

@@ -1,8 +1,8 @@
 //! What a look at a received envelope meant, and the one transaction that writes it.
 
-use super::{Delivered, Undelivered, step};
+use super::{Delivered, Undelivered, handed_over, step};
 use crate::access_point::{HandOver, Handled, Patience, Retry, Router, blocking, store_problem};
-use crate::model::{Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
+use crate::model::{Carriage, Change, Event, Lane, Message, Outcome, Problem, Stage, Timestamp};
 use crate::store::{Settlement, Transaction};
 use std::sync::Arc;
 
@@ -25,7 +25,19 @@ pub(in crate::access_point) async fn attempt(
     hand_over: Option<Arc<dyn HandOver>>,
     message: Message,
 ) -> Result<(), Problem> {
-    let result = step(&router, hand_over, message.clone()).await;
+    let Some(service) = hand_over.filter(|_| message.carriage == Carriage::Own) else {
+        return blocking(move || {
+            let held = step(&router, &message).map(|header| Delivered::Held(header.id));
+            conclude(&router, &message, held)
+        })
+        .await;
+    };
+    let looking = (Arc::clone(&router), message.clone());
+    let result = match blocking(move || Ok(step(&looking.0, &looking.1))).await {
+        Ok(Ok(header)) => handed_over(&*service, &message, header).await,
+        Ok(Err(undelivered)) => Err(undelivered),
+        Err(problem) => Err(Undelivered::Temporary(problem.into())),
+    };
     blocking(move || conclude(&router, &message, result)).await
 }
 

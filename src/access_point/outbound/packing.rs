@@ -12,8 +12,11 @@ use crate::model::{
 use crate::net::Body;
 use crate::ops::log;
 use crate::store::{Settlement, StoreError, Transaction};
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::sync::Arc;
+
+/// How much of a packed message is written at once.
+const WRITE_BYTES: usize = 48 * 1024;
 
 /// What is said where the same message is packed once more.
 const PACKED_ANEW: &str =
@@ -21,27 +24,34 @@ const PACKED_ANEW: &str =
 
 /// The same bytes go where the receiver is now: it may have moved since the message was packed. Where it has another
 /// certificate, they are of no use to it: the message is encrypted anew, under the same id, by which the receiver knows it if it
-/// has it already. A look-up that leads to nobody or to another access point changes nothing.
+/// has it already: then that body is given. A look-up that leads to nobody or to another access point changes nothing.
 ///
 /// # Errors
 ///
 /// As for [`packed`].
-pub(super) async fn readdress(router: &Arc<Router>, message: &mut Message) -> Result<(), SendError> {
+pub(super) async fn readdress(router: &Arc<Router>, message: &mut Message) -> Result<Option<Body>, SendError> {
     let route = router.discovery.route(&message.to, &message.document_type, &message.process).await;
-    let Ok(route) = route.map_err(drop) else { return Ok(()) };
-    let Some(packing) = &mut message.packed else { return Ok(()) };
+    let Ok(route) = route.map_err(drop) else { return Ok(None) };
+    let Some(packing) = &mut message.packed else { return Ok(None) };
     if packing.certificate == route.certificate.certificate().to_pem() {
         packing.url = route.url;
     } else if message.partner.as_ref() == Some(&route.party) {
-        *message = packed(router, message.clone(), route).await?;
+        let (anew, body) = packed(router, message.clone(), route).await?;
+        *message = anew;
+        return Ok(Some(body));
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Packs the message for `route`, under its id where it has one, and keeps the result under the message's claim.
-pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Route) -> Result<Message, SendError> {
+/// Packs the message for `route`, under its id where it has one, and keeps the result under the message's claim. Gives what is to
+/// be sent with it.
+pub(super) async fn packed(
+    router: &Arc<Router>,
+    mut message: Message,
+    route: Route,
+) -> Result<(Message, Body), SendError> {
     let router = Arc::clone(router);
-    let work = move || -> Result<Message, SendError> {
+    beside(move || {
         router.store.route(&message.to, &route.party).map_err(|error| SendError::Own(store_problem(&error)))?;
         let settings = router.settings();
         let known = message.as4_message_id.clone();
@@ -64,8 +74,22 @@ pub(super) async fn packed(router: &Arc<Router>, mut message: Message, route: Ro
                 .fact("bytes", packing.bytes),
         ];
         keep_packed(&router, &mut message, id, route.party, packing, events)?;
-        Ok(message)
-    };
+        let body = body(&router, &message)?;
+        Ok((message, body))
+    })
+    .await
+}
+
+/// What was packed before, to be sent again.
+pub(super) async fn reopened(router: &Arc<Router>, message: &Message) -> Result<Body, SendError> {
+    let (router, message) = (Arc::clone(router), message.clone());
+    beside(move || body(&router, &message)).await
+}
+
+/// Runs blocking work beside the asynchronous threads.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SendError> + Send + 'static,
+) -> Result<T, SendError> {
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
@@ -114,7 +138,9 @@ fn pack(
     let own = |error: StoreError| SendError::Own(store_problem(&error));
     let mut kept = Kept::open(router.store.blobs(), message)?;
     let mut content = BufReader::new(&mut kept);
-    let mut cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    let cipher = router.store.blobs().create(Some(message.envelope_bytes)).map_err(own)?;
+    // It comes in crumbs: headers, vectors, tags.
+    let mut cipher = BufWriter::with_capacity(WRITE_BYTES, cipher);
     // What is sealed does not compress: the gzip that the profile asks for stores it as it is.
     let compression =
         if message.document_type.is_message_receipt() { Compression::Deflate } else { Compression::Stored };
@@ -131,6 +157,8 @@ fn pack(
         &SystemRandom,
     )?;
     kept.whole()?;
+    let cipher =
+        cipher.into_inner().map_err(|unwritten| own(StoreError::io("write a payload", unwritten.into_error())))?;
     let cipher = cipher.commit().map_err(own)?;
     Ok(packing(packed, cipher, route))
 }
@@ -153,14 +181,16 @@ fn packing(packed: Packed, cipher: BlobId, route: &Route) -> Packing {
 }
 
 /// The packed message as a streaming body.
-pub(super) fn body(router: &Router, packing: &Packing) -> Result<Body, Problem> {
-    packing.pieces.iter().try_fold(Body::empty(), |body, piece| match piece {
+fn body(router: &Router, message: &Message) -> Result<Body, SendError> {
+    let (packing, _) = sealed_with(message)?;
+    let body = packing.pieces.iter().try_fold(Body::empty(), |body, piece| match piece {
         Piece::Text(text) => Ok(body.memory(text.clone())),
         Piece::File(blob) => {
             let file = router.store.blobs().open(*blob).map_err(|error| store_problem(&error))?;
             body.file(file).map_err(|error| store_damaged(&error.to_string()))
         }
-    })
+    });
+    body.and_then(|body| body.loaded().map_err(|error| store_damaged(&error.to_string()))).map_err(SendError::Own)
 }
 
 pub(super) fn sealed_with(message: &Message) -> Result<(&Packing, &As4MessageId), SendError> {

@@ -29,14 +29,19 @@ pub async fn list(
     Ok(0)
 }
 
-/// The ids of all messages that fulfil the conditions.
+/// The ids of all messages that fulfil the conditions, and to which `action` may be done.
 ///
 /// # Errors
 ///
 /// [`Fault::Usage`] where there are more than `limit`; else a [`Problem`] when the daemon cannot be asked.
-pub async fn ids(remote: &Remote, conditions: &Conditions, limit: usize) -> Result<Vec<MessageId>, Problem> {
+pub async fn ids(
+    remote: &Remote,
+    action: &'static str,
+    conditions: &Conditions,
+    limit: usize,
+) -> Result<Vec<MessageId>, Problem> {
     let mut ids = Vec::new();
-    let mut pages = Pages::of(conditions, None);
+    let mut pages = Pages::of(&Conditions { action: action.to_owned(), ..conditions.clone() }, None);
     while let Some(page) = pages.next(remote).await? {
         ids.extend(page.iter().filter_map(|message| word(message, "id").parse::<MessageId>().ok()));
         if ids.len() > limit {

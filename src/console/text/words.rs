@@ -116,6 +116,8 @@ texts! {
     bulk_more: "Det finns fler som stämmer med filtret.", "There are more that match the filter.";
     bulk_caption: "Vad som hände med varje meddelande", "What became of each message";
     none_chosen: "Inget meddelande är valt.", "No message is chosen.";
+    filter_needed: "Filtrera först: utan villkor gäller det alla meddelanden som finns.",
+        "Filter first: without a condition it is for every message there is.";
     by_partner: "Väntar per motpart", "Waiting by partner";
     by_participant: "Väntar per deltagare", "Waiting by participant";
     not_looked_up: "(inte uppslagen än)", "(not looked up yet)";
