@@ -46,6 +46,8 @@ pub(super) struct QueueQuery {
     before: Option<Timestamp>,
     older_than_seconds: Option<u64>,
     cause: Option<String>,
+    /// Only those to which this may be done.
+    action: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
 }
@@ -54,7 +56,8 @@ impl QueueQuery {
     fn parsed(&self) -> Result<Query, Problem> {
         let statuses = self.status.as_deref().map(StatusGroup::statuses).transpose().map_err(usage)?;
         let old = self.older_than_seconds.map(before_now).transpose()?;
-        Ok(Query {
+        let action = self.action.as_deref().map(str::parse::<Action>).transpose().map_err(usage)?;
+        let query = Query {
             direction: self.direction,
             statuses: statuses.unwrap_or_default(),
             participant: optional_id(self.participant.as_deref())?,
@@ -69,6 +72,10 @@ impl QueueQuery {
             held: self.held,
             after: optional_id(self.after.as_deref())?,
             limit: bounded(self.limit, LIST_MESSAGES_MAX)?,
+        };
+        Ok(match action {
+            Some(action) => action.among(query),
+            None => query,
         })
     }
 }

@@ -358,7 +358,7 @@ pub(super) async fn run(
 
 async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
     let ids = if args.ids.is_empty() {
-        queue::ids(remote, &args.conditions.read()?, args.limit).await?
+        queue::ids(remote, action, &args.conditions.read()?, args.limit).await?
     } else {
         args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?
     };

@@ -15,6 +15,8 @@ mod breaker;
 mod delivery;
 mod forms;
 mod health;
+#[path = "../support/mounted.rs"]
+mod mounted;
 #[path = "../support/paced.rs"]
 mod paced;
 mod site;

@@ -1,21 +1,20 @@
 //! A disk that fills up or turns read-only: nothing is accepted that could not be kept, and all of it is said.
 
+use super::mounted::Mounted;
 use super::site::Site;
 use sluss::model::Status;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A small file system of its own.
-struct Disk(tempfile::TempDir);
+/// A small file system of its own, and where it is.
+struct Disk(Mounted, tempfile::TempDir);
 
 impl Disk {
     /// None where this user may not mount.
     fn mounted(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let option = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "none"]).arg(folder.path()).output();
-        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
+        Mounted::of_size(folder.path(), size).map(|mounted| Self(mounted, folder))
     }
 
     /// The same as ext4, which can be made to fail.
@@ -23,21 +22,22 @@ impl Disk {
         let folder = tempfile::tempdir().unwrap();
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(bytes).unwrap();
-        let runs = |command: &mut Command| command.output().is_ok_and(|ended| ended.status.success());
-        let made = runs(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.path()));
+        let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.path()).output();
+        if !made.is_ok_and(|ended| ended.status.success()) {
+            return None;
+        }
         // The loop device keeps the image after its name is gone.
-        (made && runs(Command::new("mount").args(["-o", "loop"]).arg(image.path()).arg(folder.path())))
-            .then_some(Self(folder))
+        let image = image.path().display().to_string();
+        Mounted::at(folder.path(), &["-o", "loop", &image]).map(|mounted| Self(mounted, folder))
     }
 
     /// From now on nothing can be written, as after an error of the device.
     fn turn_read_only(&self) {
-        let turned = Command::new("mount").args(["-o", "remount,abort"]).arg(self.path()).output();
-        assert!(turned.unwrap().status.success());
+        self.0.again("abort");
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        self.1.path()
     }
 
     /// Leaves so many bytes free.
@@ -57,12 +57,6 @@ impl Disk {
                 + "\n[limits]\nfree_bytes_least = 200000000\n"
         })
         .await
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.path()).status());
     }
 }
 

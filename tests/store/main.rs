@@ -13,8 +13,11 @@ mod clocks;
 mod contract;
 mod crash;
 mod damage;
+mod full;
 mod lists;
 mod loss;
+#[path = "../support/mounted.rs"]
+mod mounted;
 mod reread;
 mod retention;
 mod slow;

@@ -45,7 +45,7 @@ pub struct QueueOptions {
 /// A [`Problem`] when the daemon cannot be asked.
 pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> Result<u8, Problem> {
     let mut messages = Vec::new();
-    let mut pages = Pages::of(options);
+    let mut pages = Pages::of(options, None);
     while let Some(page) = pages.next(remote).await? {
         messages.extend(page);
     }
@@ -53,14 +53,19 @@ pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> R
     Ok(0)
 }
 
-/// The ids of all messages that fulfil the conditions.
+/// The ids of all messages that fulfil the conditions, and to which `action` may be done.
 ///
 /// # Errors
 ///
 /// [`Fault::Usage`] where there are more than `limit`; else a [`Problem`] when the daemon cannot be asked.
-pub async fn ids(remote: &Remote, options: &QueueOptions, limit: usize) -> Result<Vec<MessageId>, Problem> {
+pub async fn ids(
+    remote: &Remote,
+    action: &'static str,
+    options: &QueueOptions,
+    limit: usize,
+) -> Result<Vec<MessageId>, Problem> {
     let mut ids = Vec::new();
-    let mut pages = Pages::of(options);
+    let mut pages = Pages::of(options, Some(action));
     while let Some(page) = pages.next(remote).await? {
         ids.extend(page.iter().filter_map(|message| word(message, "id").parse::<MessageId>().ok()));
         if ids.len() > limit {
@@ -76,6 +81,8 @@ pub async fn ids(remote: &Remote, options: &QueueOptions, limit: usize) -> Resul
 /// The pages of a list.
 struct Pages<'a> {
     options: &'a QueueOptions,
+    /// What is to be done to them.
+    action: Option<&'static str>,
     /// The last one of the page before.
     after: Option<String>,
     /// How many are still asked for, where there is a limit.
@@ -84,9 +91,9 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn of(options: &'a QueueOptions) -> Self {
+    fn of(options: &'a QueueOptions, action: Option<&'static str>) -> Self {
         let after = options.after.map(|id| id.to_string());
-        Self { options, after, left: options.limit, over: false }
+        Self { options, action, after, left: options.limit, over: false }
     }
 
     async fn next(&mut self, remote: &Remote) -> Result<Option<Vec<Value>>, Problem> {
@@ -105,6 +112,7 @@ impl<'a> Pages<'a> {
             ("before", options.before.map(|at| at.to_string())),
             ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
             ("cause", options.cause.clone()),
+            ("action", self.action.map(str::to_owned)),
             ("after", self.after.take()),
             ("limit", self.left.map(|left| left.min(LIST_MESSAGES_MAX).to_string())),
         ];
