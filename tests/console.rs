@@ -395,7 +395,7 @@ async fn pages_speak_the_language_asked_for_and_keep_scripts_out() {
     assert_eq!(chosen.header("cache-control"), "no-store");
     let style = one.page(Method::GET, "/style.css", &[], Body::empty()).await;
     assert!(style.header("content-type").starts_with("text/css"));
-    let wrong = get(one, &cookie, "/queue?status=LOST&older=x").await;
+    let wrong = get(one, &cookie, "/queue?status=LOST&older_than=x").await;
     assert!(wrong.text().contains("role=\"alert\""));
     federation.stop().await;
 }

@@ -400,6 +400,7 @@ fn an_order_is_for_all_messages_that_fulfil_its_conditions_and_for_none_where_th
     until_done("hold", &["--status", "retrying"]);
     assert_eq!(order("release", &["--held"]).done().lines.len(), 3);
     until_done("cancel", &["--status", "SCHEDULED_FOR_RESEND"]);
+    assert_eq!(order("hold", &[]).done().lines.len(), 0, "what has ended is not in the way of what waits");
 
     let id = retried[0]["id"].as_str().unwrap();
     for wrong in

@@ -25,6 +25,21 @@ impl Action {
     /// Every action.
     pub const ALL: [Self; 4] = [Self::Retry, Self::Cancel, Self::Hold, Self::Release];
 
+    /// The messages of `query` to which this may be done, so that what is over does not stand before what waits. One that asks for a
+    /// status or an id is left as it is: whoever names messages is told why not.
+    pub fn among(self, mut query: Query) -> Query {
+        if query.statuses.is_empty() && query.named.is_none() {
+            query.statuses = self.statuses().collect();
+            query.held |= self == Self::Release;
+        }
+        query
+    }
+
+    /// From which it may follow, whatever else has to be so.
+    fn statuses(self) -> impl Iterator<Item = Status> {
+        Status::ALL.into_iter().filter(move |status| status.after(self.outcome()).is_ok())
+    }
+
     /// Its word in commands and paths.
     pub fn word(self) -> &'static str {
         match self {
@@ -216,8 +231,7 @@ fn refused(action: Action, message: &Message) -> Problem {
         );
         return Problem::new(Fault::Refused, "gone", "its contents are no longer kept", detail);
     }
-    let expected: Vec<&str> =
-        Status::ALL.into_iter().filter(|status| status.after(action.outcome()).is_ok()).map(Status::word).collect();
+    let expected: Vec<&str> = action.statuses().map(Status::word).collect();
     let (held, remedy) = match action {
         Action::Retry if message.is_held() => (" on hold", "release it: `sluss queue release`"),
         Action::Retry if message.direction == Direction::Out && message.as4_receipt.is_some() => {

@@ -6,86 +6,29 @@ use super::shapes::{Journey, PartnersPage, QueueCount, QueueLine, QueuePage};
 use super::{ApiState, LookupQuestion};
 use crate::access_point::{Action, PartnerState};
 use crate::accounts::Actor;
-use crate::limits::{LIST_EVENTS_MAX, LIST_MESSAGES_MAX, LIST_PARTNERS_MAX};
-use crate::model::{
-    Clock, Direction, DocumentType, LogQuery, PartyId, Problem, Query, Stage, StatusGroup, SystemClock, Timestamp,
-    Warrant,
-};
+use crate::limits::{LIST_EVENTS_MAX, LIST_PARTNERS_MAX};
+use crate::model::conditions::{self, Conditions};
+use crate::model::{Clock, DocumentType, LogQuery, PartyId, Problem, Stage, SystemClock, Timestamp, Warrant};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use std::time::Duration;
 
 /// How many a page has: as many as are asked for, or `most`.
 fn bounded(limit: Option<usize>, most: usize) -> Result<usize, Problem> {
-    let asked = limit.unwrap_or(most);
-    let allowed = (1..=most).contains(&asked).then_some(asked);
-    allowed.ok_or_else(|| {
-        usage(format!(
-            "limit: found {asked}, expected 1 to {most} for one page; `next` of the answer leads to the rest"
-        ))
-    })
-}
-
-/// Conditions on the queue. All that are given hold.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct QueueQuery {
-    direction: Option<Direction>,
-    status: Option<String>,
-    participant: Option<String>,
-    partner: Option<String>,
-    envelope_id: Option<String>,
-    as4_message_id: Option<String>,
-    id: Option<String>,
-    #[serde(default)]
-    held: bool,
-    since: Option<Timestamp>,
-    before: Option<Timestamp>,
-    older_than_seconds: Option<u64>,
-    cause: Option<String>,
-    limit: Option<usize>,
-    after: Option<String>,
-}
-
-impl QueueQuery {
-    fn parsed(&self) -> Result<Query, Problem> {
-        let statuses = self.status.as_deref().map(StatusGroup::statuses).transpose().map_err(usage)?;
-        let old = self.older_than_seconds.map(before_now).transpose()?;
-        Ok(Query {
-            direction: self.direction,
-            statuses: statuses.unwrap_or_default(),
-            participant: optional_id(self.participant.as_deref())?,
-            partner: optional_id(self.partner.as_deref())?,
-            envelope_id: optional_id(self.envelope_id.as_deref())?,
-            as4_message_id: optional_id(self.as4_message_id.as_deref())?,
-            named: self.id.clone(),
-            created_before: old.into_iter().chain(self.before).min(),
-            cause: self.cause.clone(),
-            created_since: self.since,
-            conversation_id: None,
-            held: self.held,
-            after: optional_id(self.after.as_deref())?,
-            limit: bounded(self.limit, LIST_MESSAGES_MAX)?,
-        })
-    }
-}
-
-fn before_now(seconds: u64) -> Result<Timestamp, Problem> {
-    SystemClock
-        .now()
-        .checked_sub(Duration::from_secs(seconds))
-        .map_err(|_| usage(format!("older_than_seconds: found {seconds}, which is before all time")))
+    conditions::bounded(limit, most).map_err(usage)
 }
 
 /// `GET queue`: messages by conditions, newest first, by pages.
 pub(super) async fn queue(
     State(state): State<ApiState>,
-    Strict(query): Strict<QueueQuery>,
+    Strict(conditions): Strict<Conditions>,
 ) -> Result<Response, ProblemAnswer> {
-    let query = query.parsed()?;
+    conditions.refuse_others().map_err(|fault| usage(format!("query of the URL: {fault}")))?;
+    let action = conditions::given(&conditions.action).map(str::parse::<Action>).transpose().map_err(usage)?;
+    let query = conditions.read(SystemClock.now()).map_err(usage)?;
+    let query = if let Some(action) = action { action.among(query) } else { query };
     let page = state.access_point.page(query).await?;
     let messages = page.messages.iter().map(QueueLine::from).collect();
     Ok(Json(QueuePage { messages, next: page.next }).into_response())

@@ -4,7 +4,7 @@ use super::output::Output;
 use super::remote::inbox::{InboxOptions, inbox};
 use super::remote::lookup::{LookupOptions, lookup, ping};
 use super::remote::partners;
-use super::remote::queue::{self, QueueOptions};
+use super::remote::queue;
 use super::remote::send::{SendOptions, send};
 use super::remote::status::status;
 use super::remote::{ApiAddress, Remote, envelopes};
@@ -12,7 +12,7 @@ use super::usage;
 use crate::app;
 use crate::config::Config;
 use crate::limits::{BULK_MESSAGES_MAX, ORDER_MESSAGES_MAX};
-use crate::model::{Fault, MessageId, Priority, Problem, Timestamp};
+use crate::model::{self, Clock, Fault, MessageId, Priority, Problem, SystemClock, time};
 use crate::net::AccessToken;
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
@@ -238,10 +238,10 @@ pub(super) struct Conditions {
     held: bool,
     /// Created then or later, as 2026-11-23T12:00:00Z.
     #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
+    since: Option<String>,
     /// Created before.
     #[arg(long, value_name = "TIME")]
-    before: Option<Timestamp>,
+    before: Option<String>,
     /// At least so old, as 1h.
     #[arg(long, value_name = "AGE")]
     older_than: Option<String>,
@@ -255,11 +255,22 @@ const CONDITIONS: [&str; 10] =
     ["direction", "status", "participant", "partner", "id", "held", "since", "before", "older_than", "cause"];
 
 impl Conditions {
-    fn read(self) -> Result<QueueOptions, Problem> {
-        let older_than = self.older_than.as_deref().map(duration).transpose()?;
-        let Self { direction, status, participant, partner, id, held, since, before, older_than: _, cause } = self;
-        let all = QueueOptions::default();
-        Ok(QueueOptions { direction, status, participant, partner, id, held, since, before, older_than, cause, ..all })
+    /// The words as every door reads them; what is not understood is said before anybody is asked.
+    fn read(self) -> Result<model::Conditions, Problem> {
+        let conditions = model::Conditions {
+            direction: self.direction.unwrap_or_default(),
+            status: self.status.unwrap_or_default(),
+            participant: self.participant.unwrap_or_default(),
+            partner: self.partner.unwrap_or_default(),
+            id: self.id.unwrap_or_default(),
+            held: if self.held { "true".to_owned() } else { String::new() },
+            since: self.since.unwrap_or_default(),
+            before: self.before.unwrap_or_default(),
+            older_than: self.older_than.unwrap_or_default(),
+            cause: self.cause.unwrap_or_default(),
+            ..model::Conditions::default()
+        };
+        conditions.read(SystemClock.now()).map(|_| conditions).map_err(|fault| usage(&fault))
     }
 }
 
@@ -340,8 +351,9 @@ pub(super) async fn run(
         Command::Queue { command: QueueCommand::List { conditions, limit, after } } => {
             let after = after.as_deref().map(message_id).transpose()?;
             let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let options = QueueOptions { after, limit, ..conditions.read()? };
-            queue::list(&remote, &options, out).await
+            let after = after.map(|id| id.to_string()).unwrap_or_default();
+            let conditions = model::Conditions { after, ..conditions.read()? };
+            queue::list(&remote, &conditions, limit, out).await
         }
         Command::Queue { command: QueueCommand::Retry(args) } => act(&remote, "retry", args, out).await,
         Command::Queue { command: QueueCommand::Cancel(args) } => act(&remote, "cancel", args, out).await,
@@ -358,7 +370,7 @@ pub(super) async fn run(
 
 async fn act(remote: &Remote, action: &'static str, args: OrderArgs, out: &Output) -> Result<u8, Problem> {
     let ids = if args.ids.is_empty() {
-        queue::ids(remote, &args.conditions.read()?, args.limit).await?
+        queue::ids(remote, action, &args.conditions.read()?, args.limit).await?
     } else {
         args.ids.iter().map(|id| message_id(id)).collect::<Result<_, _>>()?
     };
@@ -402,22 +414,12 @@ fn send_options(args: SendArgs) -> Result<SendOptions, Problem> {
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {
-    text.parse().map_err(|error: crate::model::IdError| usage(&error.to_string()))
+    text.parse().map_err(|error: model::IdError| usage(&error.to_string()))
 }
 
 /// A duration as `30s`, `12m` or `2h`.
 fn duration(text: &str) -> Result<Duration, Problem> {
-    let wrong = || usage(&format!("found the duration {text:?}, expected a number and s, m or h, as 30s or 12m"));
-    let unit = text.char_indices().next_back().map(|(at, _)| at).ok_or_else(wrong)?;
-    let number: u64 = text[..unit].parse().map_err(|_| wrong())?;
-    let seconds = match &text[unit..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+    time::duration(text).map_err(|fault| usage(&fault))
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::ProblemView;
-use super::queue::Filter;
+use super::queue::one_page;
 use super::view::{StatusView, Wall};
 use super::{ConsoleState, dead};
 use crate::access_point::Action;
 use crate::limits::{BULK_MESSAGES_MAX, BULK_PAGES_MAX};
-use crate::model::{Message, MessageId, Problem, Query, Warrant};
+use crate::model::{Conditions, Message, MessageId, Problem, Warrant};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, State};
 use axum::response::Response;
@@ -49,7 +49,7 @@ async fn acted(state: &ConsoleState, visit: &Visit, fields: &[(String, String)])
     let action: Action = field("action").parse().map_err(|_| not_found(visit))?;
     let warrant = Warrant::new(visit.actor_name(), field("reason"))?;
     let (ids, more) = if field("which") == "all" {
-        matching(state, visit, field("filter")).await?
+        matching(state, visit, (action, field("filter"))).await?
     } else {
         let chosen = fields.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.parse::<MessageId>());
         (chosen.collect::<Result<Vec<_>, _>>().map_err(|_| not_found(visit))?, false)
@@ -64,15 +64,19 @@ async fn acted(state: &ConsoleState, visit: &Visit, fields: &[(String, String)])
     Ok(page(&render_bulk(action, outcomes, more, [field("list"), field("filter")], visit)))
 }
 
-/// The messages that the filter of a list finds, as many as one order is for, and whether there are more.
-async fn matching(state: &ConsoleState, visit: &Visit, filter: &str) -> Result<(Vec<MessageId>, bool), Failure> {
+/// The messages that the filter of a list finds and to which this may be done, as many as one order is for, and whether there are more.
+async fn matching(
+    state: &ConsoleState,
+    visit: &Visit,
+    (action, filter): (Action, &str),
+) -> Result<(Vec<MessageId>, bool), Failure> {
     let unusable = |_| Failure::new(StatusCode::BAD_REQUEST, visit.text().filter_wrong);
     let uri: Uri = format!("/queue?{filter}").parse().map_err(|_| not_found(visit))?;
-    let UrlQuery(filter) = UrlQuery::<Filter>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
+    let UrlQuery(filter) = UrlQuery::<Conditions>::try_from_uri(&uri).map_err(|_| not_found(visit))?;
     if filter.is_open() {
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, visit.text().filter_needed));
     }
-    let mut query: Query = filter.parsed(visit.now).map_err(unusable)?;
+    let mut query = action.among(one_page(&filter, visit.now).map_err(unusable)?);
     query.after = None;
     let mut found = Vec::new();
     for _ in 0..BULK_PAGES_MAX {

@@ -4,12 +4,12 @@ use super::ConsoleState;
 use super::filter::{newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::problems::{remedy, title};
-use super::queue::Filter;
+use super::queue::one_page;
 use super::view::{MessageRow, Moment, Wall};
 use crate::access_point::Action;
 use crate::accounts::Permission;
 use crate::limits::CAUSES_COUNTED_MAX;
-use crate::model::{Message, Page, Problem, Query, Timestamp};
+use crate::model::{Conditions, Message, Page, Problem, Query, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::Response;
@@ -38,7 +38,7 @@ struct CauseRow {
 pub(super) struct DeadPage {
     causes: Vec<CauseRow>,
     more: bool,
-    filter: Filter,
+    filter: Conditions,
     fault: Option<String>,
     rows: Vec<MessageRow>,
     actions: Vec<(&'static str, &'static str)>,
@@ -65,16 +65,16 @@ pub(super) async fn letters(
     State(state): State<ConsoleState>,
     visit: Visit,
     RawQuery(raw): RawQuery,
-    UrlQuery(filter): UrlQuery<Filter>,
+    UrlQuery(filter): UrlQuery<Conditions>,
 ) -> Response {
-    let filter = Filter { status: DEAD.into(), ..filter };
+    let filter = Conditions { status: DEAD.into(), ..filter };
     let found = found(&state, &filter, visit.now).await.map_err(Failure::from);
     let shown = found.map(|found| page(&render_dead(filter, &raw.unwrap_or_default(), &found, &visit)));
     or_failure(&visit, shown)
 }
 
-async fn found(state: &ConsoleState, filter: &Filter, now: Timestamp) -> Result<Found, Problem> {
-    let query = match filter.parsed(now) {
+async fn found(state: &ConsoleState, filter: &Conditions, now: Timestamp) -> Result<Found, Problem> {
+    let query = match one_page(filter, now) {
         Ok(query) => query,
         Err(fault) => return Ok(Found { fault: Some(fault), ..Found::default() }),
     };
@@ -83,7 +83,7 @@ async fn found(state: &ConsoleState, filter: &Filter, now: Timestamp) -> Result<
     Ok(Found { newest, page: state.access_point.page(query).await?, fault: None })
 }
 
-pub(super) fn render_dead(filter: Filter, raw: &str, found: &Found, visit: &Visit) -> DeadPage {
+pub(super) fn render_dead(filter: Conditions, raw: &str, found: &Found, visit: &Visit) -> DeadPage {
     let wall = Wall::utc(visit.now, visit.lang());
     // Of what could be done to a message, only this may follow here.
     let retry = (Action::Retry.word(), visit.lang().action(Action::Retry));
@@ -103,7 +103,7 @@ pub(super) fn render_dead(filter: Filter, raw: &str, found: &Found, visit: &Visi
 }
 
 /// The causes, those with the most messages first.
-fn causes(messages: &[Message], filter: &Filter, visit: &Visit, wall: &Wall) -> Vec<CauseRow> {
+fn causes(messages: &[Message], filter: &Conditions, visit: &Visit, wall: &Wall) -> Vec<CauseRow> {
     let mut by_cause: BTreeMap<&str, Vec<&Message>> = BTreeMap::new();
     for message in messages {
         by_cause.entry(message.error.as_ref().map_or("", Problem::cause)).or_default().push(message);
@@ -126,7 +126,7 @@ fn causes(messages: &[Message], filter: &Filter, visit: &Visit, wall: &Wall) -> 
 }
 
 /// The filter's partner and participant with this cause, as a query.
-fn narrowed(filter: &Filter, cause: &str) -> String {
+fn narrowed(filter: &Conditions, cause: &str) -> String {
     let pairs = [("cause", cause), ("participant", &filter.participant), ("partner", &filter.partner)];
     let given = pairs.iter().filter(|(_, value)| !value.trim().is_empty());
     let encoded = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value.trim(), NON_ALPHANUMERIC)));

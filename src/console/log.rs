@@ -2,9 +2,10 @@
 
 use super::ConsoleState;
 use super::events::EventView;
-use super::filter::{given, id, moment, newest_page, older_page};
+use super::filter::{newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::view::Wall;
+use crate::model::conditions::{given, id, moment};
 use crate::model::{LogPage, LogQuery, Stage};
 use crate::ops::log::word;
 use askama::Template;

@@ -191,12 +191,12 @@ fn figures(counts: &Counts, visit: &Visit, wall: &Wall) -> Vec<Figure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::queue::{Filter, GROUPS};
+    use super::super::queue::{GROUPS, one_page};
     use super::figures;
     use crate::console::Lang;
     use crate::console::frame::Visit;
     use crate::console::view::Wall;
-    use crate::model::{Count, Counts, Direction, Status};
+    use crate::model::{Conditions, Count, Counts, Direction, Status};
 
     #[test]
     fn each_figure_leads_to_exactly_the_messages_that_it_counts() {
@@ -205,7 +205,7 @@ mod tests {
             figures(&Counts::default(), &Visit::made_up(Lang::Sv, now), &Wall::utc(now, Lang::Sv)).iter().zip(GROUPS)
         {
             let status = figure.href.strip_prefix("/queue?status=").unwrap().to_owned();
-            let query = Filter { status, ..Filter::default() }.parsed(now).unwrap();
+            let query = one_page(&Conditions { status, ..Conditions::default() }, now).unwrap();
             assert_eq!(query.statuses, group.statuses, "{}", figure.href);
         }
     }

@@ -1,17 +1,15 @@
 //! The queue: lists of messages by conditions, which stand in the address.
 
 use super::ConsoleState;
-use super::filter::{given, id, moment, newest_page, older_page};
+use super::filter::{newest_page, older_page};
 use super::frame::{Failure, Frame, Visit, or_failure, page};
 use super::text::Texts;
 use super::view::{MessageRow, Wall};
 use crate::accounts::Permission;
-use crate::model::{Direction, Page, Query, Status, StatusGroup, Timestamp};
+use crate::model::{Conditions, Page, Query, Status, StatusGroup, Timestamp};
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
-use std::time::Duration;
 
 /// Messages on one page of the queue.
 pub(super) const PAGE_ROWS: usize = 50;
@@ -57,23 +55,6 @@ impl Group {
     }
 }
 
-/// The filter as it was typed.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Filter {
-    pub(super) id: String,
-    pub(super) held: String,
-    pub(super) direction: String,
-    pub(super) status: String,
-    pub(super) participant: String,
-    pub(super) partner: String,
-    pub(super) older: String,
-    pub(super) cause: String,
-    pub(super) since: String,
-    pub(super) before: String,
-    pub(super) after: String,
-}
-
 struct StatusOption {
     word: &'static str,
     label: String,
@@ -83,7 +64,7 @@ struct StatusOption {
 #[derive(Template)]
 #[template(path = "queue.html", config = ".config/askama.toml")]
 pub(super) struct QueuePage {
-    filter: Filter,
+    filter: Conditions,
     statuses: Vec<StatusOption>,
     fault: Option<String>,
     rows: Vec<MessageRow>,
@@ -100,9 +81,9 @@ pub(super) async fn queue(
     State(state): State<ConsoleState>,
     visit: Visit,
     RawQuery(raw): RawQuery,
-    UrlQuery(filter): UrlQuery<Filter>,
+    UrlQuery(filter): UrlQuery<Conditions>,
 ) -> Response {
-    let listed = match filter.parsed(visit.now) {
+    let listed = match one_page(&filter, visit.now) {
         Err(fault) => Ok((Page::default(), Some(fault))),
         Ok(query) => state.access_point.page(query).await.map(|page| (page, None)),
     };
@@ -116,7 +97,13 @@ pub(super) async fn queue(
     or_failure(&visit, listed.map(page_of).map_err(Failure::from))
 }
 
-pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Option<String>, visit: &Visit) -> QueuePage {
+pub(super) fn render_queue(
+    filter: Conditions,
+    raw: &str,
+    found: &Page,
+    fault: Option<String>,
+    visit: &Visit,
+) -> QueuePage {
     let wall = Wall::utc(visit.now, visit.lang());
     let groups = ALL.iter().map(|group| StatusOption {
         word: group.word,
@@ -142,43 +129,7 @@ pub(super) fn render_queue(filter: Filter, raw: &str, found: &Page, fault: Optio
     }
 }
 
-impl Filter {
-    /// Whether it has no condition, so that every message fulfils it.
-    pub(super) fn is_open(&self) -> bool {
-        let Self { id, held, direction, status, participant, partner, older, cause, since, before, after: _ } = self;
-        let conditions = [id, held, direction, status, participant, partner, older, cause, since, before];
-        conditions.into_iter().all(|field| given(field).is_none())
-    }
-
-    /// The conditions, or what is wrong with them. Empty fields are no condition.
-    pub(super) fn parsed(&self, now: Timestamp) -> Result<Query, String> {
-        let direction = match self.direction.as_str() {
-            "" => None,
-            "out" => Some(Direction::Out),
-            "in" => Some(Direction::In),
-            other => return Err(format!("direction {other:?}")),
-        };
-        let older = given(&self.older).map(|text| hours_before(text, now)).transpose()?;
-        let statuses = given(&self.status).map(StatusGroup::statuses).transpose()?.unwrap_or_default();
-        Ok(Query {
-            direction,
-            statuses,
-            participant: id(&self.participant)?,
-            partner: id(&self.partner)?,
-            after: id(&self.after)?,
-            // Mail and logs write ids of AS4 messages in brackets.
-            named: given(self.id.trim().trim_matches(['<', '>'])).map(str::to_owned),
-            cause: given(&self.cause).map(str::to_owned),
-            held: !self.held.is_empty(),
-            created_before: older.into_iter().chain(moment(&self.before)?).min(),
-            created_since: moment(&self.since)?,
-            limit: PAGE_ROWS,
-            ..Query::default()
-        })
-    }
-}
-
-fn hours_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let hours: u32 = text.parse().map_err(|_| format!("{text:?}: 0, 1, 2 … h"))?;
-    now.checked_sub(Duration::from_secs(u64::from(hours) * 3600)).map_err(|fault| fault.to_string())
+/// What a page of the list asks for.
+pub(super) fn one_page(filter: &Conditions, now: Timestamp) -> Result<Query, String> {
+    Ok(Query { limit: PAGE_ROWS, ..filter.read(now)? })
 }

@@ -10,12 +10,12 @@ use super::frame::{Failure, LoginPage, Visit};
 use super::log::{self, LogFilter};
 use super::mailbox;
 use super::overview::Around;
-use super::queue::Filter;
 use super::{Lang, access};
 use super::{accounts, certificates, events, journey, overview, queue};
 use crate::access_point::Action;
 use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
+use crate::model::Conditions;
 use crate::model::{
     BlobId, Carriage, CertificateEnd, Content, Count, Counts, Depth, Direction, Document, DocumentType, Enveloped,
     Event, Fault, LogPage, LogPlace, Logged, Message, MessageId, Page, Problem, ProcessId, Stage, Status, Timestamp,
@@ -236,7 +236,7 @@ fn administrators_see_accounts_and_tokens_and_none_of_their_secrets() {
     assert!(!html.contains("argon2") && !html.contains("sha256"), "{html}");
     let operator = Visit::made_up_of(Role::Operator, Lang::En, NOW.parse().unwrap());
     assert!(
-        !queue::render_queue(Filter::default(), "", &Page::default(), None, &operator)
+        !queue::render_queue(Conditions::default(), "", &Page::default(), None, &operator)
             .render()
             .unwrap()
             .contains("/accounts")
@@ -302,11 +302,11 @@ fn a_page_on_which_nothing_was_found_yet_does_not_say_that_there_is_nothing() {
         (None, "No message matches the filter", "None of the messages looked through"),
     ] {
         let visit = visit(Lang::En);
-        let html = queue::render_queue(Filter::default(), "", &on(next), None, &visit).render().unwrap();
+        let html = queue::render_queue(Conditions::default(), "", &on(next), None, &visit).render().unwrap();
         assert!(html.contains(said) && !html.contains(unsaid), "{html}");
         assert_eq!(html.contains("Older messages"), next.is_some());
         let found = Found { page: on(next), ..Found::default() };
-        let html = dead::render_dead(Filter::default(), "", &found, &visit).render().unwrap();
+        let html = dead::render_dead(Conditions::default(), "", &found, &visit).render().unwrap();
         assert_eq!(html.contains("None of the messages looked through matches"), next.is_some(), "{html}");
     }
 }
@@ -314,8 +314,8 @@ fn a_page_on_which_nothing_was_found_yet_does_not_say_that_there_is_nothing() {
 #[test]
 fn what_an_id_finds_is_all_that_a_bulk_action_on_it_is_for() {
     for typed in [" 1@us ", "<1@us>"] {
-        let filter = Filter { id: typed.into(), ..Filter::default() };
-        assert_eq!(filter.parsed(at(3)).unwrap().named.as_deref(), Some("1@us"));
+        let filter = Conditions { id: typed.into(), ..Conditions::default() };
+        assert_eq!(filter.read(at(3)).unwrap().named.as_deref(), Some("1@us"));
     }
 }
 
@@ -324,11 +324,11 @@ fn messages_are_searched_between_two_times_of_a_day_and_the_way_back_keeps_the_s
     let raw = "since=2026-11-24T14%3A00&before=2026-11-24T15%3A00&after=7";
     let times = ["2026-11-24T14:00", "2026-11-24T15:00"].map(str::to_owned);
     let [since, before] = times.clone();
-    let filter = Filter { since, before, after: id(7).to_string(), ..Filter::default() };
-    let query = filter.parsed(at(3)).unwrap();
+    let filter = Conditions { since, before, after: id(7).to_string(), ..Conditions::default() };
+    let query = filter.read(at(3)).unwrap();
     assert_eq!([query.created_since, query.created_before], times.map(|time| format!("{time}:00Z").parse().ok()));
-    let older = Filter { older: "1".into(), ..filter.clone() };
-    assert!(older.parsed(at(3)).unwrap().created_before < query.created_before, "the narrower one of the two");
+    let older = Conditions { older_than: "1h".into(), ..filter.clone() };
+    assert!(older.read(at(3)).unwrap().created_before < query.created_before, "the narrower one of the two");
     let html = queue::render_queue(filter, raw, &Page::default(), None, &visit(Lang::En)).render().unwrap();
     for part in [
         "<input id=\"before\" name=\"before\" type=\"datetime-local\" value=\"2026-11-24T15:00\">",
@@ -346,7 +346,8 @@ fn dead_letters(visit: &Visit) -> DeadPage {
     let all = vec![failed(5, 60, problem()), failed(6, 70, problem()), failed(7, 80, cancelled())];
     let newest = Page { messages: all.clone(), next: Some(id(7)) };
     let page = Page { messages: all[..2].to_vec(), next: None };
-    let filter = Filter { cause: "smp-unreachable".into(), partner: "AP0002-TESTBED".into(), ..Filter::default() };
+    let filter =
+        Conditions { cause: "smp-unreachable".into(), partner: "AP0002-TESTBED".into(), ..Conditions::default() };
     dead::render_dead(filter, "cause=smp-unreachable", &Found { newest, page, fault: None }, visit)
 }
 
@@ -415,7 +416,7 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         .collect();
     let mut rendered = vec![
         ("overview", overview::render_overview(&counts(), around(depths(), refusals()), &visit).render()),
-        ("queue", queue::render_queue(Filter::default(), "", &found, None, &visit).render()),
+        ("queue", queue::render_queue(Conditions::default(), "", &found, None, &visit).render()),
         ("dead-letters", dead_letters(&visit).render()),
         ("accounts", accounts::render_accounts(&book(), &visit).render()),
         ("certificates", certificates::render_certificates(&ends(), &visit).render()),

@@ -1,6 +1,7 @@
 //! The nouns: ids, document types, messages, statuses, events, problems, time. No input, no output.
 
 pub mod certificate;
+pub mod conditions;
 pub mod document;
 pub mod effort;
 pub mod event;
@@ -20,6 +21,7 @@ pub mod time;
 pub mod warrant;
 
 pub use certificate::{CertificateEnd, ends_soon};
+pub use conditions::Conditions;
 pub use document::{DocumentType, ProcessId};
 pub use effort::{Effort, Obstacle, Said, Tried};
 pub use event::{Event, Stage};

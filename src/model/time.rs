@@ -2,7 +2,7 @@
 
 pub use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where the time comes from. Formats and rules take a time as an argument; services take a clock.
 pub trait Clock: Send + Sync {
@@ -71,4 +71,22 @@ impl Clock for SystemClock {
 /// `YYYY-MM-DDThh:mm:ss.sssZ`: what we write everywhere (C-18).
 pub fn millis(at: Timestamp) -> String {
     format!("{at:.3}")
+}
+/// A duration as `30s`, `12m`, `2h` or `1d`.
+///
+/// # Errors
+///
+/// What was found and expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("found the duration {text:?}, expected a number and s, m, h or d, as 30s or 12m");
+    let unit = text.char_indices().next_back().map(|(at, _)| at).ok_or_else(wrong)?;
+    let number: u64 = text[..unit].parse().map_err(|_| wrong())?;
+    let seconds = match &text[unit..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }

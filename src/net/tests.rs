@@ -228,7 +228,7 @@ async fn a_small_file_that_is_loaded_is_sent_as_it_was_and_a_large_one_while_it_
     large.write_all(&vec![7; 1_000_000]).unwrap();
     let handles = [&small, &large].map(|file| file.try_clone().unwrap());
     let [small, large] = [small, large].map(|file| Body::empty().file(file).unwrap().loaded().unwrap());
-    handles.each_ref().map(|handle| handle.set_len(10).unwrap());
+    handles.iter().for_each(|handle| handle.set_len(10).unwrap());
     let url = server.url("http", "/count");
     assert_eq!(plain_client().post(&url, "x/y", small, 1000, SOON).await.unwrap().body, b"1000");
     let fault = plain_client().post(&url, "x/y", large, 1000, SOON).await.unwrap_err();

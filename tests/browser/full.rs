@@ -25,7 +25,7 @@ const PAGES: [(&str, &str); 19] = [
         "queue, a status that none of a participant's has",
         "/queue?status=SEND_FAILURE&participant=0203:from7.example.se",
     ),
-    ("queue, older than a day", "/queue?older=24"),
+    ("queue, older than a day", "/queue?older_than=24h"),
     ("queue, by an id of nothing", "/queue?id=01936a3e-0000-7000-8000-000000000001"),
     ("one message", "/messages/{middle}"),
     ("dead letters", "/dead-letters"),

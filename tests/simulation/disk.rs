@@ -109,6 +109,15 @@ impl State {
         Ok(())
     }
 
+    /// How much of so many bytes is read or written in one go: where the disk is weak, not always all.
+    fn some_of(&mut self, bytes: usize) -> usize {
+        if self.health.fails > 0 && bytes > 1 && self.chance.percent(10) {
+            1 + self.chance.below(bytes - 1)
+        } else {
+            bytes
+        }
+    }
+
     fn inode(&mut self, id: u64) -> io::Result<&mut Inode> {
         self.inodes.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -511,8 +520,10 @@ impl DiskFile for SimFile {
         state.step(self.disk.process, false)?;
         let seen = &state.inode(self.id)?.seen;
         let from = seen.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
-        let read = from.len().min(bytes.len());
-        bytes[..read].copy_from_slice(&from[..read]);
+        let most = from.len().min(bytes.len());
+        let whole = from[..most].to_vec();
+        let read = state.some_of(most);
+        bytes[..read].copy_from_slice(&whole[..read]);
         Ok(read)
     }
 
@@ -522,7 +533,7 @@ impl DiskFile for SimFile {
         let reserved = state.inode(self.id).is_ok_and(|inode| at + bytes.len() <= inode.seen.len());
         let (before, outcome) = (state.stopped, state.step(self.disk.process, !reserved));
         let written = match outcome {
-            Ok(()) => bytes.len(),
+            Ok(()) => state.some_of(bytes.len()),
             // It stops in the middle of it.
             Err(_) if state.stopped && !before => state.chance.below(bytes.len() + 1),
             Err(error) => return Err(error),

@@ -3,49 +3,25 @@
 use super::{Remote, items, unprinted, word};
 use crate::cli::output::{Output, Table};
 use crate::limits::LIST_MESSAGES_MAX;
-use crate::model::{Fault, MessageId, Problem, Timestamp};
+use crate::model::conditions::given;
+use crate::model::{Conditions, Fault, MessageId, Problem};
 use crate::net::Body;
 use serde_json::Value;
 use std::fmt::Write;
-use std::time::Duration;
-
-/// Conditions; all that are given hold.
-#[derive(Clone, Debug, Default)]
-pub struct QueueOptions {
-    /// `out` or `in`.
-    pub direction: Option<String>,
-    /// A status, or the word of a group.
-    pub status: Option<String>,
-    /// Sender or recipient.
-    pub participant: Option<String>,
-    /// The other access point.
-    pub partner: Option<String>,
-    /// Any id.
-    pub id: Option<String>,
-    /// Only what operators keep back.
-    pub held: bool,
-    /// Created then or later.
-    pub since: Option<Timestamp>,
-    /// Created before.
-    pub before: Option<Timestamp>,
-    /// At least so old.
-    pub older_than: Option<Duration>,
-    /// The kind of the last problem.
-    pub cause: Option<String>,
-    /// Only those that come after this message.
-    pub after: Option<MessageId>,
-    /// At most so many.
-    pub limit: Option<usize>,
-}
 
 /// Lists messages, newest first: all pages of them, or as many as are asked for.
 ///
 /// # Errors
 ///
 /// A [`Problem`] when the daemon cannot be asked.
-pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> Result<u8, Problem> {
+pub async fn list(
+    remote: &Remote,
+    conditions: &Conditions,
+    limit: Option<usize>,
+    output: &Output,
+) -> Result<u8, Problem> {
     let mut messages = Vec::new();
-    let mut pages = Pages::of(options);
+    let mut pages = Pages::of(conditions, limit);
     while let Some(page) = pages.next(remote).await? {
         messages.extend(page);
     }
@@ -53,14 +29,19 @@ pub async fn list(remote: &Remote, options: &QueueOptions, output: &Output) -> R
     Ok(0)
 }
 
-/// The ids of all messages that fulfil the conditions.
+/// The ids of all messages that fulfil the conditions, and to which `action` may be done.
 ///
 /// # Errors
 ///
 /// [`Fault::Usage`] where there are more than `limit`; else a [`Problem`] when the daemon cannot be asked.
-pub async fn ids(remote: &Remote, options: &QueueOptions, limit: usize) -> Result<Vec<MessageId>, Problem> {
+pub async fn ids(
+    remote: &Remote,
+    action: &'static str,
+    conditions: &Conditions,
+    limit: usize,
+) -> Result<Vec<MessageId>, Problem> {
     let mut ids = Vec::new();
-    let mut pages = Pages::of(options);
+    let mut pages = Pages::of(&Conditions { action: action.to_owned(), ..conditions.clone() }, None);
     while let Some(page) = pages.next(remote).await? {
         ids.extend(page.iter().filter_map(|message| word(message, "id").parse::<MessageId>().ok()));
         if ids.len() > limit {
@@ -74,45 +55,31 @@ pub async fn ids(remote: &Remote, options: &QueueOptions, limit: usize) -> Resul
 }
 
 /// The pages of a list.
-struct Pages<'a> {
-    options: &'a QueueOptions,
-    /// The last one of the page before.
-    after: Option<String>,
+struct Pages {
+    /// Of the next page.
+    conditions: Conditions,
     /// How many are still asked for, where there is a limit.
     left: Option<usize>,
     over: bool,
 }
 
-impl<'a> Pages<'a> {
-    fn of(options: &'a QueueOptions) -> Self {
-        let after = options.after.map(|id| id.to_string());
-        Self { options, after, left: options.limit, over: false }
+impl Pages {
+    fn of(conditions: &Conditions, limit: Option<usize>) -> Self {
+        Self { conditions: conditions.clone(), left: limit, over: false }
     }
 
     async fn next(&mut self, remote: &Remote) -> Result<Option<Vec<Value>>, Problem> {
         if self.over {
             return Ok(None);
         }
-        let options = self.options;
-        let query = [
-            ("direction", options.direction.clone()),
-            ("status", options.status.clone()),
-            ("participant", options.participant.clone()),
-            ("partner", options.partner.clone()),
-            ("id", options.id.clone()),
-            ("held", options.held.then(|| "true".to_owned())),
-            ("since", options.since.map(|at| at.to_string())),
-            ("before", options.before.map(|at| at.to_string())),
-            ("older_than_seconds", options.older_than.map(|age| age.as_secs().to_string())),
-            ("cause", options.cause.clone()),
-            ("after", self.after.take()),
-            ("limit", self.left.map(|left| left.min(LIST_MESSAGES_MAX).to_string())),
-        ];
+        self.conditions.limit = self.left.map(|left| left.min(LIST_MESSAGES_MAX).to_string()).unwrap_or_default();
+        let query = self.conditions.words().map(|(name, word)| (name, given(word).map(str::to_owned)));
         let page = remote.get("/queue", &query).await?;
-        self.after = page["next"].as_str().map(str::to_owned);
+        let next = page["next"].as_str();
+        next.unwrap_or_default().clone_into(&mut self.conditions.after);
         let messages = items(&page, "messages").to_vec();
         self.left = self.left.map(|left| left.saturating_sub(messages.len()));
-        self.over = self.after.is_none() || self.left == Some(0);
+        self.over = next.is_none() || self.left == Some(0);
         Ok(Some(messages))
     }
 }

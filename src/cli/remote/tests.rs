@@ -4,11 +4,11 @@ use super::envelopes::{submit, take};
 use super::inbox::{InboxOptions, inbox};
 use super::lookup::{LookupOptions, lookup};
 use super::partners;
-use super::queue::{QueueOptions, list, show};
+use super::queue::{list, show};
 use super::send::{SendOptions, send};
 use super::{ApiAddress, Remote};
 use crate::cli::output::Output;
-use crate::model::{Fault, MessageId, Priority, Problem};
+use crate::model::{Conditions, Fault, MessageId, Priority, Problem};
 use crate::net::AccessToken;
 use crate::net::server::{ServerLimits, serve};
 use axum::extract::{Multipart, Query};
@@ -144,7 +144,7 @@ async fn waiting_ends_with_the_final_status_and_its_exit_status() {
 async fn a_daemon_that_does_not_run_is_a_temporary_fault_with_a_remedy() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let problem =
-        list(&remote_at(format!("http://{free}")), &QueueOptions::default(), &Printed::default().output(true))
+        list(&remote_at(format!("http://{free}")), &Conditions::default(), None, &Printed::default().output(true))
             .await
             .unwrap_err();
     assert_eq!(problem.exit_status(), 3);
@@ -267,16 +267,16 @@ async fn all_pages_of_what_waits_are_taken() {
 #[tokio::test]
 async fn all_pages_of_the_queue_are_listed() {
     let queue = |Query(query): Query<BTreeMap<String, String>>| async move {
-        assert_eq!(query["older_than_seconds"], "3600");
+        assert_eq!(query["older_than"], "1h");
         Json(match query.get("after") {
             None => json!({"messages": [{"id": "1"}, {"id": "2"}], "next": "2"}),
             Some(after) => json!({"messages": [{"id": format!("after {after}")}], "next": null}),
         })
     };
     let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
-    let options = QueueOptions { older_than: Some(Duration::from_secs(3600)), ..QueueOptions::default() };
+    let conditions = Conditions { older_than: "1h".into(), ..Conditions::default() };
     let printed = Printed::default();
-    list(&remote, &options, &printed.output(true)).await.unwrap();
+    list(&remote, &conditions, None, &printed.output(true)).await.unwrap();
     let ids: Vec<Value> = printed.lines().iter().map(|line| line["id"].clone()).collect();
     assert_eq!(ids, ["1", "2", "after 2"]);
 }
@@ -292,9 +292,9 @@ async fn a_list_of_the_queue_ends_where_it_was_asked_to_and_goes_on_after_a_mess
         Json(json!({"messages": messages, "next": ID}))
     };
     let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
-    let options = QueueOptions { limit: Some(3), after: Some(ID.parse().unwrap()), ..QueueOptions::default() };
+    let conditions = Conditions { after: ID.into(), ..Conditions::default() };
     let printed = Printed::default();
-    list(&remote, &options, &printed.output(true)).await.unwrap();
+    list(&remote, &conditions, Some(3), &printed.output(true)).await.unwrap();
     assert_eq!(printed.lines().len(), 3);
     let asked = asked.lock().unwrap();
     let pages: Vec<(&str, &str)> = asked.iter().map(|query| (&*query["limit"], &*query["after"])).collect();
@@ -311,15 +311,15 @@ async fn a_list_of_the_queue_takes_each_condition_and_shows_what_is_held() {
         ], "next": null}))
     };
     let (remote, _end) = played(Router::new().route("/queue", get(queue))).await;
-    let options = QueueOptions {
-        id: Some("x@y".into()),
-        held: true,
-        since: Some("2026-11-23T10:00:00Z".parse().unwrap()),
-        before: Some("2026-11-24T10:00:00Z".parse().unwrap()),
-        ..QueueOptions::default()
+    let conditions = Conditions {
+        id: "x@y".into(),
+        held: "true".into(),
+        since: "2026-11-23T10:00:00Z".into(),
+        before: "2026-11-24T10:00:00Z".into(),
+        ..Conditions::default()
     };
     let printed = Printed::default();
-    list(&remote, &options, &printed.output(false)).await.unwrap();
+    list(&remote, &conditions, None, &printed.output(false)).await.unwrap();
     let text = printed.text();
     let held: Vec<bool> = text.lines().skip(1).map(|line| line.contains("SUBMITTED (on hold)")).collect();
     assert_eq!(held, [true, false], "{text}");

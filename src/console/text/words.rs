@@ -75,7 +75,7 @@ texts! {
     status: "Status", "Status";
     participant: "Deltagare", "Participant";
     partner: "Motpart", "Partner";
-    older_than: "Äldre än (timmar)", "Older than (hours)";
+    older_than: "Äldre än (30m, 2h, 1d)", "Older than (30m, 2h, 1d)";
     any: "Alla", "All";
     filter: "Filtrera", "Filter";
     clear: "Rensa", "Clear";

@@ -188,13 +188,19 @@ impl World {
         Ok(())
     }
 
-    /// A dead letter's journey says when and why it ended.
+    /// A dead letter's journey says when and why it ended, and it is there in the form in which it was sent: it may have arrived, and
+    /// is known by that when an operator tries it again.
     fn check_end_is_told(&self, message: &Message) -> Checked {
         let dead = [Status::MessageExchangeError, Status::SendFailure].contains(&message.status);
         let events = self.up(SENDER).map(|process| process.store.events(message.id).unwrap_or_default());
         let tells = |event: &Event| [Stage::GivenUp, Stage::Cancelled].contains(&event.stage);
         if dead && !self.forgetful[SENDER] && !events.iter().flatten().any(tells) {
             return Err(format!("{} is {}, and nothing says since when", message.id, message.status.word()));
+        }
+        // One that was delivered, and whose message receipt nobody awaits any more, is not sent again in that form.
+        let given_up = message.error.as_ref().is_some_and(|problem| problem.cause() != "cancelled");
+        if dead && given_up && message.is_addressed() && message.envelope.is_some() && message.packed.is_none() {
+            return Err(format!("{} is {}, and what was sent is gone", message.id, message.status.word()));
         }
         Ok(())
     }
