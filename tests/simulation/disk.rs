@@ -1,8 +1,11 @@
 //! A disk that does what disks do at their worst: it loses what was not synced, in any order and by sectors, it fails, fills up and
 //! flips bits, and stops between any two steps.
 
+mod file;
+
 use crate::chance::Chance;
 use crate::keys::MemoryKeys;
+use file::SimFile;
 use rustix::fs::MemfdFlags;
 use sluss::model::MessageId;
 use sluss::store::StoreError;
@@ -76,13 +79,6 @@ struct State {
 pub(crate) struct SimDisk {
     state: Arc<Mutex<State>>,
     process: u64,
-}
-
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    id: u64,
-    lock: Option<PathBuf>,
 }
 
 fn gone() -> io::Error {
@@ -511,99 +507,5 @@ impl SimDisk {
     /// A step of the index.
     pub(crate) fn index_step(&self, writes: bool) -> Result<(), StoreError> {
         self.state().step(self.process, writes).map_err(|source| StoreError::Io { what: "the index".into(), source })
-    }
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        state.step(self.disk.process, false)?;
-        let seen = &state.inode(self.id)?.seen;
-        let from = seen.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
-        let most = from.len().min(bytes.len());
-        let whole = from[..most].to_vec();
-        let read = state.some_of(most);
-        bytes[..read].copy_from_slice(&whole[..read]);
-        Ok(read)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        let at = usize::try_from(offset).unwrap();
-        let reserved = state.inode(self.id).is_ok_and(|inode| at + bytes.len() <= inode.seen.len());
-        let (before, outcome) = (state.stopped, state.step(self.disk.process, !reserved));
-        let written = match outcome {
-            Ok(()) => state.some_of(bytes.len()),
-            // It stops in the middle of it.
-            Err(_) if state.stopped && !before => state.chance.below(bytes.len() + 1),
-            Err(error) => return Err(error),
-        };
-        let inode = state.inode(self.id)?;
-        put(&mut inode.seen, at, &bytes[..written]);
-        inode.pending.push(Change::Bytes(at, bytes[..written].to_vec()));
-        if state.stopped { Err(gone()) } else { Ok(written) }
-    }
-
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.step(self.disk.process, false)?;
-        let inode = state.inode(self.id)?;
-        let bytes = usize::try_from(bytes).unwrap();
-        inode.seen.resize(bytes, 0);
-        inode.pending.push(Change::Length(bytes));
-        Ok(())
-    }
-
-    fn preallocate(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.step(self.disk.process, true)?;
-        let inode = state.inode(self.id)?;
-        let bytes = usize::try_from(bytes).unwrap();
-        if inode.seen.len() < bytes {
-            inode.seen.resize(bytes, 0);
-            inode.pending.push(Change::Length(bytes));
-        }
-        Ok(())
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        state.step(self.disk.process, false)?;
-        Ok(state.inode(self.id)?.seen.len() as u64)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let outcome = state.step(self.disk.process, false);
-        let stopped = state.stopped;
-        let mut chance = state.chance.fork();
-        let inode = state.inode(self.id)?;
-        if outcome.is_err() {
-            if !stopped {
-                // After a sync that failed, some of what it was for is never written, and nobody says so again.
-                inode.pending.retain(|_| chance.percent(50));
-            }
-            return outcome;
-        }
-        for write in std::mem::take(&mut inode.pending) {
-            match write {
-                Change::Length(bytes) => inode.durable.resize(bytes, 0),
-                Change::Bytes(at, bytes) => put(&mut inode.durable, at, &bytes),
-            }
-        }
-        Ok(())
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync_data()
-    }
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        let mut state = self.disk.state();
-        if let Some(path) = self.lock.take().filter(|_| state.process == self.disk.process) {
-            state.locked.remove(&path);
-        }
     }
 }
