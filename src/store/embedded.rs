@@ -396,7 +396,8 @@ impl Store for EmbeddedStore {
     }
 
     fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError> {
-        self.shared.heed(query::unanswered(&self.shared.index, since))
+        let read = |id| self.shared.heed(self.shared.index.message(id));
+        self.shared.heed(query::unanswered(&self.shared.index, since, read))
     }
 
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError> {

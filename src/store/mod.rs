@@ -484,7 +484,7 @@ pub trait Store: Send + Sync {
     /// at most [`LIST_MESSAGES_MAX`](crate::limits::LIST_MESSAGES_MAX).
     fn notices(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError>;
     /// Messages that have awaited their message receipt since then or longer, by the clock that is never set: those that wait longest,
-    /// at most [`UNANSWERED_ENDED_MAX`](crate::limits::UNANSWERED_ENDED_MAX).
+    /// at most [`UNANSWERED_ENDED_MAX`](crate::limits::UNANSWERED_ENDED_MAX). A few that cannot be read are passed over, and said in the log.
     fn unanswered(&self, since: Timestamp) -> Result<Vec<Message>, StoreError>;
     /// The events of one message, oldest first.
     fn events(&self, id: MessageId) -> Result<Vec<Event>, StoreError>;

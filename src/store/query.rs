@@ -1,7 +1,7 @@
 //! Lists, counts and depths from the index. Every condition is a stream of places in the order of time, and a
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
-use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, UNANSWERED_ENDED_MAX};
+use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX};
 use crate::model::{
     Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
 };
@@ -235,11 +235,23 @@ pub(super) fn notices(
 }
 
 /// Messages that have awaited their message receipt since then or longer, longest first, as many as one step ends.
-pub(super) fn unanswered(index: &Index, since: Timestamp) -> Result<Vec<Message>, StoreError> {
-    let mut found = Vec::new();
+pub(super) fn unanswered(
+    index: &Index,
+    since: Timestamp,
+    read: impl Fn(MessageId) -> Result<Option<Message>, StoreError>,
+) -> Result<Vec<Message>, StoreError> {
+    let (mut found, mut unreadable) = (Vec::new(), 0);
     for id in index.unanswered(since).take(UNANSWERED_ENDED_MAX) {
-        // As above: the message decides.
-        found.extend(index.message(id?)?.filter(|message| message.unanswered_since().is_some_and(|at| at <= since)));
+        let id = id?;
+        match read(id) {
+            // As above: the message decides.
+            Ok(message) => found.extend(message.filter(|one| one.unanswered_since().is_some_and(|at| at <= since))),
+            Err(error) if unreadable == UNREADABLE_PASSED_MAX => return Err(error),
+            Err(error) => {
+                unreadable += 1;
+                tracing::error!(message = %id, %error, "a message that awaits its message receipt cannot be read; it is read again");
+            }
+        }
     }
     Ok(found)
 }

@@ -43,7 +43,7 @@ pub(crate) fn now(process: &Process, message: &Message) -> Message {
 }
 
 /// One attempt.
-fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) {
+pub(crate) fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) {
     let mut claimed = rehearse::claim(&process.router).unwrap().unwrap();
     assert_eq!(claimed.id, message.id);
     claimed.attempts += 1;

@@ -1,6 +1,7 @@
 //! A message that the disk does not give any more keeps no other waiting.
 
-use crate::awaited::{begin, keep, now, own};
+use crate::awaited::{attempt, begin, keep, now, own};
+use crate::node::MESSAGE_RECEIPT;
 use sluss::access_point::{SendError, rehearse};
 use sluss::limits::{CLAIM_LEASE, UNREADABLE_PAUSE};
 use sluss::model::{Clock, Direction, Message, Status};
@@ -63,4 +64,22 @@ fn what_is_overdue_is_given_up_though_one_of_it_or_what_one_answers_cannot_be_re
         rehearse::give_up_overdue(&process.router).unwrap();
         assert_eq!(now(&process, &all[2]).status, Status::MessageExchangeError);
     }
+}
+
+#[test]
+fn what_got_no_message_receipt_is_ended_though_one_of_it_cannot_be_read() {
+    let (disk, clock, process) = begin();
+    let all: Vec<Message> = (0..3).map(|_| own(&process, Direction::Out)).collect();
+    for one in &all {
+        keep(&process, one);
+        attempt(&process, one, Ok(()));
+    }
+    clock.pass(millis(MESSAGE_RECEIPT));
+    let ended = || (0..3).filter(|n| now(&process, &all[*n]).status.is_final()).collect::<Vec<usize>>();
+    disk.unreadable(Some(all[0].id));
+    rehearse::give_up_overdue(&process.router).unwrap();
+    disk.unreadable(None);
+    assert_eq!(ended(), [1, 2]);
+    rehearse::give_up_overdue(&process.router).unwrap();
+    assert_eq!(ended(), [0, 1, 2]);
 }
