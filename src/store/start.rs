@@ -76,6 +76,42 @@ fn accept(
     })
 }
 
+/// The index, and how far it goes (none: it has nothing yet); or why it cannot be gone on with.
+fn usable(
+    open: impl Fn() -> Result<Index, StoreError>,
+    disk: &dyn Disk,
+    journal: &Path,
+) -> Result<Result<(Index, Option<Position>), String>, StoreError> {
+    let read = open().and_then(|index| index.position().map(|position| (index, position)));
+    Ok(match read {
+        Err(error) => Err(error.to_string()),
+        Ok((index, None)) if index.is_empty() => Ok((index, None)),
+        Ok((_, None)) => Err("it does not say how far it goes, or is of another format".to_owned()),
+        Ok((_, Some(position))) if !journal::holds(disk, journal, &position)? => {
+            Err(format!("it goes up to record {}, which the journal does not have", position.seq))
+        }
+        Ok(found) => Ok(found),
+    })
+}
+
+/// Opens the journal, and gives the index what comes behind the place that it goes up to.
+fn replayed(
+    medium: &Medium,
+    folder: &Path,
+    hash: ChainHash,
+    (index, from): (&Index, Option<&Position>),
+    tell: Tell<'_>,
+) -> Result<(Journal, journal::Found), StoreError> {
+    // What an index in the making does not know may have been dropped.
+    let whole = from.is_some() || journal::beginning(&*medium.disk, folder)?.is_none();
+    thread::scope(|scope| {
+        let mut replay = Replay::new(scope, index, whole, tell);
+        let mut each = |position: &Position, payload: &[u8]| replay.record(position, payload);
+        let opened = Journal::open(medium, folder, hash, from, &mut each)?;
+        replay.end().map(|()| opened)
+    })
+}
+
 /// Opens index and journal, and brings the index up to the journal's end.
 pub(super) fn open_index(
     medium: &Medium,
@@ -96,21 +132,9 @@ pub(super) fn open_index(
     };
     begins(disk, &journal_folder, seen, blobs)?;
     let trusted = if making == Making::Needed { trusted } else { Err("it was asked for".to_owned()) };
-    let found = trusted.and_then(|()| {
-        let index = open().map_err(|error| error.to_string())?;
-        let position = index.position().map_err(|error| error.to_string())?;
-        match position {
-            None if index.is_empty() => Ok((index, None)),
-            None => Err("it does not say how far it goes, or is of another format".to_owned()),
-            Some(position) => Ok((index, Some(position))),
-        }
-    });
-    let found = match found {
-        Ok((index, Some(position))) if !journal::holds(disk, &journal_folder, &position)? => {
-            drop(index);
-            Err(format!("it goes up to record {}, which the journal does not have", position.seq))
-        }
-        found => found,
+    let found = match trusted {
+        Ok(()) => usable(open, disk, &journal_folder)?,
+        Err(why) => Err(why),
     };
     let (known, proven) = match &found {
         Ok((_, position)) => (reached, position.as_ref().map_or(0, |position| position.seq)),
@@ -130,18 +154,8 @@ pub(super) fn open_index(
             (open()?, None)
         }
     };
-    let mut journal = {
-        // What an index in the making does not know may have been dropped.
-        let whole = from.is_some() || journal::beginning(disk, &journal_folder)?.is_none();
-        let (journal, found) = thread::scope(|scope| {
-            let mut replay = Replay::new(scope, &index, whole, tell);
-            let mut each = |position: &Position, payload: &[u8]| replay.record(position, payload);
-            let opened = Journal::open(medium, &journal_folder, hash, from.as_ref(), &mut each)?;
-            replay.end().map(|()| opened)
-        })?;
-        opening.journal = found;
-        journal
-    };
+    let (mut journal, found) = replayed(medium, &journal_folder, hash, (&index, from.as_ref()), tell)?;
+    opening.journal = found;
     if let (Making::Accepting(by), 1..) = (&making, opening.lost) {
         accept((&mut journal, &index), clock, by, (known, opening.lost))?;
     }
