@@ -72,6 +72,7 @@ impl Clock for SystemClock {
 pub fn millis(at: Timestamp) -> String {
     format!("{at:.3}")
 }
+
 /// A duration as `30s`, `12m`, `2h` or `1d`.
 ///
 /// # Errors

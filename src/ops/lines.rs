@@ -36,13 +36,16 @@ impl<'a> FormatFields<'a> for TextFields {
     }
 
     fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut added = FormattedFields::<DefaultFields>::new(String::new());
-        self.0.format_fields(added.as_writer(), fields)?;
-        if format!(" {} ", current.fields).contains(&format!(" {} ", added.fields)) {
-            return Ok(());
+        let known = current.fields.len();
+        if known > 0 {
+            current.fields.push(' ');
         }
-        let gap = if current.fields.is_empty() { "" } else { " " };
-        current.fields += &format!("{gap}{}", added.fields);
+        let from = current.fields.len();
+        self.0.format_fields(current.as_writer(), fields)?;
+        let (before, added) = current.fields.split_at(from);
+        if format!(" {before}").contains(&format!(" {added} ")) {
+            current.fields.truncate(known);
+        }
         Ok(())
     }
 }
@@ -161,21 +164,28 @@ mod tests {
 
     #[test]
     fn an_id_that_is_named_again_stands_once_in_a_line_for_people() {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-        let layer = layer.fmt_fields(super::TextFields::default());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            let span = log::journey(log::Work::Attempt);
-            for (name, id) in
-                [("message_id", "1"), ("message_id", "1"), ("as4_message_id", "1@us"), ("message_id", "1")]
-            {
-                span.record(name, id);
-            }
-            span.in_scope(|| tracing::info!("sent"));
-        });
-        let line = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        assert!(line.contains("attempt{message_id=\"1\" as4_message_id=\"1@us\"}: "), "{line}");
+        let line = |ansi| {
+            let kept = Kept::default();
+            let writer = kept.clone();
+            let layer = tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(move || writer.clone());
+            let layer = layer.fmt_fields(super::TextFields::default());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                let span = log::journey(log::Work::Attempt);
+                for (name, id) in
+                    [("message_id", "1"), ("message_id", "1"), ("as4_message_id", "1@us"), ("message_id", "1")]
+                {
+                    span.record(name, id);
+                }
+                span.in_scope(|| tracing::info!("sent"));
+            });
+            let line = kept.0.lock().unwrap().clone();
+            String::from_utf8(line).unwrap()
+        };
+        let plain = line(false);
+        assert!(plain.contains("attempt{message_id=\"1\" as4_message_id=\"1@us\"}: "), "{plain}");
+        let coloured = line(true);
+        assert_eq!(coloured.matches("\u{1b}[3mmessage_id").count(), 1, "{coloured:?}");
+        assert!(coloured.contains("\u{1b}[3mas4_message_id"), "{coloured:?}");
     }
 
     #[test]
