@@ -45,6 +45,11 @@ impl SimClock {
         Arc::new(Self { wall: AtomicI64::new(1_800_000_000_000), passed: AtomicI64::new(0) })
     }
 
+    /// So long goes by.
+    pub(crate) fn pass_for(&self, duration: Duration) {
+        self.pass(i64::try_from(duration.as_millis()).unwrap());
+    }
+
     pub(crate) fn pass(&self, millis: i64) {
         self.wall.fetch_add(millis, Ordering::Relaxed);
         self.passed.fetch_add(millis, Ordering::Relaxed);

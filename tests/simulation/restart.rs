@@ -11,10 +11,6 @@ use std::time::Duration;
 
 const LEASE: Duration = Duration::from_secs(60);
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap()
-}
-
 /// One attempt at it fails so.
 fn fails(process: &Process, message: &Message, error: SendError) {
     let mut claimed = process.store.claim(process.clock.steady(), LEASE).unwrap().unwrap();
@@ -69,9 +65,9 @@ fn who_did_not_answer_before_a_restart_is_left_alone_for_a_pause_and_asked_by_on
     let process = Process::start(&disk, &clock).unwrap();
     let [partner] = &process.router.partners()[..] else { panic!("one waits") };
     assert_eq!((partner.condition, partner.partner.as_ref()), (Condition::Open, first.partner.as_ref()));
-    clock.pass(millis(DUE_AFTER_START_MAX.min(BREAKER.first_pause / 2)));
+    clock.pass_for(DUE_AFTER_START_MAX.min(BREAKER.first_pause / 2));
     assert!(rehearse::claim(&process.router).unwrap().is_none(), "not even what has just come");
-    clock.pass(millis(BREAKER.first_pause + DUE_AFTER_START_MAX));
+    clock.pass_for(BREAKER.first_pause + DUE_AFTER_START_MAX);
     let asks = rehearse::claim(&process.router).unwrap().expect("one asks");
     assert!(rehearse::claim(&process.router).unwrap().is_none());
     let receipt = serde_json::from_value(serde_json::json!({
@@ -104,13 +100,13 @@ fn what_cannot_be_looked_up_is_tried_by_one_message_of_a_participant_and_our_own
     }
     assert!(looked(Obstacle::Lookup).is_none(), "the others wait");
     for _ in 0..5 {
-        clock.pass(millis(BREAKER.first_pause));
+        clock.pass_for(BREAKER.first_pause);
         looked(Obstacle::Lookup).expect("one asks, and the pauses do not grow");
         assert!(looked(Obstacle::Lookup).is_none());
     }
     assert!(process.router.partners().is_empty(), "it is no partner");
     rehearse::give_up_overdue(&process.router).unwrap();
-    clock.pass(millis(BREAKER.first_pause));
+    clock.pass_for(BREAKER.first_pause);
     let asks = rehearse::claim(&process.router).unwrap().unwrap();
     rehearse::looked(&process.router, &asks, Ok(asks.envelope_id.clone())).unwrap();
     let claims = std::iter::from_fn(|| rehearse::claim(&process.router).unwrap());

@@ -8,10 +8,6 @@ use sluss::model::{Clock, Direction, Message, Status};
 use sluss::net::NetError;
 use sluss::store::Store;
 
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap()
-}
-
 #[test]
 fn a_message_that_cannot_be_read_is_passed_over_and_read_again_later() {
     let (disk, clock, process) = begin();
@@ -26,7 +22,7 @@ fn a_message_that_cannot_be_read_is_passed_over_and_read_again_later() {
     assert_eq!(taken(), [1, 2]);
     disk.unreadable(None);
     assert!(taken().is_empty(), "it is left for a while");
-    clock.pass(millis(UNREADABLE_PAUSE));
+    clock.pass_for(UNREADABLE_PAUSE);
     assert_eq!(taken(), [0]);
 }
 
@@ -60,7 +56,7 @@ fn what_is_overdue_is_given_up_though_one_of_it_or_what_one_answers_cannot_be_re
             (0..5).filter(|n| now(&process, &all[*n]).status == Status::MessageExchangeError).collect();
         assert_eq!(ended, [0, 1, 3, 4], "{hurt_is_answered}");
         assert_eq!(now(&process, &all[2]).lease_until, None, "nobody holds it");
-        clock.pass(millis(UNREADABLE_PAUSE));
+        clock.pass_for(UNREADABLE_PAUSE);
         rehearse::give_up_overdue(&process.router).unwrap();
         assert_eq!(now(&process, &all[2]).status, Status::MessageExchangeError);
     }
@@ -74,7 +70,7 @@ fn what_got_no_message_receipt_is_ended_though_one_of_it_cannot_be_read() {
         keep(&process, one);
         attempt(&process, one, Ok(()));
     }
-    clock.pass(millis(MESSAGE_RECEIPT));
+    clock.pass_for(MESSAGE_RECEIPT);
     let ended = || (0..3).filter(|n| now(&process, &all[*n]).status.is_final()).collect::<Vec<usize>>();
     disk.unreadable(Some(all[0].id));
     rehearse::give_up_overdue(&process.router).unwrap();

@@ -2,7 +2,7 @@
 //! garbled, behind or ahead.
 
 use crate::slow_disk::SlowDisk;
-use crate::{duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
+use crate::{copy, duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
 use sluss::limits::{JOURNAL_SEGMENT_BYTES, REPLAY_BYTES};
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp, Warrant};
 use sluss::store::disk::Medium;
@@ -549,15 +549,6 @@ fn the_journal_goes_on_in_new_segments() {
         matches!(&refused, StoreError::Damaged { place, .. } if place.segment.contains("00000002.log")),
         "{refused}"
     );
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A journal that is gone, or lost its end, while the store's other files are there.
 
-use crate::{hash, insert, message, open_with, with_envelope};
+use crate::{copy, hash, insert, message, open_with, with_envelope};
 use sluss::app::upkeep;
 use sluss::audit;
 use sluss::model::{LogQuery, Message, Query, Stage, SystemClock, Timestamp, Warrant};
@@ -274,15 +274,6 @@ fn an_end_that_a_first_run_lost_is_missed_up_to_what_was_noted_last() {
         assert_eq!(end_cut(killed.path()), Some(2));
         fs::write(&segment, &whole[..end(first)]).unwrap();
         assert_eq!(start().unwrap().1.journal.last, 2, "nobody noted the third one");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
     }
 }
 

@@ -34,6 +34,7 @@ use sluss::model::{
 use sluss::store::disk::Medium;
 use sluss::store::keys::Engine;
 use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Making, Opening, Settlement, StoreError, Transaction};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -45,6 +46,16 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
         hash[at] = hash[at].wrapping_mul(31).wrapping_add(*byte).wrapping_add(hash[(at + 11) % 32]);
     }
     hash
+}
+
+/// A folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { assert!(fs::copy(&path, to).is_ok()) }
+    }
 }
 
 fn open(folder: &Path) -> (EmbeddedStore, Opening) {
