@@ -158,7 +158,7 @@ impl Happened {
                 "messages were given up",
                 format!(
                     "their recipients' access points have them: ask the recipients by other means before anything is sent again; `sluss \
-                     queue show{id}` has the ids"
+                     queue show{id}` has the ids; then `sluss queue cancel{id}`"
                 ),
             ),
             _ => (

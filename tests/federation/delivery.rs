@@ -161,7 +161,8 @@ async fn what_came_for_a_participant_that_is_no_longer_configured_is_shown_and_a
     delivery(&site, "\"state\":\"ok\"").await;
     let refused = site.router.act(waits.id, Action::Cancel, warrant()).await.unwrap_err();
     assert!(
-        refused.cause() == "illegal-step" && refused.detail.contains("in status ERROR, expected one of"),
+        refused.cause() == "illegal-step"
+            && refused.detail.contains("in status ERROR, cancelled already, expected one of"),
         "{refused}"
     );
 
