@@ -212,6 +212,15 @@ pub const LIST_MESSAGES_MAX: usize = 1000;
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
 pub const LIST_LOOKS_MAX: usize = 2_000;
 
+/// Messages that are counted exactly where no tally says how many there are; beyond, it is said that there are more.
+pub const COUNTED_MAX: u64 = 10_000;
+
+/// Looks for one such count, most of them a step to the next key: enough for two conditions that all of [`COUNTED_MAX`] fulfil.
+pub const COUNT_LOOKS_MAX: usize = 4 * 10_000;
+
+/// What it costs to begin anew at another key, in looks.
+pub const COUNT_LOOKS_FOR_A_START: usize = 16;
+
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;
 

@@ -1,9 +1,9 @@
 //! Values as people read them: times, ages, sizes, statuses.
 
 use super::problems::{remedy, title};
-use super::text::Lang;
+use super::text::{Lang, Texts};
 use crate::access_point::{Condition, PartnerState};
-use crate::model::{Direction, Message, Status, Timestamp};
+use crate::model::{Counted, Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
 
 /// A time: exact for machines, short for people.
@@ -67,6 +67,11 @@ fn spoken(seconds: u64) -> String {
         () if minutes >= 1 => format!("{minutes} min"),
         () => format!("{seconds} s"),
     }
+}
+
+/// How many there are, as exactly as it is known.
+pub(super) fn counted(found: Counted, t: &'static Texts) -> String {
+    if found.more { format!("{} {}", t.more_than, found.messages) } else { found.messages.to_string() }
 }
 
 /// A size in units of 1000.

@@ -45,6 +45,15 @@ pub struct Page {
     pub next: Option<MessageId>,
 }
 
+/// How many messages fulfil conditions.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counted {
+    /// So many.
+    pub messages: u64,
+    /// Whether there are, or may be, more: what is looked through for one count is bounded.
+    pub more: bool,
+}
+
 /// What depths are counted by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Axis {

@@ -2,9 +2,10 @@
 
 use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
-use sluss::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
+use sluss::limits::{COUNTED_MAX, LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
 use sluss::model::{
-    Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
+    Axis, Change, Counted, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status,
+    Timestamp,
 };
 use sluss::store::{Settlement, Store, Transaction};
 use std::time::Duration;
@@ -26,7 +27,14 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
         .collect();
     done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
     sent.reverse();
-    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let list = |query: Query| {
+        let listed = store.list(&query).unwrap();
+        if query.limit == 0 && query.after.is_none() {
+            let counted = Counted { messages: listed.len() as u64, more: false };
+            assert_eq!(store.count(&query).unwrap(), counted, "{query:?}");
+        }
+        listed.into_iter().map(|found| found.id).collect::<Vec<_>>()
+    };
     let expected =
         |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
     assert_eq!(list(Query::default()), expected(&|_| true));
@@ -140,6 +148,42 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
         (found.as_slice(), first.next),
         (oldest.as_slice(), None),
         "few have a problem, and only those are looked at"
+    );
+}
+
+#[test]
+fn a_count_is_exact_where_it_is_tallied_and_else_bounded_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::open(folder.path()).0;
+    let start = Timestamp::now();
+    for first in (0..COUNTED_MAX + 500).step_by(2_100) {
+        let one = |n: u64| Message {
+            created_at: start + Duration::from_secs(n),
+            to: if n == 7 { "0203:carl.example.se" } else { "0203:bob.example.se" }.parse().unwrap(),
+            partner: Some(if n % 2 == 0 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+            ..message()
+        };
+        done(
+            store.commit(Transaction { inserts: (first..first + 2_100).map(one).collect(), ..Transaction::default() }),
+        );
+    }
+    let count = |query: Query| {
+        let Counted { messages, more } = store.count(&query).unwrap();
+        (messages, more)
+    };
+    let to = |name: &str| Some(format!("0203:{name}.example.se").parse().unwrap());
+    let waiting = || Query { statuses: vec![Status::Submitted, Status::ScheduledForResend], ..Query::default() };
+    assert_eq!(count(waiting()), (COUNTED_MAX + 500, false), "a tally knows");
+    assert_eq!(count(Query { participant: to("bob"), ..waiting() }), (COUNTED_MAX, true), "walked, and bounded");
+    assert_eq!(count(Query { participant: to("carl"), ..waiting() }), (1, false));
+    let since = start + Duration::from_secs(COUNTED_MAX);
+    assert_eq!(count(Query { created_since: Some(since), ..waiting() }), (500, false));
+    assert_eq!(count(Query { created_since: Some(since), participant: to("carl"), ..waiting() }), (0, false));
+    let half = Query { participant: to("bob"), partner: Some("AP0009".parse().unwrap()), ..waiting() };
+    assert_eq!(
+        count(half),
+        ((COUNTED_MAX + 500) / 2, false),
+        "three conditions, each leapt over where it does not hold"
     );
 }
 

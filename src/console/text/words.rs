@@ -111,6 +111,9 @@ texts! {
     bulk_chosen: "De valda meddelandena", "The chosen messages";
     bulk_all: "Alla som stämmer med filtret", "All that match the filter";
     at_most: "högst", "at most";
+    bulk_matching: "Meddelanden som stämmer med filtret", "Messages that match the filter";
+    bulk_in_part: "De nyaste går först, så många åt gången:", "The newest go first, so many at a time:";
+    more_than: "fler än", "more than";
     bulk_done: "Gjort", "Done";
     bulk_refused: "Gick inte", "Not done";
     bulk_more: "Det finns fler som stämmer med filtret.", "There are more that match the filter.";
