@@ -30,6 +30,9 @@ pub const SOAP_NODES_MAX: usize = 20_000;
 /// Look-ups at once for signers who only say the name of their key. Each keeps a parsed SOAP part waiting.
 pub const SIGNER_LOOKUPS_AT_ONCE_MAX: usize = 4;
 
+/// Participants of ours whom `sluss check` looks up at once, so that a thousand are seconds and no SMP is flooded.
+pub const CHECK_LOOKUPS_AT_ONCE_MAX: usize = 16;
+
 /// Such look-ups in a minute: nothing that asks for them is proven, and an SMP shall not be flooded through us.
 pub const SIGNER_LOOKUPS_A_MINUTE: u32 = 30;
 
