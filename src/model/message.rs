@@ -405,6 +405,17 @@ impl Message {
         self.is_over() && self.error.as_ref().is_some_and(|error| error.cause() == CANCELLED)
     }
 
+    /// The cause of a message that was given up and about which somebody still has to do something: it came in, or its sender does not
+    /// know.
+    pub fn unhandled_cause(&self) -> Option<&str> {
+        let unhandled = match self.status {
+            Status::Error => !self.is_cancelled(),
+            Status::MessageExchangeError | Status::SendFailure => self.has_notice(),
+            _ => false,
+        };
+        self.error.as_ref().filter(|_| unhandled).map(Problem::cause)
+    }
+
     /// Whether its sealed envelope is deleted.
     pub fn is_emptied(&self) -> bool {
         self.envelope.is_none() && self.envelope_bytes > 0

@@ -37,7 +37,7 @@ pub use message::{
 };
 pub use priority::Priority;
 pub use problem::{CANCELLED, Fault, Problem, RECEIPT_MISSING, RECEIPT_NOT_SENT, TRIED_AGAIN};
-pub use query::{Axis, Count, Counted, Counts, Depth, Page, Query};
+pub use query::{Axis, Count, Counted, Counts, Depth, Left, Page, Query};
 pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use warrant::Warrant;

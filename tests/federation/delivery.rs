@@ -74,7 +74,7 @@ async fn what_our_disk_has_lost_ends_in_error_and_is_opened_when_an_operator_has
         let events = site.router.journey(message.id).await.unwrap();
         assert!(events.iter().any(|event| event.stage == Stage::GivenUp && event.problem.is_some()));
         assert_eq!(
-            site.router.dead_letter(Some("store-damaged".into()), Some(message.id)).await.unwrap(),
+            site.router.dead_letters(Some("store-damaged".into()), Some(message.id)).await.unwrap().one,
             Some(message.id)
         );
     }
