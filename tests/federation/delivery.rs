@@ -48,9 +48,18 @@ async fn what_cannot_be_opened_for_want_of_the_smp_leaves_few_events_and_is_open
     let counted =
         metrics.lines().find_map(|line| line.strip_prefix("sluss_attempt_failures_total{cause=\"smp-unreachable\"} "));
     assert!(counted.is_some_and(|counted| counted.parse::<u32>().unwrap() > 4), "each is counted: {counted:?}");
+    let delivery = async || {
+        let states = site.router.participants().await.unwrap();
+        states.into_iter().find(|state| state.participant == site.alice).unwrap().delivery
+    };
+    let failing = delivery().await.unwrap();
+    assert!(!failing.condition.is_closed() && failing.health.failures > 4, "{failing:?}");
+    assert!(failing.health.open_until.is_some() && failing.health.failing_since.is_some(), "{failing:?}");
+    assert_eq!(failing.health.last_failure.unwrap().cause(), "smp-unreachable");
     site.fault(Kind::SmpDown, true);
     let opened = site.wait(waits.id, |message| message.status == Status::Retrieved).await;
     assert_eq!(opened.error, None);
+    assert!(delivery().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,6 +174,7 @@ texts! {
     partner_failing: "Misslyckas", "Failing";
     partner_probing: "Brytaren prövas: ett meddelande i taget", "Breaker probing: one message asks";
     partner_open: "Brytaren öppen: inget skickas", "Breaker open: nothing is sent";
+    delivery_open: "Brytaren öppen: inget levereras", "Breaker open: nothing is delivered";
     until_when: "till", "until";
     try_partner: "Pröva genast", "Try at once";
     try_partner_text: "Brytaren är öppen när försök efter försök har misslyckats: motparten lämnas i fred en stund, sedan prövar ett meddelande. Är motparten tillbaka kan den prövas genast.",
