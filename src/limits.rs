@@ -200,6 +200,9 @@ pub const INDEX_TABLE_BYTES: u64 = 8 * 1024 * 1024;
 /// Size of a file of the index, in bytes: what is merged at once is some of them.
 pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Messages of one id that the index has under one key; more have keys of their own.
+pub const NAMED_MAX: usize = 8;
+
 /// Most files of the index that are kept open.
 pub const INDEX_FILES_OPEN_MAX: usize = 128;
 

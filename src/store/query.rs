@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::store::StoreError;
 use crate::store::index::{
-    HELD, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
+    HELD, Id, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
 };
 use std::collections::BTreeMap;
 
@@ -68,50 +68,92 @@ fn before(mut place: Place) -> Option<Place> {
     None
 }
 
-/// Keys of which each leads to messages that fulfil one condition: those of several prefixes together.
-type Stream = Vec<Vec<u8>>;
+/// What leads to the messages that fulfil one condition: several sources together.
+type Stream = Vec<Source>;
+
+/// Places in the order of time, from the last one down.
+enum Source {
+    /// At the ends of the keys that begin with this.
+    Keys(Vec<u8>),
+    /// These, in no order.
+    Places(Vec<Place>),
+}
+
+impl Source {
+    /// Those of the keys of one text.
+    fn text(kind: u8, text: &str) -> Self {
+        Self::Keys(text_prefix(kind, text))
+    }
+
+    /// Those that are not after `place`, as they are now.
+    fn down_from<'a>(
+        &'a self,
+        index: &'a Index,
+        place: &Place,
+    ) -> Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a> {
+        match self {
+            Self::Keys(prefix) => Box::new(index.down_from(prefix, place)),
+            Self::Places(places) => {
+                let mut down: Vec<Place> = places.iter().filter(|one| *one <= place).copied().collect();
+                down.sort_unstable_by(|one, other| other.cmp(one));
+                Box::new(down.into_iter().map(Ok))
+            }
+        }
+    }
+}
 
 fn streams(index: &Index, query: &Query) -> Result<Vec<Stream>, StoreError> {
     // Few messages have the same of these: the other conditions are held against the messages themselves.
     if let Some(id) = &query.as4_message_id {
-        return Ok(vec![vec![text_prefix(b'a', id.as_str())]]);
+        return Ok(vec![of_id(index, Id::As4Message, id.as_str())?]);
     }
     if let Some(id) = &query.envelope_id {
-        return Ok(vec![vec![text_prefix(b'e', &id.folded())]]);
+        return Ok(vec![of_id(index, Id::Envelope, &id.folded())?]);
     }
     if let Some(id) = &query.named {
         return Ok(vec![named(index, id)?]);
     }
     let tally = index.tally();
     let mut streams = Vec::new();
-    streams.extend(query.held.then(|| vec![HELD.to_vec()]));
-    streams.extend(query.conversation_id.as_ref().map(|id| vec![text_prefix(b'x', id)]));
-    streams.extend(query.cause.as_ref().map(|cause| vec![text_prefix(b'i', cause)]));
+    streams.extend(query.held.then(|| vec![Source::Keys(HELD.to_vec())]));
+    let conversation = query.conversation_id.as_ref();
+    streams.extend(conversation.map(|id| of_id(index, Id::Conversation, id)).transpose()?);
+    streams.extend(query.cause.as_ref().map(|cause| vec![Source::text(b'i', cause)]));
     streams.extend(query.partner.as_ref().map(|id| by_partner(index, id, &tally)).transpose()?);
-    streams.extend(query.participant.as_ref().map(|id| vec![text_prefix(b'p', &id.folded())]));
+    streams.extend(query.participant.as_ref().map(|id| vec![Source::text(b'p', &id.folded())]));
     if query.direction.is_some() || !query.statuses.is_empty() {
         streams.push(by_status(query, &tally));
     }
     if streams.is_empty() {
-        streams.push(vec![b"c".to_vec()]);
+        streams.push(vec![Source::Keys(b"c".to_vec())]);
     }
     Ok(streams)
 }
 
-/// The keys of messages of which an id is this; where it is ours, those of its envelope.
+/// The messages of an id, in the form in which that is compared.
+fn of_id(index: &Index, id: Id, text: &str) -> Result<Stream, StoreError> {
+    let (places, more) = index.named(id, text)?;
+    Ok(std::iter::once(Source::Places(places)).chain(more.map(Source::Keys)).collect())
+}
+
+/// The messages of which an id is this; where it is ours, those of its envelope.
 fn named(index: &Index, id: &str) -> Result<Stream, StoreError> {
     let ours = id.parse().map_or(Ok(None), |ours| index.message(ours))?;
-    let mut stream = vec![text_prefix(b'a', id), text_prefix(b'e', &id.to_lowercase()), text_prefix(b'x', id)];
-    stream.extend(ours.map(|message| text_prefix(b'e', &message.envelope_id.folded())));
+    let mut stream = of_id(index, Id::As4Message, id)?;
+    stream.extend(of_id(index, Id::Envelope, &id.to_lowercase())?);
+    stream.extend(of_id(index, Id::Conversation, id)?);
+    if let Some(message) = ours {
+        stream.extend(of_id(index, Id::Envelope, &message.envelope_id.folded())?);
+    }
     Ok(stream)
 }
 
 /// The keys of what is or was for an access point, and those of recipients whose unpacked messages wait for it.
 fn by_partner(index: &Index, partner: &PartyId, tally: &Tally) -> Result<Stream, StoreError> {
-    let mut stream = vec![text_prefix(b'o', partner.as_str())];
+    let mut stream = vec![Source::text(b'o', partner.as_str())];
     for (lane, _) in Lane::all(Of::Recipient, tally) {
         if route(index, lane.name)?.is_some_and(|route| route == *partner) {
-            stream.push(lane.prefix());
+            stream.push(Source::Keys(lane.prefix()));
         }
     }
     Ok(stream)
@@ -130,17 +172,17 @@ fn by_status(query: &Query, tally: &Tally) -> Stream {
             let wanted = query.direction.is_none_or(|one| one == direction)
                 && (query.statuses.is_empty() || query.statuses.contains(&status));
             if wanted && tally.contains_key(tally_key(direction, status).as_slice()) {
-                stream.push(status_prefix(direction, status));
+                stream.push(Source::Keys(status_prefix(direction, status)));
             }
         }
     }
     stream
 }
 
-/// Keys of one prefix, walked down. To begin is what costs: a place that is a few keys further is walked to.
+/// One source, walked down. To begin is what costs: a place that is a few keys further is walked to.
 struct Walk<'a> {
     index: &'a Index,
-    prefix: &'a [u8],
+    source: &'a Source,
     rest: Option<Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a>>,
     at: Option<Place>,
 }
@@ -157,7 +199,7 @@ impl Walk<'_> {
             steps -= 1;
         }
         if self.rest.is_none() || self.at.is_some_and(|at| at > *place) {
-            self.rest = Some(Box::new(self.index.down_from(self.prefix, place)));
+            self.rest = Some(self.source.down_from(self.index, place));
             self.step()?;
         }
         Ok(self.at)
@@ -184,7 +226,7 @@ enum Met {
 
 impl<'a> Meeting<'a> {
     fn of(index: &'a Index, streams: &'a [Stream]) -> Self {
-        let walk = |prefix: &'a Vec<u8>| Walk { index, prefix, rest: None, at: None };
+        let walk = |source| Walk { index, source, rest: None, at: None };
         let streams = streams.iter().map(|stream| stream.iter().map(walk).collect()).collect();
         Self { streams, looks_left: LIST_LOOKS_MAX }
     }
