@@ -4,7 +4,7 @@ use super::{Setting, memory, peak_memory};
 use crate::app::upkeep::chain_hash;
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::{Clock, Message, MessageId, Query, SystemClock};
-use crate::store::bench::{Measured, fill, measure, sample};
+use crate::store::bench::{FILLED, Measured, fill, measure, sample};
 use crate::store::{EmbeddedStore, Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
@@ -187,13 +187,15 @@ fn of_any_age(store: &EmbeddedStore) -> Result<Vec<Message>, StoreError> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The messages at this share of the time between the oldest and the newest, newest first.
+/// The filled messages at this share of the time in which they came, newest first.
 fn at_share(store: &EmbeddedStore, share: f64, limit: usize) -> Result<Vec<Message>, StoreError> {
-    let oldest = store.counts()?.by_status.iter().filter_map(|count| count.oldest).min();
-    let newest = store.list(&Query { limit: 1, ..Query::default() })?;
+    let of = |limit| Query { statuses: vec![FILLED], limit, ..Query::default() };
+    let counts = store.counts()?;
+    let oldest = counts.by_status.iter().find(|count| count.status == FILLED).and_then(|count| count.oldest);
+    let newest = store.list(&of(1))?;
     let Some((oldest, newest)) = oldest.zip(newest.first()) else { return Ok(Vec::new()) };
     let time = Duration::from_secs_f64(newest.created_at.duration_since(oldest).as_secs_f64().max(0.0) * share);
-    store.list(&Query { created_before: oldest.checked_add(time).ok(), limit, ..Query::default() })
+    store.list(&Query { created_before: oldest.checked_add(time).ok(), ..of(limit) })
 }
 
 /// The median time of many calls, in milliseconds.
