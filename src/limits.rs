@@ -203,14 +203,18 @@ pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Messages of one id that the index has under one key; more have keys of their own.
 pub const NAMED_MAX: usize = 8;
 
-/// Most files of the index that are kept open.
-pub const INDEX_FILES_OPEN_MAX: usize = 128;
+/// Most files of the index that are kept open: with ten million messages it has some 420. An eighth of what the process may open, where
+/// that is less.
+pub const INDEX_FILES_OPEN_MAX: usize = 512;
 
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
 pub const LIST_LOOKS_MAX: usize = 2_000;
+
+/// Keys that a list walks over before it looks for the next one anew.
+pub const LIST_STEPS_MAX: usize = 8;
 
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;

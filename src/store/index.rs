@@ -29,6 +29,7 @@
 
 mod key;
 mod named;
+mod reading;
 
 pub(super) use key::{Id, Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
 use key::{
@@ -36,6 +37,7 @@ use key::{
     more_prefix, name_key, names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
 use named::{Named, Naming};
+pub(super) use reading::Reading;
 
 use crate::model::{
     BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Said, Stream,

@@ -1,13 +1,14 @@
 //! Lists, counts and depths from the index. Every condition is a stream of places in the order of time, and a
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
-use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX};
+use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, LIST_STEPS_MAX, UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX};
 use crate::model::{
     Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::index::{
-    HELD, Id, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
+    HELD, Id, Index, Lane, Of, Place, Reading, Tally, created_key, id_of, status_prefix, tally_key, text_prefix,
+    time_of,
 };
 use std::collections::BTreeMap;
 
@@ -17,13 +18,13 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
     let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
     let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
     let streams = streams(index, query)?;
-    let mut meeting = Meeting::of(index, &streams);
+    let (mut meeting, mut reading) = (Meeting::of(index, &streams), Reading::of(index));
     let mut messages = Vec::new();
     loop {
         let met = match meeting.at_or_before(from)? {
             Met::Nowhere => return Ok(Page { messages, next: None }),
             Met::Tired(reached) => {
-                messages.extend(found(index, query, &reached)?);
+                messages.extend(found(&mut reading, query, &reached)?);
                 return Ok(Page { messages, next: Some(id_of(&reached)) });
             }
             Met::At(place) => place,
@@ -32,7 +33,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
             return Ok(Page { messages, next: None });
         }
         // Between key and message another group may have been published: the message decides.
-        messages.extend(found(index, query, &met)?);
+        messages.extend(found(&mut reading, query, &met)?);
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
         if messages.len() == limit || meeting.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
@@ -187,13 +188,10 @@ struct Walk<'a> {
     at: Option<Place>,
 }
 
-/// Keys that are walked before it begins anew.
-const STEPS_MAX: usize = 8;
-
 impl Walk<'_> {
     /// The last place that is not after `place`, which is never after the one that was asked for before.
     fn at_or_before(&mut self, place: &Place) -> Result<Option<Place>, StoreError> {
-        let mut steps = if self.rest.is_some() { STEPS_MAX } else { 0 };
+        let mut steps = if self.rest.is_some() { LIST_STEPS_MAX } else { 0 };
         while self.at.is_some_and(|at| at > *place) && steps > 0 {
             self.step()?;
             steps -= 1;
@@ -360,10 +358,10 @@ pub(super) fn depths(index: &Index, axis: Axis) -> Result<Vec<Depth>, StoreError
 }
 
 /// The message of a place, if it is one of those asked for.
-fn found(index: &Index, query: &Query, place: &Place) -> Result<Option<Message>, StoreError> {
-    let Some(message) = index.message(id_of(place))? else { return Ok(None) };
+fn found(reading: &mut Reading<'_>, query: &Query, place: &Place) -> Result<Option<Message>, StoreError> {
+    let Some(message) = reading.message(id_of(place))? else { return Ok(None) };
     let for_partner = match &query.partner {
-        Some(wanted) if message.awaits_route() => index.route(&message.to)?.as_ref() == Some(wanted),
+        Some(wanted) if message.awaits_route() => reading.index().route(&message.to)?.as_ref() == Some(wanted),
         Some(wanted) => message.partner.as_ref() == Some(wanted),
         None => true,
     };

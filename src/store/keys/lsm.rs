@@ -18,6 +18,7 @@ use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, SeqNo, SequenceNumberCounter,
     ValueType,
 };
+use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -82,7 +83,7 @@ impl Lsm {
         let numbers = SequenceNumberCounter::new(1);
         let config = Config::new(folder, numbers.clone(), SequenceNumberCounter::default())
             .use_cache(Arc::new(Cache::with_capacity_bytes(INDEX_CACHE_BYTES)))
-            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(INDEX_FILES_OPEN_MAX))))
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(files_open_max()))))
             .index_block_partitioning_policy(in_pieces())
             .filter_block_partitioning_policy(in_pieces());
         let tree = caught(|| config.open())?;
@@ -293,6 +294,12 @@ impl Shared {
         let _failure = lock(&self.failure);
         self.done.notify_all();
     }
+}
+
+/// How many of its files it keeps open: few where the process may open few.
+fn files_open_max() -> usize {
+    let all = getrlimit(Resource::Nofile).maximum.and_then(|files| usize::try_from(files).ok());
+    all.map_or(INDEX_FILES_OPEN_MAX, |all| INDEX_FILES_OPEN_MAX.min(all / 8))
 }
 
 /// Of a merged file only the piece that is needed is read of what leads to its keys: all of it is a hundred times what is looked for.
