@@ -30,6 +30,9 @@ pub const SOAP_NODES_MAX: usize = 20_000;
 /// Look-ups at once for signers who only say the name of their key. Each keeps a parsed SOAP part waiting.
 pub const SIGNER_LOOKUPS_AT_ONCE_MAX: usize = 4;
 
+/// Participants of ours whom `sluss check` looks up at once, so that a thousand are seconds and no SMP is flooded.
+pub const CHECK_LOOKUPS_AT_ONCE_MAX: usize = 16;
+
 /// Such look-ups in a minute: nothing that asks for them is proven, and an SMP shall not be flooded through us.
 pub const SIGNER_LOOKUPS_A_MINUTE: u32 = 30;
 
@@ -215,6 +218,15 @@ pub const LIST_LOOKS_MAX: usize = 2_000;
 
 /// Keys that a list walks over before it looks for the next one anew.
 pub const LIST_STEPS_MAX: usize = 8;
+
+/// Messages that are counted exactly where no tally says how many there are; beyond, it is said that there are more.
+pub const COUNTED_MAX: u64 = 10_000;
+
+/// Looks for one such count, most of them a step to the next key: enough for two conditions that all of [`COUNTED_MAX`] fulfil.
+pub const COUNT_LOOKS_MAX: usize = 4 * 10_000;
+
+/// What it costs to begin anew at another key, in looks.
+pub const COUNT_LOOKS_FOR_A_START: usize = 16;
 
 /// Most other access points of one list.
 pub const LIST_PARTNERS_MAX: usize = 1000;

@@ -170,12 +170,17 @@ async fn a_message_is_found_by_any_id_and_acted_on_with_others_from_the_list() {
     let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
     assert_eq!(one.page(Method::POST, "/queue/actions", &headers, order("chosen", "wrong")).await.status, 403);
     // What is delivered is not sent again, and the page says so for each.
-    for (which, refused) in [("chosen", 2), ("all", 1)] {
+    for (which, refused) in [("chosen", 2), ("all&confirmed=yes", 1)] {
         let answer = one.page(Method::POST, "/queue/actions", &headers, order(which, &secret)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(answer.text().contains(&format!("Gick inte: <strong>{refused}</strong>")), "{}", answer.text());
         assert!(answer.text().contains("Meddelandet är i fel läge för det"));
     }
+    // Before, it is said how many that is, and nothing is done.
+    let before = one.json(&format!("/queue/{id}")).await;
+    let asked = one.page(Method::POST, "/queue/actions", &headers, order("all", &secret)).await.text();
+    assert!(asked.contains("stämmer med filtret: <strong>1</strong>") && !asked.contains("Gick inte"), "{asked}");
+    assert_eq!(one.json(&format!("/queue/{id}")).await, before);
     // Without a condition nothing is done to all there is, as by the command line.
     let all = format!("csrf={secret}&filter=after%3D{id}&which=all&reason=test&action=cancel");
     let answer = one.page(Method::POST, "/queue/actions", &headers, Body::empty().memory(all)).await;
@@ -266,7 +271,11 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
     let without = one.page(Method::POST, "/queue/actions", &headers, order("all", "")).await;
     assert_eq!(without.status, 400, "{}", without.text());
-    let answer = one.page(Method::POST, "/queue/actions", &headers, order("all", "the+partner+is+back")).await;
+    let asked = one.page(Method::POST, "/queue/actions", &headers, order("all", "the+partner+is+back")).await.text();
+    assert!(asked.contains("stämmer med filtret: <strong>1</strong>"), "{asked}");
+    assert_eq!(one.json(&format!("/queue/{id}")).await.1["message"]["error"]["title"], "an operator cancelled it");
+    let confirmed = order("all&confirmed=yes", "the+partner+is+back");
+    let answer = one.page(Method::POST, "/queue/actions", &headers, confirmed).await;
     assert!(answer.text().contains("Gjort: <strong>1</strong>"), "{}", answer.text());
     assert!(answer.text().contains("href=\"/dead-letters?status=attention"), "{}", answer.text());
     until(one, &place, |message| message["status"] == "ACCEPTED").await;

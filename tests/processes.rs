@@ -19,6 +19,7 @@ use evidence::copied;
 use serde_json::Value;
 use sluss::model::{Clock, SystemClock, Timestamp};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use support::{ALICE, BOB, CAROL, DAVID, NORTH, SOUTH, THIRD, document, sluss, world};
 
@@ -464,6 +465,27 @@ fn a_hang_up_takes_a_new_participant_and_a_termination_ends_cleanly() {
     assert_eq!(daemon.ended().code(), Some(0));
     let error = world.at(THIRD, &["status"]).ended(3).error();
     assert!(error["detail"].as_str().unwrap().contains("sluss serve"), "{error}");
+}
+
+#[test]
+fn a_data_folder_that_others_may_enter_is_said_at_the_start_in_the_words_of_check() {
+    let world = world();
+    let _third = world.third();
+    let data = world.folder(THIRD).join("data");
+    fs::create_dir_all(&data).unwrap();
+    let mut said = [0o755, 0o700].map(|mode| {
+        fs::set_permissions(&data, fs::Permissions::from_mode(mode)).unwrap();
+        let checked = world.at(THIRD, &["check"]).lines;
+        let about = checked.iter().find(|line| line["what"].as_str().unwrap().starts_with("data_dir")).unwrap();
+        let words = format!("{}: {}", about["what"].as_str().unwrap(), about["detail"].as_str().unwrap());
+        (about["ok"] == true, words, world.serve(THIRD).log())
+    });
+    let (ok, words, log) = &mut said[0];
+    assert!(!*ok && words.contains("found mode 755, expected 700; run chmod 700"), "{words}");
+    assert_eq!(log.matches(words.as_str()).count(), 1, "{words} in {log}");
+    let before = log.len();
+    let (ok, _, log) = &said[1];
+    assert!(*ok && !log[before..].contains("expected 700"), "{log}");
 }
 
 #[test]

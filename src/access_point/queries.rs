@@ -6,8 +6,8 @@ use crate::limits::EVENTS_BESIDE_MAX;
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::{Door, Journal};
 use crate::model::{
-    Axis, Carriage, Change, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId, Outcome,
-    Page, ParticipantId, Priority, Problem, Query, Stage, Status,
+    Axis, Carriage, Change, Counted, Counts, Depth, Direction, Event, Fault, LogPage, LogQuery, Message, MessageId,
+    Outcome, Page, ParticipantId, Priority, Problem, Query, Stage, Status,
 };
 use crate::store::{Course, Settlement, Store, StoreError, Transaction};
 use std::fs::File;
@@ -172,6 +172,15 @@ impl Router {
     pub async fn page(self: &Arc<Self>, query: Query) -> Result<Page, Problem> {
         let page = self.read(move |store| store.page(&query)).await?;
         Ok(Page { messages: self.all_shown(page.messages), ..page })
+    }
+
+    /// How many messages there are by conditions, for a bounded effort.
+    ///
+    /// # Errors
+    ///
+    /// Temporary when the store cannot be read.
+    pub async fn count(self: &Arc<Self>, query: Query) -> Result<Counted, Problem> {
+        self.read(move |store| store.count(&query)).await
     }
 
     /// How much waits for each partner or participant, by name.

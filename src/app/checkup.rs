@@ -44,6 +44,14 @@ pub(super) fn warning(what: impl Into<String>, detail: impl Into<String>) -> Che
     Check { what: what.into(), ok: false, serious: false, detail: detail.into() }
 }
 
+/// Says in the log what a start goes on with although it is not as it should be: a data folder that others may enter.
+pub(super) fn say(data: &Path) {
+    let found = data_dir(data);
+    if !found.ok {
+        tracing::warn!("{}: {}", found.what, found.detail);
+    }
+}
+
 /// Looks at everything that the configuration file names. Binds nothing and writes nothing.
 pub async fn check(path: &Path, now: Timestamp) -> Vec<Check> {
     let config = match Config::load(path) {

@@ -115,6 +115,7 @@ impl App {
         let receivers = Receivers::new(&config, materials.party().as_str())?;
         let one = |problem| vec![problem];
         let access = accounts::access(&config).map_err(one)?;
+        checkup::say(&config.data_dir);
         let listeners = Listeners::bind(&config).await.map_err(one)?;
         let tls = server_tls("listen.tls", config.listen.tls.as_ref()).map_err(one)?;
         let console_tls = server_tls("listen.console_tls", config.listen.console_tls.as_ref()).map_err(one)?;

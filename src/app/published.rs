@@ -5,8 +5,10 @@ use super::checkup::{Check, warning, well, wrong};
 use super::materials::Materials;
 use crate::config::Participant;
 use crate::discovery::{Discovery, DiscoveryError};
-use crate::model::{Cause, ProcessId};
+use crate::limits::CHECK_LOOKUPS_AT_ONCE_MAX;
+use crate::model::ProcessId;
 use crate::pki::{Certificate, Identity};
+use futures_util::stream::{self, StreamExt};
 
 /// Why what is published was not found to be the configuration's.
 enum Differs {
@@ -22,24 +24,58 @@ impl From<DiscoveryError> for Differs {
     }
 }
 
-/// Compares participant by participant; nobody is asked any more once neither DNS nor SMP could be reached.
+/// Compares all participants side by side. What concerns several alike, as an SMP that is away, is one finding with their number.
 pub(super) async fn compared(discovery: &Discovery, materials: &Materials) -> Vec<Check> {
-    let mut found = Vec::new();
-    for (participant, identity) in &materials.served {
-        let what = format!("participant {}, published", participant.id);
+    let looks = materials.served.iter().map(|(participant, identity)| async move {
         let differs = compare(discovery, materials, participant, identity.as_ref()).await.err();
-        let away = matches!(&differs, Some(Differs::Nothing(error))
-            if matches!(error.cause(), Cause::DnsUnreachable | Cause::SmpUnreachable));
-        found.push(match differs {
-            None => well(what, "SMP and CertPub have the certificates of this configuration"),
-            Some(Differs::Other(detail)) => wrong(what, detail),
-            Some(Differs::Nothing(error)) => warning(what, format!("not compared ({}): {error}", error.rule())),
-        });
-        if away {
-            break;
+        (participant.id.to_string(), differs.map(Finding::of))
+    });
+    together(stream::iter(looks).buffered(CHECK_LOOKUPS_AT_ONCE_MAX).collect().await)
+}
+
+/// What is said of a participant.
+struct Finding {
+    /// Findings with the same are one.
+    about: String,
+    detail: String,
+    /// How it is said.
+    check: fn(String, String) -> Check,
+}
+
+impl Finding {
+    fn of(differs: Differs) -> Self {
+        match differs {
+            Differs::Other(detail) => Self { about: detail.clone(), detail, check: wrong },
+            Differs::Nothing(error) => {
+                let detail = format!("not compared ({}): {error}", error.rule());
+                Self { about: error.away().unwrap_or_else(|| detail.clone()), detail, check: warning }
+            }
         }
     }
-    found
+}
+
+/// One check for each participant of whom nothing is found, and one for each finding.
+fn together(found: Vec<(String, Option<Finding>)>) -> Vec<Check> {
+    let (mut checks, mut findings) = (Vec::new(), Vec::<(Finding, Vec<String>)>::new());
+    for (participant, finding) in found {
+        let Some(finding) = finding else {
+            let detail = "SMP and CertPub have the certificates of this configuration";
+            checks.push(well(format!("participant {participant}, published"), detail));
+            continue;
+        };
+        match findings.iter_mut().find(|(first, _)| first.about == finding.about) {
+            Some((_, concerned)) => concerned.push(participant),
+            None => findings.push((finding, vec![participant])),
+        }
+    }
+    checks.extend(findings.into_iter().map(|(Finding { detail, check, .. }, concerned)| match concerned.as_slice() {
+        [one] => check(format!("participant {one}, published"), detail),
+        all => check(
+            format!("{} participants, published", all.len()),
+            format!("{detail}; this concerns {}", all.join(", ")),
+        ),
+    }));
+    checks
 }
 
 async fn compare(
@@ -77,4 +113,39 @@ fn other(rule: &str, published: &[&Certificate], own: &Certificate, remedy: &str
     let name = |certificate: &Certificate| format!("{} (SHA-256 {})", certificate.subject(), certificate.sha256());
     let published: Vec<String> = published.iter().map(|one| name(one)).collect();
     Differs::Other(format!("{rule}: found {}, expected {}; {remedy}", published.join(", "), name(own)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Differs, Finding, together};
+    use crate::discovery::DiscoveryError;
+
+    fn away(host: &str, id: &str) -> Option<Finding> {
+        let (url, what) = (format!("https://{host}/{id}"), "refused".into());
+        Some(Finding::of(Differs::Nothing(DiscoveryError::SmpUnreachable { url, what })))
+    }
+
+    #[test]
+    fn those_whom_the_same_fault_concerns_are_one_finding() {
+        let other = |what: &str| Some(Finding::of(Differs::Other(what.into())));
+        let found = [
+            ("a", away("smp1", "a")),
+            ("b", None),
+            ("c", away("smp2", "c")),
+            ("d", away("smp1", "d")),
+            ("e", other("x")),
+            ("f", other("x")),
+        ];
+        let checks = together(found.map(|(id, finding)| (id.to_owned(), finding)).into());
+        let said: Vec<_> = checks.iter().map(|check| (check.what.as_str(), check.ok, check.serious)).collect();
+        let expected = [
+            ("participant b, published", true, false),
+            ("2 participants, published", false, false),
+            ("participant c, published", false, false),
+            ("2 participants, published", false, true),
+        ];
+        assert_eq!(said, expected);
+        assert!(checks[1].detail.contains("smp1") && checks[1].detail.ends_with("; this concerns a, d"), "{checks:?}");
+        assert_eq!(checks[3].detail, "x; this concerns e, f");
+    }
 }

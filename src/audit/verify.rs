@@ -3,8 +3,9 @@
 use super::Anchor;
 use crate::model::{IdError, Timestamp};
 use crate::store::StoreError;
-use crate::store::chain::follow;
+use crate::store::chain::{AcceptedLoss, follow};
 use crate::store::journal::{Cause, ChainHash, hex};
+use crate::store::verify::end_lost;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -63,6 +64,8 @@ pub struct Verified {
     pub anchors: Anchors,
     /// From this record on nothing but the chain itself says that the end is there: the last expected one that was found.
     pub anchored: u64,
+    /// Losses of the journal's end that operators accepted: no fault of the chain, which has the records that say so.
+    pub accepted_losses: Vec<AcceptedLoss>,
     /// What does not hold.
     pub findings: Vec<Finding>,
 }
@@ -128,7 +131,7 @@ pub fn verify(folder: &Path, hash: ChainHash, expected: &[Expected]) -> Result<V
         what,
         place: Some(place.to_string()),
         record: place.record,
-        remedy: RESTORE,
+        remedy: end_lost(place.record),
     }));
     if let Some((bytes, place)) = followed.torn {
         let what = format!("{bytes} bytes behind the last record are no record");
@@ -157,6 +160,7 @@ pub fn verify(folder: &Path, hash: ChainHash, expected: &[Expected]) -> Result<V
         end: followed.last,
         anchors: Anchors { given: expected.len() as u64, found },
         anchored,
+        accepted_losses: followed.accepted,
         findings,
     })
 }

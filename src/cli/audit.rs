@@ -9,6 +9,7 @@ use crate::app::audit;
 use crate::audit::{Expected, Verified};
 use crate::config::Config;
 use crate::model::{Fault, IdError, Problem, SystemClock};
+
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -143,7 +144,7 @@ fn expected(text: &str) -> Result<Expected, Problem> {
     text.parse().map_err(|error| super::usage(&format!("--expect: {error}")))
 }
 
-/// For people: the verdict, how far it reaches, and each finding with its place.
+/// For people: the verdict, how far it reaches, what was lost and accepted, and each finding with its place.
 fn said(verified: &Verified) -> String {
     let mut lines = vec![if verified.whole { "whole".to_owned() } else { "DOES NOT HOLD".to_owned() }];
     if verified.gone > 0 {
@@ -156,6 +157,11 @@ fn said(verified: &Verified) -> String {
         "  anchors   {} of {} found, the last at record {}",
         anchors.found, anchors.given, verified.anchored
     ));
+    for loss in &verified.accepted_losses {
+        let at = loss.at.map(|at| format!(" {at}")).unwrap_or_default();
+        let (lost, by) = (format!("{} records lost before record {}", loss.lost, loss.record), &loss.actor);
+        lines.push(format!("  accepted  {lost}: {by} went on without them{at}; {}", loss.reason));
+    }
     for finding in &verified.findings {
         let place = finding.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
         lines.push(format!("  {}: {}{place}; {}", finding.cause, finding.what, finding.remedy));

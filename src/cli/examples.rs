@@ -181,6 +181,10 @@ pub(super) const QUEUE_CANCEL: &str = "Example, with an id from the first column
 All that came in for a participant that is no longer here:
   sluss queue cancel --direction in --status RECEIVED --participant 0203:gone.example.se \\
       --reason 'the participant has moved' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+All dead letters whose recipients were asked by other means:
+  sluss queue cancel --status attention --cause message-receipt-missing \\
+      --reason 'they have them, as they say by telephone' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column of `sluss queue list`:
@@ -262,7 +266,8 @@ pub(super) const AUDIT_VERIFY: &str = "Examples:
   sluss audit verify --config testbed/access-points/AP0001-TESTBED/sluss.toml --anchors anchors.jsonl --json
 
 Exit status 1 when anything does not hold: each finding has its cause (changed, rewritten, reordered, cut-out, end-cut, torn,
-anchor), its place, and what to do. Without anchors, or --expect, nothing can tell that the end was cut.";
+anchor), its place, and what to do. Without anchors, or --expect, nothing can tell that the end was cut.
+A lost end that was accepted (`sluss store rebuild --accept-loss`) is said with number, name and time, and is no fault.";
 
 pub(super) const AUDIT_ANCHOR: &str = "Example:
   sluss audit anchor --config testbed/access-points/AP0001-TESTBED/sluss.toml --out anchors.jsonl

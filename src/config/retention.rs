@@ -17,8 +17,9 @@ pub struct Retention {
     pub messages_days: Option<u32>,
     /// The event log, with the receipts and certificates that prove it. Default 366 (ISEC-8.2.t03: at least 12 months).
     pub log_days: u32,
-    /// That an AS4 message was received or an envelope handed in, so that the same again is not delivered again. It is forgotten when
-    /// the log of that time goes, and not before its message. Default: for ever.
+    /// At least so long it is known that an AS4 message was received or an envelope handed in, so that the same again is not delivered
+    /// again. It is looked at when the part of the log goes in which it stands, which is written anew then: so it may be known longer,
+    /// by `log_days` and what one segment of the journal takes. Not forgotten before its message. Default: for ever.
     pub duplicates_days: Option<u32>,
 }
 

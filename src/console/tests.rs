@@ -1,9 +1,9 @@
 //! Pages rendered with made-up messages: what strangers write stays text, what is secret stays out.
 //! With `SLUSS_PAGES=DIR` the pages are written there, to be looked at.
 
+mod bulk;
 mod partners;
 
-use super::bulk::{self, BulkPage};
 use super::compose;
 use super::dead::{self, DeadPage, Found};
 use super::frame::{Failure, LoginPage, Visit};
@@ -12,7 +12,6 @@ use super::mailbox;
 use super::overview::Around;
 use super::{Lang, access};
 use super::{accounts, certificates, events, journey, overview, queue};
-use crate::access_point::Action;
 use crate::accounts::{Book, Role};
 use crate::message_service::Mailbox;
 use crate::model::Conditions;
@@ -262,25 +261,6 @@ fn the_event_log_keeps_its_filter_from_page_to_page() {
     }
 }
 
-fn done_and_refused() -> BulkPage {
-    let outcomes = vec![(id(1), Ok(messages()[0].clone())), (id(2), Err(problem()))];
-    bulk::render_bulk(Action::Retry, outcomes, true, ["/queue", "status=attention"], &visit(Lang::Sv))
-}
-
-#[test]
-fn a_bulk_action_says_for_each_message_what_became_of_it() {
-    let html = done_and_refused().render().unwrap();
-    for part in [
-        "Gjort: <strong>1</strong>",
-        "Gick inte: <strong>1</strong>",
-        "SMP svarar inte",
-        "Det finns fler",
-        "/queue?status=attention",
-    ] {
-        assert!(html.contains(part), "{part} in {html}");
-    }
-}
-
 #[test]
 fn depths_lead_to_what_waits_there() {
     let (_, html) = pages(Lang::Sv).into_iter().find(|(name, _)| *name == "overview").unwrap();
@@ -366,10 +346,11 @@ fn dead_letters_are_counted_by_cause_with_an_advice_and_tried_again_together() {
         "Räknat bland de nyaste 1000.",
         "value=\"status=attention&#38;cause=smp%2Dunreachable&#38;partner=AP0002%2DTESTBED\"",
         "name=\"action\" value=\"retry\"",
+        "name=\"action\" value=\"cancel\"",
     ] {
         assert!(html.contains(part), "{part} in {html}");
     }
-    assert!(!html.contains("value=\"cancel\""), "what is over is not cancelled: {html}");
+    assert!(!html.contains("value=\"hold\""), "what is over is not kept back: {html}");
     let viewer = Visit::made_up_of(Role::Viewer, Lang::En, NOW.parse().unwrap());
     let html = dead_letters(&viewer).render().unwrap();
     assert!(html.contains("Advice: Try the look-up with sluss lookup.") && !html.contains("name=\"action\""), "{html}");
@@ -423,6 +404,8 @@ fn pages(lang: Lang) -> Vec<(&'static str, String)> {
         ("events", log::render_log(LogFilter::default(), "", &logged(), None, &visit).render()),
         ("partners", super::partners::render_partners(partners::states(), &visit).render()),
         ("participants", super::partners::render_participants(partners::participant_states(), &visit).render()),
+        ("bulk", bulk::done_and_refused(lang).render()),
+        ("confirm", bulk::asked(crate::model::Counted { messages: 10_000, more: true }, lang).render()),
         ("message", journey::render_message(&all[1], None, &journey_of_two(), &visit).render()),
         ("refusals", events::render_refusals(&refusals(), &visit).render()),
         ("mailboxes", mailbox::render_mailboxes(vec![mailbox_of_alvesta()], &visit).render()),
@@ -500,7 +483,7 @@ fn a_message_page_offers_what_may_be_done_to_it_and_asks_why() {
     let offered: [(&Message, &[&str]); 4] = [
         (&all[1], &["retry", "cancel", "hold"]),
         (&held, &["cancel", "hold", "release"]),
-        (&all[4], &["retry"]),
+        (&all[4], &["retry", "cancel"]),
         (&all[3], &[]),
     ];
     for (message, actions) in offered {

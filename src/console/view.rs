@@ -1,9 +1,9 @@
 //! Values as people read them: times, ages, sizes, statuses.
 
 use super::problems::{remedy, title};
-use super::text::Lang;
-use crate::access_point::{Condition, PartnerState};
-use crate::model::{Direction, Message, Status, Timestamp};
+use super::text::{Lang, Texts};
+use crate::access_point::{Condition, DeliveryState, Health, PartnerState};
+use crate::model::{Counted, Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
 
 /// A time: exact for machines, short for people.
@@ -69,6 +69,11 @@ fn spoken(seconds: u64) -> String {
     }
 }
 
+/// How many there are, as exactly as it is known.
+pub(super) fn counted(found: Counted, t: &'static Texts) -> String {
+    if found.more { format!("{} {}", t.more_than, found.messages) } else { found.messages.to_string() }
+}
+
 /// A size in units of 1000.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -124,14 +129,23 @@ pub(super) struct ConditionView {
 
 impl ConditionView {
     pub(super) fn new(partner: &PartnerState, wall: &Wall) -> Self {
+        Self::of(partner.condition, &partner.health, wall, wall.lang.texts().partner_open)
+    }
+
+    /// How what has come in for a participant fares.
+    pub(super) fn inward(delivery: &DeliveryState, wall: &Wall) -> Self {
+        Self::of(delivery.condition, &delivery.health, wall, wall.lang.texts().delivery_open)
+    }
+
+    fn of(condition: Condition, health: &Health, wall: &Wall, open: &'static str) -> Self {
         let t = wall.lang.texts();
-        let (label, tone) = match partner.condition {
+        let (label, tone) = match condition {
             Condition::Healthy => (t.partner_healthy, "good"),
             Condition::Failing => (t.partner_failing, "late"),
             Condition::Probing => (t.partner_probing, "late"),
-            Condition::Open => (t.partner_open, "bad"),
+            Condition::Open => (open, "bad"),
         };
-        let until = partner.health.open_until.filter(|_| partner.condition == Condition::Open);
+        let until = health.open_until.filter(|_| condition == Condition::Open);
         Self { label, tone, until: until.map(|at| wall.moment(at)) }
     }
 }

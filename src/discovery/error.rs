@@ -4,6 +4,7 @@ use super::bdxl::BdxlError;
 use super::certpub::CertPubError;
 use super::smp::SmpError;
 use crate::model::{Cause, Problem};
+use crate::net::client::host_of;
 use crate::pki::TrustError;
 
 /// A discovery that gave no route or no certificate. Grouped by whose turn it is.
@@ -103,6 +104,15 @@ impl DiscoveryError {
             Self::Metadata { .. } => Cause::SmpMetadata,
             Self::AccessPoint { .. } | Self::PartyId { .. } => Cause::AccessPointCertificate,
             Self::CertPub { .. } => Cause::CertPub,
+        }
+    }
+
+    /// Who was away, where that stopped the look-up: all that are looked up there share it.
+    pub fn away(&self) -> Option<String> {
+        match self {
+            Self::Dns { source: BdxlError::Unreachable { .. }, .. } => Some("DNS".into()),
+            Self::SmpUnreachable { url, .. } => Some(format!("the SMP at {}", host_of(url))),
+            _ => None,
         }
     }
 

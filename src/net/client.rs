@@ -255,7 +255,7 @@ impl Answer {
 }
 
 /// The host and port of a URL, for error texts.
-fn host_of(url: &str) -> String {
+pub(crate) fn host_of(url: &str) -> String {
     let authority = url.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
     // What stands before an @ is a user name or a password.
     authority.map_or_else(|| "(no host)".into(), |a| a.rsplit('@').next().unwrap_or_default().to_owned())

@@ -1,11 +1,12 @@
 //! The chain of the journal, followed without changing anything, for those who prove or doubt what it says.
 
-use crate::model::{As4ReceiptSummary, Change, Message, MessageId, Packing};
+use crate::model::{As4ReceiptSummary, Change, Event, Message, MessageId, Packing, Timestamp};
 use crate::store::disk::SystemDisk;
 use crate::store::journal::{self, Beginning, Cause, ChainHash, Damage};
 use crate::store::record::{Noted, Record, Written, unreadable};
 use crate::store::verify::{is_open, reached};
 use crate::store::{Answered, StoreError};
+use serde::Serialize;
 use std::path::Path;
 
 /// A record in its place in the chain.
@@ -41,14 +42,17 @@ pub struct Shown {
 }
 
 impl Link<'_> {
-    /// The beginning of the journal that it says is gone.
-    fn dropped(&self) -> Result<Option<Beginning>, StoreError> {
-        // Few records say so, and all others need not be taken apart.
-        if memchr::memmem::find(self.state, b"\"dropped\":").is_none() {
-            return Ok(None);
+    /// What few records say: the beginning of the journal that is gone, and the end that was lost.
+    fn of_the_chain(&self) -> Result<(Option<Beginning>, Option<AcceptedLoss>), StoreError> {
+        // All others need not be taken apart.
+        let says = |name: &[u8]| memchr::memmem::find(self.state, name).is_some();
+        if !(says(b"\"dropped\":") || says(b"\"accepted_loss\":")) {
+            return Ok((None, None));
         }
-        let record = Record::<Noted>::decode(&[self.log, self.state].concat());
-        record.map(|record| record.state.dropped).map_err(|error| unreadable("record of the journal", error))
+        let Record { log, state } = Record::<Event>::decode(&[self.log, self.state].concat())
+            .map_err(|error| unreadable("record of the journal", error))?;
+        let accepted = state.accepted_loss.map(|known| AcceptedLoss::of(self.seq, known, &log.events));
+        Ok((state.dropped, accepted))
     }
 
     /// What it says of a message; none where none of its events is about it.
@@ -83,6 +87,31 @@ impl Link<'_> {
     }
 }
 
+/// A loss of the journal's end with which an operator goes on, as its record says.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct AcceptedLoss {
+    /// The record that accepts it.
+    pub record: u64,
+    /// How many records were lost before it.
+    pub lost: u64,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// By whom.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl AcceptedLoss {
+    /// That of record `record`, whose events are these: the journal had been as long as `known`.
+    fn of(record: u64, known: u64, events: &[Event]) -> Self {
+        let event = events.iter().find(|event| event.facts.contains_key("records_lost"));
+        let fact = |name| event.and_then(|event| event.facts.get(name)).cloned().unwrap_or_default();
+        let (actor, reason) = (fact("actor"), fact("reason"));
+        Self { record, lost: (known + 1).saturating_sub(record), at: event.map(|event| event.at), actor, reason }
+    }
+}
+
 /// What was found.
 #[derive(Debug)]
 pub struct Followed {
@@ -90,6 +119,8 @@ pub struct Followed {
     pub in_use: bool,
     /// The beginning that is gone, as a record of the chain says; none where the first record is there.
     pub dropped: Option<Beginning>,
+    /// The losses that were accepted, in the order of the chain.
+    pub accepted: Vec<AcceptedLoss>,
     /// The last record that holds, and the chain hash with it.
     pub last: Option<(u64, [u8; 32])>,
     /// Bytes behind it that are no record, where nobody is writing them: their number and place.
@@ -115,14 +146,16 @@ pub fn follow(
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
     }
     let (in_use, reached) = (is_open(folder)?, reached(folder)?);
-    let (mut before, mut noted) = (([0; 32], 0), None);
+    let (mut before, mut noted, mut accepted) = (([0; 32], 0), None, Vec::new());
     let scanned = journal::scan(&SystemDisk::default(), &segments, hash, None, &mut |position, payload| {
         if before.1 + 1 != position.seq {
             before.0 = journal::before(&SystemDisk::default(), &segments, position.segment)?;
         }
         let (log, state) = journal::lines(payload);
         let link = Link { seq: position.seq, before: before.0, chain: position.chain, log, state };
-        noted = link.dropped()?.or(noted.take());
+        let (dropped, loss) = link.of_the_chain()?;
+        noted = dropped.or(noted.take());
+        accepted.extend(loss);
         before = (position.chain, position.seq);
         each(&link)
     })?;
@@ -134,5 +167,5 @@ pub fn follow(
         damage.insert(0, (Cause::CutOut, missing));
     }
     let last = scanned.last.map(|last| (last.seq, last.chain));
-    Ok(Followed { in_use, dropped: scanned.dropped, last, torn, damage, end_cut })
+    Ok(Followed { in_use, dropped: scanned.dropped, accepted, last, torn, damage, end_cut })
 }

@@ -6,7 +6,7 @@
 use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNREADABLE_PASSED_MAX, UNREADABLE_PAUSE};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
+    Axis, BlobId, Clock, Counted, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
     ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
 };
 use crate::store::answer::{Awaited, answer};
@@ -383,6 +383,14 @@ impl Store for EmbeddedStore {
     fn page(&self, query: &Query) -> Result<Page, StoreError> {
         let page = self.shared.heed(query::page(&self.shared.index, query))?;
         Ok(Page { messages: page.messages.into_iter().map(|message| self.completed(message)).collect(), ..page })
+    }
+
+    fn count(&self, query: &Query) -> Result<Counted, StoreError> {
+        self.shared.heed(query::count(&self.shared.index, query))
+    }
+
+    fn unhandled(&self, cause: Option<&str>) -> u64 {
+        query::unhandled(&self.shared.index, cause)
     }
 
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {

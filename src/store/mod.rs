@@ -33,8 +33,8 @@ mod writer;
 
 use crate::metrics::Journal;
 use crate::model::{
-    As4MessageId, Axis, BlobId, Change, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery, Logged,
-    Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
+    As4MessageId, Axis, BlobId, Change, Counted, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery,
+    Logged, Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -463,6 +463,12 @@ pub trait Store: Send + Sync {
     fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// A page of messages by conditions, for a bounded effort however many messages there are.
     fn page(&self, query: &Query) -> Result<Page, StoreError>;
+    /// How many messages there are by conditions, whatever the query's limit: up to [`COUNTED_MAX`](crate::limits::COUNTED_MAX), or
+    /// all where their direction and status alone is asked for. For a bounded effort, as a page.
+    fn count(&self, query: &Query) -> Result<Counted, StoreError>;
+    /// How many messages were given up for this cause, about which somebody still has to do something
+    /// ([`Message::unhandled_cause`]); of any cause: how many of those are outwards.
+    fn unhandled(&self, cause: Option<&str>) -> u64;
     /// Messages by conditions, all that there are up to the query's limit.
     fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
         let limit = if query.limit == 0 { crate::limits::LIST_MESSAGES_MAX } else { query.limit };

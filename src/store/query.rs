@@ -1,14 +1,17 @@
 //! Lists, counts and depths from the index. Every condition is a stream of places in the order of time, and a
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
-use crate::limits::{LIST_LOOKS_MAX, LIST_MESSAGES_MAX, LIST_STEPS_MAX, UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX};
+use crate::limits::{
+    COUNT_LOOKS_FOR_A_START, COUNT_LOOKS_MAX, COUNTED_MAX, LIST_LOOKS_MAX, LIST_MESSAGES_MAX, LIST_STEPS_MAX,
+    UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX,
+};
 use crate::model::{
-    Axis, Count, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
+    Axis, Count, Counted, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::index::{
     HELD, Id, Index, Lane, Of, Place, Reading, Tally, created_key, id_of, status_prefix, tally_key, text_prefix,
-    time_of,
+    time_of, unhandled_key,
 };
 use std::collections::BTreeMap;
 
@@ -18,7 +21,8 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
     let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
     let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
     let streams = streams(index, query)?;
-    let (mut meeting, mut reading) = (Meeting::of(index, &streams), Reading::of(index));
+    let effort = Effort { looks_left: LIST_LOOKS_MAX, start: 0 };
+    let (mut meeting, mut reading) = (Meeting::of(index, &streams, effort), Reading::of(index));
     let mut messages = Vec::new();
     loop {
         let met = match meeting.at_or_before(from)? {
@@ -35,11 +39,69 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
         // Between key and message another group may have been published: the message decides.
         messages.extend(found(&mut reading, query, &met)?);
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
-        if messages.len() == limit || meeting.looks_left == 0 {
+        if messages.len() == limit || meeting.effort.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
         }
         from = rest;
     }
+}
+
+/// How many messages there are by conditions, for a bounded effort: keys are walked, and messages read only where an id is asked for.
+pub(super) fn count(index: &Index, query: &Query) -> Result<Counted, StoreError> {
+    if let Some(messages) = tallied(index, query) {
+        return Ok(Counted { messages, more: false });
+    }
+    let mut counted = Counted::default();
+    let Some(mut from) = start(index, query)? else { return Ok(counted) };
+    let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
+    let by_id = query.as4_message_id.is_some() || query.envelope_id.is_some() || query.named.is_some();
+    let streams = streams(index, query)?;
+    let effort = Effort { looks_left: COUNT_LOOKS_MAX, start: COUNT_LOOKS_FOR_A_START };
+    let (mut meeting, mut reading) = (Meeting::of(index, &streams, effort), Reading::of(index));
+    loop {
+        let met = match meeting.at_or_before(from)? {
+            Met::At(place) if since.is_none_or(|since| place >= since) => place,
+            Met::Tired(place) if since.is_none_or(|since| place >= since) => {
+                return Ok(Counted { more: true, ..counted });
+            }
+            Met::At(_) | Met::Tired(_) | Met::Nowhere => return Ok(counted),
+        };
+        if !by_id || found(&mut reading, query, &met)?.is_some() {
+            if counted.messages == COUNTED_MAX {
+                return Ok(Counted { more: true, ..counted });
+            }
+            counted.messages += 1;
+        }
+        let Some(rest) = before(met) else { return Ok(counted) };
+        from = rest;
+    }
+}
+
+/// How many there are where directions and statuses alone are asked for: that is counted where it changes.
+fn tallied(index: &Index, query: &Query) -> Option<u64> {
+    let Query {
+        direction,
+        statuses,
+        participant: None,
+        partner: None,
+        envelope_id: None,
+        as4_message_id: None,
+        named: None,
+        conversation_id: None,
+        cause: None,
+        held: false,
+        created_before: None,
+        created_since: None,
+        after: None,
+        limit: _,
+    } = query
+    else {
+        return None;
+    };
+    let tally = index.tally();
+    let counts = each_status(*direction, statuses)
+        .filter_map(|(direction, status)| tally.get(tally_key(direction, status).as_slice()).copied());
+    Some(counts.sum())
 }
 
 /// The last place that the query may be about; none where there is nothing before its bounds.
@@ -167,17 +229,19 @@ fn route(index: &Index, recipient: &str) -> Result<Option<PartyId>, StoreError> 
 
 /// The keys of each direction and status that is asked for, and that any message has.
 fn by_status(query: &Query, tally: &Tally) -> Stream {
-    let mut stream = Vec::new();
-    for direction in [Direction::Out, Direction::In] {
-        for status in Status::ALL {
-            let wanted = query.direction.is_none_or(|one| one == direction)
-                && (query.statuses.is_empty() || query.statuses.contains(&status));
-            if wanted && tally.contains_key(tally_key(direction, status).as_slice()) {
-                stream.push(Source::Keys(status_prefix(direction, status)));
-            }
-        }
-    }
-    stream
+    each_status(query.direction, &query.statuses)
+        .filter(|(direction, status)| tally.contains_key(tally_key(*direction, *status).as_slice()))
+        .map(|(direction, status)| Source::Keys(status_prefix(direction, status)))
+        .collect()
+}
+
+/// Each direction and status that is asked for.
+fn each_status(wanted: Option<Direction>, statuses: &[Status]) -> impl Iterator<Item = (Direction, Status)> {
+    let directions = [Direction::Out, Direction::In].into_iter().filter(move |one| wanted.is_none_or(|it| it == *one));
+    directions.flat_map(move |direction| {
+        let wanted = Status::ALL.into_iter().filter(|status| statuses.is_empty() || statuses.contains(status));
+        wanted.map(move |status| (direction, status))
+    })
 }
 
 /// One source, walked down. To begin is what costs: a place that is a few keys further is walked to.
@@ -186,6 +250,8 @@ struct Walk<'a> {
     source: &'a Source,
     rest: Option<Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a>>,
     at: Option<Place>,
+    /// How often it began.
+    begun: usize,
 }
 
 impl Walk<'_> {
@@ -198,6 +264,7 @@ impl Walk<'_> {
         }
         if self.rest.is_none() || self.at.is_some_and(|at| at > *place) {
             self.rest = Some(self.source.down_from(self.index, place));
+            self.begun += 1;
             self.step()?;
         }
         Ok(self.at)
@@ -212,7 +279,14 @@ impl Walk<'_> {
 /// Where several streams meet.
 struct Meeting<'a> {
     streams: Vec<Vec<Walk<'a>>>,
+    effort: Effort,
+}
+
+/// What may be spent on looking for where they meet.
+struct Effort {
     looks_left: usize,
+    /// What a walk costs that begins anew, beside its look.
+    start: usize,
 }
 
 enum Met {
@@ -223,10 +297,10 @@ enum Met {
 }
 
 impl<'a> Meeting<'a> {
-    fn of(index: &'a Index, streams: &'a [Stream]) -> Self {
-        let walk = |source| Walk { index, source, rest: None, at: None };
+    fn of(index: &'a Index, streams: &'a [Stream], effort: Effort) -> Self {
+        let walk = |source| Walk { index, source, rest: None, at: None, begun: 0 };
         let streams = streams.iter().map(|stream| stream.iter().map(walk).collect()).collect();
-        Self { streams, looks_left: LIST_LOOKS_MAX }
+        Self { streams, effort }
     }
 
     /// The last place that all streams have, at `place` or before it.
@@ -236,19 +310,19 @@ impl<'a> Meeting<'a> {
             let Some(stream) = self.streams.get_mut(turn) else { break };
             let (mut found, mut looks): (Option<Place>, usize) = (None, 0);
             for walk in stream {
-                let stood = walk.at;
+                let (stood, begun) = (walk.at, walk.begun);
                 found = found.max(walk.at_or_before(&place)?);
                 // One that stands there already need not look.
-                looks += usize::from(walk.at != stood);
+                looks += usize::from(walk.at != stood) + (walk.begun - begun) * self.effort.start;
             }
-            self.looks_left = self.looks_left.saturating_sub(looks.max(1));
+            self.effort.looks_left = self.effort.looks_left.saturating_sub(looks.max(1));
             let Some(found) = found else { return Ok(Met::Nowhere) };
             agreed = if found == place { agreed + 1 } else { 1 };
             place = found;
             if agreed == all {
                 return Ok(Met::At(place));
             }
-            if self.looks_left == 0 {
+            if self.effort.looks_left == 0 {
                 return Ok(Met::Tired(place));
             }
         }
@@ -333,6 +407,16 @@ pub(super) fn counts(index: &Index) -> Result<(Vec<Count>, u64), StoreError> {
         }
     }
     Ok((counts, tally.get(HELD).copied().unwrap_or(0)))
+}
+
+/// Dead letters of a cause about which somebody has to do something; of any cause, those outwards.
+pub(super) fn unhandled(index: &Index, cause: Option<&str>) -> u64 {
+    let tally = index.tally();
+    let of = |direction| cause.and_then(|cause| tally.get(unhandled_key(direction, cause).as_slice()));
+    let any = unhandled_key(Direction::Out, "");
+    let outwards = tally.range(any.clone()..).take_while(|(key, _)| cause.is_none() && key.starts_with(&any));
+    let both = [of(Direction::Out), of(Direction::In)].into_iter().flatten();
+    both.chain(outwards.map(|(_, messages)| messages)).sum()
 }
 
 /// How much waits by partner or participant, by name.

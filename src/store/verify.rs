@@ -201,14 +201,18 @@ fn damaged((what, place): journal::Damage) -> Finding {
     Finding { what, place: Some(place), payload: None, message: None, remedy }
 }
 
-/// The end is gone. Where nothing is left, there is nothing to go on with.
+/// The end is gone.
 fn ended((what, place): journal::Damage) -> Finding {
-    let remedy = if place.record > 1 {
-        "bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); without one, `sluss store rebuild --accept-loss --reason TEXT` goes on without these records"
+    Finding { remedy: end_lost(place.record), ..damaged((what, place)) }
+}
+
+/// The ways out where the end of the journal is gone from this record on. Where nothing is left, there is nothing to go on with.
+pub fn end_lost(from: u64) -> &'static str {
+    if from > 1 {
+        "bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`); without one, keep a copy of the folder, and `sluss store rebuild --accept-loss --reason TEXT` goes on without these records: what they told of is gone, and what partners send again may be delivered twice"
     } else {
         "bring the journal's files back, or restore the last backup into an empty folder (`sluss store restore`)"
-    };
-    Finding { remedy, ..damaged((what, place)) }
+    }
 }
 
 impl Contents {

@@ -6,6 +6,8 @@ use super::slow_disk::SlowDisk;
 use sluss::model::{Clock, Direction, Fault, Status, SystemClock, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::testbed::fault::Kind;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -216,8 +218,9 @@ async fn a_certificate_that_is_not_published_for_its_participant_is_said_before_
     let check = async |text: &str, what: &str| {
         std::fs::write(&file, text).unwrap();
         let found = sluss::app::check(&file, SystemClock.now()).await;
-        let found = found.into_iter().find(|check| check.what == what);
-        found.map(|check| (check.ok, check.serious, check.detail)).unwrap()
+        let one = found.iter().find(|check| check.what == what);
+        let one = one.unwrap_or_else(|| panic!("{what} in {found:?}"));
+        (one.ok, one.serious, one.detail.clone())
     };
     let (alice, dora) = ("participant 0203:alice.example.se, published", "participant 0203:dora.example.se, published");
     for own in [alice, dora] {
@@ -242,11 +245,45 @@ async fn a_certificate_that_is_not_published_for_its_participant_is_said_before_
     let ours = text
         .replace("\"key.pem\"", "\"../AP0002-TESTBED/key.pem\"")
         .replace("\"cert.pem\"", "\"../AP0002-TESTBED/cert.pem\"");
-    let (ok, serious, detail) = check(&ours, alice).await;
+    let (ok, serious, detail) = check(&ours, "2 participants, published").await;
     assert!(!ok && serious && detail.starts_with("AP-3.1.5.b: found CN=AP0001-TESTBED"), "{detail}");
     assert!(detail.contains("expected CN=AP0002-TESTBED"), "{detail}");
 
     site.fault(Kind::SmpDown, false);
-    let (ok, serious, detail) = check(&text, alice).await;
+    let (ok, serious, detail) = check(&text, "2 participants, published").await;
     assert!(!ok && !serious && detail.starts_with("not compared (AP-3.2.3.c)"), "{detail}");
+    assert!(detail.ends_with("this concerns 0203:alice.example.se, 0203:dora.example.se"), "{detail}");
+}
+
+/// A DNS server that answers nobody before it was asked for two names; then it knows neither.
+async fn dns_of_two_questions(socket: tokio::net::UdpSocket) {
+    let (mut packet, mut asked) = ([0; 512], BTreeMap::<Vec<u8>, (Vec<u8>, SocketAddr)>::new());
+    while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+        let name = packet[12..length].split(|byte| *byte == 0).next().unwrap().to_vec();
+        asked.insert(name, (packet[..length].to_vec(), from));
+        if asked.len() > 1 {
+            for (mut answer, to) in std::mem::take(&mut asked).into_values() {
+                (answer[2], answer[3]) = (answer[2] | 0x80, 3);
+                socket.send_to(&answer, to).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn participants_are_looked_up_side_by_side_before_a_start() {
+    let site = Site::start().await;
+    let file = site.data.parent().unwrap().join("sluss.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("dns_servers")).unwrap();
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let servers = format!("dns_servers = [\"{}\"]", socket.local_addr().unwrap());
+    std::fs::write(&file, text.replace(line, &servers)).unwrap();
+    let answering = tokio::spawn(dns_of_two_questions(socket));
+    let checks = sluss::app::check(&file, SystemClock.now()).await;
+    answering.abort();
+    for who in ["0203:alice.example.se", "0203:dora.example.se"] {
+        let found = checks.iter().find(|check| check.what == format!("participant {who}, published")).unwrap();
+        assert!(!found.ok && found.detail.starts_with("not compared (AP-3.2.4.a)"), "each has an answer: {checks:?}");
+    }
 }

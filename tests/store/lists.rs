@@ -2,9 +2,10 @@
 
 use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
-use sluss::limits::{LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
+use sluss::limits::{COUNTED_MAX, LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
 use sluss::model::{
-    Axis, Change, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status, Timestamp,
+    Axis, CANCELLED, Change, Counted, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query,
+    Stage, Status, Timestamp,
 };
 use sluss::store::{Settlement, Store, Transaction};
 use std::time::Duration;
@@ -26,7 +27,14 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
         .collect();
     done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
     sent.reverse();
-    let list = |query: Query| store.list(&query).unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let list = |query: Query| {
+        let listed = store.list(&query).unwrap();
+        if query.limit == 0 && query.after.is_none() {
+            let counted = Counted { messages: listed.len() as u64, more: false };
+            assert_eq!(store.count(&query).unwrap(), counted, "{query:?}");
+        }
+        listed.into_iter().map(|found| found.id).collect::<Vec<_>>()
+    };
     let expected =
         |wanted: &dyn Fn(&Message) -> bool| sent.iter().filter(|one| wanted(one)).map(|one| one.id).collect::<Vec<_>>();
     assert_eq!(list(Query::default()), expected(&|_| true));
@@ -141,6 +149,77 @@ pub(crate) fn a_page_goes_on_where_looking_for_it_became_too_much(open: Open<'_>
         (oldest.as_slice(), None),
         "few have a problem, and only those are looked at"
     );
+}
+
+#[test]
+fn a_count_is_exact_where_it_is_tallied_and_else_bounded_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::open(folder.path()).0;
+    let start = Timestamp::now();
+    for first in (0..COUNTED_MAX + 500).step_by(2_100) {
+        let one = |n: u64| Message {
+            created_at: start + Duration::from_secs(n),
+            to: if n == 7 { "0203:carl.example.se" } else { "0203:bob.example.se" }.parse().unwrap(),
+            partner: Some(if n % 2 == 0 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+            ..message()
+        };
+        done(
+            store.commit(Transaction { inserts: (first..first + 2_100).map(one).collect(), ..Transaction::default() }),
+        );
+    }
+    let count = |query: Query| {
+        let Counted { messages, more } = store.count(&query).unwrap();
+        (messages, more)
+    };
+    let to = |name: &str| Some(format!("0203:{name}.example.se").parse().unwrap());
+    let waiting = || Query { statuses: vec![Status::Submitted, Status::ScheduledForResend], ..Query::default() };
+    assert_eq!(count(waiting()), (COUNTED_MAX + 500, false), "a tally knows");
+    assert_eq!(count(Query { participant: to("bob"), ..waiting() }), (COUNTED_MAX, true), "walked, and bounded");
+    assert_eq!(count(Query { participant: to("carl"), ..waiting() }), (1, false));
+    let since = start + Duration::from_secs(COUNTED_MAX);
+    assert_eq!(count(Query { created_since: Some(since), ..waiting() }), (500, false));
+    assert_eq!(count(Query { created_since: Some(since), participant: to("carl"), ..waiting() }), (0, false));
+    let half = Query { participant: to("bob"), partner: Some("AP0009".parse().unwrap()), ..waiting() };
+    assert_eq!(
+        count(half),
+        ((COUNTED_MAX + 500) / 2, false),
+        "three conditions, each leapt over where it does not hold"
+    );
+}
+
+/// However many were dealt with since, the one that was not is counted, and each of them once.
+pub(crate) fn dead_letters_of_a_cause_are_counted_until_each_was_dealt_with(open: Open<'_>) {
+    let store = open();
+    let dead = |cause: &str, status| Message {
+        status,
+        direction: if status == Status::Error { Direction::In } else { Direction::Out },
+        error: Some(Problem::new(Fault::Refused, cause, "x", "y")),
+        next_attempt_at: None,
+        ..message()
+    };
+    let inserts: Vec<Message> = (0..1_200).map(|_| dead("pack", Status::MessageExchangeError)).collect();
+    let others = [dead("pack", Status::Error), dead("packed", Status::SendFailure), dead("pack", Status::Rejected)];
+    let count = |store: &dyn Store| ["pack", "packed", "pac"].map(|cause| store.unhandled(Some(cause)));
+    done(store.commit(Transaction { inserts: inserts.clone(), ..Transaction::default() }));
+    done(store.commit(Transaction { inserts: others.to_vec(), ..Transaction::default() }));
+    assert_eq!((count(&*store), store.unhandled(None)), ([1_201, 1, 0], 1_201), "of all, those outwards");
+    let known =
+        |one: &Message| Settlement { changes: vec![Change::TakenAt(Timestamp::now())], ..settlement(one, None) };
+    let settlements = inserts[1..].iter().map(known).collect();
+    done(store.commit(Transaction { settlements, ..Transaction::default() }));
+    assert_eq!(count(&*store), [2, 1, 0], "the oldest of all, and what came in");
+    let cancelled = Change::Error(Some(Problem::new(Fault::Refused, CANCELLED, "x", "y")));
+    let cancel =
+        |one: &Message| Settlement { changes: vec![cancelled.clone()], ..settlement(one, Some(Outcome::Cancel)) };
+    done(store.commit(settle(cancel(&others[0]))));
+    assert_eq!((count(&*store), store.unhandled(Some(CANCELLED))), ([1, 1, 0], 0));
+    let retry = Settlement {
+        changes: vec![Change::Renewed(Timestamp::now())],
+        ..settlement(&inserts[0], Some(Outcome::Retry))
+    };
+    done(store.commit(settle(retry)));
+    drop(store);
+    assert_eq!(count(&*open()), [0, 1, 0]);
 }
 
 /// APOP: what waits for an access point, and what ended because of it, is found by its name, though it is packed for nobody.

@@ -49,12 +49,14 @@ fn end_cut(folder: &Path) -> Option<u64> {
     let store = verify(folder, hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
     let chain = audit::verify(folder, hash, &[]).unwrap();
     assert_eq!((store.whole, chain.whole), (store.findings.is_empty(), chain.findings.is_empty()));
-    let chain: Vec<u64> = chain.findings.iter().filter(|one| one.cause == "end-cut").map(|one| one.record).collect();
     let named = store.findings.iter().filter(|one| one.what.contains("the journal ends with record"));
     let ways = |remedy: &str| remedy.contains("sluss store restore") && remedy.contains("backup");
     assert!(named.clone().all(|one| ways(one.remedy)), "{store:#?}");
     let goes_on = |record: u64, remedy: &str| remedy.contains("rebuild --accept-loss --reason TEXT") == (record > 1);
     assert!(named.clone().all(|one| goes_on(one.place.as_ref().unwrap().record, one.remedy)), "{store:#?}");
+    let of_the_chain = chain.findings.iter().filter(|one| one.cause == "end-cut");
+    assert!(of_the_chain.clone().all(|one| ways(one.remedy) && goes_on(one.record, one.remedy)), "{chain:#?}");
+    let chain: Vec<u64> = of_the_chain.map(|one| one.record).collect();
     let named: Vec<u64> = named.filter_map(|one| one.place.as_ref()).map(|place| place.record).collect();
     assert_eq!(chain, named, "{store:#?}");
     named.first().copied()
@@ -202,6 +204,11 @@ fn a_loss_that_is_accepted_is_an_event_in_the_log() {
     });
     assert_eq!(rebuild(Some(by())).unwrap().lost, 0);
     assert_eq!(events().len(), 1, "nothing is lost any more");
+    let verified = audit::verify(folder.path(), upkeep::chain_hash, &[]).unwrap();
+    assert!(verified.whole, "{verified:#?}");
+    let [loss] = &verified.accepted_losses[..] else { panic!("{verified:#?}") };
+    assert_eq!((loss.record, loss.lost, loss.at), (2, 1, Some(event.at)));
+    assert_eq!((loss.actor.as_str(), loss.reason.as_str()), ("kim (1000)", "there is no backup"));
 }
 
 /// Its record is what accepts a loss: before it the loss is refused as ever, after it the next start goes on.
