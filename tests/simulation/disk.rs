@@ -293,6 +293,24 @@ impl SimDisk {
         }
     }
 
+    /// The disk has lost the journal's end from somewhere behind its first record on: the rest of a segment, and all later ones.
+    pub(crate) fn lose_end(&self, journal: &Path, chance: &mut Chance) {
+        let mut state = self.state();
+        let of_journal = state.names.iter().filter(|(path, _)| path.starts_with(journal));
+        let segments: Vec<(PathBuf, u64)> = of_journal.map(|(path, id)| (path.clone(), *id)).collect();
+        let first = chance.below(segments.len());
+        for (path, _) in &segments[first + 1..] {
+            (state.names.remove(path), state.durable.remove(path));
+        }
+        let inode = state.inode(segments[first].1).unwrap();
+        let record = usize::try_from(u32::from_le_bytes(inode.seen[64..68].try_into().unwrap())).unwrap() + 56;
+        let from = if first == 0 { 64 + record } else { 64 };
+        let end = inode.seen.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let at = from + chance.below(end.saturating_sub(from));
+        inode.seen[at..].fill(0);
+        (inode.durable, inode.pending) = (inode.seen.clone(), Vec::new());
+    }
+
     /// Everything on the disk, to be brought back: what a backup holds.
     pub(crate) fn image(&self) -> Image {
         let state = self.state();
