@@ -69,6 +69,8 @@ struct State {
     steps: u64,
     stops_at: Option<u64>,
     stopped: bool,
+    /// The step that fails.
+    fails_at: Option<u64>,
     process: u64,
     boot: u64,
     flipped: Option<(PathBuf, usize, u8)>,
@@ -96,7 +98,8 @@ impl State {
             self.stopped = true;
             return Err(gone());
         }
-        if self.health.fails > 0 && self.chance.below(1000) < self.health.fails {
+        let weak = self.health.fails > 0 && self.chance.below(1000) < self.health.fails;
+        if weak || self.fails_at == Some(self.steps) {
             return Err(io::Error::from_raw_os_error(5));
         }
         if writes && self.health.full {
@@ -217,6 +220,7 @@ impl SimDisk {
             steps: 0,
             stops_at: None,
             stopped: false,
+            fails_at: None,
             process: 0,
             boot: 1,
             flipped: None,
@@ -236,6 +240,18 @@ impl SimDisk {
     pub(crate) fn stop_after(&self, steps: u64) {
         let mut state = self.state();
         state.stops_at = Some(state.steps + steps);
+    }
+
+    /// One step fails, after so many further ones.
+    pub(crate) fn fail_after(&self, steps: u64) {
+        let mut state = self.state();
+        state.fails_at = Some(state.steps + steps);
+    }
+
+    /// Whether the step that fails was reached.
+    pub(crate) fn failed(&self) -> bool {
+        let state = self.state();
+        state.fails_at.is_some_and(|at| at <= state.steps)
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -400,7 +416,11 @@ impl Disk for SimDisk {
         Ok(Box::new(SimFile { disk: self.clone(), id, lock: None }))
     }
 
-    fn reader(&self, path: &Path) -> io::Result<File> {
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open(path)
+    }
+
+    fn stream(&self, path: &Path) -> io::Result<File> {
         let mut state = self.state();
         state.step(self.process, false)?;
         let id = state.id(path)?;
