@@ -3,7 +3,7 @@
 use super::retry::{after, part};
 use super::{Condition, Router, SendError, Unhandled};
 use crate::limits::LANE_STEPS_AT_ONCE_MAX;
-use crate::model::{Cause, Direction, Lane, Message, Obstacle, PartyId, Problem, Timestamp};
+use crate::model::{Cause, Direction, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Timestamp};
 use crate::store::{Admission, LaneLoad};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -74,6 +74,16 @@ pub struct PartnerState {
     pub due_since: Option<Timestamp>,
 }
 
+/// How what has come in for a participant fares that has to be looked up before it is delivered, while it cannot be.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DeliveryState {
+    /// How it fares, as a partner.
+    pub condition: Condition,
+    /// What became of the look-ups.
+    #[serde(flatten)]
+    pub health: Health,
+}
+
 /// The health of every lane that had an attempt.
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Mutex<BTreeMap<Lane, Health>>);
@@ -89,8 +99,8 @@ impl Breaker {
     /// That of a lane. Who has to be looked up are many: they are not made to wait long for one that cannot be.
     fn of(&self, lane: &Lane) -> Self {
         match lane {
-            Lane::Lookup | Lane::Inward(_) => Self { longest_pause: self.first_pause, ..*self },
-            Lane::Partner(_) => *self,
+            Lane::Lookup => Self { longest_pause: self.first_pause, ..*self },
+            Lane::Inward(_) | Lane::Partner(_) => *self,
         }
     }
 
@@ -278,6 +288,18 @@ impl Lanes {
         suspects.map(|(lane, health)| (lane.clone(), health.last_failure.clone())).collect()
     }
 
+    /// Those inwards that fail.
+    fn inward(&self, steady: Timestamp) -> BTreeMap<ParticipantId, DeliveryState> {
+        let inward = |(lane, health): (&Lane, &Health)| match lane {
+            Lane::Inward(participant) if health.failures > 0 => {
+                let state = DeliveryState { condition: health.condition(steady), health: health.clone() };
+                Some((participant.clone(), state))
+            }
+            _ => None,
+        };
+        self.lanes().iter().filter_map(inward).collect()
+    }
+
     fn state(&self, loads: Vec<LaneLoad>, lane: Lane, steady: Timestamp) -> PartnerState {
         let health = self.lanes().get(&lane).cloned().unwrap_or_default();
         state(loads.into_iter().find(|load| load.lane == lane), lane, health, steady)
@@ -316,6 +338,15 @@ impl Router {
     pub fn partners(&self) -> Vec<PartnerState> {
         let states = self.lanes.states(self.store.lanes(), self.steady());
         states.into_iter().map(|state| self.state_shown(state)).collect()
+    }
+
+    /// The participants for whom what has come in cannot be delivered, since a look-up fails.
+    pub(super) fn deliveries(&self) -> BTreeMap<ParticipantId, DeliveryState> {
+        let mut inward = self.lanes.inward(self.steady());
+        inward
+            .values_mut()
+            .for_each(|state| state.health.open_until = state.health.open_until.map(|at| self.shown(at)));
+        inward
     }
 
     /// Its times by the clock on the wall, for people.
@@ -414,6 +445,34 @@ mod tests {
         }
         let some: BTreeSet<Duration> = (0..100).map(|seed| BREAKER.pause(9, seed)).collect();
         assert!(some.len() > 80, "{}", some.len());
+    }
+
+    /// AP-3.2.3: by the rule for partners, and nobody's fault is where what has come in is delivered.
+    #[test]
+    fn a_participant_whose_look_ups_fail_is_left_alone_for_growing_pauses_and_is_shown_until_one_succeeds() {
+        let (lanes, alice) = (Lanes::default(), "0203:alice.example.se".parse::<ParticipantId>().unwrap());
+        let lane = Lane::Inward(alice.clone());
+        let unhandled = |by| Unhandled { by, problem: Problem::new(Fault::Temporary, "smp-unreachable", "x", "y") };
+        let look = |by: Option<Obstacle>, second: i64| {
+            let unhandled = by.map(unhandled);
+            lanes.looked(&lane, unhandled.as_ref(), (at(second), at(second)), &BREAKER);
+            lanes.inward(at(second)).remove(&alice)
+        };
+        assert!(look(Some(Obstacle::Own), 0).is_none(), "a disk is nobody's");
+        let failing = look(Some(Obstacle::Lookup), 0).unwrap();
+        assert_eq!((failing.condition, failing.health.failures), (Condition::Failing, 1));
+        let (mut second, mut pauses) = (0, Vec::new());
+        look(Some(Obstacle::Lookup), second);
+        for _ in 0..6 {
+            let state = look(Some(Obstacle::Lookup), second).unwrap();
+            assert_eq!(state.condition, Condition::Open);
+            let until = state.health.open_until.unwrap();
+            pauses.push(until.duration_since(at(second)).as_secs());
+            second = until.as_second() - at(0).as_second() + 1;
+            assert_eq!(lanes.admit(&lane, 0, at(second)), Admission::Attempt);
+        }
+        assert!(pauses.is_sorted() && pauses[0] <= 10 && pauses[5] > 40 && pauses[5] <= 60, "{pauses:?}");
+        assert!(look(None, second).is_none(), "all is well again");
     }
 
     #[test]

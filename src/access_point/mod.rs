@@ -41,7 +41,7 @@ use inbound::{Delays, Gate};
 use recent::Recent;
 use room::Room;
 
-pub use health::{Breaker, Health, PartnerState};
+pub use health::{Breaker, DeliveryState, Health, PartnerState};
 pub use inbound::Delayed;
 pub use operate::Action;
 pub use outbound::{Submission, accepted};

@@ -1,7 +1,7 @@
 //! What the program remembers beside messages, and the events of which operators are told.
 
 use super::{Router, blocking, store_problem};
-use crate::model::{Direction, Event, Fault, Logged, Message, MessageId, Problem, Query, Status};
+use crate::model::{Direction, Event, Fault, Left, Logged, Message, MessageId, Problem, Query, Status};
 use crate::store::Transaction;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,38 +48,40 @@ impl Router {
         self.read(move |store| store.told(after, limit)).await
     }
 
-    /// A message that was given up for this cause (none: for any), is so still, and of which its sender has not said that it knows:
-    /// `known`, where it is one, else one of the newest.
+    /// What is left of the messages that were given up for this cause (none: outwards, for any), of which nobody has said that it was
+    /// dealt with: `known` is one that was.
     ///
     /// # Errors
     ///
     /// Temporary when the store cannot be read.
-    pub async fn dead_letter(
+    pub async fn dead_letters(
         self: &Arc<Self>,
         cause: Option<String>,
         known: Option<MessageId>,
-    ) -> Result<Option<MessageId>, Problem> {
+    ) -> Result<Left, Problem> {
         let router = Arc::clone(self);
         let found = move || {
+            let messages = router.store.unhandled(cause.as_deref());
+            if messages == 0 {
+                return Ok(Left::default());
+            }
+            let is_left = |message: &Message| {
+                let found = message.unhandled_cause();
+                found.is_some_and(|found| {
+                    cause.as_deref().map_or(message.direction == Direction::Out, |wanted| wanted == found)
+                })
+            };
             let known = known.map_or(Ok(None), |id| router.store.message(id))?;
-            let same = |found: &str| cause.as_deref().is_none_or(|wanted| wanted == found);
-            let dead = known.filter(|message| {
-                DEAD.contains(&message.status) && message.error.as_ref().is_some_and(|error| same(error.cause()))
-            });
-            if let Some(message) = dead.filter(is_unhandled) {
-                return Ok(Some(message.id));
+            if let Some(message) = known.filter(is_left) {
+                return Ok(Left { messages, one: Some(message.id) });
             }
             let statuses = DEAD.into_iter().filter(|status| cause.is_some() || *status != Status::Error).collect();
             let query = Query { statuses, cause: cause.clone(), ..Query::default() };
-            Ok(router.store.page(&query)?.messages.into_iter().find(is_unhandled).map(|message| message.id))
+            let newest = router.store.page(&query)?.messages;
+            Ok(Left { messages, one: newest.into_iter().find(is_left).map(|message| message.id) })
         };
         blocking(move || found().map_err(|error| store_problem(&error))).await
     }
-}
-
-/// Whether somebody still has to do something about a message that was given up: its sender does not know, or it came in.
-fn is_unhandled(message: &Message) -> bool {
-    message.direction == Direction::In || message.has_notice()
 }
 
 fn unreadable(name: &str, error: &serde_json::Error) -> Problem {

@@ -2,8 +2,8 @@
 
 use super::{PartnerState, Router, blocking, outbound, store_problem};
 use crate::model::{
-    Change, Direction, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage, Status,
-    Timestamp, Warrant,
+    CANCELLED, Change, Direction, Event, Fault, Lane, Message, MessageId, Outcome, PartyId, Problem, Query, Stage,
+    Status, Timestamp, Warrant,
 };
 use crate::store::{Settlement, StoreError, Transaction};
 use std::sync::Arc;
@@ -26,10 +26,10 @@ impl Action {
     pub const ALL: [Self; 4] = [Self::Retry, Self::Cancel, Self::Hold, Self::Release];
 
     /// The messages of `query` to which this may be done, so that what is over does not stand before what waits. One that asks for a
-    /// status or an id is left as it is: whoever names messages is told why not.
+    /// status or an id is left as it is: whoever names messages is told why not. Dead letters are ended where they are asked for.
     pub fn among(self, mut query: Query) -> Query {
         if query.statuses.is_empty() && query.named.is_none() {
-            query.statuses = self.statuses().collect();
+            query.statuses = self.statuses().filter(|status| self != Self::Cancel || !status.is_final()).collect();
             query.held |= self == Self::Release;
         }
         query
@@ -64,10 +64,13 @@ impl Action {
         }
     }
 
-    fn said(self, direction: Direction) -> (Stage, &'static str) {
+    fn said(self, message: &Message) -> (Stage, &'static str) {
         match self {
             Self::Retry => (Stage::Retried, "an operator has it tried again now"),
-            Self::Cancel if direction == Direction::In => {
+            Self::Cancel if message.status.is_final() => {
+                (Stage::Cancelled, "it was given up, and an operator has dealt with it")
+            }
+            Self::Cancel if message.direction == Direction::In => {
                 (Stage::Cancelled, "an operator ended it: nobody is given it")
             }
             Self::Cancel => (Stage::Cancelled, "an operator cancelled it"),
@@ -76,11 +79,11 @@ impl Action {
         }
     }
 
-    fn changes(self, direction: Direction, warrant: &Warrant, now: Timestamp) -> Vec<Change> {
+    fn changes(self, message: &Message, warrant: &Warrant, now: Timestamp) -> Vec<Change> {
         match self {
             Self::Retry | Self::Release => vec![Change::Due(Some(now)), Change::Renewed(now)],
             Self::Hold => vec![Change::Due(None)],
-            Self::Cancel => vec![Change::Due(None), Change::Error(Some(cancelled(direction, warrant)))],
+            Self::Cancel => vec![Change::Due(None), Change::Error(Some(cancelled(message, warrant)))],
         }
     }
 }
@@ -98,9 +101,13 @@ impl std::str::FromStr for Action {
 
 /// What a message meets that is cancelled. One that came in is answered by no message receipt: those say how its content was
 /// found (KVITT-4.2), by its participant, and nobody has looked at it.
-fn cancelled(direction: Direction, warrant: &Warrant) -> Problem {
+fn cancelled(message: &Message, warrant: &Warrant) -> Problem {
     let (actor, reason) = (warrant.actor(), warrant.reason());
-    let then = match direction {
+    let then = match message.direction {
+        Direction::Out if message.as4_receipt.is_some() => {
+            "its recipient's access point has it, and a message receipt that comes still counts"
+        }
+        _ if message.status.is_final() && !Action::Retry.is_open_to(message) => "nothing more is done with it",
         Direction::Out => "`sluss queue retry` sends it after all, unless it had arrived",
         Direction::In => {
             "nobody is given it, and its sender, who has an AS4 receipt, gets no message receipt: tell the sender by other means; \
@@ -108,7 +115,7 @@ fn cancelled(direction: Direction, warrant: &Warrant) -> Problem {
         }
     };
     let detail = format!("cancelled by {actor}: {reason}; {then}");
-    Problem::new(Fault::Refused, "cancelled", "an operator cancelled it", detail)
+    Problem::new(Fault::Refused, CANCELLED, "an operator cancelled it", detail)
 }
 
 impl Router {
@@ -196,10 +203,12 @@ pub(super) fn act(router: &Router, id: MessageId, action: Action, warrant: &Warr
         claim: None,
         release: false,
         outcome: Some(action.outcome()),
-        changes: action.changes(message.direction, warrant, router.steady()),
+        changes: action.changes(&message, warrant, router.steady()),
     };
-    let (stage, detail) = action.said(message.direction);
-    let event = warrant.on(Event::of(router.now(), &message, stage, detail));
+    let (stage, detail) = action.said(&message);
+    let dealt_with = message.error.as_ref().filter(|_| action == Action::Cancel && message.status.is_final());
+    let event = Event::of(router.now(), &message, stage, detail).known("cause", dealt_with.map(Problem::cause));
+    let event = warrant.on(event);
     let (mut settlements, mut events) = (vec![settlement], vec![event]);
     if action == Action::Cancel {
         settlements.extend(outbound::given_up_receipt(router, &message, &mut events)?);
@@ -239,6 +248,9 @@ fn refused(action: Action, message: &Message) -> Problem {
         }
         Action::Retry if message.status == Status::Error => {
             (" and answered, or without its envelope", "what was not answered is opened again, as long as it is kept")
+        }
+        Action::Cancel if message.is_cancelled() => {
+            (", cancelled already", "`sluss queue show` prints by whom and why")
         }
         Action::Release => {
             (if message.is_held() { " on hold" } else { " not on hold" }, "only what is held is released")
@@ -322,7 +334,7 @@ mod tests {
         message.effort = failed(&message, now.checked_sub(25 * hour).unwrap()).0;
         assert_eq!(failed(&message, now).1, Outcome::GiveUp);
         let warrant = Warrant::new("operator", "the partner is back").unwrap();
-        Action::Retry.changes(message.direction, &warrant, now).into_iter().for_each(|change| message.apply(change));
+        Action::Retry.changes(&message, &warrant, now).into_iter().for_each(|change| message.apply(change));
         let again = failed(&message, now);
         assert_eq!(again.1, Outcome::Defer);
         message.effort = again.0;

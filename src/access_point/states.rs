@@ -1,6 +1,6 @@
 //! How partners and participants stand, in the words of operators.
 
-use super::{PartnerState, Router, blocking, store_problem};
+use super::{DeliveryState, PartnerState, Router, blocking, store_problem};
 use crate::model::{Axis, Carriage, Depth, Direction, ParticipantId, Problem, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ pub struct ParticipantState {
     pub to_take_since: Option<Timestamp>,
     /// When it last asked what waits, or took something, since the start.
     pub last_fetch_at: Option<Timestamp>,
+    /// Why what has come in for it cannot be delivered, where a look-up fails; nothing where none does.
+    pub delivery: Option<DeliveryState>,
 }
 
 /// When participants last came for their envelopes, since the start. Bounded by the participants served.
@@ -88,6 +90,7 @@ impl Router {
 
     fn participant_states(&self) -> Result<Vec<ParticipantState>, Problem> {
         let depths = self.store.depths(Axis::Participant).map_err(|error| store_problem(&error))?;
+        let deliveries = self.deliveries();
         let visits = self.visits.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let idle = |participant: &ParticipantId, carriage| ParticipantState {
             participant: participant.clone(),
@@ -97,6 +100,7 @@ impl Router {
             to_take: 0,
             to_take_since: None,
             last_fetch_at: visits.get(participant).copied(),
+            delivery: deliveries.get(participant).cloned(),
         };
         let settings = self.settings();
         let served = settings.participants.iter().map(|(id, served)| (id.clone(), idle(id, Some(served.carriage))));

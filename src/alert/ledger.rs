@@ -5,7 +5,7 @@
 
 use super::{Bulletin, Kind, State, Times};
 use crate::limits::{ALERT_MORE_EVERY, ALERTS_STANDING_MAX};
-use crate::model::{Event, Fault, Logged, MessageId, Problem, RECEIPT_MISSING, Stage, Timestamp, time};
+use crate::model::{Event, Fault, Left, Logged, MessageId, Problem, RECEIPT_MISSING, Stage, Timestamp, time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ struct Happened {
     title: String,
     /// When the receiver was told last.
     told: Option<Timestamp>,
+    /// Dead letters: how many are left.
+    #[serde(default)]
+    left: u64,
     /// Since when nothing is left of it.
     gone: Option<Timestamp>,
 }
@@ -80,13 +83,15 @@ impl Ledger {
         dead.map(|one| (one.about.clone(), one.last)).collect()
     }
 
-    /// Whether there still are such dead letters, and one that is.
-    pub fn looked(&mut self, about: &str, still: Option<MessageId>, now: Timestamp) {
+    /// What is left of such dead letters.
+    pub fn looked(&mut self, about: &str, left: Left, now: Timestamp) {
         let of = |one: &&mut Happened| one.kind == Kind::SendFailure && one.about == about;
         let Some(one) = self.standing.iter_mut().find(of) else { return };
-        match still {
-            Some(id) => (one.last, one.gone) = (Some(id), None),
-            None => one.gone = one.gone.or(Some(now)),
+        one.left = left.messages;
+        if left.messages > 0 {
+            (one.last, one.gone) = (left.one, None);
+        } else {
+            one.gone = one.gone.or(Some(now));
         }
     }
 
@@ -116,7 +121,7 @@ impl Ledger {
 impl Happened {
     fn new(kind: Kind, about: String, since: Timestamp) -> Self {
         let title = "no cause".to_owned();
-        Self { kind, about, since, total: 0, untold: 0, last: None, title, told: None, gone: None }
+        Self { kind, about, since, total: 0, untold: 0, last: None, title, told: None, left: 0, gone: None }
     }
 
     fn count(&mut self, event: &Event) {
@@ -142,6 +147,14 @@ impl Happened {
 
     fn bulletin(&self, state: State) -> Bulletin {
         let id = self.last.map(|id| format!(" {id}")).unwrap_or_default();
+        let (see, all) = match self.last {
+            Some(id) => (format!("queue show {id}"), format!(" {id}")),
+            None if self.about == OTHERS => ("queue list --status attention".to_owned(), " ID".to_owned()),
+            None => {
+                let all = format!(" --status attention --cause {}", self.about);
+                (format!("queue list{all}"), all)
+            }
+        };
         let (what, remedy) = match self.kind {
             Kind::Conformance => {
                 let attached = match self.last {
@@ -158,13 +171,12 @@ impl Happened {
                 "messages were given up",
                 format!(
                     "their recipients' access points have them: ask the recipients by other means before anything is sent again; `sluss \
-                     queue show{id}` has the ids"
+                     {see}` has the ids; then `sluss queue cancel{all}`"
                 ),
             ),
-            _ => (
-                "messages were given up",
-                format!("see `sluss queue show{id}`, mend the cause, then `sluss queue retry{id}`"),
-            ),
+            _ => {
+                ("messages were given up", format!("see `sluss {see}`, mend the cause, then `sluss queue retry{all}`"))
+            }
         };
         let (untold, total, since) = (self.untold, self.total, time::millis(self.since));
         let found = match state {
@@ -172,7 +184,10 @@ impl Happened {
                 format!("of {total} that were given up since {since}, none is left of which its sender does not know")
             }
             State::Lasts if untold == 0 => {
-                format!("of {total} that were given up since {since}, some are left, the last{id}: {}", self.title)
+                format!(
+                    "{} of this cause are left, {total} were given up since {since}, the last{id}: {}",
+                    self.left, self.title
+                )
             }
             _ if untold == total => format!("{untold} {what}, the last{id}: {}", self.title),
             _ => format!("{untold} more {what}, {total} since {since}, the last{id}: {}", self.title),
@@ -269,15 +284,21 @@ mod tests {
         assert_eq!(tell(&mut ledger, 0).len(), 2);
         for day in 1..4 {
             assert_eq!(tell(&mut ledger, day * 86_400 - 10), []);
+            let left = Left { messages: 1_200 - day.cast_unsigned(), one: Some(MessageId::now()) };
+            ledger.looked("smp-unreachable", left, at(day * 86_400 - 5));
             let [(state, found)] = &tell(&mut ledger, day * 86_400)[..] else {
                 panic!("one for all of a cause, each day")
             };
-            assert!(*state == State::Lasts && found.starts_with("of 3 that were given up since"), "{found}");
-            assert!(found.contains("some are left, the last ") && found.ends_with(": nobody answered"), "{found}");
+            let left = 1_200 - day;
+            assert!(
+                *state == State::Lasts && found.starts_with(&format!("{left} of this cause are left, 3 were ")),
+                "{found}"
+            );
+            assert!(found.contains(", the last ") && found.ends_with(": nobody answered"), "{found}");
             ledger = restarted(&ledger);
         }
         let (cause, _) = ledger.dead_letters().remove(0);
-        ledger.looked(&cause, None, at(4 * 86_400 - 10));
+        ledger.looked(&cause, Left::default(), at(4 * 86_400 - 10));
         assert_eq!(tell(&mut ledger, 4 * 86_400), [], "what is gone is not told of again");
         assert_eq!(tell(&mut ledger, 4 * 86_400 + 60)[0].0, State::Ended);
         assert_eq!(tell(&mut ledger, 6 * 86_400), []);
@@ -299,16 +320,16 @@ mod tests {
         ledger.count(&given_up(2, "smp-unreachable"), |_| true);
         assert_eq!(tell(&mut ledger, 0)[0].0, State::Begins);
         let (cause, last) = ledger.dead_letters().remove(0);
-        ledger.looked(&cause, last, at(5000));
+        ledger.looked(&cause, Left { messages: 1, one: last }, at(5000));
         assert_eq!(tell(&mut ledger, 5000), []);
-        ledger.looked(&cause, None, at(5005));
+        ledger.looked(&cause, Left::default(), at(5005));
         assert_eq!(tell(&mut ledger, 5010), []);
         assert_eq!(ledger.dead_letters(), [], "nothing is looked for any more");
         // It failed again after the retry.
         ledger.count(&given_up(3, "smp-unreachable"), |_| true);
         assert_eq!(tell(&mut ledger, 5090)[0].0, State::Lasts);
-        ledger.looked(&cause, None, at(5091));
-        ledger.looked(&cause, None, at(5150));
+        ledger.looked(&cause, Left::default(), at(5091));
+        ledger.looked(&cause, Left::default(), at(5150));
         let ended = tell(&mut ledger, 5151);
         assert_eq!((ended.len(), ended[0].0), (1, State::Ended), "{ended:?}");
         assert_eq!(tell(&mut ledger, 9999), []);

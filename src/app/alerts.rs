@@ -292,9 +292,9 @@ impl Receiver {
             }
         }
         for (about, last) in ledger.dead_letters() {
-            let still = watch.router.dead_letter(Ledger::cause(&about).map(str::to_owned), last).await;
-            if let Ok(still) = still.map_err(unread) {
-                ledger.looked(&about, still, now);
+            let left = watch.router.dead_letters(Ledger::cause(&about).map(str::to_owned), last).await;
+            if let Ok(left) = left.map_err(unread) {
+                ledger.looked(&about, left, now);
             }
         }
         ledger

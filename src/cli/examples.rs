@@ -181,6 +181,10 @@ pub(super) const QUEUE_CANCEL: &str = "Example, with an id from the first column
 All that came in for a participant that is no longer here:
   sluss queue cancel --direction in --status RECEIVED --participant 0203:gone.example.se \\
       --reason 'the participant has moved' \\
+      --config testbed/access-points/AP0001-TESTBED/sluss.toml
+All dead letters whose recipients were asked by other means:
+  sluss queue cancel --status attention --cause message-receipt-missing \\
+      --reason 'they have them, as they say by telephone' \\
       --config testbed/access-points/AP0001-TESTBED/sluss.toml";
 
 pub(super) const QUEUE_HOLD: &str = "Example, with an id from the first column of `sluss queue list`:

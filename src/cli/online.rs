@@ -187,7 +187,7 @@ pub(super) enum QueueCommand {
     /// Try messages now; those that were given up, as long as new ones.
     #[command(after_help = super::examples::QUEUE_RETRY)]
     Retry(OrderArgs),
-    /// End messages that are not delivered, and received ones that nobody has taken.
+    /// End messages that are not delivered, received ones that nobody has taken, and dead letters that were dealt with.
     #[command(after_help = super::examples::QUEUE_CANCEL)]
     Cancel(OrderArgs),
     /// Keep messages back until they are released.

@@ -86,13 +86,13 @@ async fn found(state: &ConsoleState, filter: &Conditions, now: Timestamp) -> Res
 pub(super) fn render_dead(filter: Conditions, raw: &str, found: &Found, visit: &Visit) -> DeadPage {
     let wall = Wall::utc(visit.now, visit.lang());
     // Of what could be done to a message, only this may follow here.
-    let retry = (Action::Retry.word(), visit.lang().action(Action::Retry));
+    let actions = [Action::Retry, Action::Cancel].map(|action| (action.word(), visit.lang().action(action)));
     DeadPage {
         causes: causes(&found.newest.messages, &filter, visit, &wall),
         more: found.newest.next.is_some(),
         fault: found.fault.clone(),
         rows: found.page.messages.iter().map(|message| MessageRow::new(message, &wall)).collect(),
-        actions: if visit.may(Permission::Operate) { vec![retry] } else { Vec::new() },
+        actions: if visit.may(Permission::Operate) { actions.to_vec() } else { Vec::new() },
         bulk_filter: format!("status={DEAD}&{}", narrowed(&filter, &filter.cause)),
         older: found.page.next.map(|last| older_page(PATH, raw, last)),
         newest: newest_page(PATH, raw, &filter.after),

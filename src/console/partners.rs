@@ -5,10 +5,10 @@ use super::form::OwnForm;
 use super::frame::{Failure, Frame, Visit, not_found, or_failure, page};
 use super::problems::{remedy, title};
 use super::view::{ConditionView, Moment, Wall};
-use crate::access_point::{Condition, ParticipantState, PartnerState};
+use crate::access_point::{Condition, Health, ParticipantState, PartnerState};
 use crate::accounts::Permission;
 use crate::limits::STATES_SHOWN_MAX;
-use crate::model::{Carriage, Problem, Warrant};
+use crate::model::{Carriage, Warrant};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -93,13 +93,7 @@ pub(super) fn render_partners(mut partners: Vec<PartnerState>, visit: &Visit) ->
 }
 
 fn row(partner: PartnerState, visit: &Visit, wall: &Wall) -> PartnerRow {
-    let (t, moment) = (visit.text(), |at| wall.moment(at));
-    let failure = |(at, problem): (_, Problem)| FailureOf {
-        at: wall.moment(at),
-        title: title(&problem, visit.lang()),
-        cause: problem.cause().to_owned(),
-        remedy: remedy(Some(&problem), t),
-    };
+    let moment = |at| wall.moment(at);
     let name = partner.partner.as_ref().map(ToString::to_string).unwrap_or_default();
     let encoded = utf8_percent_encode(&name, NON_ALPHANUMERIC).to_string();
     PartnerRow {
@@ -109,10 +103,31 @@ fn row(partner: PartnerState, visit: &Visit, wall: &Wall) -> PartnerRow {
         waiting: partner.waiting,
         in_flight: partner.in_flight,
         success: partner.health.last_success_at.map(moment),
-        failure: partner.health.last_failure_at.zip(partner.health.last_failure).map(failure),
+        failure: FailureOf::last(partner.health, visit, wall),
         href: format!("/queue?status=to-send&direction=out&partner={encoded}"),
         dead_href: format!("/dead-letters?partner={encoded}"),
         name,
+    }
+}
+
+/// Why what has come in for a participant is not delivered.
+struct DeliveryRow {
+    condition: ConditionView,
+    failures: u32,
+    since: Option<Moment>,
+    failure: Option<FailureOf>,
+}
+
+impl FailureOf {
+    /// The last of those that this has met.
+    fn last(health: Health, visit: &Visit, wall: &Wall) -> Option<Self> {
+        let (at, problem) = health.last_failure_at.zip(health.last_failure)?;
+        Some(Self {
+            at: wall.moment(at),
+            title: title(&problem, visit.lang()),
+            cause: problem.cause().to_owned(),
+            remedy: remedy(Some(&problem), visit.text()),
+        })
     }
 }
 
@@ -127,6 +142,7 @@ struct ParticipantRow {
     to_take: u64,
     to_take_since: Option<Moment>,
     last_fetch: Option<Moment>,
+    delivery: Option<DeliveryRow>,
     out_href: String,
     in_href: String,
 }
@@ -168,6 +184,12 @@ pub(super) fn render_participants(mut participants: Vec<ParticipantState>, visit
             to_take: one.to_take,
             to_take_since: one.to_take_since.map(|at| wall.moment(at)),
             last_fetch: one.last_fetch_at.map(|at| wall.moment(at)),
+            delivery: one.delivery.map(|delivery| DeliveryRow {
+                condition: ConditionView::inward(&delivery, &wall),
+                failures: delivery.health.failures,
+                since: delivery.health.failing_since.map(|at| wall.moment(at)),
+                failure: FailureOf::last(delivery.health, visit, &wall),
+            }),
             out_href: format!("/queue?status=to-send&direction=out&participant={encoded}"),
             in_href: format!("/queue?status=waiting-in&direction=in&participant={encoded}"),
             name,

@@ -2,7 +2,7 @@
 
 use super::problems::{remedy, title};
 use super::text::{Lang, Texts};
-use crate::access_point::{Condition, PartnerState};
+use crate::access_point::{Condition, DeliveryState, Health, PartnerState};
 use crate::model::{Counted, Direction, Message, Status, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -129,14 +129,23 @@ pub(super) struct ConditionView {
 
 impl ConditionView {
     pub(super) fn new(partner: &PartnerState, wall: &Wall) -> Self {
+        Self::of(partner.condition, &partner.health, wall, wall.lang.texts().partner_open)
+    }
+
+    /// How what has come in for a participant fares.
+    pub(super) fn inward(delivery: &DeliveryState, wall: &Wall) -> Self {
+        Self::of(delivery.condition, &delivery.health, wall, wall.lang.texts().delivery_open)
+    }
+
+    fn of(condition: Condition, health: &Health, wall: &Wall, open: &'static str) -> Self {
         let t = wall.lang.texts();
-        let (label, tone) = match partner.condition {
+        let (label, tone) = match condition {
             Condition::Healthy => (t.partner_healthy, "good"),
             Condition::Failing => (t.partner_failing, "late"),
             Condition::Probing => (t.partner_probing, "late"),
-            Condition::Open => (t.partner_open, "bad"),
+            Condition::Open => (open, "bad"),
         };
-        let until = partner.health.open_until.filter(|_| partner.condition == Condition::Open);
+        let until = health.open_until.filter(|_| condition == Condition::Open);
         Self { label, tone, until: until.map(|at| wall.moment(at)) }
     }
 }

@@ -1,8 +1,8 @@
 //! A message in the store: one sealed envelope on its way, in one direction, at one access point.
 
 use super::{
-    As4MessageId, BlobId, DocumentType, Effort, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId, PartyId,
-    Priority, Problem, ProcessId, Status, Timestamp, Tried,
+    As4MessageId, BlobId, CANCELLED, DocumentType, Effort, EnvelopeId, IllegalStep, MessageId, Outcome, ParticipantId,
+    PartyId, Priority, Problem, ProcessId, Status, Timestamp, Tried,
 };
 use crate::limits::EARLIER_FORMS_MAX;
 use serde::{Deserialize, Serialize};
@@ -400,6 +400,22 @@ impl Message {
         self.status.is_final() && self.next_attempt_at.is_none()
     }
 
+    /// Whether an operator ended it, or dealt with it after it was given up.
+    pub fn is_cancelled(&self) -> bool {
+        self.is_over() && self.error.as_ref().is_some_and(|error| error.cause() == CANCELLED)
+    }
+
+    /// The cause of a message that was given up and about which somebody still has to do something: it came in, or its sender does not
+    /// know.
+    pub fn unhandled_cause(&self) -> Option<&str> {
+        let unhandled = match self.status {
+            Status::Error => !self.is_cancelled(),
+            Status::MessageExchangeError | Status::SendFailure => self.has_notice(),
+            _ => false,
+        };
+        self.error.as_ref().filter(|_| unhandled).map(Problem::cause)
+    }
+
     /// Whether its sealed envelope is deleted.
     pub fn is_emptied(&self) -> bool {
         self.envelope.is_none() && self.envelope_bytes > 0
@@ -483,7 +499,7 @@ impl Message {
     }
 
     /// The status after `outcome`: [`Status::after`], and what is held is released before anything is tried, nothing is tried
-    /// whose envelope is deleted, and what was rejected is not there to be read, wherever its message receipt is.
+    /// whose envelope is deleted, nothing ended twice by operators, and what was rejected is not there to be read, wherever its message receipt is.
     ///
     /// # Errors
     ///
@@ -491,6 +507,8 @@ impl Message {
     pub fn after(&self, outcome: Outcome) -> Result<Status, IllegalStep> {
         match (outcome, self.is_held()) {
             (Outcome::Retry, true) | (Outcome::Resume, false) => Err(IllegalStep { status: self.status, outcome }),
+            // Whoever dealt with it is not asked twice.
+            (Outcome::Cancel, _) if self.is_cancelled() => Err(IllegalStep { status: self.status, outcome }),
             (Outcome::Retry, _) if self.is_emptied() => Err(IllegalStep { status: self.status, outcome }),
             // It has arrived: sent again, it would be another message with the same content.
             (Outcome::Retry, _) if self.direction == Direction::Out && self.as4_receipt.is_some() => {

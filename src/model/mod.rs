@@ -36,8 +36,8 @@ pub use message::{
     SignedReference,
 };
 pub use priority::Priority;
-pub use problem::{Fault, Problem, RECEIPT_MISSING, RECEIPT_NOT_SENT, TRIED_AGAIN};
-pub use query::{Axis, Count, Counted, Counts, Depth, Page, Query};
+pub use problem::{CANCELLED, Fault, Problem, RECEIPT_MISSING, RECEIPT_NOT_SENT, TRIED_AGAIN};
+pub use query::{Axis, Count, Counted, Counts, Depth, Left, Page, Query};
 pub use status::{IllegalStep, Outcome, Status, StatusGroup};
 pub use time::{Clock, SteadyClock, SystemClock, Timestamp};
 pub use warrant::Warrant;

@@ -45,6 +45,9 @@ pub struct Problem {
     pub given_up: bool,
 }
 
+/// The cause of what an operator ended, or was given up and dealt with by an operator.
+pub const CANCELLED: &str = "cancelled";
+
 /// The cause of what ended because its message receipt did not come: its recipient has it, so it is not sent again.
 pub const RECEIPT_MISSING: &str = "message-receipt-missing";
 

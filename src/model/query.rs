@@ -54,6 +54,15 @@ pub struct Counted {
     pub more: bool,
 }
 
+/// What is left of the dead letters of a cause: those of which nobody has said that they were dealt with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Left {
+    /// How many.
+    pub messages: u64,
+    /// One of them, where it is known or among the newest.
+    pub one: Option<MessageId>,
+}
+
 /// What depths are counted by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Axis {

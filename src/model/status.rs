@@ -79,7 +79,7 @@ pub enum Outcome {
     Unanswered,
     /// An operator has it tried now, also after it was given up.
     Retry,
-    /// An operator ends it: it is sent, or delivered, to nobody.
+    /// An operator ends it: it is sent, or delivered, to nobody. What was given up is where it was, and somebody has dealt with it.
     Cancel,
     /// Out: an operator keeps it back.
     Suspend,
@@ -143,6 +143,7 @@ impl Status {
                 Self::MessageExchangeError
             }
             (Self::SendEnqueued | Self::WaitingForRetry, O::Cancel) => Self::SendFailure,
+            (Self::MessageExchangeError | Self::SendFailure | Self::Error, O::Cancel) => self,
             (
                 Self::Submitted | Self::ScheduledForResend | Self::SendEnqueued | Self::WaitingForRetry,
                 O::Retry | O::Suspend | O::Resume,
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_end_or_try_again_what_is_not_at_its_end_and_nothing_else() {
+    fn operators_end_or_try_again_what_is_under_way_or_was_given_up_and_nothing_else() {
         use Status as S;
         for status in Status::ALL {
             let under_way =
@@ -378,7 +379,7 @@ mod tests {
                 assert_eq!(status.after(outcome).is_ok(), under_way, "{status:?} {outcome:?}");
             }
             let waits = matches!(status, S::WaitingForReceipt | S::Received);
-            assert_eq!(status.after(Outcome::Cancel).is_ok(), under_way || waits, "{status:?}");
+            assert_eq!(status.after(Outcome::Cancel).is_ok(), under_way || waits || given_up, "{status:?}");
         }
         assert_eq!(S::Submitted.after(Outcome::Cancel), Ok(S::MessageExchangeError));
         assert_eq!(S::WaitingForRetry.after(Outcome::Cancel), Ok(S::SendFailure));

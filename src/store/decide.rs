@@ -265,7 +265,8 @@ impl<'a> Group<'a> {
         }
         let status = settlement.outcome.map_or(Ok(current.status), |outcome| current.after(outcome))?;
         let mut changes = settlement.changes;
-        if settlement.outcome.is_some() && current.status.is_final() && status == current.status {
+        let may_be_late = settlement.outcome.is_some_and(|outcome| !outcome.is_operators());
+        if may_be_late && current.status.is_final() && status == current.status {
             // A late outcome shows as no problem of what has come to its end, and leaves no work on it but for its AS4 receipt.
             changes.retain(|change| !matches!(change, Change::Error(Some(_))));
             if !current.lacks_as4_receipt() {

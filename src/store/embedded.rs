@@ -390,6 +390,10 @@ impl Store for EmbeddedStore {
         self.shared.heed(query::count(&self.shared.index, query))
     }
 
+    fn unhandled(&self, cause: Option<&str>) -> u64 {
+        query::unhandled(&self.shared.index, cause)
+    }
+
     fn waiting(&self, participant: &ParticipantId, after: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
         let waiting = self.shared.heed(query::waiting(&self.shared.index, participant, after))?;
         Ok(waiting.into_iter().map(|message| self.completed(message)).collect())

@@ -28,7 +28,7 @@
 
 mod key;
 
-pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of};
+pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of, unhandled_key};
 use key::{
     counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
     numbers_at_end, place_at_end, references, route_key, time_key, told_key,
@@ -54,9 +54,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 15;
+const FORMAT: u32 = 16;
 
-/// Messages by [`tally_key`], [`HELD`] and [`Lane::key`].
+/// Messages by [`tally_key`], [`HELD`], [`Lane::key`] and [`unhandled_key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
 
 /// The key of the tally of what is kept back.

@@ -466,6 +466,9 @@ pub trait Store: Send + Sync {
     /// How many messages there are by conditions, whatever the query's limit: up to [`COUNTED_MAX`](crate::limits::COUNTED_MAX), or
     /// all where their direction and status alone is asked for. For a bounded effort, as a page.
     fn count(&self, query: &Query) -> Result<Counted, StoreError>;
+    /// How many messages were given up for this cause, about which somebody still has to do something
+    /// ([`Message::unhandled_cause`]); of any cause: how many of those are outwards.
+    fn unhandled(&self, cause: Option<&str>) -> u64;
     /// Messages by conditions, all that there are up to the query's limit.
     fn list(&self, query: &Query) -> Result<Vec<Message>, StoreError> {
         let limit = if query.limit == 0 { crate::limits::LIST_MESSAGES_MAX } else { query.limit };

@@ -11,6 +11,7 @@ use crate::model::{
 use crate::store::StoreError;
 use crate::store::index::{
     HELD, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
+    unhandled_key,
 };
 use std::collections::BTreeMap;
 
@@ -366,6 +367,16 @@ pub(super) fn counts(index: &Index) -> Result<(Vec<Count>, u64), StoreError> {
         }
     }
     Ok((counts, tally.get(HELD).copied().unwrap_or(0)))
+}
+
+/// Dead letters of a cause about which somebody has to do something; of any cause, those outwards.
+pub(super) fn unhandled(index: &Index, cause: Option<&str>) -> u64 {
+    let tally = index.tally();
+    let of = |direction| cause.and_then(|cause| tally.get(unhandled_key(direction, cause).as_slice()));
+    let any = unhandled_key(Direction::Out, "");
+    let outwards = tally.range(any.clone()..).take_while(|(key, _)| cause.is_none() && key.starts_with(&any));
+    let both = [of(Direction::Out), of(Direction::In)].into_iter().flatten();
+    both.chain(outwards.map(|(_, messages)| messages)).sum()
 }
 
 /// How much waits by partner or participant, by name.

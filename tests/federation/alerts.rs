@@ -11,7 +11,7 @@ use serde_json::Value;
 use sluss::access_point::Action;
 use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
-use sluss::model::{Status, Timestamp, Warrant};
+use sluss::model::{Outcome, Stage, Status, Timestamp, Warrant};
 use sluss::store::disk::Medium;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -459,4 +459,32 @@ async fn a_message_receipt_that_never_comes_is_told_to_the_operator_and_to_the_s
     site.router.confirm_notice(&site.alice, sent.id, "alice").await.unwrap();
     assert_eq!(called(&calls, "send-failure").1["state"], "ended");
     assert!(notices().await.is_empty());
+
+    // Or once an operator has dealt with it, who cannot try it again; its sender is told all the same, and a late word counts.
+    let other = site.service.send(draft(&site, DORA), Vec::new()).await.unwrap();
+    site.wait(other.id, |message| message.status == Status::WaitingForReceipt).await;
+    clock.steady.fetch_add(48 * 60 * 60 + 1, Ordering::Relaxed);
+    site.wait(other.id, |message| message.status == Status::MessageExchangeError).await;
+    assert_eq!(called(&calls, "send-failure").1["state"], "begins");
+    let act = async |action| {
+        let warrant = Warrant::new("kim", "dora has it, as she says by telephone").unwrap();
+        site.router.act(other.id, action, warrant).await
+    };
+    assert!(act(Action::Retry).await.unwrap_err().detail.contains("its recipient has it"));
+    let handled = act(Action::Cancel).await.unwrap();
+    let problem = handled.error.as_ref().unwrap();
+    assert_eq!((handled.status, problem.cause()), (Status::MessageExchangeError, "cancelled"));
+    assert!(problem.detail.contains("kim: dora has it") && problem.detail.contains("still counts"), "{problem}");
+    let events = site.router.journey(other.id).await.unwrap();
+    let event = events.iter().find(|event| event.stage == Stage::Cancelled).unwrap();
+    for (name, value) in
+        [("actor", "kim"), ("reason", "dora has it, as she says by telephone"), ("cause", "message-receipt-missing")]
+    {
+        assert_eq!(event.facts.get(name).map(String::as_str), Some(value), "{event:?}");
+    }
+    assert_eq!(called(&calls, "send-failure").1["state"], "ended");
+    let twice = act(Action::Cancel).await.unwrap_err();
+    assert!(twice.detail.contains("cancelled already"), "{twice}");
+    assert_eq!(notices().await.len(), 1);
+    assert_eq!(handled.after(Outcome::Confirm), Ok(Status::Accepted));
 }

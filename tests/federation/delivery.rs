@@ -48,9 +48,18 @@ async fn what_cannot_be_opened_for_want_of_the_smp_leaves_few_events_and_is_open
     let counted =
         metrics.lines().find_map(|line| line.strip_prefix("sluss_attempt_failures_total{cause=\"smp-unreachable\"} "));
     assert!(counted.is_some_and(|counted| counted.parse::<u32>().unwrap() > 4), "each is counted: {counted:?}");
+    let delivery = async || {
+        let states = site.router.participants().await.unwrap();
+        states.into_iter().find(|state| state.participant == site.alice).unwrap().delivery
+    };
+    let failing = delivery().await.unwrap();
+    assert!(!failing.condition.is_closed() && failing.health.failures > 4, "{failing:?}");
+    assert!(failing.health.open_until.is_some() && failing.health.failing_since.is_some(), "{failing:?}");
+    assert_eq!(failing.health.last_failure.unwrap().cause(), "smp-unreachable");
     site.fault(Kind::SmpDown, true);
     let opened = site.wait(waits.id, |message| message.status == Status::Retrieved).await;
     assert_eq!(opened.error, None);
+    assert!(delivery().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +83,7 @@ async fn what_our_disk_has_lost_ends_in_error_and_is_opened_when_an_operator_has
         let events = site.router.journey(message.id).await.unwrap();
         assert!(events.iter().any(|event| event.stage == Stage::GivenUp && event.problem.is_some()));
         assert_eq!(
-            site.router.dead_letter(Some("store-damaged".into()), Some(message.id)).await.unwrap(),
+            site.router.dead_letters(Some("store-damaged".into()), Some(message.id)).await.unwrap().one,
             Some(message.id)
         );
     }
@@ -161,7 +170,8 @@ async fn what_came_for_a_participant_that_is_no_longer_configured_is_shown_and_a
     delivery(&site, "\"state\":\"ok\"").await;
     let refused = site.router.act(waits.id, Action::Cancel, warrant()).await.unwrap_err();
     assert!(
-        refused.cause() == "illegal-step" && refused.detail.contains("in status ERROR, expected one of"),
+        refused.cause() == "illegal-step"
+            && refused.detail.contains("in status ERROR, cancelled already, expected one of"),
         "{refused}"
     );
 

@@ -2,9 +2,9 @@
 
 use crate::lists::{
     a_message_is_found_by_any_of_its_ids, a_page_goes_on_where_looking_for_it_became_too_much,
-    a_rare_event_is_found_behind_very_many_others, lists_are_newest_first_and_filtered_and_paged,
-    the_whole_event_log_is_newest_first_and_filtered_and_paged, what_waits_for_an_access_point_is_listed_as_its_own,
-    what_waits_is_counted_by_partner_and_participant_with_its_age,
+    a_rare_event_is_found_behind_very_many_others, dead_letters_of_a_cause_are_counted_until_each_was_dealt_with,
+    lists_are_newest_first_and_filtered_and_paged, the_whole_event_log_is_newest_first_and_filtered_and_paged,
+    what_waits_for_an_access_point_is_listed_as_its_own, what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_was_not_sent_is_told_its_sender_until_it_is_sent_or_confirmed,
 };
 use crate::turns::{
@@ -63,6 +63,7 @@ on_every_store!(
     lists_are_newest_first_and_filtered_and_paged,
     a_message_is_found_by_any_of_its_ids,
     a_page_goes_on_where_looking_for_it_became_too_much,
+    dead_letters_of_a_cause_are_counted_until_each_was_dealt_with,
     what_waits_is_counted_by_partner_and_participant_with_its_age,
     what_waits_for_an_access_point_is_listed_as_its_own,
     events_come_in_order_and_refusals_latest_first,

@@ -4,8 +4,8 @@ use crate::contract::{Open, done, settlement, take};
 use crate::{message, settle};
 use sluss::limits::{COUNTED_MAX, LIST_EVENTS_LOOKED_AT_MAX, LIST_EVENTS_PASSED_FOR_A_LOOK, LIST_LOOKS_MAX};
 use sluss::model::{
-    Axis, Change, Counted, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query, Stage, Status,
-    Timestamp,
+    Axis, CANCELLED, Change, Counted, Depth, Direction, Event, Fault, LogQuery, Message, Outcome, Problem, Query,
+    Stage, Status, Timestamp,
 };
 use sluss::store::{Settlement, Store, Transaction};
 use std::time::Duration;
@@ -185,6 +185,41 @@ fn a_count_is_exact_where_it_is_tallied_and_else_bounded_and_says_so() {
         ((COUNTED_MAX + 500) / 2, false),
         "three conditions, each leapt over where it does not hold"
     );
+}
+
+/// However many were dealt with since, the one that was not is counted, and each of them once.
+pub(crate) fn dead_letters_of_a_cause_are_counted_until_each_was_dealt_with(open: Open<'_>) {
+    let store = open();
+    let dead = |cause: &str, status| Message {
+        status,
+        direction: if status == Status::Error { Direction::In } else { Direction::Out },
+        error: Some(Problem::new(Fault::Refused, cause, "x", "y")),
+        next_attempt_at: None,
+        ..message()
+    };
+    let inserts: Vec<Message> = (0..1_200).map(|_| dead("pack", Status::MessageExchangeError)).collect();
+    let others = [dead("pack", Status::Error), dead("packed", Status::SendFailure), dead("pack", Status::Rejected)];
+    let count = |store: &dyn Store| ["pack", "packed", "pac"].map(|cause| store.unhandled(Some(cause)));
+    done(store.commit(Transaction { inserts: inserts.clone(), ..Transaction::default() }));
+    done(store.commit(Transaction { inserts: others.to_vec(), ..Transaction::default() }));
+    assert_eq!((count(&*store), store.unhandled(None)), ([1_201, 1, 0], 1_201), "of all, those outwards");
+    let known =
+        |one: &Message| Settlement { changes: vec![Change::TakenAt(Timestamp::now())], ..settlement(one, None) };
+    let settlements = inserts[1..].iter().map(known).collect();
+    done(store.commit(Transaction { settlements, ..Transaction::default() }));
+    assert_eq!(count(&*store), [2, 1, 0], "the oldest of all, and what came in");
+    let cancelled = Change::Error(Some(Problem::new(Fault::Refused, CANCELLED, "x", "y")));
+    let cancel =
+        |one: &Message| Settlement { changes: vec![cancelled.clone()], ..settlement(one, Some(Outcome::Cancel)) };
+    done(store.commit(settle(cancel(&others[0]))));
+    assert_eq!((count(&*store), store.unhandled(Some(CANCELLED))), ([1, 1, 0], 0));
+    let retry = Settlement {
+        changes: vec![Change::Renewed(Timestamp::now())],
+        ..settlement(&inserts[0], Some(Outcome::Retry))
+    };
+    done(store.commit(settle(retry)));
+    drop(store);
+    assert_eq!(count(&*open()), [0, 1, 0]);
 }
 
 /// APOP: what waits for an access point, and what ended because of it, is found by its name, though it is packed for nobody.

@@ -27,10 +27,10 @@ pub(super) fn give_up_unanswered(router: &Router) -> Result<bool, Problem> {
 }
 
 fn unanswered(router: &Router, message: &Message, wait: Duration) -> Transaction {
-    let (hours, to) = (wait.as_secs() / 3600, &message.to);
+    let (hours, to, id) = (wait.as_secs() / 3600, &message.to, message.id);
     let detail = format!(
         "found none in {hours} h (message_receipt.wait_hours), expected ACCEPTED or REJECTED of {to}; its access point has the \
-         message: ask the recipient by other means whether it has it before it is sent again. A message receipt that comes still counts"
+         message: ask the recipient by other means whether it has it before it is sent again, then end it by `sluss queue cancel {id}`. A message receipt that comes still counts"
     );
     let title = "no message receipt came";
     let problem = Problem::new(Fault::Refused, RECEIPT_MISSING, title, detail).rule("API-ST.t04");

@@ -66,22 +66,42 @@ pub(super) fn partners(rows: &[Value]) -> Table {
         let name = row["partner"].as_str().unwrap_or("(to be looked up)").to_owned();
         let names =
             ["condition", "open_until", "failures", "waiting", "in_flight", "last_success_at", "last_failure_at"];
-        let kind = word(&row["last_failure"], "type");
-        let why = kind.strip_prefix("urn:sluss:problem:").unwrap_or(&kind).to_owned();
-        table.row([name].into_iter().chain(names.map(|name| word(row, name))).chain([why]));
+        table.row([name].into_iter().chain(names.map(|name| word(row, name))).chain([why(row)]));
     }
     table
 }
 
 fn participants(rows: &[Value]) -> Table {
-    let mut table = Table::new(&["PARTICIPANT", "CARRIAGE", "TO SEND", "SINCE", "TO TAKE", "SINCE", "LAST FETCH"]);
+    let mut table = Table::new(&[
+        "PARTICIPANT",
+        "CARRIAGE",
+        "TO SEND",
+        "SINCE",
+        "TO TAKE",
+        "SINCE",
+        "LAST FETCH",
+        "DELIVERY",
+        "OPEN UNTIL",
+        "FAILURES",
+        "WHY",
+    ]);
     let names = ["participant", "carriage", "to_send", "to_send_since", "to_take", "to_take_since", "last_fetch_at"];
     let cell = |row: &Value, name| match name {
         "carriage" if row[name].is_null() => "(not configured)".to_owned(),
         _ => word(row, name),
     };
-    rows.iter().for_each(|row| table.row(names.map(|name| cell(row, name))));
+    for row in rows {
+        let delivery = &row["delivery"];
+        let breaker = ["condition", "open_until", "failures"].map(|name| word(delivery, name));
+        table.row(names.map(|name| cell(row, name)).into_iter().chain(breaker).chain([why(delivery)]));
+    }
     table
+}
+
+/// The cause of the last failure.
+fn why(state: &Value) -> String {
+    let kind = word(&state["last_failure"], "type");
+    kind.strip_prefix("urn:sluss:problem:").unwrap_or(&kind).to_owned()
 }
 
 /// What to do where messages have come in for participants that nobody serves.
@@ -112,7 +132,9 @@ mod tests {
                 { "partner": null, "condition": "healthy", "failures": 0, "waiting": 1, "in_flight": 1 },
             ],
             "participants": [
-                { "participant": "0203:a.se", "carriage": "carried", "to_send": 0, "to_take": 3 },
+                { "participant": "0203:a.se", "carriage": "carried", "to_send": 0, "to_take": 3,
+                  "delivery": { "condition": "open", "open_until": "2026-11-24T10:03:00Z", "failures": 4,
+                                "last_failure": { "type": "urn:sluss:problem:smp-unreachable" } } },
                 { "participant": "0203:gone.se", "carriage": null, "to_send": 0, "to_take": 2, "to_take_since": "2026-11-20T10:00:00Z" },
             ],
             "version": "1",
@@ -125,6 +147,7 @@ mod tests {
             "as4:RefusedByPeer",
             "(to be looked up)",
             "0203:gone.se  (not configured)  0               2        2026-11-20T10:00:00Z",
+            "open      2026-11-24T10:03:00Z  4         smp-unreachable",
             "nobody serves 0203:gone.se",
             "sluss queue cancel --direction in --status RECEIVED --participant 0203:gone.se",
         ] {

@@ -1,7 +1,7 @@
 //! The pages of partners and participants, and what a message says that waits for a breaker.
 
 use super::{NOW, around, at, counts, depths, message, problem, visit};
-use crate::access_point::{Breaker, Condition, Health, ParticipantState, PartnerState};
+use crate::access_point::{Breaker, Condition, DeliveryState, Health, ParticipantState, PartnerState};
 use crate::accounts::Role;
 use crate::console::frame::Visit;
 use crate::console::{Lang, journey, overview, partners};
@@ -46,6 +46,7 @@ pub(super) fn participant_states() -> Vec<ParticipantState> {
         to_take: 0,
         to_take_since: None,
         last_fetch_at: None,
+        delivery: None,
     };
     let away = ParticipantState {
         participant: "0203:storstad.example.se".parse().unwrap(),
@@ -62,7 +63,25 @@ pub(super) fn participant_states() -> Vec<ParticipantState> {
         to_take_since: Some(at(60 * 52)),
         ..idle.clone()
     };
-    vec![idle, away, gone]
+    let stuck = ParticipantState {
+        participant: "0203:bergvik.example.se".parse().unwrap(),
+        delivery: Some(DeliveryState { condition: Condition::Open, health: states().remove(2).health }),
+        ..idle.clone()
+    };
+    vec![idle, away, gone, stuck]
+}
+
+#[test]
+fn a_participant_whose_messages_cannot_be_delivered_is_shown_with_its_breaker_and_why() {
+    let html = partners::render_participants(participant_states(), &visit(Lang::En)).render().unwrap();
+    for part in [
+        "Breaker open: nothing is delivered</span> <span class=\"why\">until",
+        "Failed attempts in a row: 9, began 50 min ago",
+        "the SMP did not answer <code>smp-unreachable</code>",
+        "Advice: Try the look-up with sluss lookup.",
+    ] {
+        assert_eq!(html.matches(part).count(), 1, "{part} in {html}");
+    }
 }
 
 #[test]

@@ -127,8 +127,8 @@ texts! {
 
     // Dead letters
     dead_letters: "Misslyckade", "Dead letters";
-    dead_text: "Meddelanden som det inte görs fler försök med. Orsaken säger vad som hände, rådet vad som hjälper. Skicka om när orsaken är åtgärdad.",
-        "Messages of which no more attempts are made. The cause says what happened, the advice what helps. Try again when the cause is mended.";
+    dead_text: "Meddelanden som det inte görs fler försök med. Orsaken säger vad som hände, rådet vad som hjälper. Skicka om när orsaken är åtgärdad, eller avbryt det som är utrett.",
+        "Messages of which no more attempts are made. The cause says what happened, the advice what helps. Try again when the cause is mended, or cancel what is settled.";
     dead_none: "Inget meddelande har misslyckats.", "No message has failed.";
     dead_caption: "Misslyckade meddelanden, nyaste först", "Dead letters, newest first";
     cause: "Orsak", "Cause";
@@ -153,14 +153,14 @@ texts! {
         "The sender has to correct the content and send a new message.";
     remedy_resend: "Be avsändaren att slå upp mottagarens certifikat på nytt och skicka igen.",
         "Ask the sender to look the recipient's certificate up anew and to send again.";
-    remedy_ask: "Fråga mottagaren på annat sätt om meddelandet har kommit, innan det skickas igen. En sen kvittens räknas.",
-        "Ask the recipient by other means whether it has the message before it is sent again. A late receipt counts.";
+    remedy_ask: "Fråga mottagaren på annat sätt om meddelandet har kommit, innan det skickas igen. En sen kvittens räknas. Avbryt det när det är utrett.",
+        "Ask the recipient by other means whether it has the message before it is sent again. A late receipt counts. Cancel it when that is settled.";
     remedy_receipt: "Åtgärda felet på meddelandekvittensen och skicka om den. När den är framme är meddelandet nytt.",
         "Mend what failed with the message receipt, and try it again. Once it has arrived the message is new.";
     remedy_own: "Felet är vårt: se på disk, minne och logg (sluss status). Skicka om när det är åtgärdat.",
         "The fault is ours: look at disk, memory and log (sluss status). Try again when it is mended.";
-    remedy_cancelled: "Någon i driften avbröt det. Försök igen ifall det ändå ska fram.",
-        "An operator cancelled it. Try again if it is to arrive after all.";
+    remedy_cancelled: "Någon i driften avbröt det. Försök igen ifall det ändå ska fram och inte redan är det.",
+        "An operator cancelled it. Try again if it is to arrive after all, and has not.";
     remedy_look: "Se meddelandets händelser: den tekniska detaljen säger vad som hittades.",
         "See the message's journey: the technical detail says what was found.";
 
@@ -174,6 +174,7 @@ texts! {
     partner_failing: "Misslyckas", "Failing";
     partner_probing: "Brytaren prövas: ett meddelande i taget", "Breaker probing: one message asks";
     partner_open: "Brytaren öppen: inget skickas", "Breaker open: nothing is sent";
+    delivery_open: "Brytaren öppen: inget levereras", "Breaker open: nothing is delivered";
     until_when: "till", "until";
     try_partner: "Pröva genast", "Try at once";
     try_partner_text: "Brytaren är öppen när försök efter försök har misslyckats: motparten lämnas i fred en stund, sedan prövar ett meddelande. Är motparten tillbaka kan den prövas genast.",

@@ -118,8 +118,14 @@ pub(in crate::store) fn counted(message: &Message) -> Vec<Vec<u8>> {
     if message.is_held() {
         keys.push(HELD.to_vec());
     }
+    keys.extend(message.unhandled_cause().map(|cause| unhandled_key(message.direction, cause)));
     lanes(message, &mut |lane| keys.push(lane.key()));
     keys
+}
+
+/// In a tally: dead letters of a direction and cause, about which somebody has to do something.
+pub(in crate::store) fn unhandled_key(direction: Direction, cause: &str) -> Vec<u8> {
+    [&[b'u', u8::from(direction == Direction::In)], cause.as_bytes()].concat()
 }
 
 /// Every key without value that leads to a message, each once.
