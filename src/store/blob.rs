@@ -113,7 +113,7 @@ impl Blobs {
 
     /// Opens a payload for reading.
     pub fn open(&self, id: BlobId) -> Result<File, StoreError> {
-        let file = self.medium.disk.reader(&self.path(id));
+        let file = self.medium.disk.stream(&self.path(id));
         file.map_err(|source| StoreError::io(format!("open payload {id}"), source))
     }
 
@@ -259,7 +259,7 @@ impl BlobWriter {
 
     /// A second handle on what was written so far, from its start (for a second pass before `commit`).
     pub fn reopen(&self) -> io::Result<File> {
-        self.blobs.medium.disk.reader(&self.path)
+        self.blobs.medium.disk.stream(&self.path)
     }
 
     /// Makes it durable under a new id.

@@ -20,8 +20,10 @@ pub trait Disk: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Opens a file for reading, as streams of the operating system need it.
-    fn reader(&self, path: &Path) -> io::Result<File>;
+    /// Opens a file for reading only.
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// As [`Self::reader`], as streams of the operating system need it.
+    fn stream(&self, path: &Path) -> io::Result<File>;
     /// What is in memory of a file is read from the disk the next time, where there is a difference.
     fn forget(&self, path: &Path) -> io::Result<()> {
         let _ = path;
@@ -187,7 +189,11 @@ impl Disk for SystemDisk {
         Ok(Box::new(OpenOptions::new().read(true).write(true).open(path)?))
     }
 
-    fn reader(&self, path: &Path) -> io::Result<File> {
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn stream(&self, path: &Path) -> io::Result<File> {
         File::open(path)
     }
 

@@ -115,7 +115,7 @@ impl EmbeddedStore {
         making: Making,
         tell: Tell<'_>,
     ) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files_telling(medium, folder, hash, clock, making, tell)?;
+        let (shared, journal, opening) = open_files(medium, folder, hash, clock, making, tell)?;
         Ok((Self::start(shared, journal)?, opening))
     }
 
@@ -135,14 +135,15 @@ impl EmbeddedStore {
         backed_up
     }
 
-    /// As [`Self::open`], on any medium, and without a thread: who commits writes, in the order of the calls.
+    /// As [`Self::open_telling`], without telling and without a thread: who commits writes, in the order of the calls.
     pub fn open_in_place(
         medium: &Medium,
         folder: &Path,
         hash: ChainHash,
         clock: Arc<dyn Clock>,
+        making: Making,
     ) -> Result<(Self, Opening), StoreError> {
-        let (shared, journal, opening) = open_files(medium, folder, hash, clock)?;
+        let (shared, journal, opening) = open_files(medium, folder, hash, clock, making, &mut |_| {})?;
         let store = Self::with(shared, journal, |writer| Ok(Writing::InPlace(Box::new(Mutex::new(writer)))))?;
         Ok((store, opening))
     }
@@ -510,15 +511,6 @@ pub type Tell<'a> = &'a mut dyn FnMut(&Position);
 
 /// Locks and opens everything, and puts it in order.
 pub(super) fn open_files(
-    medium: &Medium,
-    folder: &Path,
-    hash: ChainHash,
-    clock: Arc<dyn Clock>,
-) -> Result<(Shared, Journal, Opening), StoreError> {
-    open_files_telling(medium, folder, hash, clock, Making::Needed, &mut |_| {})
-}
-
-fn open_files_telling(
     medium: &Medium,
     folder: &Path,
     hash: ChainHash,

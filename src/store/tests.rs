@@ -5,10 +5,10 @@ use crate::model::{
     Carriage, Direction, DocumentType, EnvelopeId, Enveloped, Message, MessageId, ProcessId, Timestamp,
 };
 use crate::store::disk::Medium;
-use crate::store::embedded::open_files;
+use crate::store::embedded::{Making, open_files};
 use crate::store::journal::Journal;
 use crate::store::record::Prepared;
-use crate::store::writer::Writer;
+use crate::store::writer::{Shared, Writer};
 use crate::store::{Blobs, EmbeddedStore, Store, StoreError, Transaction, Upkeep};
 use std::io;
 use std::path::Path;
@@ -33,8 +33,13 @@ fn open(folder: &Path) -> EmbeddedStore {
     EmbeddedStore::open(folder, hash, Arc::new(Fixed)).unwrap().0
 }
 
+fn opened(folder: &Path) -> (Shared, Journal) {
+    let opened = open_files(&Medium::system(), folder, hash, Arc::new(Fixed), Making::Needed, &mut |_| {});
+    opened.map(|(shared, journal, _)| (shared, journal)).unwrap()
+}
+
 fn open_with(folder: &Path, change: impl FnOnce(&mut Journal)) -> EmbeddedStore {
-    let (shared, mut journal, _) = open_files(&Medium::system(), folder, hash, Arc::new(Fixed)).unwrap();
+    let (shared, mut journal) = opened(folder);
     change(&mut journal);
     EmbeddedStore::start(shared, journal).unwrap()
 }
@@ -112,7 +117,7 @@ fn what_was_refused_for_its_own_sake_is_told_so_also_where_the_disk_is_full() {
     let (known, first) = insert();
     let again = first.clone();
     open(folder.path()).commit(first).unwrap();
-    let (shared, mut journal, _) = open_files(&Medium::system(), folder.path(), hash, Arc::new(Fixed)).unwrap();
+    let (shared, mut journal) = opened(folder.path());
     journal.fill_disk();
     let (new, mut large) = insert();
     large.inserts[0].envelope_sha256 = "0".repeat(usize::try_from(JOURNAL_SEGMENT_BYTES).unwrap());

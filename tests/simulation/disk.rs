@@ -69,6 +69,8 @@ struct State {
     steps: u64,
     stops_at: Option<u64>,
     stopped: bool,
+    /// The step that fails.
+    fails_at: Option<u64>,
     process: u64,
     boot: u64,
     flipped: Option<(PathBuf, usize, u8)>,
@@ -96,7 +98,8 @@ impl State {
             self.stopped = true;
             return Err(gone());
         }
-        if self.health.fails > 0 && self.chance.below(1000) < self.health.fails {
+        let weak = self.health.fails > 0 && self.chance.below(1000) < self.health.fails;
+        if weak || self.fails_at == Some(self.steps) {
             return Err(io::Error::from_raw_os_error(5));
         }
         if writes && self.health.full {
@@ -217,6 +220,7 @@ impl SimDisk {
             steps: 0,
             stops_at: None,
             stopped: false,
+            fails_at: None,
             process: 0,
             boot: 1,
             flipped: None,
@@ -236,6 +240,18 @@ impl SimDisk {
     pub(crate) fn stop_after(&self, steps: u64) {
         let mut state = self.state();
         state.stops_at = Some(state.steps + steps);
+    }
+
+    /// One step fails, after so many further ones.
+    pub(crate) fn fail_after(&self, steps: u64) {
+        let mut state = self.state();
+        state.fails_at = Some(state.steps + steps);
+    }
+
+    /// Whether the step that fails was reached.
+    pub(crate) fn failed(&self) -> bool {
+        let state = self.state();
+        state.fails_at.is_some_and(|at| at <= state.steps)
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -291,6 +307,24 @@ impl SimDisk {
                 }
             }
         }
+    }
+
+    /// The disk has lost the journal's end from somewhere behind its first record on: the rest of a segment, and all later ones.
+    pub(crate) fn lose_end(&self, journal: &Path, chance: &mut Chance) {
+        let mut state = self.state();
+        let of_journal = state.names.iter().filter(|(path, _)| path.starts_with(journal));
+        let segments: Vec<(PathBuf, u64)> = of_journal.map(|(path, id)| (path.clone(), *id)).collect();
+        let first = chance.below(segments.len());
+        for (path, _) in &segments[first + 1..] {
+            (state.names.remove(path), state.durable.remove(path));
+        }
+        let inode = state.inode(segments[first].1).unwrap();
+        let record = usize::try_from(u32::from_le_bytes(inode.seen[64..68].try_into().unwrap())).unwrap() + 56;
+        let from = if first == 0 { 64 + record } else { 64 };
+        let end = inode.seen.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let at = from + chance.below(end.saturating_sub(from));
+        inode.seen[at..].fill(0);
+        (inode.durable, inode.pending) = (inode.seen.clone(), Vec::new());
     }
 
     /// Everything on the disk, to be brought back: what a backup holds.
@@ -382,7 +416,11 @@ impl Disk for SimDisk {
         Ok(Box::new(SimFile { disk: self.clone(), id, lock: None }))
     }
 
-    fn reader(&self, path: &Path) -> io::Result<File> {
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open(path)
+    }
+
+    fn stream(&self, path: &Path) -> io::Result<File> {
         let mut state = self.state();
         state.step(self.process, false)?;
         let id = state.id(path)?;

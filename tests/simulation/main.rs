@@ -15,6 +15,7 @@ mod awaited;
 mod crowd;
 mod disk;
 mod keys;
+mod loss;
 mod node;
 mod random;
 mod restart;

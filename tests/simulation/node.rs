@@ -10,7 +10,7 @@ use sluss::model::{BlobId, Clock, DocumentType, Message, MessageId, Packing, Pie
 use sluss::net::client::{Client, ClientSettings};
 use sluss::pki::{Identity, Proven, Revocation, Role, Trust};
 use sluss::store::disk::Medium;
-use sluss::store::{EmbeddedStore, Opening, Store, StoreError};
+use sluss::store::{EmbeddedStore, Making, Opening, Store, StoreError};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -142,10 +142,14 @@ pub(crate) fn medium(disk: &SimDisk) -> Medium {
 
 impl Process {
     pub(crate) fn start(disk: &SimDisk, clock: &Arc<SimClock>) -> Result<Self, StoreError> {
+        Self::start_making(disk, clock, Making::Needed)
+    }
+
+    pub(crate) fn start_making(disk: &SimDisk, clock: &Arc<SimClock>, making: Making) -> Result<Self, StoreError> {
         let own = Arc::new(ProcessClock::begin(clock));
         let clock: Arc<dyn Clock> = Arc::<ProcessClock>::clone(&own);
         let (store, opening) =
-            EmbeddedStore::open_in_place(&medium(disk), Path::new(FOLDER), chain, Arc::clone(&clock))?;
+            EmbeddedStore::open_in_place(&medium(disk), Path::new(FOLDER), chain, Arc::clone(&clock), making)?;
         let store = Arc::new(store);
         let (client, settings) = parts();
         let discovery = Arc::new(Discovery::new(nowhere(&settings.trust), client.clone(), Arc::clone(&clock)));

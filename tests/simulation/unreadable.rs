@@ -1,12 +1,12 @@
-//! A message that the disk does not give any more keeps no other waiting.
+//! A message that the disk does not give any more keeps no other waiting, and a read that fails is no damage.
 
 use crate::awaited::{attempt, begin, keep, now, own};
-use crate::node::MESSAGE_RECEIPT;
+use crate::node::{MESSAGE_RECEIPT, Process};
 use sluss::access_point::{SendError, rehearse};
 use sluss::limits::{CLAIM_LEASE, UNREADABLE_PAUSE};
 use sluss::model::{Clock, Direction, Message, Status};
 use sluss::net::NetError;
-use sluss::store::Store;
+use sluss::store::{Making, Store, StoreError};
 
 #[test]
 fn a_message_that_cannot_be_read_is_passed_over_and_read_again_later() {
@@ -78,4 +78,31 @@ fn what_got_no_message_receipt_is_ended_though_one_of_it_cannot_be_read() {
     assert_eq!(ended(), [1, 2]);
     rehearse::give_up_overdue(&process.router).unwrap();
     assert_eq!(ended(), [0, 1, 2]);
+}
+
+/// Reads that fail, in the middle of a segment as well, and whatever else a start asks of the disk.
+#[test]
+fn one_failure_of_the_disk_at_any_step_of_a_start_is_said_as_such_and_the_next_start_has_everything() {
+    let mut failed = 0;
+    for steps in 1.. {
+        let (disk, clock, process) = begin();
+        let all: Vec<Message> = (0..12).map(|_| own(&process, Direction::Out)).collect();
+        all.iter().for_each(|one| keep(&process, one));
+        drop(process);
+        let disk = disk.reopened();
+        disk.fail_after(steps);
+        let started = Process::start_making(&disk, &clock, Making::Anew);
+        if !disk.failed() {
+            assert!(started.is_ok());
+            break;
+        }
+        match started.map(drop) {
+            Ok(()) => {}
+            Err(StoreError::Io { .. }) => failed += 1,
+            Err(error) => panic!("{steps}: {error}"),
+        }
+        let process = Process::start(&disk.restart(false), &clock).unwrap();
+        assert!(all.iter().all(|one| process.store.message(one.id).unwrap().as_ref() == Some(one)), "{steps}");
+    }
+    assert!(failed > 20, "{failed}");
 }

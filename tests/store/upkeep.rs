@@ -47,7 +47,8 @@ fn payload(folder: &Path, blob: BlobId) -> std::path::PathBuf {
 fn filled() -> (tempfile::TempDir, Vec<Message>) {
     let folder = tempfile::tempdir().unwrap();
     let medium = Medium { segment_bytes: 64 * 1024, ..Medium::system() };
-    let (store, _) = EmbeddedStore::open_in_place(&medium, folder.path(), hash, Arc::new(SystemClock)).unwrap();
+    let (store, _) =
+        EmbeddedStore::open_in_place(&medium, folder.path(), hash, Arc::new(SystemClock), Making::Needed).unwrap();
     let all: Vec<Message> = (0..3).map(|n| sealed(&store, format!("payload {n}").as_bytes())).collect();
     for one in &all {
         store.commit(insert(one)).unwrap();

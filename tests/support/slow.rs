@@ -82,8 +82,12 @@ impl Disk for SlowDisk {
         self.disk.open(path).map(|file| self.file(file))
     }
 
-    fn reader(&self, path: &Path) -> io::Result<File> {
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.disk.reader(path)
+    }
+
+    fn stream(&self, path: &Path) -> io::Result<File> {
+        self.disk.stream(path)
     }
 
     fn scratch(&self, folder: &Path) -> io::Result<File> {

@@ -66,15 +66,17 @@ impl Beginning {
     }
 }
 
+/// Reads the first bytes of a segment; zeros stay where it is shorter.
+fn beginning_of(disk: &dyn Disk, folder: &Path, number: u32, bytes: &mut [u8]) -> Result<(), StoreError> {
+    let read = disk.reader(&path(folder, number)).and_then(|file| file.read_up_to(bytes, 0));
+    read.map(drop).map_err(|error| StoreError::io(format!("read segment {number}"), error))
+}
+
 /// The header of a segment; none where its bytes are no header of this format.
 pub(super) fn head(disk: &dyn Disk, folder: &Path, number: u32) -> Result<Option<SegmentHeader>, StoreError> {
     let mut head = [0; SEGMENT_HEADER_BYTES];
-    match disk.reader(&path(folder, number)).and_then(|mut file| io::Read::read_exact(&mut file, &mut head)) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(StoreError::io(format!("read segment {number}"), error))
-        }
-        _ => Ok(SegmentHeader::decode(&head).ok()),
-    }
+    beginning_of(disk, folder, number, &mut head)?;
+    Ok(SegmentHeader::decode(&head).ok())
 }
 
 /// What is missing before the first segment; none where that is the first of all.
@@ -161,12 +163,8 @@ pub(in crate::store) fn is_empty(disk: &dyn Disk, folder: &Path) -> Result<bool,
 /// Whether there is anything where the first record of a segment begins.
 fn begun(disk: &dyn Disk, folder: &Path, number: u32) -> Result<bool, StoreError> {
     let mut begin = [0; SEGMENT_HEADER_BYTES + 4];
-    match disk.reader(&path(folder, number)).and_then(|mut file| io::Read::read_exact(&mut file, &mut begin)) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(StoreError::io(format!("read segment {number}"), error))
-        }
-        read => Ok(read.is_ok() && begin[SEGMENT_HEADER_BYTES..] != [0; 4]),
-    }
+    beginning_of(disk, folder, number, &mut begin)?;
+    Ok(begin[SEGMENT_HEADER_BYTES..] != [0; 4])
 }
 
 /// Removes a segment for good.
@@ -380,12 +378,7 @@ impl<'a> Reader<'a> {
         from: Option<&Position>,
         newest: bool,
     ) -> Result<Option<Torn>, StoreError> {
-        let read = || {
-            disk.reader(&path(self.folder, number)).and_then(|mut file| {
-                let mut bytes = Vec::new();
-                io::Read::read_to_end(&mut file, &mut bytes).map(|_| bytes)
-            })
-        };
+        let read = || disk.reader(&path(self.folder, number)).and_then(|file| file.read_all());
         let segment = read().map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
         if newest && self.half_created(&segment) {
             return Ok(None);
