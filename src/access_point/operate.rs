@@ -271,7 +271,7 @@ fn refused(action: Action, message: &Message) -> Problem {
 mod tests {
     use super::super::outbound::outcome;
     use super::super::{Pace, Retry, SendError};
-    use super::{Action, Message, Outcome, Status, Timestamp, Warrant, refused};
+    use super::{Action, Message, Outcome, Query, Status, Timestamp, Warrant, cancelled, refused};
     use crate::model::{As4ReceiptSummary, DocumentType, EnvelopeId, MessageId, ProcessId};
     use crate::net::NetError;
     use std::time::Duration;
@@ -297,6 +297,28 @@ mod tests {
         assert!(problem.kind.ends_with(":gone") && problem.detail.contains("retention.contents_days"), "{problem:?}");
         let kept = Message { envelope: Some(crate::model::BlobId(MessageId::now().0)), ..message };
         assert!(Action::Retry.is_open_to(&kept));
+    }
+
+    #[test]
+    fn dead_letters_are_ended_where_they_are_asked_for_and_not_with_all_that_waits() {
+        let waiting = Action::Cancel.among(Query::default()).statuses;
+        assert!(
+            waiting.contains(&Status::WaitingForReceipt) && waiting.iter().all(|status| !status.is_final()),
+            "{waiting:?}"
+        );
+        let dead = Query { statuses: vec![Status::MessageExchangeError], ..Query::default() };
+        assert_eq!(Action::Cancel.among(dead).statuses, [Status::MessageExchangeError]);
+        assert!(
+            Action::Retry.among(Query::default()).statuses.contains(&Status::SendFailure),
+            "they are tried again as before"
+        );
+        let mut message = old("2026-11-23T22:00:00Z".parse().unwrap());
+        assert!(Action::Cancel.is_open_to(&message), "also what is no longer kept");
+        let warrant = Warrant::new("operator", "they sent another one").unwrap();
+        let cancelled = cancelled(&message, &warrant);
+        assert!(cancelled.detail.ends_with("they sent another one; nothing more is done with it"), "{cancelled}");
+        message.error = Some(cancelled);
+        assert!(!Action::Cancel.is_open_to(&message), "and only once");
     }
 
     #[test]
