@@ -373,8 +373,13 @@ impl Transaction {
 pub enum Committed {
     /// Durable.
     Done,
-    /// The duplicate key was there: this was answered the first time.
-    Duplicate(Answered),
+    /// The duplicate key was there.
+    Duplicate {
+        /// This was answered the first time.
+        first: Answered,
+        /// The messages that came with it again, of which nothing was inserted.
+        again: Vec<Message>,
+    },
 }
 
 /// What a lane may do now.
