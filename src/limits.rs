@@ -203,14 +203,21 @@ pub const INDEX_TABLE_BYTES: u64 = 8 * 1024 * 1024;
 /// Size of a file of the index, in bytes: what is merged at once is some of them.
 pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Most files of the index that are kept open.
-pub const INDEX_FILES_OPEN_MAX: usize = 128;
+/// Messages of one id that the index has under one key; more have keys of their own.
+pub const NAMED_MAX: usize = 8;
+
+/// Most files of the index that are kept open: with ten million messages it has some 420. An eighth of what the process may open, where
+/// that is less.
+pub const INDEX_FILES_OPEN_MAX: usize = 512;
 
 /// Most messages of one list.
 pub const LIST_MESSAGES_MAX: usize = 1000;
 
 /// Keys that are looked up for one page of a list, whatever is asked and however many messages there are: with ten million some 90 µs each.
 pub const LIST_LOOKS_MAX: usize = 2_000;
+
+/// Keys that a list walks over before it looks for the next one anew.
+pub const LIST_STEPS_MAX: usize = 8;
 
 /// Messages that are counted exactly where no tally says how many there are; beyond, it is said that there are more.
 pub const COUNTED_MAX: u64 = 10_000;

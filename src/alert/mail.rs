@@ -1,9 +1,10 @@
 //! Alerts by mail: one plain text for all that is news.
 
-use super::{AlertError, Bulletin, Sender, State};
+use super::letter::{subject, text};
+use super::{AlertError, Bulletin, Sender};
 use crate::crypto::{Random, SystemRandom, hex};
 use crate::limits::ALERT_TIME_MAX;
-use crate::model::time;
+use crate::model::Lang;
 use crate::net::error::tls_fault;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes};
@@ -45,6 +46,8 @@ pub struct MailSettings {
     pub from: String,
     /// To whom.
     pub to: Vec<String>,
+    /// In which language.
+    pub language: Lang,
 }
 
 /// Sends mail.
@@ -53,6 +56,7 @@ pub struct Mail {
     transport: SmtpTransport,
     from: Mailbox,
     to: Mailboxes,
+    language: Lang,
     target: String,
     /// Whether the server is shown a password.
     has_password: bool,
@@ -97,7 +101,7 @@ impl Mail {
             transport = transport.credentials(Credentials::new(name, password));
         }
         let target = format!("{}:{port}", settings.server);
-        Ok(Self { transport: transport.build(), from, to, target, has_password })
+        Ok(Self { transport: transport.build(), from, to, language: settings.language, target, has_password })
     }
 
     pub(super) fn target(&self) -> &str {
@@ -106,15 +110,15 @@ impl Mail {
 
     pub(super) async fn tell(&self, sender: &Sender, bulletins: &[Bulletin]) -> Result<(), AlertError> {
         let failed = |error: &dyn std::fmt::Display| AlertError::Mail(error.to_string());
-        let mut message = Message::builder().from(self.from.clone()).subject(subject(sender, bulletins));
+        let mut message = Message::builder().from(self.from.clone()).subject(subject(self.language, sender, bulletins));
         for to in self.to.iter() {
             message = message.to(to.clone());
         }
         let mut random = [0; 16];
         SystemRandom.fill(&mut random);
         let id = format!("<{}@{}>", hex(&random), self.from.email.domain());
-        let message =
-            message.message_id(Some(id)).date_now().header(ContentType::TEXT_PLAIN).body(text(sender, bulletins));
+        let message = message.message_id(Some(id)).date_now().header(ContentType::TEXT_PLAIN);
+        let message = message.body(text(self.language, sender, bulletins));
         let message = message.map_err(|error| failed(&error))?;
         let transport = self.transport.clone();
         let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;
@@ -150,39 +154,4 @@ fn status_code(said: &str) -> Option<&str> {
     let first = said.split_whitespace().next()?;
     let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit());
     (first.split('.').count() == 3 && first.split('.').all(is_number)).then_some(first)
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Begins => "begins",
-        State::Lasts => "lasts",
-        State::Ended => "is over",
-        State::Trial => "is a trial",
-    }
-}
-
-fn subject(sender: &Sender, bulletins: &[Bulletin]) -> String {
-    let of = &sender.access_point;
-    match bulletins {
-        [one] => format!("[sluss {of}] {} {}: {}", one.kind.word(), word(one.state), one.about),
-        many => format!("[sluss {of}] {} alerts", many.len()),
-    }
-}
-
-fn text(sender: &Sender, bulletins: &[Bulletin]) -> String {
-    let mut text = format!("Access point {} ({})\n", sender.access_point, sender.environment);
-    for one in bulletins {
-        text.push_str(&format!(
-            "\n{} {}: {}\n  since:  {}\n  found:  {}\n",
-            one.kind.word(),
-            word(one.state),
-            one.about,
-            time::millis(one.since),
-            one.found
-        ));
-        if one.state != State::Ended {
-            text.push_str(&format!("  to do:  {}\n", one.remedy));
-        }
-    }
-    text
 }

@@ -6,6 +6,7 @@
 
 mod desk;
 mod ledger;
+mod letter;
 mod mail;
 mod webhook;
 

@@ -10,7 +10,7 @@ use crate::alert::{
 use crate::config::{Alert, AlertMail, AlertWebhook, Config, mistake};
 use crate::crypto::sha256_hex;
 use crate::limits::{ALERT_AGAIN_MAX, ALERT_EVENTS_READ, ALERT_LOOK_EVERY, ALERT_PARTNER_FAILURES};
-use crate::model::{CertificateEnd, Clock, Counts, Direction, Problem, Status, Timestamp, time};
+use crate::model::{CertificateEnd, Clock, Counts, Direction, Lang, Problem, Status, Timestamp, time};
 use crate::net::tls;
 use crate::ops::health::State as Health;
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ impl Alerts {
 
 fn receiver(alert: &Alert, id: String, key: &str) -> Result<Receiver, Problem> {
     let channel = match (&alert.mail, &alert.webhook) {
-        (Some(settings), _) => mail(settings, key)?,
+        (Some(settings), _) => mail(settings, alert.language.unwrap_or_default(), key)?,
         (None, Some(settings)) => webhook(settings, key)?,
         (None, None) => return Err(mistake(key, "neither mail nor webhook", "give one of them")),
     };
@@ -169,7 +169,7 @@ fn times(alert: &Alert) -> Times {
     Times { reminder: Duration::from_secs(alert.reminder_seconds), settle: Duration::from_secs(alert.settle_seconds) }
 }
 
-fn mail(settings: &AlertMail, key: &str) -> Result<Channel, Problem> {
+fn mail(settings: &AlertMail, language: Lang, key: &str) -> Result<Channel, Problem> {
     let password = settings.password_file.as_deref().map(|file| secret(key, file)).transpose()?;
     let mail = Mail::new(MailSettings {
         server: settings.server.clone(),
@@ -179,6 +179,7 @@ fn mail(settings: &AlertMail, key: &str) -> Result<Channel, Problem> {
         credentials: settings.user.clone().zip(password),
         from: settings.from.clone(),
         to: settings.to.clone(),
+        language,
     });
     mail.map(Channel::Mail).map_err(|error| unusable(key, &error))
 }

@@ -4,7 +4,7 @@ use super::{Setting, memory, peak_memory};
 use crate::app::upkeep::chain_hash;
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::model::{Clock, Message, MessageId, Query, SystemClock};
-use crate::store::bench::{Measured, fill, measure, sample};
+use crate::store::bench::{FILLED, Measured, fill, measure, sample};
 use crate::store::{EmbeddedStore, Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
@@ -66,10 +66,14 @@ pub struct Questions {
     pub participant_page_ms: f64,
     /// The newest page of 50 with one access point.
     pub partner_page_ms: f64,
-    /// One message by its envelope's id.
+    /// One message by its envelope's id, each time another one of any age.
     pub by_envelope_id_ms: f64,
-    /// One message by its AS4 message id.
+    /// One message by its AS4 message id, likewise.
     pub by_as4_id_ms: f64,
+    /// One message by an id of which it is not said whose it is, likewise.
+    pub by_any_id_ms: f64,
+    /// The same message by its envelope's id, again and again.
+    pub by_same_id_ms: f64,
     /// Resident memory after all this, in bytes.
     pub memory_bytes: Option<u64>,
     /// Largest resident memory, in bytes.
@@ -103,6 +107,8 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
     let filled = messages.saturating_sub(count(&store)?);
     fill(&store, filled, &*clock)?;
     let fill_seconds = begin.elapsed().as_secs_f64();
+    // Before it is opened anew: what is asked for is not in memory.
+    let any = of_any_age(&store)?;
     drop(store);
     let begin = Instant::now();
     let (store, _) = open()?;
@@ -110,7 +116,7 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
     let all = count(&store)?;
     let page = |query: Query| store.list(&Query { limit: PAGE, ..query });
     let newest = page(Query::default())?;
-    let middle = middle(&store, &newest)?;
+    let middle = at_share(&store, 0.5, PAGE)?;
     let (first, deep) = (newest.first(), middle.first());
     let before_deep = before_deep_page(&store)?;
     let by = |query: &dyn Fn(&Message) -> Query| {
@@ -118,6 +124,10 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
             Some(message) => page(query(message)).map(drop),
             None => Ok(()),
         })
+    };
+    let each = |query: &dyn Fn(&Message) -> Query| {
+        let mut next = any.iter().cycle();
+        median(|| next.next().map_or(Ok(()), |message| page(query(message)).map(drop)))
     };
     Ok(Report::Questions(Box::new(Questions {
         setting: Setting {
@@ -141,8 +151,13 @@ pub fn questions(folder: &Path, messages: u64) -> Result<Report, StoreError> {
             page(Query { participant: first.map(|message| message.to.clone()), ..Query::default() }).map(drop)
         })?,
         partner_page_ms: by(&|message| Query { partner: message.partner.clone(), ..Query::default() })?,
-        by_envelope_id_ms: by(&|message| Query { envelope_id: Some(message.envelope_id.clone()), ..Query::default() })?,
-        by_as4_id_ms: by(&|message| Query { as4_message_id: message.as4_message_id.clone(), ..Query::default() })?,
+        by_envelope_id_ms: each(&|message| Query {
+            envelope_id: Some(message.envelope_id.clone()),
+            ..Query::default()
+        })?,
+        by_as4_id_ms: each(&|message| Query { as4_message_id: message.as4_message_id.clone(), ..Query::default() })?,
+        by_any_id_ms: each(&|message| Query { named: Some(message.envelope_id.to_string()), ..Query::default() })?,
+        by_same_id_ms: by(&|message| Query { envelope_id: Some(message.envelope_id.clone()), ..Query::default() })?,
         memory_bytes: memory(),
         peak_memory_bytes: peak_memory(),
     })))
@@ -164,12 +179,23 @@ fn before_deep_page(store: &EmbeddedStore) -> Result<Option<MessageId>, StoreErr
     Ok(after)
 }
 
-/// A page halfway between the oldest message and the newest.
-fn middle(store: &EmbeddedStore, newest: &[Message]) -> Result<Vec<Message>, StoreError> {
-    let oldest = store.counts()?.by_status.iter().filter_map(|count| count.oldest).min();
+/// Messages of all ages, evenly, in no order.
+fn of_any_age(store: &EmbeddedStore) -> Result<Vec<Message>, StoreError> {
+    // No two that follow each other are near: the golden ratio spreads them.
+    let shares = (1..=TIMES).map(|n| (n as f64 * 0.618_034).fract());
+    let found = shares.map(|share| at_share(store, share, 1)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The filled messages at this share of the time in which they came, newest first.
+fn at_share(store: &EmbeddedStore, share: f64, limit: usize) -> Result<Vec<Message>, StoreError> {
+    let of = |limit| Query { statuses: vec![FILLED], limit, ..Query::default() };
+    let counts = store.counts()?;
+    let oldest = counts.by_status.iter().find(|count| count.status == FILLED).and_then(|count| count.oldest);
+    let newest = store.list(&of(1))?;
     let Some((oldest, newest)) = oldest.zip(newest.first()) else { return Ok(Vec::new()) };
-    let half = Duration::from_secs_f64(newest.created_at.duration_since(oldest).as_secs_f64().max(0.0) / 2.0);
-    store.list(&Query { created_before: oldest.checked_add(half).ok(), limit: PAGE, ..Query::default() })
+    let time = Duration::from_secs_f64(newest.created_at.duration_since(oldest).as_secs_f64().max(0.0) * share);
+    store.list(&Query { created_before: oldest.checked_add(time).ok(), ..of(limit) })
 }
 
 /// The median time of many calls, in milliseconds.

@@ -2,7 +2,7 @@
 
 use super::mistake;
 use crate::alert::{Kind, MailTls};
-use crate::model::Problem;
+use crate::model::{Lang, Problem};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,9 @@ pub struct Alert {
     /// A queue whose oldest message waits longer is told of, in seconds. Default 3600.
     #[serde(default = "queue_age")]
     pub queue_age_seconds: u64,
+    /// In which language mails are: `sv` (default) or `en`. Programs are told in English.
+    #[serde(default)]
+    pub language: Option<Lang>,
     /// By mail.
     #[serde(default)]
     pub mail: Option<AlertMail>,
@@ -116,6 +119,10 @@ impl Alert {
             let said =
                 format!("reminder_seconds {} and queue_age_seconds {}", self.reminder_seconds, self.queue_age_seconds);
             found.push(mistake(&key, said, "use at least 60 for the first and 1 for the second"));
+        }
+        if let (Some(language), None) = (self.language, &self.mail) {
+            let remedy = "programs are told in English; leave it out, or give [alert.mail]";
+            found.push(mistake(&format!("{key}.language"), language.code(), remedy));
         }
         if let Some(mail) = &self.mail {
             mail.check(&format!("{key}.mail"), found);

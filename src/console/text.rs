@@ -2,21 +2,12 @@
 
 mod words;
 
+pub use crate::model::Lang;
 pub use words::Texts;
 
 use crate::access_point::Action;
 use crate::model::{Priority, Stage, Status};
 use words::{EN, SV};
-
-/// A language of the pages.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Lang {
-    /// Swedish: what clerks read.
-    #[default]
-    Sv,
-    /// English.
-    En,
-}
 
 impl Texts {
     /// What a priority is called.
@@ -35,45 +26,6 @@ impl Lang {
         match self {
             Self::Sv => &SV,
             Self::En => &EN,
-        }
-    }
-
-    /// The code for HTML and cookies.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Sv => "sv",
-            Self::En => "en",
-        }
-    }
-
-    /// The other one.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Sv => Self::En,
-            Self::En => Self::Sv,
-        }
-    }
-
-    /// By its code.
-    pub fn of_code(code: &str) -> Option<Self> {
-        match code {
-            "sv" => Some(Self::Sv),
-            "en" => Some(Self::En),
-            _ => None,
-        }
-    }
-
-    /// The first of an Accept-Language header that we have. Weights are left out: browsers write the
-    /// languages in their order.
-    pub fn of_header(header: &str) -> Option<Self> {
-        let tags = header.split(',').filter_map(|tag| tag.trim().get(..2));
-        tags.filter_map(|tag| Self::of_code(&tag.to_ascii_lowercase())).next()
-    }
-
-    fn pick<T>(self, sv: T, en: T) -> T {
-        match self {
-            Self::Sv => sv,
-            Self::En => en,
         }
     }
 
@@ -187,24 +139,5 @@ impl Lang {
             Stage::Purged => ("Gallrat", "Purged"),
         };
         self.pick(sv, en)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Lang;
-
-    #[test]
-    fn the_first_known_language_of_the_browser_is_taken() {
-        for (header, lang) in [
-            ("de-DE,de;q=0.9,en;q=0.8,sv;q=0.7", Some(Lang::En)),
-            ("sv-SE", Some(Lang::Sv)),
-            ("EN", Some(Lang::En)),
-            ("å", None),
-            ("", None),
-            ("*", None),
-        ] {
-            assert_eq!(Lang::of_header(header), lang, "{header}");
-        }
     }
 }

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod finding;
 pub mod id;
 pub mod lane;
+pub mod lang;
 pub mod log;
 pub mod marks;
 pub mod message;
@@ -29,6 +30,7 @@ pub use faults::Cause;
 pub use finding::{Finding, Severity};
 pub use id::{As4MessageId, BlobId, EnvelopeId, IdError, MessageId, ParticipantId, PartyId};
 pub use lane::{Lane, Rank, Stream};
+pub use lang::Lang;
 pub use log::{LogPage, LogPlace, LogQuery, Logged};
 pub use marks::Marks;
 pub use message::{

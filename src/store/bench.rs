@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Messages that share a sync while a store is filled.
 const FILL_GROUP: u64 = 1_000;
 
+/// The status of messages that a store is filled with.
+pub const FILLED: Status = Status::Acknowledged;
+
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
@@ -172,7 +175,7 @@ fn finished(n: u64, clock: &dyn Clock) -> Result<Transaction, IdError> {
         message.from = format!("0203:from{}.example.se", n % 1_000).parse()?;
         message.to = format!("0203:to{}.example.se", n % 997).parse()?;
         message.partner = Some(partner);
-        (message.status, message.next_attempt_at, message.attempts) = (Status::Acknowledged, None, 1);
+        (message.status, message.next_attempt_at, message.attempts) = (FILLED, None, 1);
     }
     Ok(transaction)
 }

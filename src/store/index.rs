@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `m` id | the message |
 //! | `c` created id; `s` direction status created id; `p` participant created id; `o` partner created id | – |
-//! | `e` envelope id, created id; `a` AS4 message id, created id; `x` conversation created id | – |
+//! | `e` envelope id; `a` AS4 message id; `x` conversation | the messages: how many more there are, created id of each |
+//! | `N` key of the line above, created id, of a message that is one of those more | – |
 //! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
 //! | `A` since id, of a message that awaits its message receipt | – |
@@ -27,12 +28,16 @@
 //! | `z` | the position, and what time it was there |
 
 mod key;
+mod named;
+mod reading;
 
-pub(super) use key::{Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of, unhandled_key};
+pub(super) use key::{Id, Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of, unhandled_key};
 use key::{
     counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
-    numbers_at_end, place_at_end, references, route_key, time_key, told_key,
+    more_prefix, name_key, names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
+use named::{Named, Naming};
+pub(super) use reading::Reading;
 
 use crate::model::{
     BlobId, EnvelopeId, Event, LogPlace, Logged, Marks, Message, MessageId, ParticipantId, PartyId, Said, Stream,
@@ -54,7 +59,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 16;
+const FORMAT: u32 = 17;
 
 /// Messages by [`tally_key`], [`HELD`], [`Lane::key`] and [`unhandled_key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -84,6 +89,7 @@ pub(super) struct Index {
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     batch: Batch,
+    namings: Vec<Naming>,
     tally: BTreeMap<Vec<u8>, i64>,
     course: Option<Course>,
 }
@@ -166,7 +172,7 @@ impl Index {
         self.keys.load(self.batch(stage, position)?, more)
     }
 
-    /// All changes, with those of the tally and of the position.
+    /// All changes, with those of ids, of the tally and of the position.
     fn batch(&self, mut stage: Stage, position: &Position) -> Result<Batch, StoreError> {
         let course = {
             let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +181,7 @@ impl Index {
         };
         let head = Head { format: FORMAT, position: position.clone(), course };
         stage.batch.insert(*b"z", json(&head, "position")?);
+        named::put_all(stage.namings, &mut stage.batch, |key| self.keys.value(key))?;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for (counted, more) in stage.tally.into_iter().filter(|(_, more)| *more != 0) {
             let count = tally.get(&counted).copied().unwrap_or(0).saturating_add_signed(more);
@@ -193,6 +200,13 @@ impl Index {
     /// One message.
     pub(super) fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.value(&key(b'm', &[id.0.as_bytes()]), "message")
+    }
+
+    /// The messages of an id, in the form in which that is compared: their places, and the start of the keys of more.
+    pub(super) fn named(&self, id: Id, text: &str) -> Result<(Vec<Place>, Option<Vec<u8>>), StoreError> {
+        let key = name_key(id, text);
+        let Named { places, more } = Named::parse(self.keys.value(&key)?.as_ref())?;
+        Ok((places, (more > 0).then(|| more_prefix(&key))))
     }
 
     /// What was answered.
@@ -412,6 +426,7 @@ impl Stage {
                 _ => self.batch.insert(more, Octets::default()),
             }
         }
+        self.names(old, new);
         self.due(old, new)?;
         for gone in old.map(counted).unwrap_or_default() {
             *self.tally.entry(gone).or_default() -= 1;
@@ -425,6 +440,15 @@ impl Stage {
             (None, None) => {}
         }
         Ok(())
+    }
+
+    /// Puts by which ids it is asked for.
+    fn names(&mut self, old: Option<&Message>, new: Option<&Message>) {
+        let (before, after) = (old.map(names).unwrap_or_default(), new.map(names).unwrap_or_default());
+        let Some(place) = new.or(old).map(|message| created_key(message.created_at, message.id)) else { return };
+        let gone = before.iter().filter(|key| !after.contains(key)).map(|key| (key, false));
+        let more = after.iter().filter(|key| !before.contains(key)).map(|key| (key, true));
+        self.namings.extend(gone.chain(more).map(|(key, has)| Naming { key: key.clone(), place, has }));
     }
 
     /// Puts when work is due.
@@ -502,6 +526,7 @@ impl Stage {
     /// Adds the changes of another one, of other messages, and puts them in order.
     pub(super) fn append(&mut self, mut other: Self) {
         self.batch.changes.append(&mut other.batch.changes);
+        self.namings.append(&mut other.namings);
         for (counted, more) in other.tally {
             *self.tally.entry(counted).or_default() += more;
         }

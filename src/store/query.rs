@@ -2,16 +2,16 @@
 //! list is where all of them meet: what does not match is leapt over, not looked at.
 
 use crate::limits::{
-    COUNT_LOOKS_FOR_A_START, COUNT_LOOKS_MAX, COUNTED_MAX, LIST_LOOKS_MAX, LIST_MESSAGES_MAX, UNANSWERED_ENDED_MAX,
-    UNREADABLE_PASSED_MAX,
+    COUNT_LOOKS_FOR_A_START, COUNT_LOOKS_MAX, COUNTED_MAX, LIST_LOOKS_MAX, LIST_MESSAGES_MAX, LIST_STEPS_MAX,
+    UNANSWERED_ENDED_MAX, UNREADABLE_PASSED_MAX,
 };
 use crate::model::{
     Axis, Count, Counted, Depth, Direction, Message, MessageId, Page, ParticipantId, PartyId, Query, Status, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::index::{
-    HELD, Index, Lane, Of, Place, Tally, created_key, id_of, status_prefix, tally_key, text_prefix, time_of,
-    unhandled_key,
+    HELD, Id, Index, Lane, Of, Place, Reading, Tally, created_key, id_of, status_prefix, tally_key, text_prefix,
+    time_of, unhandled_key,
 };
 use std::collections::BTreeMap;
 
@@ -21,13 +21,14 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
     let Some(mut from) = start(index, query)? else { return Ok(Page::default()) };
     let since = query.created_since.map(|at| created_key(at, MessageId(uuid::Uuid::nil())));
     let streams = streams(index, query)?;
-    let mut meeting = Meeting::of(index, &streams, Effort { looks_left: LIST_LOOKS_MAX, start: 0 });
+    let effort = Effort { looks_left: LIST_LOOKS_MAX, start: 0 };
+    let (mut meeting, mut reading) = (Meeting::of(index, &streams, effort), Reading::of(index));
     let mut messages = Vec::new();
     loop {
         let met = match meeting.at_or_before(from)? {
             Met::Nowhere => return Ok(Page { messages, next: None }),
             Met::Tired(reached) => {
-                messages.extend(found(index, query, &reached)?);
+                messages.extend(found(&mut reading, query, &reached)?);
                 return Ok(Page { messages, next: Some(id_of(&reached)) });
             }
             Met::At(place) => place,
@@ -36,7 +37,7 @@ pub(super) fn page(index: &Index, query: &Query) -> Result<Page, StoreError> {
             return Ok(Page { messages, next: None });
         }
         // Between key and message another group may have been published: the message decides.
-        messages.extend(found(index, query, &met)?);
+        messages.extend(found(&mut reading, query, &met)?);
         let Some(rest) = before(met) else { return Ok(Page { messages, next: None }) };
         if messages.len() == limit || meeting.effort.looks_left == 0 {
             return Ok(Page { messages, next: Some(id_of(&met)) });
@@ -56,7 +57,7 @@ pub(super) fn count(index: &Index, query: &Query) -> Result<Counted, StoreError>
     let by_id = query.as4_message_id.is_some() || query.envelope_id.is_some() || query.named.is_some();
     let streams = streams(index, query)?;
     let effort = Effort { looks_left: COUNT_LOOKS_MAX, start: COUNT_LOOKS_FOR_A_START };
-    let mut meeting = Meeting::of(index, &streams, effort);
+    let (mut meeting, mut reading) = (Meeting::of(index, &streams, effort), Reading::of(index));
     loop {
         let met = match meeting.at_or_before(from)? {
             Met::At(place) if since.is_none_or(|since| place >= since) => place,
@@ -65,7 +66,7 @@ pub(super) fn count(index: &Index, query: &Query) -> Result<Counted, StoreError>
             }
             Met::At(_) | Met::Tired(_) | Met::Nowhere => return Ok(counted),
         };
-        if !by_id || found(index, query, &met)?.is_some() {
+        if !by_id || found(&mut reading, query, &met)?.is_some() {
             if counted.messages == COUNTED_MAX {
                 return Ok(Counted { more: true, ..counted });
             }
@@ -130,50 +131,92 @@ fn before(mut place: Place) -> Option<Place> {
     None
 }
 
-/// Keys of which each leads to messages that fulfil one condition: those of several prefixes together.
-type Stream = Vec<Vec<u8>>;
+/// What leads to the messages that fulfil one condition: several sources together.
+type Stream = Vec<Source>;
+
+/// Places in the order of time, from the last one down.
+enum Source {
+    /// At the ends of the keys that begin with this.
+    Keys(Vec<u8>),
+    /// These, in no order.
+    Places(Vec<Place>),
+}
+
+impl Source {
+    /// Those of the keys of one text.
+    fn text(kind: u8, text: &str) -> Self {
+        Self::Keys(text_prefix(kind, text))
+    }
+
+    /// Those that are not after `place`, as they are now.
+    fn down_from<'a>(
+        &'a self,
+        index: &'a Index,
+        place: &Place,
+    ) -> Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a> {
+        match self {
+            Self::Keys(prefix) => Box::new(index.down_from(prefix, place)),
+            Self::Places(places) => {
+                let mut down: Vec<Place> = places.iter().filter(|one| *one <= place).copied().collect();
+                down.sort_unstable_by(|one, other| other.cmp(one));
+                Box::new(down.into_iter().map(Ok))
+            }
+        }
+    }
+}
 
 fn streams(index: &Index, query: &Query) -> Result<Vec<Stream>, StoreError> {
     // Few messages have the same of these: the other conditions are held against the messages themselves.
     if let Some(id) = &query.as4_message_id {
-        return Ok(vec![vec![text_prefix(b'a', id.as_str())]]);
+        return Ok(vec![of_id(index, Id::As4Message, id.as_str())?]);
     }
     if let Some(id) = &query.envelope_id {
-        return Ok(vec![vec![text_prefix(b'e', &id.folded())]]);
+        return Ok(vec![of_id(index, Id::Envelope, &id.folded())?]);
     }
     if let Some(id) = &query.named {
         return Ok(vec![named(index, id)?]);
     }
     let tally = index.tally();
     let mut streams = Vec::new();
-    streams.extend(query.held.then(|| vec![HELD.to_vec()]));
-    streams.extend(query.conversation_id.as_ref().map(|id| vec![text_prefix(b'x', id)]));
-    streams.extend(query.cause.as_ref().map(|cause| vec![text_prefix(b'i', cause)]));
+    streams.extend(query.held.then(|| vec![Source::Keys(HELD.to_vec())]));
+    let conversation = query.conversation_id.as_ref();
+    streams.extend(conversation.map(|id| of_id(index, Id::Conversation, id)).transpose()?);
+    streams.extend(query.cause.as_ref().map(|cause| vec![Source::text(b'i', cause)]));
     streams.extend(query.partner.as_ref().map(|id| by_partner(index, id, &tally)).transpose()?);
-    streams.extend(query.participant.as_ref().map(|id| vec![text_prefix(b'p', &id.folded())]));
+    streams.extend(query.participant.as_ref().map(|id| vec![Source::text(b'p', &id.folded())]));
     if query.direction.is_some() || !query.statuses.is_empty() {
         streams.push(by_status(query, &tally));
     }
     if streams.is_empty() {
-        streams.push(vec![b"c".to_vec()]);
+        streams.push(vec![Source::Keys(b"c".to_vec())]);
     }
     Ok(streams)
 }
 
-/// The keys of messages of which an id is this; where it is ours, those of its envelope.
+/// The messages of an id, in the form in which that is compared.
+fn of_id(index: &Index, id: Id, text: &str) -> Result<Stream, StoreError> {
+    let (places, more) = index.named(id, text)?;
+    Ok(std::iter::once(Source::Places(places)).chain(more.map(Source::Keys)).collect())
+}
+
+/// The messages of which an id is this; where it is ours, those of its envelope.
 fn named(index: &Index, id: &str) -> Result<Stream, StoreError> {
     let ours = id.parse().map_or(Ok(None), |ours| index.message(ours))?;
-    let mut stream = vec![text_prefix(b'a', id), text_prefix(b'e', &id.to_lowercase()), text_prefix(b'x', id)];
-    stream.extend(ours.map(|message| text_prefix(b'e', &message.envelope_id.folded())));
+    let mut stream = of_id(index, Id::As4Message, id)?;
+    stream.extend(of_id(index, Id::Envelope, &id.to_lowercase())?);
+    stream.extend(of_id(index, Id::Conversation, id)?);
+    if let Some(message) = ours {
+        stream.extend(of_id(index, Id::Envelope, &message.envelope_id.folded())?);
+    }
     Ok(stream)
 }
 
 /// The keys of what is or was for an access point, and those of recipients whose unpacked messages wait for it.
 fn by_partner(index: &Index, partner: &PartyId, tally: &Tally) -> Result<Stream, StoreError> {
-    let mut stream = vec![text_prefix(b'o', partner.as_str())];
+    let mut stream = vec![Source::text(b'o', partner.as_str())];
     for (lane, _) in Lane::all(Of::Recipient, tally) {
         if route(index, lane.name)?.is_some_and(|route| route == *partner) {
-            stream.push(lane.prefix());
+            stream.push(Source::Keys(lane.prefix()));
         }
     }
     Ok(stream)
@@ -188,7 +231,7 @@ fn route(index: &Index, recipient: &str) -> Result<Option<PartyId>, StoreError> 
 fn by_status(query: &Query, tally: &Tally) -> Stream {
     each_status(query.direction, &query.statuses)
         .filter(|(direction, status)| tally.contains_key(tally_key(*direction, *status).as_slice()))
-        .map(|(direction, status)| status_prefix(direction, status))
+        .map(|(direction, status)| Source::Keys(status_prefix(direction, status)))
         .collect()
 }
 
@@ -201,29 +244,26 @@ fn each_status(wanted: Option<Direction>, statuses: &[Status]) -> impl Iterator<
     })
 }
 
-/// Keys of one prefix, walked down. To begin is what costs: a place that is a few keys further is walked to.
+/// One source, walked down. To begin is what costs: a place that is a few keys further is walked to.
 struct Walk<'a> {
     index: &'a Index,
-    prefix: &'a [u8],
+    source: &'a Source,
     rest: Option<Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a>>,
     at: Option<Place>,
     /// How often it began.
     begun: usize,
 }
 
-/// Keys that are walked before it begins anew.
-const STEPS_MAX: usize = 8;
-
 impl Walk<'_> {
     /// The last place that is not after `place`, which is never after the one that was asked for before.
     fn at_or_before(&mut self, place: &Place) -> Result<Option<Place>, StoreError> {
-        let mut steps = if self.rest.is_some() { STEPS_MAX } else { 0 };
+        let mut steps = if self.rest.is_some() { LIST_STEPS_MAX } else { 0 };
         while self.at.is_some_and(|at| at > *place) && steps > 0 {
             self.step()?;
             steps -= 1;
         }
         if self.rest.is_none() || self.at.is_some_and(|at| at > *place) {
-            self.rest = Some(Box::new(self.index.down_from(self.prefix, place)));
+            self.rest = Some(self.source.down_from(self.index, place));
             self.begun += 1;
             self.step()?;
         }
@@ -258,7 +298,7 @@ enum Met {
 
 impl<'a> Meeting<'a> {
     fn of(index: &'a Index, streams: &'a [Stream], effort: Effort) -> Self {
-        let walk = |prefix: &'a Vec<u8>| Walk { index, prefix, rest: None, at: None, begun: 0 };
+        let walk = |source| Walk { index, source, rest: None, at: None, begun: 0 };
         let streams = streams.iter().map(|stream| stream.iter().map(walk).collect()).collect();
         Self { streams, effort }
     }
@@ -409,10 +449,10 @@ pub(super) fn depths(
 }
 
 /// The message of a place, if it is one of those asked for.
-fn found(index: &Index, query: &Query, place: &Place) -> Result<Option<Message>, StoreError> {
-    let Some(message) = index.message(id_of(place))? else { return Ok(None) };
+fn found(reading: &mut Reading<'_>, query: &Query, place: &Place) -> Result<Option<Message>, StoreError> {
+    let Some(message) = reading.message(id_of(place))? else { return Ok(None) };
     let for_partner = match &query.partner {
-        Some(wanted) if message.awaits_route() => index.route(&message.to)?.as_ref() == Some(wanted),
+        Some(wanted) if message.awaits_route() => reading.index().route(&message.to)?.as_ref() == Some(wanted),
         Some(wanted) => message.partner.as_ref() == Some(wanted),
         None => true,
     };

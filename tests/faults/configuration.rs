@@ -163,6 +163,8 @@ fn a_receiver_of_alerts_that_cannot_be_told_is_said_and_a_trial_shows_whether_on
         ("alert-http", hook("http://alerts.example.se/hemlig"), "http://alerts.example.se/…: use an https URL"),
         ("alert-secret", hook("http://127.0.0.1:1/") + "secret_file = \"nowhere\"\n", "nowhere: No such file"),
         ("alert-kind", "kinds = [\"fire\"]\n".to_owned() + &hook("http://127.0.0.1:1/"), "send-failure, queue-age"),
+        ("alert-language", format!("language = \"fi\"\n{mail}"), "expected one of sv, en; write"),
+        ("alert-hook-language", "language = \"sv\"\n".to_owned() + &hook("http://127.0.0.1:1/"), "told in English"),
         (
             "alert-from",
             mail.replace("a@", "@").replace("smtp.example.se\"", "localhost\"\ntls = \"none\""),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sluss::access_point::Action;
 use sluss::alert::{Bulletin, Channel, Kind, Mail, MailSettings, MailTls, Sender as Teller, State};
 use sluss::limits::ALERT_LOOK_EVERY;
-use sluss::model::{Outcome, Stage, Status, Timestamp, Warrant};
+use sluss::model::{Lang, Outcome, Stage, Status, Timestamp, Warrant};
 use sluss::store::disk::Medium;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -85,6 +85,7 @@ impl MailServer {
             credentials: Some(("sluss".to_owned(), "hemligt".to_owned())),
             from: "sluss@kommun.example.se".to_owned(),
             to: vec!["drift@kommun.example.se".to_owned()],
+            language: Lang::Sv,
         });
         Channel::Mail(mail.unwrap())
     }
@@ -198,11 +199,12 @@ fn file(folder: &Path, name: &str, content: &str) -> String {
     path.display().to_string()
 }
 
-fn mail(server: &MailServer, tls: &str, folder: &Path) -> String {
+/// `keys`: of the table itself.
+fn mail(server: &MailServer, (tls, keys): (&str, &str), folder: &Path) -> String {
     let anchor = file(folder, &format!("{tls}.pem"), &server.certificate);
     let password = file(folder, "password", "hemligt\n");
     format!(
-        "\n[[alert]]\nkinds = [\"conformance\"]\n[alert.mail]\nserver = \"localhost\"\nport = {}\ntls = \"{tls}\"\n\
+        "\n[[alert]]\nkinds = [\"conformance\"]\n{keys}[alert.mail]\nserver = \"localhost\"\nport = {}\ntls = \"{tls}\"\n\
          anchor_files = [\"{anchor}\"]\nuser = \"sluss\"\npassword_file = \"{password}\"\n\
          from = \"sluss@kommun.example.se\"\nto = [\"drift@kommun.example.se\", \"jour@kommun.example.se\"]\n",
         server.address.port()
@@ -274,7 +276,8 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
         "\n[[alert]]\nsettle_seconds = 12\nkinds = [\"conformance\", \"partner-down\"]\n[alert.webhook]\n\
          url = \"http://{address}/alerts\"\nsecret_file = \"{secret}\"\n"
     );
-    let tables = [mail(&starttls, "starttls", folder.path()), mail(&implicit, "implicit", folder.path()), webhook];
+    let english = mail(&starttls, ("starttls", "language = \"en\"\n"), folder.path());
+    let tables = [english, mail(&implicit, ("implicit", ""), folder.path()), webhook];
     let retry = "[retry]\nstrategy = \"exponential\"\nfirst_pause_seconds = 1\nlongest_pause_seconds = 1\n\n[breaker]";
     let site = Site::start_with(|text| text.replacen("[breaker]", retry, 1) + &tables.concat()).await;
 
@@ -284,14 +287,18 @@ async fn an_operator_is_told_once_by_mail_and_webhook_of_what_does_not_conform_a
     let received = site.arrived(&sent).await;
     site.wait(received, |message| message.status == Status::Deleted).await;
 
-    for server in [&starttls, &implicit] {
+    let english = ["Subject: [sluss AP0001-TESTBED] conformance begins: AP0002-TESTBED", "Access point AP0001-TESTBED"];
+    // The one that says nothing of a language is told in Swedish; what was found stays as it is written.
+    let swedish = ["Bristande =C3=B6verensst=C3=A4mmelse: AP0002-TESTBED (b=C3=B6rjar)", "Anm=C3=A4l det till Digg."];
+    for (server, words) in [(&starttls, english), (&implicit, swedish)] {
         let mailed = server.mails.recv_timeout(PATIENCE).expect("a mail");
         assert!(mailed.encrypted, "nothing is sent in clear");
         assert_eq!(mailed.credentials, "AUTH PLAIN AHNsdXNzAGhlbWxpZ3Q=");
         let text = mailed.text.replace("=\n", "");
         for part in [
             "To: drift@kommun.example.se, jour@kommun.example.se",
-            "Subject: [sluss AP0001-TESTBED] conformance begins: AP0002-TESTBED",
+            words[0],
+            words[1],
             "report it to Digg",
             "\nMessage-ID: <",
             "@kommun.example.se>\n",

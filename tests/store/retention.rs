@@ -63,7 +63,9 @@ impl Fixture {
         let mut writer = store.blobs().create(None).unwrap();
         writer.write_all(b"sealed").unwrap();
         let now = self.clock.now();
-        let new = Message { created_at: now, next_attempt_at: Some(now), ..with_envelope(writer.commit().unwrap()) };
+        let sealed = with_envelope(writer.commit().unwrap());
+        let talk = Some("talk".into());
+        let new = Message { created_at: now, next_attempt_at: Some(now), conversation_id: talk, ..sealed };
         let event = Event::new(self.clock.now(), Some(new.id), Stage::Accepted, "accepted");
         let (key, first) = duplicate(n);
         let inserted = Transaction {
@@ -309,6 +311,13 @@ fn messages_that_have_ended_go_with_their_contents_and_are_not_brought_back_by_a
         assert!(store.answered(&duplicate(0).0).unwrap().is_some(), "it is a duplicate if it comes again");
         let ended = store.list(&Query { statuses: vec![old[0].status], limit: 1_000, ..Query::default() }).unwrap();
         assert_eq!(ended.len(), 10);
+        let talk = Query { conversation_id: Some("talk".into()), limit: 1_000, ..Query::default() };
+        let named = Query { named: Some("talk".into()), conversation_id: None, ..talk.clone() };
+        let everything: Vec<_> = all(store).into_keys().rev().collect();
+        for query in [talk, named] {
+            let found: Vec<_> = store.list(&query).unwrap().into_iter().map(|message| message.id).collect();
+            assert_eq!(found, everything);
+        }
         let settled = store.commit(settle(Settlement { id: old[0].id, ..cancelled(old[0].id) }));
         assert!(matches!(settled, Err(StoreError::Unknown(_))));
     };

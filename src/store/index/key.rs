@@ -128,7 +128,7 @@ pub(in crate::store) fn unhandled_key(direction: Direction, cause: &str) -> Vec<
     [&[b'u', u8::from(direction == Direction::In)], cause.as_bytes()].concat()
 }
 
-/// Every key without value that leads to a message, each once.
+/// Every key without value that leads to a message, each once; not those of its [ids](names).
 pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
     let (id, created) = (message.id.0.as_bytes().as_slice(), created_key(message.created_at, message.id));
     let (from, to) = (message.from.folded(), message.to.folded());
@@ -144,7 +144,6 @@ pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
     let by = |kind: u8, text: &str, put: &mut dyn FnMut(&[&[u8]])| put(&[&[kind], text.as_bytes(), &[0], &created]);
     put(&[b"c", &created]);
     put(&[b"s", &tally_key(message.direction, message.status), &created]);
-    by(b'e', &message.envelope_id.folded(), &mut put);
     by(b'p', &from, &mut put);
     by(b'p', &to, &mut put);
     if message.is_waiting() {
@@ -169,13 +168,48 @@ pub(in crate::store) fn references(message: &Message) -> Vec<Octets> {
     if let Some(error) = &message.error {
         by(b'i', error.cause(), &mut put);
     }
-    if let Some(as4) = &message.as4_message_id {
-        by(b'a', as4.as_str(), &mut put);
-    }
-    message.conversations().for_each(|conversation| by(b'x', conversation, &mut put));
     lanes(message, &mut |lane| put(&[&lane.prefix(), &created]));
     payloads.iter().for_each(|blob| put(&[b"b", blob.0.as_bytes(), id]));
     keys
+}
+
+/// What a text may be the id of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(in crate::store) enum Id {
+    /// An AS4 message.
+    As4Message = b'a',
+    /// An envelope.
+    Envelope = b'e',
+    /// A conversation.
+    Conversation = b'x',
+}
+
+/// The key of all messages of an id, in the form in which that is compared.
+pub(in crate::store) fn name_key(id: Id, text: &str) -> Vec<u8> {
+    key(id as u8, &[text.as_bytes()])
+}
+
+/// Start of the keys of messages for which the value of [`name_key`] has no place.
+pub(in crate::store) fn more_prefix(name_key: &[u8]) -> Vec<u8> {
+    key(b'N', &[name_key, &[0]])
+}
+
+/// The key of such a message.
+pub(in crate::store) fn more_key(name_key: &[u8], place: &Place) -> Vec<u8> {
+    [more_prefix(name_key).as_slice(), place].concat()
+}
+
+/// The keys of all ids by which a message is asked for, each once.
+pub(in crate::store) fn names(message: &Message) -> Vec<Octets> {
+    let mut keys = vec![name_key(Id::Envelope, &message.envelope_id.folded())];
+    keys.extend(message.as4_message_id.as_ref().map(|id| name_key(Id::As4Message, id.as_str())));
+    for conversation in message.conversations().map(|id| name_key(Id::Conversation, id)) {
+        if !keys.contains(&conversation) {
+            keys.push(conversation);
+        }
+    }
+    keys.into_iter().map(Octets::from).collect()
 }
 
 pub(in crate::store) fn due_key(message: &Message) -> Option<Vec<u8>> {

@@ -13,10 +13,12 @@ use super::{Batch, Change, Found, Keys, Octets, caught, failed};
 use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX};
 use crate::store::StoreError;
 use lsm_tree::compaction::Leveled;
+use lsm_tree::config::PartitioningPolicy;
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, SeqNo, SequenceNumberCounter,
     ValueType,
 };
+use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -81,7 +83,9 @@ impl Lsm {
         let numbers = SequenceNumberCounter::new(1);
         let config = Config::new(folder, numbers.clone(), SequenceNumberCounter::default())
             .use_cache(Arc::new(Cache::with_capacity_bytes(INDEX_CACHE_BYTES)))
-            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(INDEX_FILES_OPEN_MAX))));
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(files_open_max()))))
+            .index_block_partitioning_policy(in_pieces())
+            .filter_block_partitioning_policy(in_pieces());
         let tree = caught(|| config.open())?;
         let next = tree.get_highest_seqno().map_or(1, |last| last + 1);
         numbers.set(next);
@@ -290,6 +294,18 @@ impl Shared {
         let _failure = lock(&self.failure);
         self.done.notify_all();
     }
+}
+
+/// How many of its files it keeps open: few where the process may open few.
+fn files_open_max() -> usize {
+    let all = getrlimit(Resource::Nofile).maximum.and_then(|files| usize::try_from(files).ok());
+    all.map_or(INDEX_FILES_OPEN_MAX, |all| INDEX_FILES_OPEN_MAX.min(all / 8))
+}
+
+/// Of a merged file only the piece that is needed is read of what leads to its keys: all of it is a hundred times what is looked for.
+/// Files that are not merged yet keep it in memory.
+fn in_pieces() -> PartitioningPolicy {
+    PartitioningPolicy::new([false, true])
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
