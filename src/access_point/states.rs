@@ -77,15 +77,17 @@ impl Router {
         blocking(move || router.participant_states()).await
     }
 
-    /// As [`Self::participants`], only those that nobody serves. Blocks.
+    /// What has come in for participants that nobody serves here. Blocks.
     ///
     /// # Errors
     ///
     /// Temporary when the store cannot be read.
-    pub fn unserved(&self) -> Result<Vec<ParticipantState>, Problem> {
-        let mut states = self.participant_states()?;
-        states.retain(|state| state.carriage.is_none());
-        Ok(states)
+    pub fn unserved(&self) -> Result<Vec<Depth>, Problem> {
+        let settings = self.settings();
+        let is_served =
+            |name: &str| name.parse().is_ok_and(|id| settings.participants.contains_key::<ParticipantId>(&id));
+        let asked = |direction, name: &str| direction == Direction::In && !is_served(name);
+        self.store.depths_of(Axis::Participant, &asked).map_err(|error| store_problem(&error))
     }
 
     fn participant_states(&self) -> Result<Vec<ParticipantState>, Problem> {

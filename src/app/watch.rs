@@ -5,11 +5,11 @@
 
 use super::checkup::CLOCK_LEAST;
 use super::rereading::Rereading;
-use crate::access_point::{Delayed, ParticipantState, Router};
+use crate::access_point::{Delayed, Router};
 use crate::discovery::Discovery;
 use crate::limits::{DISK_SLOW, HEALTH_AGE_MAX, HEALTH_EVERY, WORKER_PULSE_MAX};
 use crate::metrics::{Journal, Metrics, PartnerReading, Readings, Room};
-use crate::model::{CertificateEnd, Clock, Counts, Timestamp, ends_soon, time};
+use crate::model::{CertificateEnd, Clock, Counts, Depth, Timestamp, ends_soon, time};
 use crate::ops::health::{Check, Health};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -301,11 +301,11 @@ const DELAYED_REMEDY: &str =
     "`sluss queue list --status RECEIVED` shows which, `sluss queue show` why; they are tried again by themselves";
 
 /// What has come in for participants that nobody serves here.
-fn without_recipient(unserved: &[ParticipantState]) -> Option<String> {
-    let first = unserved.iter().min_by_key(|state| state.to_take_since)?;
-    let messages: u64 = unserved.iter().map(|state| state.to_take).sum();
-    let since = first.to_take_since.map(time::millis).unwrap_or_default();
-    let (participants, oldest) = (unserved.len(), &first.participant);
+fn without_recipient(unserved: &[Depth]) -> Option<String> {
+    let first = unserved.iter().min_by_key(|depth| depth.oldest)?;
+    let messages: u64 = unserved.iter().map(|depth| depth.messages).sum();
+    let since = first.oldest.map(time::millis).unwrap_or_default();
+    let (participants, oldest) = (unserved.len(), &first.name);
     Some(format!(
         "{messages} received messages are for {participants} participants that are not configured, the oldest for {oldest}, of {since}"
     ))

@@ -41,8 +41,8 @@ pub(super) struct Group<'a> {
 pub(super) enum Decision {
     /// It is to be written, and then to join the group.
     Write(Box<(Record, Draft)>),
-    /// Nothing of it happens: this was answered the first time.
-    Duplicate(Answered),
+    /// Nothing of it happens: this was answered the first time, and these messages came again.
+    Duplicate(Answered, Vec<Message>),
 }
 
 /// What one transaction changes.
@@ -90,7 +90,8 @@ impl<'a> Group<'a> {
         if let Some((key, _)) = &transaction.answered
             && let Some(first) = self.first_answer(key)?
         {
-            return Ok(Decision::Duplicate(first));
+            let again = transaction.inserts.into_iter().map(Written::into_value);
+            return Ok(Decision::Duplicate(first, again.collect()));
         }
         let mut draft = Draft::default();
         for message in transaction.inserts {

@@ -6,8 +6,8 @@
 use crate::limits::{CLAIM_OVERDUE_MAX, DUE_AFTER_START_MAX, STORE_QUEUE_MAX, UNREADABLE_PASSED_MAX, UNREADABLE_PAUSE};
 use crate::metrics;
 use crate::model::{
-    Axis, BlobId, Clock, Counted, Counts, Depth, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId, Page,
-    ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
+    Axis, BlobId, Clock, Counted, Counts, Depth, Direction, Event, Lane, LogPage, LogQuery, Logged, Message, MessageId,
+    Page, ParticipantId, PartyId, Query, Said, Timestamp, Tried, Warrant,
 };
 use crate::store::answer::{Awaited, answer};
 use crate::store::backup::{self, BackedUp};
@@ -437,8 +437,8 @@ impl Store for EmbeddedStore {
         self.shared.heed(self.shared.index.answered(key))
     }
 
-    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError> {
-        self.shared.heed(query::depths(&self.shared.index, axis))
+    fn depths_of(&self, axis: Axis, asked: &dyn Fn(Direction, &str) -> bool) -> Result<Vec<Depth>, StoreError> {
+        self.shared.heed(query::depths(&self.shared.index, axis, asked))
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {

@@ -373,8 +373,13 @@ impl Transaction {
 pub enum Committed {
     /// Durable.
     Done,
-    /// The duplicate key was there: this was answered the first time.
-    Duplicate(Answered),
+    /// The duplicate key was there.
+    Duplicate {
+        /// This was answered the first time.
+        first: Answered,
+        /// The messages that came with it again, of which nothing was inserted.
+        again: Vec<Message>,
+    },
 }
 
 /// What a lane may do now.
@@ -514,7 +519,11 @@ pub trait Store: Send + Sync {
     /// What was answered to a received AS4 message.
     fn answered(&self, key: &DuplicateKey) -> Result<Option<Answered>, StoreError>;
     /// How much waits for each partner or participant, by name.
-    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError>;
+    fn depths(&self, axis: Axis) -> Result<Vec<Depth>, StoreError> {
+        self.depths_of(axis, &|_, _| true)
+    }
+    /// As [`Self::depths`], of those alone whose direction and name are `asked` for: the others are only counted over.
+    fn depths_of(&self, axis: Axis, asked: &dyn Fn(Direction, &str) -> bool) -> Result<Vec<Depth>, StoreError>;
     /// Counts.
     fn counts(&self) -> Result<Counts, StoreError>;
     /// The journal's files, and how long its syncs take.

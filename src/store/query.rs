@@ -419,8 +419,12 @@ pub(super) fn unhandled(index: &Index, cause: Option<&str>) -> u64 {
     both.chain(outwards.map(|(_, messages)| messages)).sum()
 }
 
-/// How much waits by partner or participant, by name.
-pub(super) fn depths(index: &Index, axis: Axis) -> Result<Vec<Depth>, StoreError> {
+/// How much waits by partner or participant, by name, of those that are asked for.
+pub(super) fn depths(
+    index: &Index,
+    axis: Axis,
+    asked: &dyn Fn(Direction, &str) -> bool,
+) -> Result<Vec<Depth>, StoreError> {
     let tally = index.tally();
     let kinds: &[Of] = match axis {
         Axis::Partner => &[Of::Partner, Of::Recipient],
@@ -428,11 +432,14 @@ pub(super) fn depths(index: &Index, axis: Axis) -> Result<Vec<Depth>, StoreError
     };
     let mut depths: BTreeMap<(bool, String), Depth> = BTreeMap::new();
     for (lane, messages) in kinds.iter().flat_map(|of| Lane::all(*of, &tally)) {
-        let oldest = index.oldest(&lane.prefix())?.as_ref().map(time_of);
         let name = match lane.of {
             Of::Partner | Of::Participant => lane.name.to_owned(),
             Of::Recipient => route(index, lane.name)?.map_or_else(String::new, |route| route.to_string()),
         };
+        if !asked(lane.direction, &name) {
+            continue;
+        }
+        let oldest = index.oldest(&lane.prefix())?.as_ref().map(time_of);
         let depth = depths.entry((lane.direction == Direction::In, name.clone()));
         let depth = depth.or_insert(Depth { direction: lane.direction, name, messages: 0, oldest });
         depth.messages += messages;

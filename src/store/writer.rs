@@ -130,7 +130,7 @@ fn accept(
     transaction: Prepared,
 ) -> Result<Committed, StoreError> {
     let (record, draft) = match shared.heed(group.decide(&shared.queue, transaction, &*shared.clock))? {
-        Decision::Duplicate(first) => return Ok(Committed::Duplicate(first)),
+        Decision::Duplicate(first, again) => return Ok(Committed::Duplicate { first, again }),
         Decision::Write(decided) => *decided,
     };
     if record.is_empty() {

@@ -172,7 +172,9 @@ fn a_duplicate_is_reported_and_nothing_of_it_happens(open: Open<'_>) {
         let transaction =
             Transaction { answered: Some((key.clone(), other.clone())), events: vec![event.clone()], ..insert(&again) };
         match store.commit(transaction).unwrap() {
-            Committed::Duplicate(found) => assert_eq!(found, answer),
+            Committed::Duplicate { first, again: came } => {
+                assert_eq!((first, came), (answer.clone(), vec![again.clone()]), "it is handed back");
+            }
             Committed::Done => panic!("a duplicate was taken for new"),
         }
         assert!(store.message(again.id).unwrap().is_none());

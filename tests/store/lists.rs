@@ -319,6 +319,9 @@ pub(crate) fn what_waits_is_counted_by_partner_and_participant_with_its_age(open
     let participants = vec![depth(Direction::Out, &ours, 3, 1), depth(Direction::In, "0203:carl.example.se", 1, 9)];
     assert_eq!(store.depths(Axis::Partner).unwrap(), partners);
     assert_eq!(store.depths(Axis::Participant).unwrap(), participants);
+    let asked = |direction, name: &str| direction == Direction::In && name != ours;
+    assert_eq!(store.depths_of(Axis::Participant, &asked).unwrap(), participants[1..]);
+    assert_eq!(store.depths_of(Axis::Partner, &|_, name| name.is_empty()).unwrap(), partners[..1]);
     assert_eq!(store.counts().unwrap().held, 1);
     let held = Query { held: true, ..Query::default() };
     assert_eq!(store.list(&held).unwrap().iter().map(|message| message.id).collect::<Vec<_>>(), [all[1].id]);

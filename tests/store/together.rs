@@ -18,7 +18,7 @@ fn two_copies_of_one_as4_message_at_once_are_one_message_and_its_duplicate() {
         .map(|(copy, answer)| Transaction { answered: Some((key.clone(), answer.clone())), ..insert(copy) });
     let [one, other] = <[_; 2]>::try_from(store.commit_together(transactions.collect())).unwrap();
     done(one);
-    assert!(matches!(other, Ok(Committed::Duplicate(answer)) if answer == first));
+    assert!(matches!(other, Ok(Committed::Duplicate { first: answer, .. }) if answer == first));
     let there = |at: usize| store.message(copies[at].0.id).unwrap().is_some();
     assert_eq!((there(0), there(1)), (true, false));
     assert_eq!(store.answered(&key).unwrap(), Some(first));

@@ -68,7 +68,6 @@ pub(in crate::access_point) fn keep(
     event: Event,
     evidence: Evidence,
 ) -> Result<Answer, Failure> {
-    let came = message.clone();
     let (fingerprint, answer) = (
         answered.fingerprint.clone(),
         Answer { content_type: answered.content_type.clone(), body: answered.body.clone() },
@@ -82,12 +81,12 @@ pub(in crate::access_point) fn keep(
     };
     match router.commit(transaction)? {
         Committed::Done => Ok(answer),
-        Committed::Duplicate(answered) => {
-            let envelope = came.as_ref().and_then(|came| came.envelope);
-            envelope.map_or(Ok(()), |blob| router.store.blobs().remove(blob))?;
+        Committed::Duplicate { first: answered, again: came } => {
+            let mut envelopes = came.iter().filter_map(|came| came.envelope);
+            envelopes.try_for_each(|blob| router.store.blobs().remove(blob))?;
             let first = first(router, &answered)?;
             let brings_the_same =
-                first.as_ref().zip(came.as_ref()).is_some_and(|(first, came)| first.brings_the_same(came));
+                first.as_ref().is_some_and(|first| came.iter().any(|came| first.brings_the_same(came)));
             let is_same = answered.fingerprint == fingerprint || brings_the_same;
             again(router, answered, first, is_same, &key)
         }
