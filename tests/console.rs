@@ -202,6 +202,22 @@ async fn until(site: &Site, place: &str, so: impl Fn(&serde_json::Value) -> bool
     panic!("it did not come to be as expected: {message}");
 }
 
+/// A partner is tried from its page, with a reason.
+async fn is_tried(one: &Site, cookie: &str, partners: &str) {
+    let (kind, secret) = ("application/x-www-form-urlencoded", form_secret(partners));
+    let trial = |reason: &str| format!("csrf={secret}&partner=AP0002-DEMO&reason={reason}");
+    let headers = [(header::COOKIE, cookie), (header::CONTENT_TYPE, kind)];
+    let without = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial(""))).await;
+    assert_eq!(without.status, 400, "{}", without.text());
+    let tried = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial("it+is+back"))).await;
+    assert_eq!(tried.status, 303, "{}", tried.text());
+    let (_, log) = one.json("/events?stage=partner-tried&partner=AP0002-DEMO").await;
+    assert_eq!(log["events"][0]["facts"]["reason"], "it is back", "{log}");
+    let unknown = Body::empty().memory(r#"{"reason":"a test"}"#);
+    let unknown = one.api(Method::POST, "/partners/AP0009-DEMO/try", Some("application/json"), unknown).await;
+    assert!(unknown.text().contains("partner-not-found"), "{}", unknown.text());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_it() {
     let federation = running().await;
@@ -223,18 +239,7 @@ async fn a_dead_letter_is_found_by_its_cause_and_tried_again_with_all_others_of_
     }
     let (_, shown) = one.json(&format!("/queue/{id}")).await;
     assert_eq!(shown["awaited"]["partner"], "AP0002-DEMO", "{shown}");
-    let (kind, secret) = ("application/x-www-form-urlencoded", form_secret(&partners));
-    let trial = |reason: &str| format!("csrf={secret}&partner=AP0002-DEMO&reason={reason}");
-    let headers = [(header::COOKIE, cookie.as_str()), (header::CONTENT_TYPE, kind)];
-    let without = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial(""))).await;
-    assert_eq!(without.status, 400, "{}", without.text());
-    let tried = one.page(Method::POST, "/partners", &headers, Body::empty().memory(trial("it+is+back"))).await;
-    assert_eq!(tried.status, 303, "{}", tried.text());
-    let (_, log) = one.json("/events?stage=partner-tried&partner=AP0002-DEMO").await;
-    assert_eq!(log["events"][0]["facts"]["reason"], "it is back", "{log}");
-    let unknown = Body::empty().memory(r#"{"reason":"a test"}"#);
-    let unknown = one.api(Method::POST, "/partners/AP0009-DEMO/try", Some("application/json"), unknown).await;
-    assert!(unknown.text().contains("partner-not-found"), "{}", unknown.text());
+    is_tried(one, &cookie, &partners).await;
     let (_, status) = one.json("/status").await;
     let partner = status["partners"].as_array().unwrap().iter().find(|one| one["partner"] == "AP0002-DEMO").unwrap();
     assert!(partner["failures"].as_u64().unwrap() > 0 && partner["failing_since"].is_string(), "{partner}");

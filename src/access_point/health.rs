@@ -96,11 +96,12 @@ fn seed(lane: &Lane) -> u64 {
 }
 
 impl Breaker {
-    /// That of a lane. Who has to be looked up are many: they are not made to wait long for one that cannot be.
+    /// That of a lane. Who has to be looked up are many, also those who send to one participant: they are not made to wait long for
+    /// one that cannot be.
     fn of(&self, lane: &Lane) -> Self {
         match lane {
-            Lane::Lookup => Self { longest_pause: self.first_pause, ..*self },
-            Lane::Inward(_) | Lane::Partner(_) => *self,
+            Lane::Lookup | Lane::Inward(_) => Self { longest_pause: self.first_pause, ..*self },
+            Lane::Partner(_) => *self,
         }
     }
 
@@ -447,9 +448,9 @@ mod tests {
         assert!(some.len() > 80, "{}", some.len());
     }
 
-    /// AP-3.2.3: by the rule for partners, and nobody's fault is where what has come in is delivered.
+    /// AP-3.2.3: it may be one sender of many that cannot be looked up, so the others do not wait ever longer.
     #[test]
-    fn a_participant_whose_look_ups_fail_is_left_alone_for_growing_pauses_and_is_shown_until_one_succeeds() {
+    fn a_participant_whose_look_ups_fail_is_left_alone_for_short_pauses_and_is_shown_until_one_succeeds() {
         let (lanes, alice) = (Lanes::default(), "0203:alice.example.se".parse::<ParticipantId>().unwrap());
         let lane = Lane::Inward(alice.clone());
         let unhandled = |by| Unhandled { by, problem: Problem::new(Fault::Temporary, "smp-unreachable", "x", "y") };
@@ -471,7 +472,7 @@ mod tests {
             second = until.as_second() - at(0).as_second() + 1;
             assert_eq!(lanes.admit(&lane, 0, at(second)), Admission::Attempt);
         }
-        assert!(pauses.is_sorted() && pauses[0] <= 10 && pauses[5] > 40 && pauses[5] <= 60, "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (5..=10).contains(pause)), "{pauses:?}");
         assert!(look(None, second).is_none(), "all is well again");
     }
 

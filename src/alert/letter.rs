@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn a_mail_in_english_says_what_was_found_and_what_to_do() {
         let one = bulletin(Kind::PartnerDown, "AP0002", State::Begins);
-        assert_eq!(subject(Lang::En, &sender(), &[one.clone()]), "[sluss AP0001] partner-down begins: AP0002");
+        assert_eq!(
+            subject(Lang::En, &sender(), std::slice::from_ref(&one)),
+            "[sluss AP0001] partner-down begins: AP0002"
+        );
         assert_eq!(
             text(Lang::En, &sender(), &[one]),
             "Access point AP0001 (test)\n\npartner-down begins: AP0002\n  since:    1970-01-01T00:00:00.000Z\n  found:    3 messages\n  \
@@ -182,7 +185,10 @@ mod tests {
     #[test]
     fn a_mail_in_swedish_says_what_it_means_and_what_to_do_and_keeps_what_was_found() {
         let one = bulletin(Kind::PartnerDown, "AP0002", State::Begins);
-        assert_eq!(subject(Lang::Sv, &sender(), &[one.clone()]), "[sluss AP0001] Motpart svarar inte: AP0002 (börjar)");
+        assert_eq!(
+            subject(Lang::Sv, &sender(), std::slice::from_ref(&one)),
+            "[sluss AP0001] Motpart svarar inte: AP0002 (börjar)"
+        );
         assert_eq!(subject(Lang::Sv, &sender(), &[one.clone(), one.clone()]), "[sluss AP0001] 2 larm");
         assert_eq!(
             text(Lang::Sv, &sender(), &[one]),

@@ -316,7 +316,8 @@ impl SimDisk {
         let segments: Vec<(PathBuf, u64)> = of_journal.map(|(path, id)| (path.clone(), *id)).collect();
         let first = chance.below(segments.len());
         for (path, _) in &segments[first + 1..] {
-            (state.names.remove(path), state.durable.remove(path));
+            state.names.remove(path);
+            state.durable.remove(path);
         }
         let inode = state.inode(segments[first].1).unwrap();
         let record = usize::try_from(u32::from_le_bytes(inode.seen[64..68].try_into().unwrap())).unwrap() + 56;

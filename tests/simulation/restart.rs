@@ -99,19 +99,14 @@ fn what_cannot_be_looked_up_is_tried_by_one_message_of_a_participant_and_our_own
         looked(by).expect("a fault of our own says nothing of others, and one look-up not enough");
     }
     assert!(looked(Obstacle::Lookup).is_none(), "the others wait");
-    let mut pause = BREAKER.first_pause;
     for _ in 0..5 {
-        // A pause is up to a quarter shorter than the whole.
-        clock.pass_for(pause / 2);
-        assert!(looked(Obstacle::Lookup).is_none(), "the pauses grow as those of a partner");
-        clock.pass_for(pause / 2);
-        looked(Obstacle::Lookup).expect("one asks");
+        clock.pass_for(BREAKER.first_pause);
+        looked(Obstacle::Lookup).expect("one asks, and the pauses do not grow");
         assert!(looked(Obstacle::Lookup).is_none());
-        pause = (pause * 2).min(BREAKER.longest_pause);
     }
     assert!(process.router.partners().is_empty(), "it is no partner");
     rehearse::give_up_overdue(&process.router).unwrap();
-    clock.pass_for(pause);
+    clock.pass_for(BREAKER.first_pause);
     let asks = rehearse::claim(&process.router).unwrap().unwrap();
     rehearse::looked(&process.router, &asks, Ok(asks.envelope_id.clone())).unwrap();
     let claims = std::iter::from_fn(|| rehearse::claim(&process.router).unwrap());

@@ -10,10 +10,9 @@ use sluss::model::{
 use sluss::store::{Settlement, Store, Transaction};
 use std::time::Duration;
 
-pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
-    let store = open();
-    let start = Timestamp::now();
-    let mut sent: Vec<Message> = (0..20_u32)
+/// Messages of two participants, directions and access points, a second after each other.
+fn twenty(start: Timestamp) -> Vec<Message> {
+    (0..20_u32)
         .map(|n| Message {
             created_at: start + Duration::from_secs(n.into()),
             to: if n % 2 == 0 { "0203:Bob.example.se" } else { "0203:carl.example.se" }.parse().unwrap(),
@@ -24,7 +23,13 @@ pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
             partner: Some(if n == 3 { "AP0009" } else { "AP0002" }.parse().unwrap()),
             ..message()
         })
-        .collect();
+        .collect()
+}
+
+pub(crate) fn lists_are_newest_first_and_filtered_and_paged(open: Open<'_>) {
+    let store = open();
+    let start = Timestamp::now();
+    let mut sent = twenty(start);
     done(store.commit(Transaction { inserts: sent.clone(), ..Transaction::default() }));
     sent.reverse();
     let list = |query: Query| {
@@ -160,7 +165,7 @@ fn a_count_is_exact_where_it_is_tallied_and_else_bounded_and_says_so() {
         let one = |n: u64| Message {
             created_at: start + Duration::from_secs(n),
             to: if n == 7 { "0203:carl.example.se" } else { "0203:bob.example.se" }.parse().unwrap(),
-            partner: Some(if n % 2 == 0 { "AP0009" } else { "AP0002" }.parse().unwrap()),
+            partner: Some(if n.is_multiple_of(2) { "AP0009" } else { "AP0002" }.parse().unwrap()),
             ..message()
         };
         done(
