@@ -76,7 +76,15 @@ fn beginning_of(disk: &dyn Disk, folder: &Path, number: u32, bytes: &mut [u8]) -
 pub(super) fn head(disk: &dyn Disk, folder: &Path, number: u32) -> Result<Option<SegmentHeader>, StoreError> {
     let mut head = [0; SEGMENT_HEADER_BYTES];
     beginning_of(disk, folder, number, &mut head)?;
-    Ok(SegmentHeader::decode(&head).ok())
+    match SegmentHeader::decode(&head) {
+        Ok(header) => Ok(Some(header)),
+        Err(HeaderFault::Unreadable) => Ok(None),
+        Err(HeaderFault::Version(found)) => Err(other_format(folder, number, found)),
+    }
+}
+
+fn other_format(folder: &Path, number: u32, found: u32) -> StoreError {
+    StoreError::Format { segment: path(folder, number).display().to_string(), found, expected: FORMAT_VERSION }
 }
 
 /// What is missing before the first segment; none where that is the first of all.
@@ -262,7 +270,11 @@ pub fn scan(
     match (from, numbers.first()) {
         (Some(from), _) => reader.last = Last { seq: from.seq, chain: from.chain },
         (None, Some(&first)) if first > 1 => {
-            reader.skip(disk, first)?;
+            match reader.skip(disk, first) {
+                // Its own turn names it.
+                Ok(()) | Err(StoreError::Format { .. }) => {}
+                Err(error) => return Err(error),
+            }
             scanned.dropped = Some(reader.dropped(first));
         }
         (None, _) => {}
@@ -276,6 +288,10 @@ pub fn scan(
             Err(StoreError::Damaged { what, place }) => {
                 scanned.damage.push((what, place));
                 // Where there is none, or it cannot be read, there is nothing to go on with.
+                drop(reader.skip(disk, number + 1));
+            }
+            Err(other @ StoreError::Format { .. }) => {
+                scanned.damage.push((other.to_string(), place(folder, *number, 0, reader.last.seq + 1)));
                 drop(reader.skip(disk, number + 1));
             }
             Err(error) => return Err(error),
@@ -436,13 +452,7 @@ impl<'a> Reader<'a> {
     fn segment(&mut self, number: u32, segment: &[u8], from: Option<&Position>) -> Result<u64, StoreError> {
         let header = SegmentHeader::decode(segment).map_err(|fault| match fault {
             HeaderFault::Unreadable => self.damaged(number, 0, "its header is unreadable".into()),
-            HeaderFault::Version(found) => self.damaged(
-                number,
-                0,
-                format!(
-                    "format version {found}, expected {FORMAT_VERSION}: the version of sluss that wrote it reads it"
-                ),
-            ),
+            HeaderFault::Version(found) => other_format(self.folder, number, found),
         })?;
         let mut at = match from {
             Some(from) => {
