@@ -105,7 +105,8 @@ pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, eac
     reader.look(disk, number, None, false).map(|_| ())
 }
 
-/// What does not hold of a segment that is no longer written, as the disk has it, up to the chain's link to the next one.
+/// What does not hold of a segment, as the disk has it: up to the chain's link to the next one, or up to `last`, where that record is in
+/// it and others may be on their way behind it.
 ///
 /// # Errors
 ///
@@ -115,12 +116,12 @@ pub(in crate::store) fn reread(
     folder: &Path,
     hash: ChainHash,
     number: u32,
+    last: &Position,
 ) -> Result<Option<Damage>, StoreError> {
     let mut nothing = |_: &Position, _: &[u8]| Ok(());
     let mut reader = Reader::new(folder, hash, &mut nothing);
-    let forgotten = disk.forget(&path(folder, number));
-    let forgotten = forgotten.map_err(|error| StoreError::io(format!("read segment {number}"), error));
-    let read = forgotten.and_then(|()| reader.skip(disk, number)).and_then(|()| reader.look(disk, number, None, false));
+    let last = Some(last).filter(|last| last.segment == number);
+    let read = reader.again(disk, number, last);
     let record = reader.last.seq + 1;
     match read {
         Err(StoreError::Damaged { what, place }) => return Ok(Some((what, place))),
@@ -128,7 +129,10 @@ pub(in crate::store) fn reread(
             return Ok(Some((format!("{what}: {source}"), place(folder, number, 0, record))));
         }
         read => read?,
-    };
+    }
+    if last.is_some() {
+        return Ok(None);
+    }
     // One whose header cannot be read is damage that its own turn names.
     let next = head(disk, folder, number + 1).ok().flatten();
     let parted = next.filter(|next| next.first != record || next.chain != reader.last.chain);
@@ -306,7 +310,8 @@ pub(super) fn open(
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
         let (file, segment) = read_durable(&*medium.disk, folder, *number, last)?;
-        if last && reader.half_created(&segment) {
+        // One in which the index knows a record was created whole, whatever became of its header.
+        if last && from.is_none_or(|from| from.segment != *number) && reader.half_created(&segment) {
             let removed = medium.disk.remove(&path(folder, *number));
             removed.map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
             break;
@@ -394,6 +399,28 @@ impl<'a> Reader<'a> {
             }
         }
         self.tail(number, &segment, end, newest)
+    }
+
+    /// Reads a segment as the disk has it, up to its end or up to `last`.
+    fn again(&mut self, disk: &dyn Disk, number: u32, last: Option<&Position>) -> Result<(), StoreError> {
+        let path = path(self.folder, number);
+        let read = disk.forget(&path).and_then(|()| disk.reader(&path)).and_then(|file| file.read_all());
+        let mut segment = read.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        if let Some(last) = last {
+            let at = usize::try_from(last.offset).unwrap_or(usize::MAX).min(segment.len());
+            let end = at + Frame::decode(&segment[at..]).map_or(0, |frame| frame.bytes());
+            segment.truncate(end);
+        }
+        self.skip(disk, number)?;
+        let end = self.segment(number, &segment, None)?;
+        self.tail(number, &segment, end, false)?;
+        match last {
+            Some(last) if last.seq != self.last.seq || last.chain != self.last.chain => {
+                let what = format!("record {} is broken, and was whole", last.seq);
+                Err(self.damaged(number, segment.len(), what))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Goes on with a later segment, whatever was before it.
