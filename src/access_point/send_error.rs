@@ -24,14 +24,20 @@ pub enum SendError {
     /// The message could not be packed.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// The envelope or our own store failed.
+    /// Our own store failed.
     #[error("{0}")]
     Own(Problem),
+    /// Our disk no longer has the envelope as it was stored: it gets no better until somebody brings it back.
+    #[error("{0}")]
+    Damaged(Problem),
 }
 
 impl From<Unread> for SendError {
     fn from(unread: Unread) -> Self {
-        Self::Own(unread.problem())
+        match unread {
+            Unread::Damaged(problem) => Self::Damaged(problem),
+            Unread::Failed(problem) => Self::Own(problem),
+        }
     }
 }
 
@@ -47,6 +53,7 @@ impl SendError {
             Self::Net(error) => error.cause(),
             Self::Pack(_) => Cause::Pack,
             Self::Own(_) => Cause::Own,
+            Self::Damaged(_) => Cause::Damaged,
         }
     }
 
@@ -58,7 +65,7 @@ impl SendError {
             | Cause::SmpAnswer
             | Cause::SmpUnproven
             | Cause::RevocationUnknown => Obstacle::Lookup,
-            Cause::Own | Cause::Sending | Cause::Pack => Obstacle::Own,
+            Cause::Own | Cause::Damaged | Cause::Sending | Cause::Pack => Obstacle::Own,
             _ => Obstacle::Partner,
         }
     }
@@ -109,6 +116,7 @@ impl SendError {
                 Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", format!("{error}; {told}"))
             }
             Self::Own(problem) => problem.clone(),
+            Self::Damaged(problem) => Problem { fault: self.cause().fault(), ..problem.clone() },
         }
     }
 }
@@ -163,6 +171,7 @@ mod tests {
                 false,
             ),
             (SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")), Cause::Own, false),
+            (SendError::Damaged(Problem::new(Fault::Temporary, "store-damaged", "x", "y")), Cause::Damaged, true),
             (smp(SmpError::Signature(DsigError::Missing { uri: "x".into() })), Cause::SmpUnproven, false),
             (smp(SmpError::Redirect { href: "x".into() }), Cause::SmpUnproven, false),
             (smp(SmpError::Process { found: "x".into(), expected: "y".into() }), Cause::SmpMetadata, true),

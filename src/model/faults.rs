@@ -88,6 +88,8 @@ pub enum Cause {
     Pack,
     /// Our own store or disk failed.
     Own,
+    /// Our disk no longer has the envelope as it was stored.
+    Damaged,
 }
 
 /// A line of the table.
@@ -229,6 +231,7 @@ pub const TABLE: &[Row] = &[
     // Ours.
     row(C::Pack, ForGood, "look at our key and at the certificate that SMP publishes for the partner", "AS4-2.10.p1"),
     row(C::Own, Passes, "look at data_dir and its disk", "protocol.md 1.11"),
+    row(C::Damaged, ForGood, "restore the payload from a backup, then `sluss queue retry`", "protocol.md 1.11"),
 ];
 
 #[cfg(test)]
