@@ -231,7 +231,7 @@ impl Lanes {
             None => None,
             Some(error) => match error.cause() {
                 // Ours, and of the message: they say nothing of others.
-                Cause::Own | Cause::Sending | Cause::Pack => return None,
+                Cause::Own | Cause::Damaged | Cause::Sending | Cause::Pack => return None,
                 Cause::DnsUnreachable | Cause::SmpUnreachable => Some(error.problem()),
                 _ if matches!(error, SendError::Net(_)) => Some(error.problem()),
                 // Whoever refuses is there.

@@ -12,12 +12,13 @@ use super::queries::reread;
 use super::retry::{Failed, Retry, after};
 use super::send_error::SendError;
 use super::{Router, Settings, Spool, blocking, store_problem};
-use crate::limits::RETRY_LIFE_MAX;
+use crate::limits::{AS4_EXCHANGE_MAX, RETRY_LIFE_MAX};
 use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
     Message, Outcome, ParticipantId, Priority, Problem, Stage, Timestamp,
 };
 use crate::net::client::Fetched;
+use crate::net::{Body, NetError};
 use crate::ops::{log, trace};
 use crate::store::{BlobWriter, Evidence, HandedIn, Settlement, StoreError, Transaction};
 use crate::xhe;
@@ -27,7 +28,7 @@ use std::time::Instant;
 pub(super) use awaited::given_up_receipt;
 pub(super) use overdue::give_up_overdue;
 pub(super) use packing::keep_packed;
-use packing::{packed, readdress, reopened, sealed_with, store_damaged};
+use packing::{PACKED, packed, readdress, reopened, repacked, sealed_with, store_damaged};
 use receipted::{Answered, signer};
 
 /// A sealed envelope handed in for sending.
@@ -241,13 +242,14 @@ impl Sending {
 /// Makes one attempt to hand the message to the receiving access point, and gives what that answered.
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
-/// bytes (AS4 reception awareness), unless the receiver can no longer read those. What the result means is decided in [`outcome`] alone.
+/// bytes (AS4 reception awareness), unless the receiver can no longer read those, or our disk has lost them: then it is packed
+/// anew from the envelope, under the same id. What the result means is decided in [`outcome`] alone.
 async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Sent, SendError> {
     let ready = if message.packed.is_none() {
         let route = router.discovery.route(&message.to, &message.document_type, &message.process);
         let route = trace::stage("discover", route).await?;
         router.note(Lane::Lookup, None);
-        let (packed, body) = trace::stage("pack", packed(router, message.clone(), route)).await?;
+        let (packed, body) = trace::stage("pack", packed(router, message.clone(), route, PACKED)).await?;
         *message = packed;
         Some(body)
     } else {
@@ -257,10 +259,22 @@ async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Sent, SendE
         Some(body) => body,
         None => reopened(router, message).await?,
     };
+    let end = Instant::now() + AS4_EXCHANGE_MAX;
+    match exchanged(router, message, body, end).await {
+        Err(SendError::Net(NetError::Sending { reason, .. })) => {
+            let body = repacked(router, message, &reason).await?;
+            exchanged(router, message, body, end).await
+        }
+        sent => sent,
+    }
+}
+
+/// Sends the packed message and takes the answer, until `end` at the latest.
+async fn exchanged(router: &Router, message: &Message, body: Body, end: Instant) -> Result<Sent, SendError> {
     let (packing, _) = sealed_with(message)?;
     let (begun, at) = (Instant::now(), router.now());
     let (url, kind, most) = (&packing.url, &packing.content_type, crate::limits::AS4_ANSWER_BYTES_MAX);
-    let posted = router.client.post(url, kind, body, most, crate::limits::AS4_EXCHANGE_MAX);
+    let posted = router.client.post(url, kind, body, most, end.saturating_duration_since(begun));
     let answer = trace::stage("as4 send", posted).await;
     router.metrics.exchange(Direction::Out, begun.elapsed());
     Ok(Sent { at, answer: answer? })

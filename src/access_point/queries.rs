@@ -1,7 +1,7 @@
 //! What the doors ask of the access point: submit, take, list, look.
 
-use super::spool::spool_problem;
-use super::{AccessPoint, Router, Submission, blocking, outbound, store_problem};
+use super::spool::{Kept, Unread, spool_problem};
+use super::{AccessPoint, Router, Submission, blocking, inbound, outbound, store_problem};
 use crate::limits::EVENTS_BESIDE_MAX;
 use crate::limits::LIST_MESSAGES_MAX;
 use crate::metrics::{Door, Journal};
@@ -121,17 +121,25 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// Refused when it is not this participant's, or is no longer there.
+    /// Refused when it is not this participant's, or was deleted; temporary when our disk no longer has it as it was stored: then
+    /// no byte of it is given, and where it waited it is given up, until an operator has brought it back.
     pub async fn envelope(
         self: &Arc<Self>,
         participant: &ParticipantId,
         id: MessageId,
     ) -> Result<(Message, File), Problem> {
         let message = self.own(participant, id).await?;
-        let store = Arc::clone(&self.store);
+        let router = Arc::clone(self);
         blocking(move || {
-            let blob = message.envelope.ok_or_else(|| gone(id))?;
-            Ok((message, store.blobs().open(blob).map_err(|error| store_problem(&error))?))
+            message.envelope.ok_or_else(|| gone(id))?;
+            match Kept::open(router.store.blobs(), &message).and_then(Kept::proven) {
+                Ok(file) => Ok((message, file)),
+                Err(Unread::Failed(problem)) => Err(problem),
+                Err(Unread::Damaged(problem)) => {
+                    lost(&router, &message, &problem);
+                    Err(problem)
+                }
+            }
         })
         .await
     }
@@ -331,6 +339,17 @@ fn confirmed(
     let event = Event::of(now, message, stage, what).fact("actor", actor).fact("envelope_id", &message.envelope_id);
     let transaction = Transaction { settlements: vec![settlement], events: vec![event], ..Transaction::default() };
     router.commit(transaction).map(drop).map_err(|error| store_problem(&error))
+}
+
+/// Gives up a message that waits for its participant, and of which our disk no longer has the envelope: its operator is told.
+fn lost(router: &Router, message: &Message, problem: &Problem) {
+    if message.status != Status::Received || message.next_attempt_at.is_some() {
+        return;
+    }
+    if let Err(error) = inbound::conclude(router, message, Err(inbound::Undelivered::Damaged(problem.clone()))) {
+        // Somebody else came first, or the next who asks does it.
+        tracing::warn!(message_id = %message.id, %error, "a damaged envelope was not given up");
+    }
 }
 
 fn gone(id: MessageId) -> Problem {

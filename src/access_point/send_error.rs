@@ -4,7 +4,6 @@ use super::retry::after;
 use super::spool::Unread;
 use crate::as4::{EbmsError, PackError, ReceiptError};
 use crate::discovery::DiscoveryError;
-use crate::model::faults::Lasting;
 use crate::model::{Cause, Fault, Obstacle, Problem, Said, TRIED_AGAIN, Timestamp};
 use crate::net::NetError;
 use std::time::Duration;
@@ -25,14 +24,20 @@ pub enum SendError {
     /// The message could not be packed.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// The envelope or our own store failed.
+    /// Our own store failed.
     #[error("{0}")]
     Own(Problem),
+    /// Our disk no longer has the envelope as it was stored: it gets no better until somebody brings it back.
+    #[error("{0}")]
+    Damaged(Problem),
 }
 
 impl From<Unread> for SendError {
     fn from(unread: Unread) -> Self {
-        Self::Own(unread.problem())
+        match unread {
+            Unread::Damaged(problem) => Self::Damaged(problem),
+            Unread::Failed(problem) => Self::Own(problem),
+        }
     }
 }
 
@@ -48,21 +53,26 @@ impl SendError {
             Self::Net(error) => error.cause(),
             Self::Pack(_) => Cause::Pack,
             Self::Own(_) => Cause::Own,
+            Self::Damaged(_) => Cause::Damaged,
         }
     }
 
     /// Whose time it takes up.
     pub fn obstacle(&self) -> Obstacle {
         match self.cause() {
-            Cause::DnsUnreachable | Cause::SmpUnreachable | Cause::RevocationUnknown => Obstacle::Lookup,
-            Cause::Own | Cause::Sending | Cause::Pack => Obstacle::Own,
+            Cause::DnsUnreachable
+            | Cause::SmpUnreachable
+            | Cause::SmpAnswer
+            | Cause::SmpUnproven
+            | Cause::RevocationUnknown => Obstacle::Lookup,
+            Cause::Own | Cause::Damaged | Cause::Sending | Cause::Pack => Obstacle::Own,
             _ => Obstacle::Partner,
         }
     }
 
     /// Whether trying again cannot help.
     pub fn is_permanent(&self) -> bool {
-        self.cause().lasts() == Lasting::ForGood
+        self.cause().is_for_good()
     }
 
     /// When the partner asks to be tried again, where it does.
@@ -106,6 +116,7 @@ impl SendError {
                 Problem::new(Fault::Refused, "pack", "the AS4 message could not be packed", format!("{error}; {told}"))
             }
             Self::Own(problem) => problem.clone(),
+            Self::Damaged(problem) => Problem { fault: self.cause().fault(), ..problem.clone() },
         }
     }
 }
@@ -122,6 +133,8 @@ fn refusal(errors: &[EbmsError]) -> Cause {
 mod tests {
     use super::*;
     use crate::as4::{Finding, Refusal};
+    use crate::discovery::smp::SmpError;
+    use crate::xml::dsig::DsigError;
 
     fn refused(codes: &[(&str, &str, &str)], signed: bool) -> SendError {
         let error = |(code, severity, detail): &(&str, &str, &str)| EbmsError {
@@ -134,8 +147,12 @@ mod tests {
         SendError::Answer(ReceiptError::Refused { errors: codes.iter().map(error).collect(), signed })
     }
 
+    fn smp(source: SmpError) -> SendError {
+        DiscoveryError::Metadata { url: "https://smp.example.se/".into(), source }.into()
+    }
+
     #[test]
-    fn what_a_partner_signs_may_end_a_message_and_nothing_else_of_it() {
+    fn what_a_partner_or_an_smp_signs_may_end_a_message_and_nothing_else_of_it() {
         let lines = [
             (refused(&[("EBMS:0004", "failure", "NOT_SERVICED")], true), Cause::NotServiced, true),
             (refused(&[("EBMS:0004", "failure", "busy")], true), Cause::Ebms(4), false),
@@ -154,10 +171,17 @@ mod tests {
                 false,
             ),
             (SendError::Own(Problem::new(Fault::Temporary, "store", "x", "y")), Cause::Own, false),
+            (SendError::Damaged(Problem::new(Fault::Temporary, "store-damaged", "x", "y")), Cause::Damaged, true),
+            (smp(SmpError::Signature(DsigError::Missing { uri: "x".into() })), Cause::SmpUnproven, false),
+            (smp(SmpError::Redirect { href: "x".into() }), Cause::SmpUnproven, false),
+            (smp(SmpError::Process { found: "x".into(), expected: "y".into() }), Cause::SmpMetadata, true),
+            (DiscoveryError::Answer { url: "x".into(), what: "y".into() }.into(), Cause::SmpAnswer, false),
         ];
         for (error, cause, permanent) in lines {
             assert_eq!((error.cause(), error.is_permanent()), (cause, permanent), "{error:?}");
             assert_eq!(error.problem().fault == Fault::Refused, permanent, "{error:?}");
+            let lookup = matches!(cause, Cause::SmpUnproven | Cause::SmpAnswer);
+            assert_eq!(error.obstacle() == Obstacle::Lookup, lookup, "{error:?}");
             assert!(crate::metrics::GIVEN_UP.contains(&error.problem().cause()), "{error:?} has no series");
         }
     }

@@ -5,7 +5,7 @@ use crate::crypto::Digesting;
 use crate::model::{BlobId, Fault, Message, Problem};
 use crate::store::{BlobWriter, Blobs, StoreError};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 
 /// Where an envelope is written to. It vanishes unless it is kept.
 pub struct Spool {
@@ -94,13 +94,21 @@ impl Kept {
     }
 
     /// Reads what was left, and says whether all of it is what was stored.
-    pub(super) fn whole(mut self) -> Result<(), Unread> {
-        io::copy(&mut self, &mut io::sink()).map_err(|error| Unread::Failed(unfit(&error.to_string())))?;
-        let (_, found) = self.digest.finish();
-        if found == self.expected {
-            return Ok(());
+    pub(super) fn whole(self) -> Result<(), Unread> {
+        self.proven().map(drop)
+    }
+
+    /// As [`Self::whole`]; gives the file, at its start again.
+    pub(super) fn proven(mut self) -> Result<File, Unread> {
+        let failed = |error: io::Error| Unread::Failed(unfit(&error.to_string()));
+        io::copy(&mut self, &mut io::sink()).map_err(failed)?;
+        let Self { mut file, digest, expected } = self;
+        let (_, found) = digest.finish();
+        if found != expected {
+            return Err(damaged(&format!("found an envelope with SHA-256 {found}, expected {expected}")));
         }
-        Err(damaged(&format!("found an envelope with SHA-256 {found}, expected {}", self.expected)))
+        file.rewind().map_err(failed)?;
+        Ok(file)
     }
 }
 
@@ -122,7 +130,10 @@ fn unfit(detail: &str) -> Problem {
         Fault::Temporary,
         "store-damaged",
         "the envelope is not as it was stored",
-        format!("{detail}; look at the disk of data_dir, restore the payload from a backup, then `sluss queue retry`"),
+        format!(
+            "{detail}; look at the disk of data_dir, restore the payload from a backup, then `sluss queue retry`; without a \
+             backup, ask its sender to send it again"
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Closed segments of the journal are read again, one after the other and slowly, so that damage shows while a backup still has what
+//! The segments of the journal are read again, one after the other and slowly, so that damage shows while a backup still has what
 //! was lost. It stops nothing: what is damaged is told by health, metrics, alerts and an event, and read again the next time.
 
 use crate::access_point::{Router, store_problem};
@@ -7,7 +7,8 @@ use crate::model::{Clock, Event, Problem, Stage, Timestamp, time};
 use crate::ops::health::Check;
 use crate::store::EmbeddedStore;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -51,14 +52,13 @@ impl Rereading {
         Ok(Arc::new(Self { store, router, clock, within: Duration::from_secs(u64::from(days) * 24 * 60 * 60), found }))
     }
 
-    /// Reads until the end is asked for: first what was damaged, which may have been mended while nothing ran.
+    /// Reads until the end is asked for: first what was damaged, which may have been mended while nothing ran, and what is written to,
+    /// of which a start reads only the end.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         if self.within.is_zero() {
             return;
         }
-        for segment in self.found().damage.into_keys() {
-            self.clone().beside(move |reading| reading.read(segment)).await;
-        }
+        self.clone().beside(Self::read_first).await;
         while !*stop.borrow() {
             self.clone().beside(|reading| reading.step()).await;
             tokio::select! {
@@ -76,13 +76,24 @@ impl Rereading {
         }
     }
 
-    /// Reads the next segment, if it is its turn.
+    fn kept(&self) -> Result<RangeInclusive<u32>, Problem> {
+        self.store.segments_kept().map_err(|error| store_problem(&error))
+    }
+
+    fn read_first(&self) -> Result<(), Problem> {
+        let mut first: BTreeSet<u32> = self.found().damage.into_keys().collect();
+        first.extend(self.kept()?.last());
+        first.into_iter().try_for_each(|segment| self.read(segment))
+    }
+
+    /// Reads what a record could not be read from, and the next segment, if it is its turn.
     fn step(&self) -> Result<(), Problem> {
-        let closed = self.store.closed_segments().map_err(|error| store_problem(&error))?;
-        if closed.is_empty() {
+        self.store.suspects().into_iter().try_for_each(|segment| self.read(segment))?;
+        let kept = self.kept()?;
+        let Some(segments) = u32::try_from(kept.clone().count()).ok().filter(|segments| *segments > 0) else {
             return Ok(());
-        }
-        let (found, pause) = (self.found(), self.within / (closed.end - closed.start));
+        };
+        let (found, pause) = (self.found(), self.within / segments);
         let is_early = |at: Timestamp| {
             let passed = self.clock.now().duration_since(at);
             // A clock that was set back makes none wait for longer.
@@ -91,8 +102,8 @@ impl Rereading {
         if found.last.is_some_and(|(_, at)| is_early(at)) {
             return Ok(());
         }
-        let next = found.last.map(|(last, _)| last + 1).filter(|next| closed.contains(next));
-        self.read(next.unwrap_or(closed.start))
+        let next = found.last.map(|(last, _)| last + 1).filter(|next| kept.contains(next));
+        self.read(next.unwrap_or(*kept.start()))
     }
 
     fn read(&self, segment: u32) -> Result<(), Problem> {
@@ -100,7 +111,7 @@ impl Rereading {
         let (now, mut found, mut events) = (self.clock.now(), self.found(), Vec::new());
         if let Some((what, place)) = damage {
             let what = format!("{what} at {place}");
-            tracing::error!(what, "a closed segment of the journal is damaged");
+            tracing::error!(what, "a segment of the journal is damaged");
             if found.damage.insert(segment, what.clone()).as_ref() != Some(&what) {
                 let detail = format!("the journal is damaged: {what}");
                 let event = Event::new(now, None, Stage::Warned, detail);
@@ -137,11 +148,11 @@ impl Rereading {
             );
         }
         let said = match last {
-            _ if self.within.is_zero() => "closed segments are not read again (store.read_through_days = 0)".to_owned(),
+            _ if self.within.is_zero() => "its segments are not read again (store.read_through_days = 0)".to_owned(),
             Some((segment, at)) => {
-                format!("closed segments hold, as they were read: segment {segment} last, {}", time::millis(at))
+                format!("its segments hold, as they were read: segment {segment} last, {}", time::millis(at))
             }
-            None => "no segment is closed yet, or was read again".to_owned(),
+            None => "no segment was read again yet".to_owned(),
         };
         Check::ok("journal", said)
     }

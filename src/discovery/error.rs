@@ -98,10 +98,15 @@ impl DiscoveryError {
             Self::Dns { .. } => Cause::DnsUnusable,
             Self::SmpUnreachable { .. } => Cause::SmpUnreachable,
             Self::NotOffered { .. } => Cause::SmpNotOffered,
-            Self::Answer { .. } | Self::Address { .. } => Cause::SmpAnswer,
+            Self::Answer { .. } => Cause::SmpAnswer,
             Self::Metadata { source: SmpError::Signer(TrustError::UnknownRevocation { .. }), .. }
-            | Self::AccessPoint { source: TrustError::UnknownRevocation { .. }, .. } => Cause::RevocationUnknown,
-            Self::Metadata { .. } => Cause::SmpMetadata,
+            | Self::AccessPoint { source: TrustError::UnknownRevocation { .. }, .. }
+            | Self::CertPub {
+                source: CertPubError::NotTrusted { source: TrustError::UnknownRevocation { .. }, .. },
+                ..
+            } => Cause::RevocationUnknown,
+            Self::Metadata { source, .. } if !source.is_of_an_smp() => Cause::SmpUnproven,
+            Self::Metadata { .. } | Self::Address { .. } => Cause::SmpMetadata,
             Self::AccessPoint { .. } | Self::PartyId { .. } => Cause::AccessPointCertificate,
             Self::CertPub { .. } => Cause::CertPub,
         }
@@ -118,7 +123,7 @@ impl DiscoveryError {
 
     /// Whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
-        self.cause().passes()
+        !self.cause().is_for_good()
     }
 
     /// The rule under which this stops, as requirements are numbered.

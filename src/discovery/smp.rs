@@ -4,7 +4,7 @@
 
 use super::certpub::{self, Published};
 use crate::model::id::PARTICIPANT_SCHEME;
-use crate::model::{DocumentType, ParticipantId, ProcessId, Timestamp};
+use crate::model::{Cause, DocumentType, ParticipantId, ProcessId, Timestamp};
 use crate::pki::{Certificate, CertificateError, Trust, TrustError, Trusted};
 use crate::xml::algorithm::{Allowed, Profile};
 use crate::xml::dsig::{self, DsigError, Enveloped};
@@ -101,6 +101,25 @@ pub enum SmpError {
 }
 
 impl SmpError {
+    /// Whether it is what an SMP of this federation signed that is not accepted. Anybody may have given another answer: a proxy, a page
+    /// that says that the SMP is being mended.
+    pub fn is_of_an_smp(&self) -> bool {
+        match self {
+            Self::Xml(_)
+            | Self::Structure { .. }
+            | Self::Signature(_)
+            | Self::SignerCertificate(_)
+            | Self::Signer(_)
+            | Self::Redirect { .. } => false,
+            Self::Participant { .. }
+            | Self::DocumentType { .. }
+            | Self::Process { .. }
+            | Self::TransportProfile { .. }
+            | Self::NotInForce { .. }
+            | Self::EndpointCertificate { .. } => true,
+        }
+    }
+
     /// The rule that was broken, as requirements are numbered.
     pub fn rule(&self) -> &'static str {
         match self {
@@ -157,7 +176,10 @@ impl SmpError {
             | Self::NotInForce { .. }
             | Self::DocumentType { .. } => "ask the recipient's operator to publish this service",
             Self::EndpointCertificate { .. } => "ask the recipient's operator to publish a usable certificate",
-            _ => "ask the operator of the SMP to correct it",
+            Self::Participant { .. } => "ask the operator of the SMP to correct it",
+            Self::Xml(_) | Self::Structure { .. } | Self::Signature(_) | Self::Redirect { .. } => {
+                Cause::SmpUnproven.row().told
+            }
         }
     }
 }

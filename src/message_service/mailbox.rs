@@ -2,11 +2,15 @@
 
 use super::{MessageService, blocking, file_problem};
 use crate::access_point::store_problem;
-use crate::model::{Carriage, Direction, Document, Fault, Message, MessageId, ParticipantId, Problem, Query};
+use crate::model::{
+    Carriage, Clock, Direction, Document, Event, Fault, Message, MessageId, ParticipantId, Problem, Query, Stage,
+};
+use crate::ops::log;
 use crate::sdk;
-use crate::store::{Store, StoreError};
+use crate::sdk::message::ExtractError;
+use crate::store::{Store, StoreError, Transaction};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
+use std::io::{self, BufReader, BufWriter, Seek};
 use std::sync::Arc;
 
 impl MessageService {
@@ -56,10 +60,11 @@ impl MessageService {
     ///
     /// # Errors
     ///
-    /// Refused when there is no such message or document here, or its content is gone.
+    /// Refused when there is no such message or document here, or its content is gone; temporary when our disk no longer has it as
+    /// it was opened: then no byte of it is given.
     pub async fn document(&self, id: MessageId, index: usize) -> Result<(Document, File), Problem> {
-        let store = Arc::clone(&self.store);
-        blocking(move || extract(&*store, id, index)).await
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        blocking(move || extract(&*store, &*clock, id, index)).await
     }
 }
 
@@ -68,10 +73,10 @@ fn is_own(message: &Message, direction: Direction, participant: Option<&Particip
     message.carriage == Carriage::Own && participant.is_none_or(|participant| participant == ours)
 }
 
-fn extract(store: &dyn Store, id: MessageId, index: usize) -> Result<(Document, File), Problem> {
+fn extract(store: &dyn Store, clock: &dyn Clock, id: MessageId, index: usize) -> Result<(Document, File), Problem> {
     let unknown = || store_problem(&StoreError::Unknown(id));
     let message = store.message(id).map_err(|error| store_problem(&error))?.ok_or_else(unknown)?;
-    let content = message.content.ok_or_else(unknown)?;
+    let content = message.content.as_ref().ok_or_else(unknown)?;
     let document = content.documents.get(index).cloned().ok_or_else(|| {
         Problem::new(
             Fault::Refused,
@@ -88,10 +93,43 @@ fn extract(store: &dyn Store, id: MessageId, index: usize) -> Result<(Document, 
             format!("message {id} was opened, but its content was deleted"),
         )
     })?;
-    let payload = store.blobs().open(payload).map_err(|error| store_problem(&error))?;
+    let damaged = |detail: &str| damaged(store, clock, &message, detail);
+    let payload = store.blobs().open(payload).map_err(|error| match error {
+        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => damaged("its file is missing"),
+        error => store_problem(&error),
+    })?;
     let mut file = store.blobs().scratch().map_err(|error| store_problem(&error))?;
-    sdk::message::extract(BufReader::new(payload), index, BufWriter::new(&mut file))
-        .map_err(|error| Problem::new(Fault::Temporary, "store", "the content cannot be read", error.to_string()))?;
+    let found = match sdk::message::extract(BufReader::new(payload), index, BufWriter::new(&mut file)) {
+        Ok(found) => found,
+        Err(ExtractError::Write(error)) => return Err(file_problem(&error)),
+        Err(error) => return Err(damaged(&error.to_string())),
+    };
+    if found.sha256 != document.sha256 {
+        let detail = format!("found document {index} with SHA-256 {}, expected {}", found.sha256, document.sha256);
+        return Err(damaged(&detail));
+    }
     file.rewind().map_err(|error| file_problem(&error))?;
     Ok((document, file))
+}
+
+/// The opened content is not as it was kept: it is said in the log and in the message's journey as well, once.
+fn damaged(store: &dyn Store, clock: &dyn Clock, message: &Message, detail: &str) -> Problem {
+    let problem = Problem::new(
+        Fault::Temporary,
+        "store-damaged",
+        "the opened content is not as it was stored",
+        format!(
+            "{detail}; look at the disk of data_dir, and restore the payload from a backup; without one, ask its sender to send it again"
+        ),
+    );
+    let event = Event::of(clock.now(), message, Stage::Failed, "our disk no longer has the content as it was opened");
+    let event = event.problem(problem.clone());
+    let said = store.events(message.id).is_ok_and(|events| events.iter().any(|said| said.problem == event.problem));
+    if !said {
+        log::event(&event);
+        if let Err(error) = store.commit(Transaction { events: vec![event], ..Transaction::default() }) {
+            tracing::warn!(message_id = %message.id, %error, "damage of a content was not written");
+        }
+    }
+    problem
 }

@@ -5,7 +5,7 @@ use crate::model::Direction;
 use crate::model::faults::{Cause, TABLE};
 
 /// Causes of messages that were given up.
-pub const GIVEN_UP: [&str; 28] = [
+pub const GIVEN_UP: [&str; 29] = [
     "access-point-unreachable",
     "access-point-not-trusted",
     "address-not-called",
@@ -34,6 +34,7 @@ pub const GIVEN_UP: [&str; 28] = [
     "smp-signer",
     "smp-unreachable",
     "store",
+    "store-damaged",
 ];
 
 /// Causes of envelopes that were discarded.

@@ -60,7 +60,9 @@ pub enum Cause {
     SmpNotOffered,
     /// The SMP answered with another status, or what is no service metadata.
     SmpAnswer,
-    /// The SMP's signature or content is not acceptable.
+    /// Service metadata of which it is not proven that an SMP of the federation said so.
+    SmpUnproven,
+    /// What the SMP signed is not acceptable.
     SmpMetadata,
     /// The receiving access point's certificate is not trusted, or names no access point.
     AccessPointCertificate,
@@ -86,6 +88,8 @@ pub enum Cause {
     Pack,
     /// Our own store or disk failed.
     Own,
+    /// Our disk no longer has the envelope as it was stored.
+    Damaged,
 }
 
 /// A line of the table.
@@ -142,6 +146,11 @@ impl Cause {
         self.row().lasts
     }
 
+    /// Whether trying again cannot help.
+    pub fn is_for_good(self) -> bool {
+        self.lasts() == ForGood
+    }
+
     /// Whether it may pass without anybody changing anything.
     pub fn passes(self) -> bool {
         self.lasts() == Passes
@@ -149,7 +158,7 @@ impl Cause {
 
     /// Whose turn it is, for programs: temporary is what is tried again.
     pub fn fault(self) -> Fault {
-        if self.lasts() == ForGood { Fault::Refused } else { Fault::Temporary }
+        if self.is_for_good() { Fault::Refused } else { Fault::Temporary }
     }
 }
 
@@ -187,7 +196,8 @@ pub const TABLE: &[Row] = &[
     row(C::DnsUnreachable, Passes, "try again; check the configured DNS servers", "AP-3.2.3.a"),
     row(C::SmpUnreachable, Passes, "try again; see whether this machine may reach it", "AP-3.2.3.a"),
     row(C::SmpNotOffered, ForGood, "ask the recipient's operator to publish the service", "AP-3.1.3.b"),
-    row(C::SmpAnswer, ForGood, "ask the operator of the SMP to correct it", "SMP-3.1.p1"),
+    row(C::SmpAnswer, UntilMended, "see what answers at its address, and ask the operator of the SMP if it lasts", "AP-3.2.3.a"),
+    row(C::SmpUnproven, UntilMended, "the answer is not proven to be the SMP's, so it decides nothing; see what answers at its address, and ask the operator of the SMP if it lasts", "AP-3.2.3.a"),
     row(C::SmpMetadata, ForGood, "ask the operator of the SMP to correct it", "SMP-3.1.p1"),
     row(C::AccessPointCertificate, ForGood, "check the configured trust anchors against the environment, and ask the recipient's operator", "AS4-2.10.a"),
     row(C::RevocationUnknown, Passes, "see that revocation information of the certificate can be had", "AS4-2.10.b"),
@@ -221,6 +231,7 @@ pub const TABLE: &[Row] = &[
     // Ours.
     row(C::Pack, ForGood, "look at our key and at the certificate that SMP publishes for the partner", "AS4-2.10.p1"),
     row(C::Own, Passes, "look at data_dir and its disk", "protocol.md 1.11"),
+    row(C::Damaged, ForGood, "restore the payload from a backup, then `sluss queue retry`", "protocol.md 1.11"),
 ];
 
 #[cfg(test)]
@@ -271,7 +282,7 @@ mod tests {
         for status in [301, 302, 400, 401, 403, 404, 413] {
             assert_eq!(Cause::of_access_point_status(status).lasts(), UntilMended, "{status}");
         }
-        for (status, lasts) in [(404, ForGood), (204, ForGood), (302, ForGood), (400, ForGood)] {
+        for (status, lasts) in [(404, ForGood), (204, UntilMended), (302, UntilMended), (400, UntilMended)] {
             assert_eq!(Cause::of_smp_status(status).lasts(), lasts, "{status}");
         }
         for status in [401, 403, 408, 425, 429, 500, 502, 503, 504] {

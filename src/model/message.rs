@@ -167,6 +167,10 @@ pub struct Packing {
     pub pieces: Vec<Piece>,
     /// Size of the whole body in bytes.
     pub bytes: u64,
+    /// SHA-256 of the encrypted part as it lies on our disk, in lower-case hexadecimal; none where it was packed by a version that did not
+    /// note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_sha256: Option<String>,
     /// The signed ds:Reference elements, as they must come back in the AS4 receipt.
     pub references: Vec<SignedReference>,
     /// Where it goes.

@@ -1,5 +1,6 @@
 //! What we send: pieces from memory and from files, one after the other, with an exact length.
 
+use crate::crypto::{Digest, HashFunction, hex};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Frame, SizeHint};
@@ -25,10 +26,10 @@ pub struct Body {
 #[derive(Debug)]
 enum Piece {
     Memory(Bytes),
-    File { file: File, bytes: u64 },
+    File { file: File, bytes: u64, sha256: Option<String> },
 }
 
-/// A file that was shorter than it was when it was added, or that could not be read.
+/// A file that was shorter than it was when it was added, that has other content than it must have, or that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct SendFault(String);
@@ -53,11 +54,25 @@ impl Body {
     /// # Errors
     ///
     /// When its length cannot be asked for.
-    pub fn file(mut self, mut file: File) -> io::Result<Self> {
+    pub fn file(self, file: File) -> io::Result<Self> {
+        self.whole_file(file, None)
+    }
+
+    /// As [`Self::file`], of one that must have this SHA-256, in lower-case hexadecimal: a disk may give back other bytes than it
+    /// took. Where it has another one, its last bytes do not leave, and the body never comes to its end.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::file`].
+    pub fn proven(self, file: File, sha256: &str) -> io::Result<Self> {
+        self.whole_file(file, Some(sha256.to_owned()))
+    }
+
+    fn whole_file(mut self, mut file: File, sha256: Option<String>) -> io::Result<Self> {
         let bytes = file.metadata()?.len();
         file.rewind()?;
         self.bytes += bytes;
-        self.pieces.push_back(Piece::File { file, bytes });
+        self.pieces.push_back(Piece::File { file, bytes, sha256 });
         Ok(self)
     }
 
@@ -65,14 +80,18 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// When one cannot be read, or is shorter than it was when it was added.
+    /// When one cannot be read, is shorter than it was when it was added, or has other content than it must have.
     pub fn loaded(mut self) -> io::Result<Self> {
         for piece in &mut self.pieces {
-            if let Piece::File { file, bytes } = piece
+            if let Piece::File { file, bytes, sha256 } = piece
                 && *bytes <= READ_BYTES as u64
             {
                 let mut content = vec![0; usize::try_from(*bytes).map_err(io::Error::other)?];
                 file.read_exact(&mut content)?;
+                if let Some(mut proof) = sha256.take().map(Proof::new) {
+                    proof.digest.update(&content);
+                    proof.holds().map_err(io::Error::other)?;
+                }
                 *piece = Piece::Memory(content.into());
             }
         }
@@ -109,6 +128,42 @@ pub(super) struct Pieces {
 struct OpenFile {
     stream: ReaderStream<tokio::io::Take<tokio::fs::File>>,
     left: u64,
+    proof: Option<Proof>,
+}
+
+/// What a file has to have, and has so far.
+struct Proof {
+    digest: Digest,
+    sha256: String,
+}
+
+impl Proof {
+    fn new(sha256: String) -> Self {
+        Self { digest: Digest::new(HashFunction::Sha256), sha256 }
+    }
+
+    /// Whether all of the file is what it must be.
+    fn holds(self) -> Result<(), SendFault> {
+        let (found, expected) = (hex(&self.digest.finish()), self.sha256);
+        if found == expected {
+            return Ok(());
+        }
+        Err(SendFault(format!("found a file with SHA-256 {found}, expected {expected}")))
+    }
+}
+
+impl OpenFile {
+    /// Counts what was read; its last bytes only where all of it is what it must be.
+    fn take(&mut self, bytes: Bytes) -> Result<Bytes, SendFault> {
+        self.left -= bytes.len() as u64;
+        if let Some(proof) = &mut self.proof {
+            proof.digest.update(&bytes);
+        }
+        match self.proof.take_if(|_| self.left == 0) {
+            Some(proof) => proof.holds().map(|()| bytes),
+            None => Ok(bytes),
+        }
+    }
 }
 
 impl Pieces {
@@ -119,10 +174,7 @@ impl Pieces {
         };
         let next = ready!(Pin::new(&mut open.stream).poll_next(cx));
         Poll::Ready(match next {
-            Some(Ok(bytes)) => {
-                open.left -= bytes.len() as u64;
-                Some(Ok(bytes))
-            }
+            Some(Ok(bytes)) => Some(open.take(bytes)),
             Some(Err(fault)) => Some(Err(SendFault(fault.to_string()))),
             None if open.left > 0 => {
                 Some(Err(SendFault(format!("the file ended {} bytes before its length", open.left))))
@@ -151,9 +203,9 @@ impl http_body::Body for Pieces {
                     self.left -= bytes.len() as u64;
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
-                Some(Piece::File { file, bytes }) => {
-                    let file = tokio::fs::File::from_std(file).take(bytes);
-                    self.open = Some(OpenFile { stream: ReaderStream::with_capacity(file, READ_BYTES), left: bytes });
+                Some(Piece::File { file, bytes, sha256 }) => {
+                    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(bytes), READ_BYTES);
+                    self.open = Some(OpenFile { stream, left: bytes, proof: sha256.map(Proof::new) });
                 }
             }
         }

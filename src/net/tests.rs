@@ -266,6 +266,29 @@ async fn a_small_file_that_is_loaded_is_sent_as_it_was_and_a_large_one_while_it_
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_what_it_must_be_never_arrives_whole() {
+    let server = start(counting(), None, ServerLimits::default()).await;
+    let url = server.url("http", "/count");
+    for bytes in [0, 1000, 128 * 1024, 1_000_000] {
+        let content = vec![7; bytes];
+        let body = |sha256: &str| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            Body::empty().memory("head").proven(file, sha256).unwrap().memory("tail")
+        };
+        let (right, wrong) = (crate::crypto::sha256_hex(&content), crate::crypto::sha256_hex(b"another"));
+        let arrived = plain_client().post(&url, "x/y", body(&right), 1000, SOON).await.unwrap();
+        assert_eq!(String::from_utf8(arrived.body).unwrap(), (bytes + 8).to_string());
+        assert!(body(&right).loaded().is_ok());
+        let fault = match body(&wrong).loaded() {
+            Err(error) => error.to_string(),
+            Ok(streamed) => plain_client().post(&url, "x/y", streamed, 1000, SOON).await.unwrap_err().to_string(),
+        };
+        assert!(fault.contains(&right) && fault.contains(&wrong), "{bytes}: {fault}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_shrinks_while_it_is_sent_is_a_fault_of_ours() {
     let server = start(counting(), None, ServerLimits::default()).await;
     let mut file = tempfile::tempfile().unwrap();

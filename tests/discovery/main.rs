@@ -228,7 +228,7 @@ async fn each_fault_is_refused_for_its_own_reason() {
         (Kind::DnsWrong, None, None, "smp-unreachable", "AP-3.2.3.c", true),
         (Kind::DnsUnregistered, Some("0203:alice.example.se"), None, "participant-unknown", "AP-3.2.4.a", false),
         (Kind::SmpDown, None, None, "smp-unreachable", "AP-3.2.3.c", true),
-        (Kind::MetadataAltered, None, None, "smp-signature", "CERTPUB-REST-3.1.p1", false),
+        (Kind::MetadataAltered, None, None, "smp-signature", "CERTPUB-REST-3.1.p1", true),
         (
             Kind::CertificateForeign,
             name,

@@ -62,6 +62,21 @@ async fn what_cannot_be_opened_for_want_of_the_smp_leaves_few_events_and_is_open
     assert!(delivery().await.is_none());
 }
 
+/// AP-3.2.3: a page of a proxy or a changed answer says nothing of the sender, and must not cost its message.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_no_smp_signed_ends_nothing_that_has_come_in() {
+    let site = cut_off().await;
+    site.fault(Kind::MetadataAltered, false);
+    site.fault(Kind::SmpDown, true);
+    let waits = came(&site).await;
+    let waits = site.wait(waits.id, |message| message.attempts > 1 && message.lease_until.is_none()).await;
+    let met = waits.error.unwrap();
+    assert_eq!((waits.status, met.fault, met.cause()), (Status::Received, Fault::Temporary, "smp-signature"));
+    assert!(met.detail.contains("it decides nothing"), "{met}");
+    site.fault(Kind::MetadataAltered, true);
+    site.wait(waits.id, |message| message.status == Status::Retrieved).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_our_disk_has_lost_ends_in_error_and_is_opened_when_an_operator_has_brought_it_back() {
     let site = cut_off().await;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 /// What comes back for a message.
 #[derive(Clone)]
-enum Answer {
+pub(crate) enum Answer {
     /// Nothing: the AS4 receipt is kept, and lost on its way.
     Lost,
     /// The AS4 receipt that was kept.
@@ -28,7 +28,7 @@ enum Answer {
 }
 
 /// A receiver that keeps what it signed of each message when that came first.
-struct Receiver {
+pub(crate) struct Receiver {
     own: Identity,
     trust: Trust,
     answer: Mutex<Answer>,
@@ -36,6 +36,11 @@ struct Receiver {
 }
 
 impl Receiver {
+    /// What comes back from now on.
+    pub(crate) fn says(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
         let (headers, body) = request(&stream)?;
         let received = as4::read(headers.get("content-type")?, body.as_slice()).unwrap();
@@ -60,7 +65,7 @@ impl Receiver {
 }
 
 /// A site whose peer is there, and is asked again at once.
-async fn with_a_receiver() -> (Site, Arc<Receiver>) {
+pub(crate) async fn with_a_receiver() -> (Site, Arc<Receiver>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::start_with_peer(&format!("http://{}/as4", listener.local_addr().unwrap())).await;
     let trust = Trust {
@@ -84,7 +89,7 @@ async fn with_a_receiver() -> (Site, Arc<Receiver>) {
 }
 
 /// Has a message tried now, and gives it with what that led to.
-async fn tried(site: &Site, message: &Message) -> Message {
+pub(crate) async fn tried(site: &Site, message: &Message) -> Message {
     let attempts = site.router.message(message.id).await.unwrap().attempts;
     let warrant = Warrant::new("operator", "the partner has a new key").unwrap();
     site.router.act(message.id, Action::Retry, warrant).await.unwrap();
@@ -104,7 +109,7 @@ async fn an_as4_receipt_for_the_form_of_before_is_as_good_where_a_message_was_en
         sent.push(first.await);
     }
     let (old, new) = (site.peer.clone(), site.peer_has_another_certificate());
-    let says = |answer: Answer| *receiver.answer.lock().unwrap() = answer;
+    let says = |answer: Answer| receiver.says(answer);
     let [kept, resigned, doubted] = &sent[..] else { unreachable!() };
 
     // An old key proves nothing of what is sent now, and nobody else's proves anything.

@@ -12,6 +12,7 @@ mod alerts;
 #[path = "../support/asked.rs"]
 mod asked;
 mod breaker;
+mod damage;
 mod delivery;
 mod forms;
 mod health;

@@ -340,12 +340,17 @@ impl Site {
 
     /// The metrics as text.
     pub(crate) async fn metrics(&self) -> String {
+        String::from_utf8(self.api(http::Method::GET, "/metrics").await.1).unwrap()
+    }
+
+    /// The status and content of an answer of the API.
+    pub(crate) async fn api(&self, method: http::Method, path: &str) -> (u16, Vec<u8>) {
         let token = std::fs::read_to_string(self.data.join("api.token")).unwrap();
         let headers = [(http::header::AUTHORIZATION, format!("Bearer {}", token.trim()))];
-        let (method, url) = (http::Method::GET, &*format!("{}/metrics", self.api));
-        let (body, timeout) = (Body::empty(), Duration::from_secs(30));
+        let (url, body, timeout) = (&*format!("{}{path}", self.api), Body::empty(), Duration::from_secs(30));
         let answer = self.client.request(sluss::net::Outgoing { method, url, headers: &headers, body, timeout }).await;
-        String::from_utf8(answer.unwrap().whole(10_000_000).await.unwrap()).unwrap()
+        let answer = answer.unwrap();
+        (answer.status, answer.whole(10_000_000).await.unwrap())
     }
 
     pub(crate) async fn messages(&self) -> Vec<Message> {

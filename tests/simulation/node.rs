@@ -250,6 +250,7 @@ pub(crate) fn packing() -> Packing {
         content_type: "multipart/related".into(),
         pieces: vec![Piece::Text(String::new())],
         bytes: 0,
+        part_sha256: None,
         references: Vec::new(),
         url: "https://receiver.example".into(),
         certificate: String::new(),

@@ -4,9 +4,10 @@ use super::frame::{Frame, RECORD_HEADER_BYTES};
 use super::{Position, Spot, path};
 use crate::store::disk::{Disk, Medium};
 use crate::store::{Place, StoreError};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most records are shorter.
 const SHORT_BYTES: usize = 4096;
@@ -16,12 +17,19 @@ const SHORT_BYTES: usize = 4096;
 pub(in crate::store) struct Records {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// Segments of which one could not be read.
+    suspects: Mutex<BTreeSet<u32>>,
 }
 
 impl Records {
     /// Of the journal in `folder`.
     pub(in crate::store) fn of(medium: &Medium, folder: &Path) -> Self {
-        Self { disk: Arc::clone(&medium.disk), folder: folder.to_owned() }
+        Self { disk: Arc::clone(&medium.disk), folder: folder.to_owned(), suspects: Mutex::default() }
+    }
+
+    /// Segments of which a record could not be read back since this was asked last.
+    pub(in crate::store) fn suspects(&self) -> BTreeSet<u32> {
+        std::mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the record in this spot holds; `None` where its segment went.
@@ -30,6 +38,12 @@ impl Records {
     ///
     /// [`StoreError::Damaged`] when it is not there any more, or not as it was.
     pub(in crate::store) fn payload(&self, spot: Spot) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_back(spot).inspect_err(|_| {
+            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(spot.segment);
+        })
+    }
+
+    fn read_back(&self, spot: Spot) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut record) = read(&*self.disk, &self.folder, spot)? else { return Ok(None) };
         match Frame::decode(&record).map(|frame| (frame.seq, frame.bytes())) {
             Some((seq, bytes)) if seq == spot.seq => {

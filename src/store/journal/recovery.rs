@@ -76,7 +76,15 @@ fn beginning_of(disk: &dyn Disk, folder: &Path, number: u32, bytes: &mut [u8]) -
 pub(super) fn head(disk: &dyn Disk, folder: &Path, number: u32) -> Result<Option<SegmentHeader>, StoreError> {
     let mut head = [0; SEGMENT_HEADER_BYTES];
     beginning_of(disk, folder, number, &mut head)?;
-    Ok(SegmentHeader::decode(&head).ok())
+    match SegmentHeader::decode(&head) {
+        Ok(header) => Ok(Some(header)),
+        Err(HeaderFault::Unreadable) => Ok(None),
+        Err(HeaderFault::Version(found)) => Err(other_format(folder, number, found)),
+    }
+}
+
+fn other_format(folder: &Path, number: u32, found: u32) -> StoreError {
+    StoreError::Format { segment: path(folder, number).display().to_string(), found, expected: FORMAT_VERSION }
 }
 
 /// What is missing before the first segment; none where that is the first of all.
@@ -105,7 +113,8 @@ pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, eac
     reader.look(disk, number, None, false).map(|_| ())
 }
 
-/// What does not hold of a segment that is no longer written, as the disk has it, up to the chain's link to the next one.
+/// What does not hold of a segment, as the disk has it: up to the chain's link to the next one, or up to `last`, where that record is in
+/// it and others may be on their way behind it.
 ///
 /// # Errors
 ///
@@ -115,12 +124,12 @@ pub(in crate::store) fn reread(
     folder: &Path,
     hash: ChainHash,
     number: u32,
+    last: &Position,
 ) -> Result<Option<Damage>, StoreError> {
     let mut nothing = |_: &Position, _: &[u8]| Ok(());
     let mut reader = Reader::new(folder, hash, &mut nothing);
-    let forgotten = disk.forget(&path(folder, number));
-    let forgotten = forgotten.map_err(|error| StoreError::io(format!("read segment {number}"), error));
-    let read = forgotten.and_then(|()| reader.skip(disk, number)).and_then(|()| reader.look(disk, number, None, false));
+    let last = Some(last).filter(|last| last.segment == number);
+    let read = reader.again(disk, number, last);
     let record = reader.last.seq + 1;
     match read {
         Err(StoreError::Damaged { what, place }) => return Ok(Some((what, place))),
@@ -128,7 +137,10 @@ pub(in crate::store) fn reread(
             return Ok(Some((format!("{what}: {source}"), place(folder, number, 0, record))));
         }
         read => read?,
-    };
+    }
+    if last.is_some() {
+        return Ok(None);
+    }
     // One whose header cannot be read is damage that its own turn names.
     let next = head(disk, folder, number + 1).ok().flatten();
     let parted = next.filter(|next| next.first != record || next.chain != reader.last.chain);
@@ -258,7 +270,11 @@ pub fn scan(
     match (from, numbers.first()) {
         (Some(from), _) => reader.last = Last { seq: from.seq, chain: from.chain },
         (None, Some(&first)) if first > 1 => {
-            reader.skip(disk, first)?;
+            match reader.skip(disk, first) {
+                // Its own turn names it.
+                Ok(()) | Err(StoreError::Format { .. }) => {}
+                Err(error) => return Err(error),
+            }
             scanned.dropped = Some(reader.dropped(first));
         }
         (None, _) => {}
@@ -272,6 +288,10 @@ pub fn scan(
             Err(StoreError::Damaged { what, place }) => {
                 scanned.damage.push((what, place));
                 // Where there is none, or it cannot be read, there is nothing to go on with.
+                drop(reader.skip(disk, number + 1));
+            }
+            Err(other @ StoreError::Format { .. }) => {
+                scanned.damage.push((other.to_string(), place(folder, *number, 0, reader.last.seq + 1)));
                 drop(reader.skip(disk, number + 1));
             }
             Err(error) => return Err(error),
@@ -306,7 +326,8 @@ pub(super) fn open(
     for number in &numbers {
         let last = number == numbers.last().unwrap_or(number);
         let (file, segment) = read_durable(&*medium.disk, folder, *number, last)?;
-        if last && reader.half_created(&segment) {
+        // One in which the index knows a record was created whole, whatever became of its header.
+        if last && from.is_none_or(|from| from.segment != *number) && reader.half_created(&segment) {
             let removed = medium.disk.remove(&path(folder, *number));
             removed.map_err(|error| StoreError::io(format!("remove segment {number}"), error))?;
             break;
@@ -396,6 +417,28 @@ impl<'a> Reader<'a> {
         self.tail(number, &segment, end, newest)
     }
 
+    /// Reads a segment as the disk has it, up to its end or up to `last`.
+    fn again(&mut self, disk: &dyn Disk, number: u32, last: Option<&Position>) -> Result<(), StoreError> {
+        let path = path(self.folder, number);
+        let read = disk.forget(&path).and_then(|()| disk.reader(&path)).and_then(|file| file.read_all());
+        let mut segment = read.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        if let Some(last) = last {
+            let at = usize::try_from(last.offset).unwrap_or(usize::MAX).min(segment.len());
+            let end = at + Frame::decode(&segment[at..]).map_or(0, |frame| frame.bytes());
+            segment.truncate(end);
+        }
+        self.skip(disk, number)?;
+        let end = self.segment(number, &segment, None)?;
+        self.tail(number, &segment, end, false)?;
+        match last {
+            Some(last) if last.seq != self.last.seq || last.chain != self.last.chain => {
+                let what = format!("record {} is broken, and was whole", last.seq);
+                Err(self.damaged(number, segment.len(), what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Goes on with a later segment, whatever was before it.
     fn skip(&mut self, disk: &dyn Disk, number: u32) -> Result<(), StoreError> {
         // One whose header is none is damage that its own turn will name.
@@ -409,13 +452,7 @@ impl<'a> Reader<'a> {
     fn segment(&mut self, number: u32, segment: &[u8], from: Option<&Position>) -> Result<u64, StoreError> {
         let header = SegmentHeader::decode(segment).map_err(|fault| match fault {
             HeaderFault::Unreadable => self.damaged(number, 0, "its header is unreadable".into()),
-            HeaderFault::Version(found) => self.damaged(
-                number,
-                0,
-                format!(
-                    "format version {found}, expected {FORMAT_VERSION}: the version of sluss that wrote it reads it"
-                ),
-            ),
+            HeaderFault::Version(found) => other_format(self.folder, number, found),
         })?;
         let mut at = match from {
             Some(from) => {

@@ -184,6 +184,7 @@ fn prepare(process: &Process, message: &mut Message) -> Result<(As4MessageId, Ve
             content_type: "multipart/related".into(),
             pieces: vec![Piece::File(cipher)],
             bytes: envelope.len() as u64,
+            part_sha256: None,
             references: Vec::new(),
             url: "https://receiver.example".into(),
             certificate: String::new(),
