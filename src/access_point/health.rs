@@ -3,9 +3,9 @@
 use super::retry::{after, part};
 use super::{Condition, Router, SendError, Unhandled};
 use crate::limits::LANE_STEPS_AT_ONCE_MAX;
-use crate::model::{Cause, Direction, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Timestamp};
+use crate::model::{Cause, Direction, Lane, Message, Obstacle, ParticipantId, PartyId, Problem, Said, Timestamp};
 use crate::store::{Admission, LaneLoad};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,9 @@ pub struct Health {
     pub last_failure: Option<Problem>,
     /// Until when it is left alone, by the clock that is never set; past: one message asks.
     pub open_until: Option<Timestamp>,
+    /// Until when it asked to be left alone (Retry-After), by the same clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_until: Option<Timestamp>,
     /// When it began to fail, by the clock that is never set.
     #[serde(skip)]
     kept_waiting_since: Option<Timestamp>,
@@ -125,7 +128,12 @@ impl Health {
         let Err(problem) = result else {
             let comes_back = self.open_until.is_some() || self.last_success_at.is_none();
             let next = if comes_back { Some(2) } else { self.at_once.map(|most| most * 2) };
+            // What it said to one message holds, whatever others that were under way met.
+            let asked_until = self.asked_until.filter(|until| *until > steady);
             *self = Self {
+                open_until: asked_until,
+                asked_until,
+                kept_waiting_since: self.kept_waiting_since.filter(|_| asked_until.is_some()),
                 last_success_at: Some(at),
                 last_failure_at: self.last_failure_at,
                 last_failure: self.last_failure.take(),
@@ -145,6 +153,13 @@ impl Health {
             self.open_until = Some(after(steady, breaker.pause(self.pauses, seed)));
             self.asking = false;
         }
+    }
+
+    /// It asked not to be tried before then. What it was left alone for by itself stays.
+    fn leave(&mut self, until: Timestamp) {
+        self.asked_until = self.asked_until.max(Some(until));
+        self.open_until = self.open_until.max(Some(until));
+        self.asking = false;
     }
 
     /// Whether it failed so often that it is left alone, or asked by one message.
@@ -186,18 +201,25 @@ impl Health {
 }
 
 impl Lanes {
-    /// As they are at a start. Who was `silent` when asked last before it is left alone for a first pause, and then asked by one
-    /// message, so that those who do answer need not wait until it is found out again.
-    pub(super) fn beside(silent: &BTreeSet<Lane>, (at, steady): (Timestamp, Timestamp), breaker: &Breaker) -> Self {
-        let health = |lane: &Lane| Health {
-            failures: 1,
-            failing_since: Some(at),
-            kept_waiting_since: Some(steady),
-            open_until: Some(after(steady, breaker.of(lane).pause(1, seed(lane)))),
-            pauses: 1,
-            ..Health::default()
+    /// As they are at a start. Who did not answer when asked last before it is left alone for a first pause, and then asked by one
+    /// message, so that those who do answer need not wait until it is found out again; who asked to be left alone until a time is left
+    /// alone until then.
+    pub(super) fn beside(said: &BTreeMap<Lane, Said>, (at, steady): (Timestamp, Timestamp), breaker: &Breaker) -> Self {
+        let health = |(lane, said): (&Lane, &Said)| {
+            let asked_until = if let Said::NotBefore(until) = said { Some(*until) } else { None };
+            let open_until = asked_until.unwrap_or_else(|| after(steady, breaker.of(lane).pause(1, seed(lane))));
+            let health = Health {
+                failures: 1,
+                failing_since: Some(at),
+                kept_waiting_since: Some(steady),
+                open_until: Some(open_until),
+                asked_until,
+                pauses: u32::from(asked_until.is_none()),
+                ..Health::default()
+            };
+            (lane.clone(), health)
         };
-        Self(Mutex::new(silent.iter().map(|lane| (lane.clone(), health(lane))).collect()))
+        Self(Mutex::new(said.iter().map(health).collect()))
     }
 
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Lane, Health>> {
@@ -245,6 +267,14 @@ impl Lanes {
         health.open_until
     }
 
+    /// Whoever is asked in this lane wants to be left alone until then; gives until when that is so, by whatever it met.
+    pub(super) fn leave(&self, lane: &Lane, until: Timestamp) -> Option<Timestamp> {
+        let mut lanes = self.lanes();
+        let health = lanes.entry(lane.clone()).or_default();
+        health.leave(until);
+        health.open_until
+    }
+
     /// Notes how a look at what came in ended, in the lane of its participant. Who cannot be looked up keeps the others from being
     /// tried one by one; a fault of our own is no reason to wait for anybody.
     pub(super) fn looked(
@@ -277,8 +307,9 @@ impl Lanes {
 
     /// Somebody wants to know now whether a lane that is left alone is back: one message asks.
     fn ask(&self, lane: &Lane, steady: Timestamp) {
-        if let Some(until) = self.lanes().get_mut(lane).and_then(|health| health.open_until.as_mut()) {
-            *until = steady.min(*until);
+        if let Some(health) = self.lanes().get_mut(lane) {
+            health.asked_until = None;
+            health.open_until = health.open_until.map(|until| steady.min(until));
         }
     }
 
@@ -353,7 +384,8 @@ impl Router {
     /// Its times by the clock on the wall, for people.
     fn state_shown(&self, state: PartnerState) -> PartnerState {
         let shown = |at: Option<Timestamp>| at.map(|at| self.shown(at));
-        let health = Health { open_until: shown(state.health.open_until), ..state.health };
+        let Health { open_until, asked_until, .. } = state.health;
+        let health = Health { open_until: shown(open_until), asked_until: shown(asked_until), ..state.health };
         PartnerState { health, due_since: shown(state.due_since), ..state }
     }
 
@@ -380,6 +412,7 @@ impl Router {
 mod tests {
     use super::*;
     use crate::model::Fault;
+    use std::collections::BTreeSet;
 
     const BREAKER: Breaker =
         Breaker { failures: 3, first_pause: Duration::from_secs(10), longest_pause: Duration::from_secs(60) };
@@ -420,6 +453,21 @@ mod tests {
             );
             succeeds(&mut health, 21);
         }
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_until_then_whatever_others_under_way_meet_and_then_asked_by_one_message() {
+        let mut health = Health::default();
+        (0..3).for_each(|_| succeeds(&mut health, 0));
+        fails(&mut health, 1);
+        health.leave(at(100));
+        health.leave(at(50));
+        succeeds(&mut health, 2);
+        assert_eq!(health.condition(at(2)), Condition::Open);
+        assert_eq!(health.admit(0, at(99)), Admission::Later(at(100)));
+        assert_eq!((health.admit(0, at(100)), health.admit(1, at(100))), (Admission::Attempt, Admission::Full));
+        succeeds(&mut health, 101);
+        assert_eq!((health.condition(at(101)), health.asked_until), (Condition::Healthy, None));
     }
 
     #[test]

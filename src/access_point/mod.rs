@@ -188,7 +188,7 @@ impl Router {
     ) -> Self {
         store.blobs().bound_under_way(settings.spool_bytes_max);
         let pulse = Mutex::new(clock.steady());
-        let lanes = health::Lanes::beside(store.silent(), (clock.now(), clock.steady()), &settings.patience.breaker);
+        let lanes = health::Lanes::beside(store.said(), (clock.now(), clock.steady()), &settings.patience.breaker);
         Self {
             store,
             discovery,

@@ -166,7 +166,7 @@ impl Router {
 }
 
 /// As [`Router::try_partner`], in the caller's thread.
-fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
+pub(super) fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<PartnerState, Problem> {
     let known = router.is_known(&party)?;
     let lane = Lane::Partner(party);
     if !known {

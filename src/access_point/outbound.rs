@@ -15,7 +15,7 @@ use super::{Router, Settings, Spool, blocking, store_problem};
 use crate::limits::{AS4_EXCHANGE_MAX, RETRY_LIFE_MAX};
 use crate::model::{
     As4ReceiptSummary, BlobId, Carriage, Change, Content, Direction, Effort, EnvelopeId, Enveloped, Event, Fault, Lane,
-    Message, Outcome, ParticipantId, Priority, Problem, Stage, Timestamp,
+    Message, Outcome, ParticipantId, Priority, Problem, Said, Stage, Timestamp,
 };
 use crate::net::client::Fetched;
 use crate::net::{Body, NetError};
@@ -375,6 +375,11 @@ pub(super) fn conclude(
         result.as_ref().map_or_else(|error| effort(router, message, &lane, error, steady), |_| Effort::default());
     let effort = effort.said(result.as_ref().err().and_then(|error| error.said(steady)));
     let (outcome, next) = outcome(sending, &result, effort, steady, &retry);
+    let alone_until = match (effort.partner_said(), next) {
+        // No longer than the message that was told so waits for it.
+        (Some(Said::NotBefore(word)), Some(next)) => router.lanes.leave(&lane, word.min(next)),
+        _ => alone_until,
+    };
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let end = retry.end(effort.since().unwrap_or(steady));
     let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(end.max(next)));

@@ -101,3 +101,8 @@ pub fn taken(router: &Router, message: &Message) -> Result<(), Problem> {
 pub fn act(router: &Router, id: MessageId, action: Action, warrant: &Warrant) -> Result<Message, Problem> {
     operate::act(router, id, action, warrant)
 }
+
+/// Out: an operator has a partner tried at once that is left alone.
+pub fn try_partner(router: &Router, party: PartyId, warrant: &Warrant) -> Result<(), Problem> {
+    operate::try_partner(router, party, warrant).map(drop)
+}

@@ -38,7 +38,7 @@ pub struct Effort {
 }
 
 /// What a partner said to the last attempt that failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
     /// Nothing: it was not there.

@@ -25,7 +25,7 @@ use crate::store::writer::{Command, Shared, Writer};
 use crate::store::{
     Admission, Answered, Committed, DuplicateKey, LaneLoad, Store, StoreError, Transaction, log, query, retention,
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -356,8 +356,8 @@ impl Store for EmbeddedStore {
         self.queue().loads()
     }
 
-    fn silent(&self) -> &BTreeSet<Lane> {
-        &self.shared.silent
+    fn said(&self) -> &BTreeMap<Lane, Said> {
+        &self.shared.said
     }
 
     fn lane_of(&self, id: MessageId) -> Option<Lane> {
@@ -549,16 +549,22 @@ pub(super) fn open_files(
         let (recipient, partner) = route?;
         queue.route(&recipient, &partner);
     }
-    let mut silent = BTreeSet::new();
+    let (mut said, begun) = (BTreeMap::new(), clock.steady());
     for due in index.due() {
         let (id, due) = due?;
         let at = due.at.min(if let Some(Said::NotBefore(word)) = due.said { word.max(soon) } else { soon });
-        if due.said == Some(Said::Nothing) {
-            silent.insert(due.stream.lane(queue.routes()));
+        let word = match due.said {
+            // No longer than the message that was told so waits for it.
+            Some(Said::NotBefore(word)) => Some(Said::NotBefore(word.min(due.at))).filter(|_| word.min(due.at) > begun),
+            said => said,
+        };
+        if let Some(word) = word {
+            let known = said.entry(due.stream.lane(queue.routes())).or_insert(word);
+            *known = word.max(*known);
         }
         queue.schedule(id, due.stream, Some(Tried { since: at, kept_back: None, due: at }));
     }
     let (queue, records) = (Mutex::new(queue), AtomicU64::new(journal.records()));
-    let shared = Shared { index, queue, silent, blobs, clock, stopped: OnceLock::new(), records, closing };
+    let shared = Shared { index, queue, said, blobs, clock, stopped: OnceLock::new(), records, closing };
     Ok((shared, journal, opening))
 }

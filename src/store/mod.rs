@@ -34,9 +34,9 @@ mod writer;
 use crate::metrics::Journal;
 use crate::model::{
     As4MessageId, Axis, BlobId, Change, Counted, Counts, Depth, Direction, EnvelopeId, Event, Lane, LogPage, LogQuery,
-    Logged, Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Timestamp,
+    Logged, Message, MessageId, Outcome, Page, ParticipantId, PartyId, Query, Said, Timestamp,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -466,8 +466,9 @@ pub trait Store: Send + Sync {
     fn route(&self, recipient: &ParticipantId, partner: &PartyId) -> Result<(), StoreError>;
     /// What waits for an attempt, by lane.
     fn lanes(&self) -> Vec<LaneLoad>;
-    /// Lanes in which somebody waits who did not answer when asked last before the start.
-    fn silent(&self) -> &BTreeSet<Lane>;
+    /// What was said in lanes in which somebody waits, when they were asked last before the start: that they want to be left alone until a
+    /// time that has not come, or nothing.
+    fn said(&self) -> &BTreeMap<Lane, Said>;
     /// In which lane a message waits for its attempt, or is claimed; none where nothing is to be done with it by itself.
     fn lane_of(&self, id: MessageId) -> Option<Lane>;
     /// Whether a lane may go is asked again, though it was said to be later.

@@ -2,7 +2,7 @@
 //! with one sync, shows them to readers, and only then answers.
 
 use crate::limits::{JOURNAL_GROUP_BYTES, STORE_QUEUE_MAX};
-use crate::model::{BlobId, Clock, Lane};
+use crate::model::{BlobId, Clock, Lane, Said};
 use crate::store::answer::Answer;
 use crate::store::blob::Blobs;
 use crate::store::decide::{Decision, Group};
@@ -12,7 +12,7 @@ use crate::store::queue::Queue;
 use crate::store::record::Prepared;
 use crate::store::state::Closing;
 use crate::store::{Committed, StoreError};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub(super) struct Shared {
     pub(super) index: Index,
     pub(super) queue: Mutex<Queue>,
-    /// Lanes of which somebody did not answer when asked last before the start.
-    pub(super) silent: BTreeSet<Lane>,
+    /// What was said in lanes in which somebody waits, when they were asked last before the start.
+    pub(super) said: BTreeMap<Lane, Said>,
     pub(super) blobs: Blobs,
     pub(super) clock: Arc<dyn Clock>,
     /// Why the store stopped.

@@ -5,7 +5,7 @@ use crate::node::{BREAKER, Process};
 use sluss::access_point::rehearse::{self, Sending};
 use sluss::access_point::{Condition, SendError, Unhandled};
 use sluss::limits::DUE_AFTER_START_MAX;
-use sluss::model::{Clock, Direction, Fault, Message, Obstacle, Problem, Timestamp};
+use sluss::model::{Clock, Direction, Fault, Message, Obstacle, Problem, Timestamp, Warrant};
 use sluss::net::NetError;
 use sluss::store::Store;
 use std::time::Duration;
@@ -52,6 +52,41 @@ fn who_asked_to_be_left_alone_until_a_time_is_left_alone_until_then_over_a_resta
     drop(process);
     let process = Process::start(&disk, &clock).unwrap();
     assert!(due(&process, &asked) <= process.clock.steady() + DUE_AFTER_START_MAX);
+}
+
+/// RFC 9110, 10.2.3: it is the partner that is busy, whichever message was told so.
+#[test]
+fn who_asked_to_be_left_alone_is_asked_by_no_other_message_either_and_not_after_a_restart_but_for_an_operator() {
+    let (disk, clock, process) = begin();
+    let told = own(&process, Direction::Out);
+    keep(&process, &told);
+    fails(&process, &told, busy(60 * 60));
+    let until = |process: &Process| {
+        let [partner] = &process.router.partners()[..] else { panic!("one waits") };
+        assert_eq!(partner.condition, Condition::Open);
+        (partner.health.open_until, partner.health.asked_until)
+    };
+    let hour = Some(due(&process, &told));
+    assert_eq!(until(&process), (hour, hour));
+    let other = own(&process, Direction::Out);
+    keep(&process, &other);
+    clock.pass(50 * 60_000);
+    assert!(rehearse::claim(&process.router).unwrap().is_none(), "what came later waits as well");
+    drop(process);
+    let process = Process::start(&disk, &clock).unwrap();
+    assert!(until(&process).1.is_some());
+    clock.pass(9 * 60_000);
+    assert!(rehearse::claim(&process.router).unwrap().is_none(), "over a restart");
+    assert_eq!(now(&process, &other).attempts, 0);
+    let warrant = Warrant::new("operator", "it is back").unwrap();
+    rehearse::try_partner(&process.router, told.partner.clone().unwrap(), &warrant).unwrap();
+    let asks = rehearse::claim(&process.router).unwrap().expect("for an operator it is asked at once");
+    assert!(rehearse::claim(&process.router).unwrap().is_none(), "by one message");
+    rehearse::sent(&process.router, &Sending::of(asks), Err(busy(30 * 60))).unwrap();
+    clock.pass(29 * 60_000);
+    assert!(rehearse::claim(&process.router).unwrap().is_none());
+    clock.pass(2 * 60_000);
+    assert!(rehearse::claim(&process.router).unwrap().is_some(), "its time has come");
 }
 
 #[test]

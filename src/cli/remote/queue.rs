@@ -194,6 +194,9 @@ fn waits(text: &mut String, found: &Value) {
     let awaited = &found["awaited"];
     let partner = awaited["partner"].as_str().unwrap_or("recipients that have to be looked up");
     let breaker = match awaited["condition"].as_str() {
+        Some("open") if !awaited["asked_until"].is_null() => {
+            format!("is open until {}: it asked for that (Retry-After)", word(awaited, "open_until"))
+        }
         Some("open") => format!("is open until {}", word(awaited, "open_until")),
         Some("probing") => "is probing: one message asks whether it is back".to_owned(),
         _ => return,

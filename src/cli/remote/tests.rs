@@ -353,7 +353,7 @@ async fn a_journey_and_a_trace_are_told_in_words() {
     let problem = Problem::new(Fault::Refused, "smp", "no metadata", "found 404, expected 200").rule("SMP-2.1");
     let found = json!({"message": {"id": ID, "status": "SEND_ENQUEUED"},
         "awaited": {"partner": "AP2", "condition": "open", "open_until": "2026-11-24T10:02:00Z", "failures": 3,
-            "last_failure": {"title": "nobody there"}}, "journey": [
+            "asked_until": "2026-11-24T10:02:00Z", "last_failure": {"title": "nobody there"}}, "journey": [
         {"at": "2026-11-23T10:00:00.000Z", "stage": "attempt-failed", "detail": "the SMP has no metadata", "facts": {"partner": "AP2"}, "problem": problem}]});
     let trace = json!({"participant": "0203:b.se", "document_type": "d", "steps": [
         {"step": "dns", "name": "x.example", "records": ["NAPTR"]}, {"step": "check", "what": "binding", "ok": false}], "error": problem});
@@ -368,7 +368,7 @@ async fn a_journey_and_a_trace_are_told_in_words() {
         "    partner: AP2",
         "rule SMP-2.1",
         "found 404, expected 200",
-        "waits: the breaker of AP2 is open until 2026-11-24T10:02:00Z",
+        "waits: the breaker of AP2 is open until 2026-11-24T10:02:00Z: it asked for that (Retry-After)",
         "failed attempts in a row: 3, the last: nobody there",
         "`sluss partners try AP2`",
     ] {
