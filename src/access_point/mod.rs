@@ -368,6 +368,9 @@ pub fn store_problem(error: &StoreError) -> Problem {
         StoreError::Damaged { .. } | StoreError::Gone { .. } | StoreError::EndLost { .. } => {
             Problem::new(Fault::Refused, "store-damaged", "the store is damaged", error.to_string())
         }
+        StoreError::Format { .. } => {
+            Problem::new(Fault::Refused, "store-format", "the store is of another version", error.to_string())
+        }
         StoreError::Locked { .. } => Problem::new(
             Fault::Temporary,
             "store-in-use",

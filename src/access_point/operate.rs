@@ -269,7 +269,7 @@ fn refused(action: Action, message: &Message) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outbound::outcome;
+    use super::super::outbound::{Sending, outcome};
     use super::super::{Pace, Retry, SendError};
     use super::{Action, Message, Outcome, Query, Status, Timestamp, Warrant, cancelled, refused};
     use crate::model::{As4ReceiptSummary, DocumentType, EnvelopeId, MessageId, ProcessId};
@@ -351,7 +351,7 @@ mod tests {
         let error = || SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
         let failed = |message: &Message, now| {
             let effort = message.effort.failed(error().obstacle(), now, now);
-            (effort, outcome(message, &Err(error()), effort, now, &retry).0)
+            (effort, outcome(&Sending::of(message.clone()), &Err(error()), effort, now, &retry).0)
         };
         message.effort = failed(&message, now.checked_sub(25 * hour).unwrap()).0;
         assert_eq!(failed(&message, now).1, Outcome::GiveUp);

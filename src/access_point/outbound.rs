@@ -203,7 +203,43 @@ fn first_time(router: &Router, again: &Message, first: &HandedIn) -> Result<Mess
 
 // === Step ===
 
-/// Makes one attempt to hand `message` to the receiving access point, and gives what that answered.
+/// One attempt to send a message, from its claim to its settlement.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// The message, whose `attempts` count this one.
+    pub message: Message,
+    /// Whether it was packed before this attempt: then it may have left and arrived, though no attempt was written that says so.
+    again: bool,
+    /// Whether the process ended during the first attempt, or could not write how that ended.
+    cut_off: bool,
+}
+
+impl Sending {
+    /// The next attempt at a message, as it was claimed.
+    pub fn of(mut message: Message) -> Self {
+        let again = message.is_addressed();
+        let cut_off = again && message.attempts == 0;
+        message.attempts = message.attempts.saturating_add(if cut_off { 2 } else { 1 });
+        Self { message, again, cut_off }
+    }
+
+    /// The row of the event log of the attempt before, where that was cut off and has none.
+    fn cut_off(&self, now: Timestamp) -> Option<Event> {
+        self.cut_off.then(|| {
+            let problem = Problem::new(
+                Fault::Temporary,
+                "attempt-cut-off",
+                "the attempt was cut off",
+                "the process ended, or the store failed, while the message was sent: whether it arrived is not known, and it \
+                 is sent again under the same id",
+            );
+            let event = Event::of(now, &self.message, Stage::AttemptFailed, "the attempt was cut off and is made again");
+            event.fact("attempt", self.message.attempts - 1).problem(problem)
+        })
+    }
+}
+
+/// Makes one attempt to hand the message to the receiving access point, and gives what that answered.
 ///
 /// The packed message is kept before its first byte leaves: a retry sends the same id and the same
 /// bytes (AS4 reception awareness), unless the receiver can no longer read those, or our disk has lost them: then it is packed
@@ -216,10 +252,8 @@ async fn step(router: &Arc<Router>, message: &mut Message) -> Result<Sent, SendE
         let (packed, body) = trace::stage("pack", packed(router, message.clone(), route, PACKED)).await?;
         *message = packed;
         Some(body)
-    } else if message.attempts > 1 {
-        readdress(router, message).await?
     } else {
-        None
+        readdress(router, message).await?
     };
     let body = match ready {
         Some(body) => body,
@@ -265,9 +299,9 @@ fn receipted(router: &Router, message: &Message, sent: &Sent) -> Result<As4Recei
 
 // === Outcome ===
 
-/// What `result` means for `message`, whose `attempts` counts this one, as `effort` does; and when to try again.
+/// What `result` means for the message of an attempt, which `effort` counts as well; and when to try again.
 pub(super) fn outcome(
-    message: &Message,
+    Sending { message, again, .. }: &Sending,
     result: &Result<As4ReceiptSummary, SendError>,
     effort: Effort,
     now: Timestamp,
@@ -277,7 +311,7 @@ pub(super) fn outcome(
     match result {
         Ok(_) if awaits_message_receipt => (Outcome::Receipted, None),
         Ok(_) => (Outcome::Delivered, None),
-        Err(error) if error.says_delivered() && message.attempts > 1 => {
+        Err(error) if error.says_delivered() && *again => {
             (if awaits_message_receipt { Outcome::Receipted } else { Outcome::Delivered }, None)
         }
         Err(error) if error.is_permanent() => (Outcome::GiveUp, None),
@@ -306,26 +340,28 @@ fn effort(router: &Router, message: &Message, lane: &Lane, error: &SendError, no
 }
 
 /// One attempt from claim to settlement: the step, its outcome, and the one transaction that writes it.
-pub(super) async fn attempt(router: Arc<Router>, mut message: Message) -> Result<(), Problem> {
+pub(super) async fn attempt(router: Arc<Router>, message: Message) -> Result<(), Problem> {
     if message.status.is_final() && !message.lacks_as4_receipt() {
         // The message receipt came while the AS4 receipt was written.
         return blocking(move || done(&router, &message)).await;
     }
-    message.attempts += 1;
-    let sent = step(&router, &mut message).await;
+    let mut sending = Sending::of(message);
+    let sent = step(&router, &mut sending.message).await;
     blocking(move || {
-        let receipt = |sent| trace::stage_of("receipt", || receipted(&router, &message, &sent));
-        conclude(&router, &message, sent.and_then(receipt))
+        let receipt = |sent| trace::stage_of("receipt", || receipted(&router, &sending.message, &sent));
+        let result = sent.and_then(receipt);
+        conclude(&router, &sending, result)
     })
     .await
 }
 
-/// Writes what an attempt meant, under its claim. `message.attempts` counts the attempt.
+/// Writes what an attempt meant, under its claim.
 pub(super) fn conclude(
     router: &Router,
-    message: &Message,
+    sending: &Sending,
     result: Result<As4ReceiptSummary, SendError>,
 ) -> Result<(), Problem> {
+    let message = &sending.message;
     let (now, steady) = (router.now(), router.steady());
     let lane = Lane::out(message.partner.as_ref().filter(|_| message.is_addressed()));
     let alone_until = router.note(lane.clone(), result.as_ref().err());
@@ -338,7 +374,7 @@ pub(super) fn conclude(
     let effort =
         result.as_ref().map_or_else(|error| effort(router, message, &lane, error, steady), |_| Effort::default());
     let effort = effort.said(result.as_ref().err().and_then(|error| error.said(steady)));
-    let (outcome, next) = outcome(message, &result, effort, steady, &retry);
+    let (outcome, next) = outcome(sending, &result, effort, steady, &retry);
     // While its partner is left alone nothing is tried, but no message longer than it is to be tried.
     let end = retry.end(effort.since().unwrap_or(steady));
     let next = next.map(|next| next.max(alone_until.unwrap_or(next)).min(end.max(next)));
@@ -349,11 +385,9 @@ pub(super) fn conclude(
     let event = event(message, outcome, &result, now, answered_meanwhile);
     let event = problem.iter().cloned().fold(event, Event::problem);
     let event = event.known("next_attempt_at", next.map(|next| router.shown(next)));
-    let mut events =
-        vec![event.known(
-            "partner_left_alone_until",
-            alone_until.filter(|_| next.is_some()).map(|until| router.shown(until)),
-        )];
+    let alone_until = alone_until.filter(|_| next.is_some()).map(|until| router.shown(until));
+    let event = event.known("partner_left_alone_until", alone_until);
+    let mut events: Vec<Event> = sending.cut_off(now).into_iter().chain([event]).collect();
     let mut evidence = Evidence::default();
     let mut changes =
         vec![Change::Attempts(message.attempts), Change::Due(next), Change::Effort(effort), Change::Error(problem)];
@@ -437,5 +471,48 @@ fn event(
             .fact("references_matched", receipt.references_matched)
             .known("sent_until", receipt.sent_until),
         Err(_) => event.known("as4_receipt", (outcome != Outcome::Defer).then_some("missing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as4::{EbmsError, ReceiptError};
+
+    /// protocol.md 1.11: what says that it was there already is believed of what may have been sent, whatever is known of that.
+    #[test]
+    fn who_has_it_already_is_believed_from_the_moment_at_which_it_was_packed() {
+        let at = Timestamp::UNIX_EPOCH;
+        let of = Enveloped {
+            id: EnvelopeId::from_uuid(uuid::Uuid::nil()),
+            from: "0203:alice.example.se".parse().unwrap(),
+            to: "0203:bob.example.se".parse().unwrap(),
+            document_type: crate::model::DocumentType::sdk_message(),
+            process: crate::model::ProcessId::default(),
+            envelope: None,
+            bytes: 1,
+            sha256: String::new(),
+        };
+        let new = Message::new(Direction::Out, Carriage::Carried, of, at);
+        let id = "1@AP0001-DEMO".parse().unwrap();
+        let mut packed = new.clone();
+        packed.apply(Change::Addressed(id, String::new(), "AP0002-DEMO".parse().unwrap()));
+        let tried = Message { attempts: 1, ..packed.clone() };
+        let error = |signed| {
+            let (code, severity) = ("EBMS:4001".into(), "failure".into());
+            let error = EbmsError { code, severity, short_description: None, detail: None, ref_to: None };
+            Err(SendError::Answer(ReceiptError::Refused { errors: vec![error], signed }))
+        };
+        for (message, signed, expected, attempts, cut_off) in [
+            (&new, true, Outcome::GiveUp, 1, false),
+            (&packed, true, Outcome::Delivered, 2, true),
+            (&packed, false, Outcome::Defer, 2, true),
+            (&tried, true, Outcome::Delivered, 2, false),
+        ] {
+            let sending = Sending::of(message.clone());
+            let (outcome, _) = outcome(&sending, &error(signed), Effort::default(), at, &Retry::DIGG);
+            assert_eq!((outcome, sending.message.attempts), (expected, attempts));
+            assert_eq!(sending.cut_off(at).is_some(), cut_off);
+        }
     }
 }

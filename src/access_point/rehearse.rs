@@ -2,6 +2,7 @@
 //! drives. Each is the function that the journey itself calls.
 
 use super::inbound::{self, Delivered, Undelivered};
+pub use super::outbound::Sending;
 use super::spool::{Kept, Unread};
 use super::worker::{self, Claimed};
 use super::{Action, Handled, Router, SendError, Unhandled, operate, outbound, queries};
@@ -55,9 +56,9 @@ pub fn packed(
     outbound::keep_packed(router, message, id, party, packing, Vec::new())
 }
 
-/// Out: what an attempt meant. `message.attempts` counts it.
-pub fn sent(router: &Router, message: &Message, result: Result<As4ReceiptSummary, SendError>) -> Result<(), Problem> {
-    outbound::conclude(router, message, result)
+/// Out: what an attempt meant.
+pub fn sent(router: &Router, sending: &Sending, result: Result<As4ReceiptSummary, SendError>) -> Result<(), Problem> {
+    outbound::conclude(router, sending, result)
 }
 
 /// In: the answer of the first time, where the message came before as it comes now.

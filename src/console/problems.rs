@@ -87,7 +87,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 80] = [
+const KINDS: [(&str, &str, &str); 81] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -164,6 +164,11 @@ const KINDS: [(&str, &str, &str); 80] = [
     ),
     // Between access points
     ("access-point-unreachable", "Mottagarens accesspunkt kan inte nås", "Meddelandet skickas om av sig självt."),
+    (
+        "attempt-cut-off",
+        "Försöket bröts av",
+        "Om meddelandet kom fram är inte känt. Det skickas igen under samma id, så det levereras inte två gånger.",
+    ),
     ("pack", "Meddelandet kunde inte packas", "Det kunde inte signeras eller krypteras till mottagarens accesspunkt."),
     ("receipt", "AS4-kvittensen kunde inte signeras", "Avsändaren fick ingen kvittens och skickar om."),
     ("error-signal", "Felsvaret kunde inte signeras", "Avsändaren fick inget felsvar."),

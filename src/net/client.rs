@@ -4,6 +4,7 @@ use super::body::{Body, Pieces};
 use super::error::NetError;
 use super::tls::{ClientIdentity, TlsError, client_config};
 use crate::limits::{CLIENT_CONNECT_MAX, CLIENT_IDLE_MAX};
+use crate::model::{Clock, SystemClock, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
@@ -39,7 +40,7 @@ pub struct Fetched {
     pub status: u16,
     /// Content-Type, where it is text.
     pub content_type: Option<String>,
-    /// Retry-After, where it is given in seconds.
+    /// How long to wait before the next request (Retry-After), where the server says so.
     pub retry_after: Option<Duration>,
     /// The content.
     pub body: Vec<u8>,
@@ -150,8 +151,7 @@ impl Client {
         let answer = self.request(outgoing).await?;
         let status = answer.status;
         let content_type = answer.header(&header::CONTENT_TYPE);
-        let retry_after = answer.header(&header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
-        let retry_after = retry_after.map(Duration::from_secs);
+        let retry_after = retry_after(&answer.headers, SystemClock.now());
         let body = tokio::time::timeout_at(end, answer.whole(bytes_max))
             .await
             .map_err(|_| NetError::TimedOut { host, seconds })??;
@@ -252,6 +252,18 @@ impl Answer {
         }
         Ok(content)
     }
+}
+
+/// How long to wait before the next request (RFC 9110, 10.2.3): so many seconds, or until a moment of the server's clock, which its
+/// answer tells (6.6.1). Where that does not, `now` has to do.
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |name| httpdate::parse_http_date(text(name)?).ok();
+    if let Ok(seconds) = text(header::RETRY_AFTER)?.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let answered = date(header::DATE).unwrap_or_else(|| now.into());
+    Some(date(header::RETRY_AFTER)?.duration_since(answered).unwrap_or_default())
 }
 
 /// The host and port of a URL, for error texts.

@@ -89,7 +89,7 @@ pub enum NetError {
         host: String,
         /// HTTP status.
         status: u16,
-        /// When to come again, where it says so in seconds.
+        /// How long to wait before the next request, where it says so.
         retry_after: Option<Duration>,
     },
     /// The text is no URL that can be called.

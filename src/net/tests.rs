@@ -1,7 +1,7 @@
 //! Client and server against each other and against raw sockets, on loopback.
 
 use super::body::Body;
-use super::client::{Client, ClientSettings, Outgoing};
+use super::client::{Client, ClientSettings, Outgoing, retry_after};
 use super::error::{NetError, TlsFailure};
 use super::inbound::{BodyError, BodyLimits, BodyReader};
 use super::server::{ServerLimits, serve};
@@ -97,6 +97,32 @@ async fn a_new_certificate_is_served_after_reload() {
     std::fs::write(folder.path().join("key.pem"), "no key").unwrap();
     assert!(tls.reload().is_err());
     assert!(tls.reload().unwrap_err().to_string().contains("key.pem"));
+}
+
+/// RFC 9110, 10.2.3 and 5.6.7: seconds, or a date in one of three forms, by the clock of the server.
+#[test]
+fn when_to_come_again_is_understood_in_every_form_of_http() {
+    let now = "2026-11-28T07:00:00Z".parse().unwrap();
+    let told = |after: &str, date: Option<&str>| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::RETRY_AFTER, after.parse().unwrap());
+        date.into_iter().for_each(|date| drop(headers.insert(http::header::DATE, date.parse().unwrap())));
+        retry_after(&headers, now).map(|pause| pause.as_secs())
+    };
+    for (after, seconds) in [
+        ("400", Some(400)),
+        ("Sat, 28 Nov 2026 07:06:40 GMT", Some(400)),
+        ("Saturday, 28-Nov-26 07:06:40 GMT", Some(400)),
+        ("Sat Nov 28 07:06:40 2026", Some(400)),
+        ("Sat, 28 Nov 2026 06:59:59 GMT", Some(0)),
+        ("-1", None),
+        ("soon", None),
+    ] {
+        assert_eq!(told(after, None), seconds, "{after}");
+    }
+    let by_a_clock_that_is_late = Some("Sat, 28 Nov 2026 06:00:00 GMT");
+    assert_eq!(told("Sat, 28 Nov 2026 06:06:40 GMT", by_a_clock_that_is_late), Some(400));
+    assert_eq!(retry_after(&http::HeaderMap::new(), now), None);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub use retention::{Purged, Retention};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The journal is damaged in its middle, or is of another format version.
+    /// The journal is damaged in its middle.
     #[error(
         "the journal is damaged: {what} at {place}; `sluss store verify` names all damage; restore from a backup into an empty folder"
     )]
@@ -58,6 +58,18 @@ pub enum StoreError {
         what: String,
         /// Segment, offset and record.
         place: Place,
+    },
+    /// The journal is of another format version.
+    #[error(
+        "{segment} is of journal format {found}, expected {expected}: it is whole, and another version of sluss wrote it. Nothing was changed; start that version"
+    )]
+    Format {
+        /// The segment's file.
+        segment: String,
+        /// Found.
+        found: u32,
+        /// The one that this version reads and writes.
+        expected: u32,
     },
     /// The journal is not there, or has nothing, and other files of the store say that it had something.
     #[error(

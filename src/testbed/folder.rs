@@ -203,6 +203,8 @@ pub fn fault(dir: &Path, kind: Kind, subject: Option<&str>, clear: bool, now: Ti
 
 /// Takes the faults of this kind away, of all subjects where none is named.
 pub(super) fn mend(registry: &mut Registry, kind: Kind, subject: Option<&str>) {
+    // What is about nobody is mended whatever name is said.
+    let subject = subject.filter(|_| kind.subject().is_some());
     let mended = |broken: &Broken| broken.kind == kind && (subject.is_none() || broken.subject.as_deref() == subject);
     registry.broken.retain(|broken| !mended(broken));
 }

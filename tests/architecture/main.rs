@@ -27,6 +27,7 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ("hyper", &["net"], "bounds of time and size are set in one place"),
     ("hyper_util", &["net"], "bounds of time and size are set in one place"),
     ("hyper_rustls", &["net"], "bounds of time and size are set in one place"),
+    ("httpdate", &["net"], "what HTTP says is read in one place"),
     ("tokio_rustls", &["net"], "TLS is set up in one place"),
     ("rustls", &["net", "pki"], "TLS is set up in one place"),
     ("webpki", &["pki"], "chains are built in one place"),

@@ -8,6 +8,7 @@
 mod asked;
 mod asker;
 mod configuration;
+mod crashed;
 mod inbound;
 mod peers;
 mod strangers;

@@ -3,7 +3,8 @@
 use crate::chance::Chance;
 use crate::disk::SimDisk;
 use crate::node::{CARL, DORA, MESSAGE_RECEIPT, Process, SimClock, ebms, message, packing};
-use sluss::access_point::{Action, SendError, rehearse};
+use sluss::access_point::rehearse::{self, Sending};
+use sluss::access_point::{Action, SendError};
 use sluss::as4::ReceiptError;
 use sluss::model::{As4ReceiptSummary, Carriage, Change, Direction, Event, Message, Outcome, Stage, Status, Warrant};
 use sluss::store::{Settlement, Store, Transaction};
@@ -44,9 +45,8 @@ pub(crate) fn now(process: &Process, message: &Message) -> Message {
 
 /// One attempt.
 pub(crate) fn attempt(process: &Process, message: &Message, result: Result<(), SendError>) {
-    let mut claimed = rehearse::claim(&process.router).unwrap().unwrap();
+    let claimed = rehearse::claim(&process.router).unwrap().unwrap();
     assert_eq!(claimed.id, message.id);
-    claimed.attempts += 1;
     let receipt = As4ReceiptSummary {
         signed_by: String::new(),
         certificate_sha256: String::new(),
@@ -56,7 +56,7 @@ pub(crate) fn attempt(process: &Process, message: &Message, result: Result<(), S
         sent_until: None,
         soap: String::new(),
     };
-    rehearse::sent(&process.router, &claimed, result.map(|()| receipt)).unwrap();
+    rehearse::sent(&process.router, &Sending::of(claimed), result.map(|()| receipt)).unwrap();
 }
 
 fn refused() -> SendError {

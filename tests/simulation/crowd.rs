@@ -2,7 +2,8 @@
 
 use crate::disk::SimDisk;
 use crate::node::{Process, ProcessClock, SimClock, message, packing};
-use sluss::access_point::{SendError, rehearse};
+use sluss::access_point::SendError;
+use sluss::access_point::rehearse::{self, Sending};
 use sluss::limits::{OVERDUE_LOOK, SLOW_STEPS_MAX, STEP_SLOW, STEPS_AT_ONCE_MAX};
 use sluss::model::{As4ReceiptSummary, Message, Status, Timestamp};
 use sluss::net::NetError;
@@ -36,7 +37,7 @@ struct Crowd {
 
 /// An attempt under way.
 struct Flight {
-    message: Message,
+    sending: Sending,
     begun: i64,
     ends: i64,
     waits: bool,
@@ -121,9 +122,8 @@ impl Run {
             self.crowd.in_vain += usize::from(dead);
             self.number += 1;
             let ends = now + if dead { DEAD_MILLIS } else { LIVE_MILLIS };
-            let mut message = claimed.message;
-            message.attempts += 1;
-            self.flights.insert((ends, self.number), Flight { message, begun: now, ends, waits: claimed.asks });
+            let sending = Sending::of(claimed.message);
+            self.flights.insert((ends, self.number), Flight { sending, begun: now, ends, waits: claimed.asks });
         }
     }
 
@@ -146,7 +146,7 @@ impl Run {
     }
 
     fn land(&mut self, flight: Flight) {
-        let result = if is_dead(&flight.message) {
+        let result = if is_dead(&flight.sending.message) {
             Err(SendError::Net(NetError::TimedOut { host: "dead".into(), seconds: Duration::from_secs(15) }))
         } else {
             self.crowd.delivered += 1;
@@ -160,7 +160,7 @@ impl Run {
                 soap: String::new(),
             })
         };
-        rehearse::sent(&self.process.router, &flight.message, result).unwrap();
+        rehearse::sent(&self.process.router, &flight.sending, result).unwrap();
     }
 
     /// Runs until all messages to live partners are there.

@@ -2,7 +2,8 @@
 
 use crate::awaited::{begin, keep, now, own};
 use crate::node::{BREAKER, Process};
-use sluss::access_point::{Condition, SendError, Unhandled, rehearse};
+use sluss::access_point::rehearse::{self, Sending};
+use sluss::access_point::{Condition, SendError, Unhandled};
 use sluss::limits::DUE_AFTER_START_MAX;
 use sluss::model::{Clock, Direction, Fault, Message, Obstacle, Problem, Timestamp};
 use sluss::net::NetError;
@@ -13,10 +14,9 @@ const LEASE: Duration = Duration::from_secs(60);
 
 /// One attempt at it fails so.
 fn fails(process: &Process, message: &Message, error: SendError) {
-    let mut claimed = process.store.claim(process.clock.steady(), LEASE).unwrap().unwrap();
+    let claimed = process.store.claim(process.clock.steady(), LEASE).unwrap().unwrap();
     assert_eq!(claimed.id, message.id);
-    claimed.attempts += 1;
-    rehearse::sent(&process.router, &claimed, Err(error)).unwrap();
+    rehearse::sent(&process.router, &Sending::of(claimed), Err(error)).unwrap();
 }
 
 fn due(process: &Process, message: &Message) -> Timestamp {
@@ -73,7 +73,7 @@ fn who_did_not_answer_before_a_restart_is_left_alone_for_a_pause_and_asked_by_on
     let receipt = serde_json::from_value(serde_json::json!({
         "signed_by": "", "certificate_sha256": "", "signature": "", "references_matched": true, "soap": "",
     }));
-    rehearse::sent(&process.router, &Message { attempts: 1, ..asks }, Ok(receipt.unwrap())).unwrap();
+    rehearse::sent(&process.router, &Sending::of(asks), Ok(receipt.unwrap())).unwrap();
     assert!(rehearse::claim(&process.router).unwrap().is_some(), "it is back");
     drop(process);
     let process = Process::start(&disk, &clock).unwrap();

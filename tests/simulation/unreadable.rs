@@ -2,7 +2,8 @@
 
 use crate::awaited::{attempt, begin, keep, now, own};
 use crate::node::{MESSAGE_RECEIPT, Process};
-use sluss::access_point::{SendError, rehearse};
+use sluss::access_point::SendError;
+use sluss::access_point::rehearse::{self, Sending};
 use sluss::limits::{CLAIM_LEASE, UNREADABLE_PAUSE};
 use sluss::model::{Clock, Direction, Message, Status};
 use sluss::net::NetError;
@@ -43,10 +44,9 @@ fn what_is_overdue_is_given_up_though_one_of_it_or_what_one_answers_cannot_be_re
             })
             .collect();
         all.iter().for_each(|one| keep(&process, one));
-        let mut asks = rehearse::claim(&process.router).unwrap().unwrap();
+        let asks = rehearse::claim(&process.router).unwrap().unwrap();
         let down = SendError::Net(NetError::Connect { host: "receiver.example".into(), reason: "refused".into() });
-        asks.attempts += 1;
-        rehearse::sent(&process.router, &asks, Err(down)).unwrap();
+        rehearse::sent(&process.router, &Sending::of(asks), Err(down)).unwrap();
         clock.pass(25 * 60 * 60 * 1000);
 
         disk.unreadable(Some(if hurt_is_answered { received.id } else { all[2].id }));

@@ -9,7 +9,8 @@ use crate::chance::Chance;
 use crate::disk::{Health, SimDisk};
 use crate::node::{BOB, CARL, DORA, Process, SimClock, message, sha256};
 use crate::random;
-use sluss::access_point::{Unhandled, accepted, rehearse};
+use sluss::access_point::rehearse::{self, Sending};
+use sluss::access_point::{Unhandled, accepted};
 use sluss::limits::CLAIM_LEASE;
 use sluss::model::{As4MessageId, BlobId, Clock, Event, Fault, Message, MessageId, Obstacle, PartyId, Problem, Stage};
 use sluss::store::{Answered, DuplicateKey, Store, StoreError, Transaction};
@@ -100,7 +101,9 @@ struct Node {
 struct Attempt {
     token: u64,
     start: u64,
-    message: Message,
+    sending: Sending,
+    /// It was packed before: it may have arrived.
+    again: bool,
 }
 
 /// A request at the receiver between its look at the key and its commit.
@@ -119,7 +122,8 @@ type Reply = Result<String, Kind>;
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Busy,
-    Duplicate,
+    /// It has the message already, as one of these codes says.
+    Duplicate(&'static str),
     Refused,
 }
 
@@ -400,7 +404,8 @@ impl World {
         let Some(process) = self.up(to) else { return self.reply(token, to, &key, Err(Kind::Busy)) };
         let before = rehearse::answered_before(&process.router, &key, &fingerprint);
         let reply = match before {
-            Ok(Some(_)) if odd == Some(0) => Err(Kind::Duplicate),
+            Ok(Some(_)) if odd == Some(0) => Err(Kind::Duplicate("EBMS:0004")),
+            Ok(Some(_)) if odd == Some(2) => Err(Kind::Duplicate("EBMS:4001")),
             Ok(Some(answer)) => Ok(answer.body),
             Err(problem) => Err(if problem.fault == Fault::Refused { Kind::Refused } else { Kind::Busy }),
             Ok(None) if odd == Some(1) => Err(Kind::Refused),

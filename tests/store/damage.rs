@@ -8,6 +8,7 @@ use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, T
 use sluss::store::disk::Medium;
 use sluss::store::journal::{Journal, Position};
 use sluss::store::keys::{Batch, Engine};
+use sluss::store::verify::verify;
 use sluss::store::{EmbeddedStore, Making, Settlement, Store, StoreError, Transaction};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -163,7 +164,12 @@ fn a_journal_of_another_format_is_refused_by_its_version() {
     bytes[52..56].copy_from_slice(&crc.to_le_bytes());
     fs::write(&segment, &bytes).unwrap();
     let refused = try_open(folder.path()).unwrap_err();
-    assert!(refused.to_string().contains("format version 9, expected 2"), "{refused}");
+    let said = refused.to_string();
+    assert!(matches!(refused, StoreError::Format { found: 9, expected: 2, .. }), "{said}");
+    assert!(said.contains(segment.to_str().unwrap()) && said.contains("Nothing was changed"), "{said}");
+    assert_eq!(fs::read(&segment).unwrap(), bytes);
+    let verified = verify(folder.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+    assert!(!verified.whole && format!("{:?}", verified.findings).contains("journal format 9"), "{verified:?}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::{Attempt, Checked, Kind, PARTY, Packet, RECEIVER, Reply, SENDER, World, packed};
 use crate::node::{BREAKER, Process, RETRY_LONGEST, ebms};
 use crate::random;
-use sluss::access_point::{PartnerState, SendError, rehearse};
+use sluss::access_point::rehearse::{self, Sending};
+use sluss::access_point::{PartnerState, SendError};
 use sluss::as4::ReceiptError;
 use sluss::limits::RETRY_PAUSE_LEAST;
 use sluss::model::{
@@ -19,7 +20,7 @@ impl World {
         while self.attempts.len() < 8 {
             let Some(process) = self.up(SENDER) else { return Ok(()) };
             let alone = left_alone(process);
-            let Ok(Some(mut message)) = rehearse::claim(&process.router) else { return Ok(()) };
+            let Ok(Some(message)) = rehearse::claim(&process.router) else { return Ok(()) };
             if message.direction == Direction::In {
                 self.hand_over(&message);
                 continue;
@@ -32,21 +33,23 @@ impl World {
             if message.partner.as_ref().is_some_and(|partner| alone.contains(partner)) {
                 return Err(format!("{} is attempted while its partner is left alone", message.id));
             }
-            message.attempts += 1;
-            match prepare(process, &mut message) {
+            let again = message.is_addressed();
+            let mut sending = Sending::of(message);
+            let message = &mut sending.message;
+            match prepare(process, message) {
                 Ok((id, body)) => {
                     self.tokens += 1;
                     let token = self.tokens;
                     self.say(format!("attempt {} of {}", message.attempts, message.id));
                     self.tally.again += u64::from(message.attempts > 1);
                     let to = if message.carriage == Carriage::Own { SENDER } else { RECEIVER };
-                    self.attempts.push(Attempt { token, start: self.nodes[SENDER].starts, message });
+                    self.attempts.push(Attempt { token, start: self.nodes[SENDER].starts, sending, again });
                     self.leave(token, to, &id, &body);
                 }
                 Err(error) => {
                     let said = error.to_string();
-                    let written = rehearse::sent(&process.router, &message, Err(error));
-                    self.say(format!("attempt of {} failed: {said}; {written:?}", message.id));
+                    let written = rehearse::sent(&process.router, &sending, Err(error));
+                    self.say(format!("attempt of {} failed: {said}; {written:?}", sending.message.id));
                 }
             }
             if !self.calm && self.chance.percent(60) {
@@ -88,7 +91,7 @@ impl World {
             }),
             Err(kind) => Err(failure(*kind)),
         };
-        self.conclude(&attempt.message, result)
+        self.conclude(&attempt, result)
     }
 
     /// The sender no longer waits for an answer.
@@ -98,16 +101,22 @@ impl World {
         }
         let attempt = self.attempts.swap_remove(self.chance.below(self.attempts.len()));
         let host = "receiver".to_owned();
-        self.conclude(&attempt.message, Err(SendError::Net(NetError::Broken { host, reason: "no answer".into() })))
+        self.conclude(&attempt, Err(SendError::Net(NetError::Broken { host, reason: "no answer".into() })))
     }
 
-    fn conclude(&mut self, message: &Message, result: Result<As4ReceiptSummary, SendError>) -> Checked {
+    fn conclude(&mut self, attempt: &Attempt, result: Result<As4ReceiptSummary, SendError>) -> Checked {
+        let message = &attempt.sending.message;
         let Some(process) = self.up(SENDER) else { return Ok(()) };
         let said = result.as_ref().err().map(ToString::to_string);
         let before = open_until(process, message);
-        let written = rehearse::sent(&process.router, message, result);
+        let written = rehearse::sent(&process.router, &attempt.sending, result);
         let (after, steady) = (open_until(process, message), process.clock.steady());
-        let next = process.store.message(message.id).ok().flatten().and_then(|message| message.next_attempt_at);
+        let stored = process.store.message(message.id).ok().flatten();
+        let is_there = attempt.again && said.as_ref().is_some_and(|said| said.contains(ALREADY));
+        if is_there && written.is_ok() && stored.as_ref().is_some_and(|stored| stored.has_notice()) {
+            return Err(format!("{} is said to have arrived, and that is not believed: {stored:?}", message.id));
+        }
+        let next = stored.and_then(|message| message.next_attempt_at);
         let next = next.filter(|_| written.is_ok() && said.is_some()).map(|next| millis(next, steady));
         self.say(format!("attempt of {} ends: {said:?}; {written:?}", message.id));
         if next.is_some_and(|next| !(RETRY_PAUSE_LEAST_MILLIS..=RETRY_LONGEST.as_millis() as i64).contains(&next)) {
@@ -141,6 +150,9 @@ impl World {
         Ok(())
     }
 }
+
+/// How a receiver says that it has a message already.
+const ALREADY: &str = "message was already handled";
 
 const RETRY_PAUSE_LEAST_MILLIS: i64 = RETRY_PAUSE_LEAST.as_millis() as i64;
 
@@ -198,7 +210,7 @@ fn failure(kind: Kind) -> SendError {
     let refused = |error| SendError::Answer(ReceiptError::Refused { errors: vec![error], signed: true });
     match kind {
         Kind::Busy => SendError::Net(NetError::Broken { host: "receiver".into(), reason: "503".into() }),
-        Kind::Duplicate => refused(ebms("EBMS:0004", "message was already handled")),
+        Kind::Duplicate(code) => refused(ebms(code, ALREADY)),
         Kind::Refused => refused(ebms("EBMS:0103", "not accepted")),
     }
 }

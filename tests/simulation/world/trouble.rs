@@ -70,7 +70,7 @@ impl World {
         if !self.attempts.is_empty() {
             let gone = self.attempts.swap_remove(self.chance.below(self.attempts.len()));
             self.tally.vanished += 1;
-            self.say(format!("the attempt of {} vanishes", gone.message.id));
+            self.say(format!("the attempt of {} vanishes", gone.sending.message.id));
         }
     }
 
