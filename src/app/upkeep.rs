@@ -5,15 +5,17 @@ use crate::access_point::store_problem;
 use crate::config::Retention;
 use crate::crypto::{Digest, HashFunction, hex};
 use crate::model::{Clock, Problem, SystemClock, Timestamp, Warrant, time};
+use crate::sdk;
 use crate::store::Purged;
 use crate::store::backup::{self, BackedUp};
 use crate::store::disk::Medium;
 use crate::store::embedded::{EmbeddedStore, Making, Opening};
 use crate::store::journal::Position;
 use crate::store::keys::Engine;
-use crate::store::verify::{self, Verified};
+use crate::store::verify::{self, Digests, Verified};
+use crate::xml::XmlError;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,10 +31,21 @@ pub fn chain_hash(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
+/// How payloads are read.
+pub const DIGESTS: Digests = Digests { file: file_digest, documents: document_digests };
+
 fn file_digest(file: &mut File) -> io::Result<String> {
     let mut digest = Digest::new(HashFunction::Sha256);
     io::copy(file, &mut digest)?;
     Ok(hex(&digest.finish()))
+}
+
+fn document_digests(file: &mut File) -> io::Result<Vec<String>> {
+    let checked = sdk::message::check(BufReader::new(file)).map_err(|error| match error {
+        XmlError::Io(error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+    })?;
+    Ok(checked.documents.into_iter().map(|document| document.sha256).collect())
 }
 
 /// Says in the log, now and then, up to which record an index has been brought.
@@ -87,7 +100,7 @@ pub(super) fn say(opening: &Opening, now: Timestamp) {
 ///
 /// When there is none, or it cannot be read.
 pub fn look(folder: &Path) -> Result<Verified, Problem> {
-    verify::verify(folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
+    verify::verify(folder, chain_hash, DIGESTS, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
 /// Whether a daemon has the store open.
@@ -158,7 +171,7 @@ pub fn purge(
 ///
 /// When the backup is damaged or `folder` holds a store already; then nothing was changed.
 pub fn restore(from: &Path, folder: &Path) -> Result<Verified, Problem> {
-    backup::restore(from, folder, chain_hash, file_digest, SystemClock.now()).map_err(|error| store_problem(&error))
+    backup::restore(from, folder, chain_hash, DIGESTS, SystemClock.now()).map_err(|error| store_problem(&error))
 }
 
 /// Builds the index again, and tells `tell` up to which record now and then. `accepted`: who goes on without the end of the journal

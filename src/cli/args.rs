@@ -131,7 +131,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
-    /// Look at every octet of the journal and every payload. Works beside the daemon, without it, and on a backup.
+    /// Look at every octet of the journal, and hold every payload against its digest. Works beside the daemon, without it, and on a backup.
     #[command(after_help = examples::STORE_VERIFY)]
     Verify {
         /// A data folder or a backup. Default: that of the configuration.

@@ -54,7 +54,9 @@ pub(super) const STORE_VERIFY: &str = "Examples:
   sluss store verify --config testbed/access-points/AP0001-TESTBED/sluss.toml
   sluss store verify backup --json
 
-Exit status 1 when anything does not hold; each finding says where, and what to do.";
+Exit status 1 when anything does not hold; each finding says where, and what to do. Envelopes and packed
+messages are compared by their SHA-256, opened messages by that of each document; of those counted as
+unproven (packed by a version that noted no digest) only that they are there is known.";
 
 pub(super) const STORE_BACKUP: &str = "Example:
   sluss store backup backup --config testbed/access-points/AP0001-TESTBED/sluss.toml

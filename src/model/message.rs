@@ -271,7 +271,7 @@ impl Packing {
     }
 
     /// Payload files in it.
-    fn files(&self) -> impl Iterator<Item = BlobId> + '_ {
+    pub fn files(&self) -> impl Iterator<Item = BlobId> + '_ {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::File(blob) => Some(*blob),
             Piece::Text(_) => None,

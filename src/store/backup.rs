@@ -3,7 +3,7 @@
 
 use crate::model::Timestamp;
 use crate::store::journal::{ChainHash, Position, hex};
-use crate::store::verify::{FileDigest, Verified, verify};
+use crate::store::verify::{Digests, Verified, verify};
 use crate::store::{Place, StoreError, state};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -69,7 +69,7 @@ pub fn restore(
     from: &Path,
     folder: &Path,
     hash: ChainHash,
-    digest: FileDigest,
+    digests: Digests,
     now: Timestamp,
 ) -> Result<Verified, StoreError> {
     let failed = |source| StoreError::io(format!("restore into {}", folder.display()), source);
@@ -97,7 +97,7 @@ pub fn restore(
             folder.display()
         ));
     }
-    let verified = verify(from, hash, digest, now)?;
+    let verified = verify(from, hash, digests, now)?;
     if let Some(finding) = verified.findings.first() {
         let place = finding.place.as_ref().map(|place: &Place| format!(" at {place}")).unwrap_or_default();
         return unfit(format!("the backup is damaged, and nothing was restored: {}{place}", finding.what));

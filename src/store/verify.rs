@@ -1,7 +1,7 @@
 //! Whether what lies on the disk is what was written: every octet of the journal, and each payload that a message names.
 //! Nothing is changed, and a daemon may go on meanwhile.
 
-use crate::model::{BlobId, Change, Message, MessageId, Timestamp};
+use crate::model::{BlobId, Change, Content, Message, MessageId, Packing, Timestamp};
 use crate::store::backup::{self, BackedUp};
 use crate::store::disk::{Disk, SystemDisk};
 use crate::store::journal::{self, Beginning, ChainHash, Position, hex};
@@ -14,8 +14,14 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// SHA-256 of a file in lower-case hexadecimal; the store knows no cryptography of its own.
-pub type FileDigest = fn(&mut File) -> io::Result<String>;
+/// What is read of payloads, as SHA-256 in lower-case hexadecimal; the store knows neither cryptography nor formats of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Digests {
+    /// Of a whole file.
+    pub file: fn(&mut File) -> io::Result<String>,
+    /// Of each document in an opened message; [`io::ErrorKind::InvalidData`] where it can no longer be read as one.
+    pub documents: fn(&mut File) -> io::Result<Vec<String>>,
+}
 
 /// Beside a daemon, payloads younger than this may be on their way to their message.
 const YOUNG: Duration = Duration::from_secs(600);
@@ -52,6 +58,8 @@ pub struct Payloads {
     pub missing: u64,
     /// There, of another size or digest than was written.
     pub changed: u64,
+    /// There, and no more is known: packed by a version that did not note a digest. Among those that are present.
+    pub unproven: u64,
     /// There, and named by no message: the next start removes them. No finding.
     pub orphaned: u64,
 }
@@ -77,9 +85,26 @@ pub struct Finding {
 /// The payloads of one message.
 #[derive(Debug, Default)]
 struct Named {
-    envelope: Option<(BlobId, u64, String)>,
-    packed: Vec<BlobId>,
-    content: Option<BlobId>,
+    envelope: Option<Payload>,
+    packed: Vec<Payload>,
+    content: Option<Payload>,
+}
+
+/// A payload that a message names.
+#[derive(Debug)]
+struct Payload {
+    blob: BlobId,
+    known: Known,
+}
+
+/// What is known of the content of a payload.
+#[derive(Debug)]
+enum Known {
+    Nothing,
+    /// SHA-256 of the file.
+    File(String),
+    /// SHA-256 of each document in it.
+    Documents(Vec<String>),
 }
 
 /// Messages that have payloads, after all records read so far.
@@ -99,7 +124,7 @@ struct Contents {
 /// # Errors
 ///
 /// When it cannot be read. What does not hold is no error but a finding.
-pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp) -> Result<Verified, StoreError> {
+pub fn verify(folder: &Path, hash: ChainHash, digests: Digests, now: Timestamp) -> Result<Verified, StoreError> {
     let (disk, journal) = (SystemDisk::default(), folder.join("journal"));
     if !journal.is_dir() {
         return Err(StoreError::Unfit(format!("{} holds no store: it has no folder `journal`", folder.display())));
@@ -114,7 +139,7 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
     let mut findings: Vec<Finding> = scanned.damage.into_iter().map(damaged).collect();
     let missing = scanned.dropped.and_then(|missing| missing.damage(&journal, contents.dropped.as_ref()));
     findings.extend(missing.into_iter().map(damaged).chain(end_cut.map(ended)));
-    let (mut payloads, suspects) = contents.compare(folder, digest, young)?;
+    let (mut payloads, suspects) = contents.compare(folder, digests, young)?;
     let mut last = scanned.last;
     if !suspects.is_empty() && in_use {
         // A message may have given its payload up since its record was read.
@@ -125,19 +150,13 @@ pub fn verify(folder: &Path, hash: ChainHash, digest: FileDigest, now: Timestamp
         last = later.last;
     }
     for (id, payload, what, missing) in suspects {
-        if contents.named.get(&id).is_some_and(|named| named.all().any(|blob| blob == payload)) {
+        if let Some(remedy) = contents.named.get(&id).and_then(|named| named.remedy(payload)) {
             if missing {
                 payloads.missing += 1
             } else {
                 payloads.changed += 1
             }
-            findings.push(Finding {
-                what,
-                place: None,
-                payload: Some(payload),
-                message: Some(id),
-                remedy: "copy the file from a backup; without one, the message cannot go on",
-            });
+            findings.push(Finding { what, place: None, payload: Some(payload), message: Some(id), remedy });
         }
     }
     Ok(Verified {
@@ -254,18 +273,20 @@ impl Contents {
     fn compare(
         &self,
         folder: &Path,
-        digest: FileDigest,
+        digests: Digests,
         young: Option<Duration>,
     ) -> Result<(Payloads, Vec<(MessageId, BlobId, String, bool)>), StoreError> {
         let (blobs, mut counted, mut suspects) = (folder.join("blobs"), Payloads::default(), Vec::new());
         let mut known: HashMap<BlobId, ()> = HashMap::new();
         for (id, named) in &self.named {
-            for blob in named.all() {
-                let first = known.insert(blob, ()).is_none();
-                let sealed = named.envelope.as_ref().filter(|(envelope, ..)| *envelope == blob);
-                match wrong(&blobs, blob, sealed, digest)? {
-                    None => counted.present += u64::from(first),
-                    Some((what, missing)) => suspects.push((*id, blob, what, missing)),
+            for payload in named.all() {
+                let first = known.insert(payload.blob, ()).is_none();
+                match wrong(&blobs, payload, digests)? {
+                    None => {
+                        counted.present += u64::from(first);
+                        counted.unproven += u64::from(first && matches!(payload.known, Known::Nothing));
+                    }
+                    Some((what, missing)) => suspects.push((*id, payload.blob, what, missing)),
                 }
             }
         }
@@ -289,13 +310,8 @@ impl Contents {
 }
 
 /// What is wrong with a payload, and whether it is missing.
-fn wrong(
-    blobs: &Path,
-    blob: BlobId,
-    sealed: Option<&(BlobId, u64, String)>,
-    digest: FileDigest,
-) -> Result<Option<(String, bool)>, StoreError> {
-    let name = blob.to_string();
+fn wrong(blobs: &Path, payload: &Payload, digests: Digests) -> Result<Option<(String, bool)>, StoreError> {
+    let name = payload.blob.to_string();
     let path = blobs.join(name.get(..2).unwrap_or_default()).join(&name);
     let mut file = match File::open(&path) {
         Ok(file) => file,
@@ -304,42 +320,88 @@ fn wrong(
         }
         Err(error) => return Err(StoreError::io(format!("open {}", path.display()), error)),
     };
-    let Some((_, bytes, sha256)) = sealed.filter(|(.., sha256)| !sha256.is_empty()) else { return Ok(None) };
-    let failed = |source| StoreError::io(format!("read {}", path.display()), source);
-    let found = (file.metadata().map_err(failed)?.len(), digest(&mut file).map_err(failed)?);
-    let expected = (*bytes, sha256.clone());
-    Ok((found != expected).then(|| {
-        let what = format!(
-            "{}: found {} bytes with SHA-256 {}, expected {} bytes with {}",
-            path.display(),
-            found.0,
-            found.1,
-            expected.0,
-            expected.1
-        );
-        (what, false)
-    }))
+    let differs = payload.known.differs(&mut file, digests);
+    let differs = differs.map_err(|source| StoreError::io(format!("read {}", path.display()), source))?;
+    Ok(differs.map(|what| (format!("{}: {what}", path.display()), false)))
+}
+
+impl Known {
+    /// As a file of this digest; none is known where it is empty.
+    fn file(sha256: &str) -> Self {
+        if sha256.is_empty() { Self::Nothing } else { Self::File(sha256.to_owned()) }
+    }
+
+    /// What was found and what was expected, where that is not the same.
+    fn differs(&self, file: &mut File, digests: Digests) -> io::Result<Option<String>> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::File(expected) => {
+                let (bytes, found) = (file.metadata()?.len(), (digests.file)(file)?);
+                let what = || format!("found {bytes} bytes with SHA-256 {found}, expected SHA-256 {expected}");
+                Ok((found != *expected).then(what))
+            }
+            Self::Documents(expected) => match (digests.documents)(file) {
+                Ok(found) if found == *expected => Ok(None),
+                Ok(found) => Ok(Some(format!("found documents with SHA-256 {found:?}, expected {expected:?}"))),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    Ok(Some(format!("found no message ({error}), expected documents with SHA-256 {expected:?}")))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+impl Payload {
+    fn of_packing(packing: &Packing) -> Vec<Self> {
+        let known = || packing.part_sha256.as_deref().map_or(Known::Nothing, Known::file);
+        packing.files().map(|blob| Self { blob, known: known() }).collect()
+    }
+
+    fn of_content(content: &Content) -> Option<Self> {
+        let documents = content.documents.iter().map(|document| document.sha256.clone()).collect();
+        content.payload.map(|blob| Self { blob, known: Known::Documents(documents) })
+    }
 }
 
 impl Named {
     fn of(message: &Message) -> Self {
-        let envelope = message.envelope.map(|blob| (blob, message.envelope_bytes, message.envelope_sha256.clone()));
-        let content = message.content.as_ref().and_then(|content| content.payload);
-        let others = message.payloads().into_iter().filter(|blob| message.envelope != Some(*blob));
-        Self { packed: others.filter(|blob| content != Some(*blob)).collect(), envelope, content }
+        let envelope = message.envelope.map(|blob| Payload { blob, known: Known::file(&message.envelope_sha256) });
+        Self {
+            envelope,
+            packed: message.packed.iter().flat_map(Payload::of_packing).collect(),
+            content: message.content.as_ref().and_then(Payload::of_content),
+        }
     }
 
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::Packed(_) => self.packed = change.payloads(),
-            Change::Content(content) => self.content = content.payload,
+            Change::Packed(packed) => {
+                self.packed = packed.iter().flat_map(|packed| Payload::of_packing(packed)).collect()
+            }
+            Change::Content(content) => self.content = Payload::of_content(content),
             Change::EnvelopeGone => self.envelope = None,
             _ => {}
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = BlobId> + '_ {
-        let envelope = self.envelope.as_ref().map(|(blob, ..)| *blob);
-        envelope.into_iter().chain(self.packed.iter().copied()).chain(self.content)
+    /// What to do where a payload does not hold; none where it names it no more.
+    fn remedy(&self, blob: BlobId) -> Option<&'static str> {
+        let is = |payload: &Payload| payload.blob == blob;
+        if self.envelope.as_ref().is_some_and(is) {
+            Some("copy the file from a backup; without one, the message cannot go on: ask its sender to send it again")
+        } else if self.content.as_ref().is_some_and(is) {
+            Some(
+                "copy the file from a backup; without one, its documents are not given out: ask its sender to send it again",
+            )
+        } else if self.packed.iter().any(is) {
+            Some("nothing, as long as its envelope holds: it is packed anew from that at the next attempt")
+        } else {
+            None
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Payload> {
+        self.envelope.iter().chain(&self.packed).chain(&self.content)
     }
 }

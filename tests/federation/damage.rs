@@ -3,6 +3,7 @@
 use super::forms::{Answer, tried, with_a_receiver};
 use super::site::Site;
 use sluss::access_point::Action;
+use sluss::app::upkeep;
 use sluss::message_service::Draft;
 use sluss::model::{BlobId, Event, Message, MessageId, Piece, Stage, Status, Warrant};
 use std::os::unix::fs::FileExt;
@@ -100,7 +101,10 @@ async fn a_document_that_our_disk_changed_is_not_given_to_its_reader() {
     let text = whole.windows(document.len()).position(|found| found == document).unwrap() as u64;
     let hurts: [&dyn Fn(); 3] = [&|| flip(&file, text), &|| flip(&file, 1), &|| std::fs::remove_file(&file).unwrap()];
     for (n, hurt) in hurts.into_iter().enumerate() {
+        assert!(upkeep::look(&site.data).unwrap().whole);
         hurt();
+        let looked = upkeep::look(&site.data).unwrap();
+        assert!(looked.findings.len() == 1 && looked.findings[0].payload == content.payload, "{looked:?}");
         for _ in 0..2 {
             let (status, answer) = site.api(http::Method::GET, &path).await;
             let problem: serde_json::Value = serde_json::from_slice(&answer).unwrap();
@@ -167,6 +171,8 @@ async fn a_packed_message_that_our_disk_changed_is_packed_anew_and_an_as4_receip
             flip(&file, 3000)
         }
 
+        let looked = upkeep::look(&site.data).unwrap();
+        assert!(looked.findings.len() == 1 && looked.findings[0].message == Some(message.id), "{looked:?}");
         let of_before = matches!(answer, Answer::Kept);
         receiver.says(answer);
         let done = tried(&site, &message).await;

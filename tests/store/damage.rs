@@ -2,7 +2,7 @@
 //! garbled, behind or ahead.
 
 use crate::slow_disk::SlowDisk;
-use crate::{copy, duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
+use crate::{DIGESTS, copy, duplicate, hash, insert, message, open, open_with, settle, try_open, with_envelope};
 use sluss::limits::{JOURNAL_SEGMENT_BYTES, REPLAY_BYTES};
 use sluss::model::{Change, Event, Message, Outcome, Query, Stage, SystemClock, Timestamp, Warrant};
 use sluss::store::disk::Medium;
@@ -168,7 +168,7 @@ fn a_journal_of_another_format_is_refused_by_its_version() {
     assert!(matches!(refused, StoreError::Format { found: 9, expected: 2, .. }), "{said}");
     assert!(said.contains(segment.to_str().unwrap()) && said.contains("Nothing was changed"), "{said}");
     assert_eq!(fs::read(&segment).unwrap(), bytes);
-    let verified = verify(folder.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+    let verified = verify(folder.path(), hash, DIGESTS, Timestamp::now()).unwrap();
     assert!(!verified.whole && format!("{:?}", verified.findings).contains("journal format 9"), "{verified:?}");
 }
 

@@ -33,8 +33,10 @@ use sluss::model::{
 };
 use sluss::store::disk::Medium;
 use sluss::store::keys::Engine;
+use sluss::store::verify::Digests;
 use sluss::store::{Answered, DuplicateKey, EmbeddedStore, Making, Opening, Settlement, StoreError, Transaction};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,6 +49,21 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
     }
     hash
 }
+
+/// Any digest does in a test.
+fn digest(bytes: &[u8]) -> String {
+    hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Opened messages have a document in each line here.
+const DIGESTS: Digests = Digests {
+    file: |file| {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(digest(&bytes))
+    },
+    documents: |file| BufReader::new(file).lines().map(|line| line.map(|line| digest(line.as_bytes()))).collect(),
+};
 
 /// A folder with all that is in it.
 fn copy(from: &Path, to: &Path) {

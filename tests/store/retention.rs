@@ -1,6 +1,6 @@
 //! What is no longer to be kept goes, and nothing else.
 
-use crate::{duplicate, hash, message, settle, with_envelope};
+use crate::{DIGESTS, duplicate, hash, message, settle, with_envelope};
 use sluss::model::{Change, Clock, Event, Message, MessageId, Outcome, Query, Stage, Status, Timestamp};
 use sluss::store::disk::Medium;
 use sluss::store::verify::verify;
@@ -82,7 +82,7 @@ impl Fixture {
     }
 
     fn assert_whole(&self) {
-        let verified = verify(self.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+        let verified = verify(self.path(), hash, DIGESTS, Timestamp::now()).unwrap();
         assert!(verified.whole, "{:?}", verified.findings);
     }
 }
@@ -236,7 +236,7 @@ fn a_beginning_that_is_missing_without_a_record_of_it_is_damage() {
     let (store, ..) = filled(&fixture);
     drop(store);
     fs::remove_file(fixture.path().join("journal/00000001.log")).unwrap();
-    let verified = verify(fixture.path(), hash, |_| Ok(String::new()), Timestamp::now()).unwrap();
+    let verified = verify(fixture.path(), hash, DIGESTS, Timestamp::now()).unwrap();
     assert!(verified.findings.iter().any(|finding| finding.what.contains("a segment is missing")), "{verified:?}");
     for anew in [false, true] {
         let refused = fixture.try_open(anew).err().unwrap();

@@ -1,36 +1,32 @@
 //! Verify, backup and restore.
 
-use crate::{hash, insert, message, open, settle, with_envelope};
-use sluss::model::{BlobId, Change, Message, Outcome, SystemClock, Timestamp};
+use crate::{DIGESTS, digest, hash, insert, message, open, settle, with_envelope};
+use sluss::model::{BlobId, Change, Content, Document, Message, Outcome, Packing, Piece, SystemClock, Timestamp};
 use sluss::store::backup::restore;
 use sluss::store::disk::Medium;
 use sluss::store::journal::Position;
 use sluss::store::verify::{Verified, verify};
 use sluss::store::{EmbeddedStore, Making, Settlement, Store, StoreError};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Any digest does in a test.
-fn digest(file: &mut File) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(hash(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn look(folder: &Path) -> Verified {
-    verify(folder, hash, digest, Timestamp::now()).unwrap()
+    verify(folder, hash, DIGESTS, Timestamp::now()).unwrap()
 }
 
 /// A message with an envelope of these bytes.
 fn sealed(store: &EmbeddedStore, bytes: &[u8]) -> Message {
     let mut writer = store.blobs().create(None).unwrap();
     writer.write_all(bytes).unwrap();
-    let envelope_sha256 = hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Message { envelope_sha256, envelope_bytes: bytes.len() as u64, ..with_envelope(writer.commit().unwrap()) }
+    Message {
+        envelope_sha256: digest(bytes),
+        envelope_bytes: bytes.len() as u64,
+        ..with_envelope(writer.commit().unwrap())
+    }
 }
 
 fn gone(message: &Message) -> Settlement {
@@ -83,6 +79,69 @@ fn verify_counts_and_finds_missing_changed_and_orphaned_payloads() {
     assert!(beside.whole && beside.in_use, "{beside:?}");
 }
 
+/// What is not an envelope: packed messages, of which only later versions note a digest, and opened documents.
+#[test]
+fn verify_compares_every_payload_of_which_a_digest_is_known_and_counts_the_others() {
+    let (folder, all) = filled();
+    let (store, _) = open(folder.path());
+    let put = |bytes: &[u8]| {
+        let mut writer = store.blobs().create(None).unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.commit().unwrap()
+    };
+    let packing = |bytes: &[u8], part_sha256: Option<String>| Packing {
+        content_type: "multipart/related".into(),
+        pieces: vec![Piece::Text("head".into()), Piece::File(put(bytes))],
+        bytes: 4 + bytes.len() as u64,
+        part_sha256,
+        references: Vec::new(),
+        url: "https://receiver.example".into(),
+        certificate: String::new(),
+        earlier: Vec::new(),
+    };
+    let document = |text: &str| Document {
+        name: "a.txt".into(),
+        mime: "text/plain".into(),
+        bytes: text.len() as u64,
+        sha256: digest(text.as_bytes()),
+    };
+    let documents = ["one", "two"].map(document).to_vec();
+    let content = Content { documents, payload: Some(put(b"one\ntwo\n")), ..Content::default() };
+    let (noted, plain) = (packing(b"packed 1", Some(digest(b"packed 1"))), packing(b"packed 2", None));
+    let blobs = [&noted, &plain].map(|packing| packing.files().next().unwrap()).into_iter().chain(content.payload);
+    let [noted_blob, plain_blob, content_blob] = blobs.collect::<Vec<_>>()[..] else { unreachable!() };
+    // As changes, and as what a message began with.
+    let changes = [Change::Packed(Some(Box::new(noted))), Change::Content(Box::new(content))];
+    for (one, change) in all.iter().zip(changes) {
+        let kept = Settlement { id: one.id, claim: None, release: false, outcome: None, changes: vec![change] };
+        store.commit(settle(kept)).unwrap();
+    }
+    store.commit(insert(&Message { packed: Some(plain), ..message() })).unwrap();
+    drop(store);
+    let whole = look(folder.path());
+    assert!(whole.whole, "{whole:?}");
+    assert_eq!((whole.payloads.present, whole.payloads.unproven), (6, 1));
+
+    let hurts: [(BlobId, &[u8], &Message, &str, &str); 3] = [
+        (noted_blob, b"packed 3", &all[0], "found 8 bytes", "packed anew"),
+        (content_blob, b"one\ntwi\n", &all[1], "found documents", "ask its sender"),
+        (content_blob, b"one\n\xff\n", &all[1], "found no message", "ask its sender"),
+    ];
+    for (blob, bytes, of, what, remedy) in hurts {
+        let file = payload(folder.path(), blob);
+        let before = fs::read(&file).unwrap();
+        fs::write(&file, bytes).unwrap();
+        let hurt = look(folder.path());
+        let [finding] = &hurt.findings[..] else { panic!("{hurt:?}") };
+        assert_eq!((finding.payload, finding.message, hurt.payloads.changed), (Some(blob), Some(of.id), 1));
+        assert!(finding.what.contains(what) && finding.remedy.contains(remedy), "{finding:?}");
+        fs::write(&file, before).unwrap();
+    }
+    fs::write(payload(folder.path(), plain_blob), "packed 4").unwrap();
+    let unknown = look(folder.path());
+    assert_eq!((unknown.whole, unknown.payloads.unproven), (true, 1), "of this only its presence is known");
+}
+
 #[test]
 fn verify_finds_any_flipped_bit_of_a_closed_segment_and_names_its_place() {
     let (folder, _) = filled();
@@ -132,7 +191,7 @@ fn a_backup_made_under_load_is_whole_and_what_is_restored_goes_on() {
     assert!(left.whole && left.payloads.orphaned == 0, "what was kept for the backups is removed: {left:?}");
     let from = backups.path().join("4");
     let place = tempfile::tempdir().unwrap();
-    let restored = restore(&from, place.path(), hash, digest, Timestamp::now()).unwrap();
+    let restored = restore(&from, place.path(), hash, DIGESTS, Timestamp::now()).unwrap();
     let (back, opening) = open(place.path());
     assert_eq!((opening.journal.last, opening.lost), (restored.records, 0));
     let shown = back.counts().unwrap().by_status.iter().map(|count| count.messages).sum::<u64>();
@@ -152,14 +211,14 @@ fn a_damaged_backup_is_refused_and_a_store_is_not_written_over() {
     let from = backups.path().join("one");
     store.backup(&from).unwrap();
     drop(store);
-    let over = restore(&from, folder.path(), hash, digest, Timestamp::now()).unwrap_err();
+    let over = restore(&from, folder.path(), hash, DIGESTS, Timestamp::now()).unwrap_err();
     assert!(over.to_string().contains("holds a store already"), "{over}");
     fs::remove_file(payload(&from, all[2].envelope.unwrap())).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let refused = restore(&from, place.path(), hash, digest, Timestamp::now()).unwrap_err();
+    let refused = restore(&from, place.path(), hash, DIGESTS, Timestamp::now()).unwrap_err();
     assert!(refused.to_string().contains("nothing was restored"), "{refused}");
     fs::remove_file(from.join("backup.json")).unwrap();
-    assert!(restore(&from, place.path(), hash, digest, Timestamp::now()).is_err(), "one that was not finished");
+    assert!(restore(&from, place.path(), hash, DIGESTS, Timestamp::now()).is_err(), "one that was not finished");
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
 }
 

@@ -5,6 +5,7 @@ mod cause;
 mod frame;
 mod records;
 mod recovery;
+mod scan;
 
 use crate::limits::JOURNAL_RECORD_BYTES_MAX;
 use crate::metrics::Seconds;
@@ -24,8 +25,10 @@ pub(in crate::store) use frame::lines;
 pub use frame::{ChainHash, hex};
 pub(in crate::store) use records::Records;
 pub(in crate::store) use records::holds;
-pub use recovery::{Beginning, Damage, Found, Scanned, Torn, beginning, remove, scan, segment, segments};
-pub(in crate::store) use recovery::{end, is_empty, reread};
+pub(in crate::store) use recovery::is_empty;
+pub use recovery::{Beginning, Found, Torn, beginning, remove, segments};
+pub use scan::{Damage, Scanned, scan, segment};
+pub(in crate::store) use scan::{end, reread};
 
 /// Where a record is, and which.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]

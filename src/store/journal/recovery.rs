@@ -3,7 +3,7 @@
 //! so a record of a later group behind a broken one proves that the broken one was once whole.
 
 use super::frame::{ChainHash, Frame, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, hex, later_group, next_chain};
-use super::{Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
+use super::{Damage, Each, FORMAT_VERSION, Group, Journal, Last, Position, Syncs, create_segment, path};
 use crate::store::disk::{Disk, DiskFile, Medium};
 use crate::store::{Place, StoreError};
 use serde::{Deserialize, Serialize};
@@ -102,54 +102,6 @@ pub fn beginning(disk: &dyn Disk, folder: &Path) -> Result<Option<Beginning>, St
     Ok(Some(Beginning { segment: first - 1, records: header.first - 1, chain: hex(&header.chain) }))
 }
 
-/// Reads one segment that is no longer written, by itself: every record goes to `each`.
-///
-/// # Errors
-///
-/// [`StoreError::Damaged`] where it does not hold, and whatever `each` says.
-pub fn segment(disk: &dyn Disk, folder: &Path, hash: ChainHash, number: u32, each: Each<'_>) -> Result<(), StoreError> {
-    let mut reader = Reader::new(folder, hash, each);
-    reader.skip(disk, number)?;
-    reader.look(disk, number, None, false).map(|_| ())
-}
-
-/// What does not hold of a segment, as the disk has it: up to the chain's link to the next one, or up to `last`, where that record is in
-/// it and others may be on their way behind it.
-///
-/// # Errors
-///
-/// For what is no damage: a lack of space.
-pub(in crate::store) fn reread(
-    disk: &dyn Disk,
-    folder: &Path,
-    hash: ChainHash,
-    number: u32,
-    last: &Position,
-) -> Result<Option<Damage>, StoreError> {
-    let mut nothing = |_: &Position, _: &[u8]| Ok(());
-    let mut reader = Reader::new(folder, hash, &mut nothing);
-    let last = Some(last).filter(|last| last.segment == number);
-    let read = reader.again(disk, number, last);
-    let record = reader.last.seq + 1;
-    match read {
-        Err(StoreError::Damaged { what, place }) => return Ok(Some((what, place))),
-        Err(StoreError::Io { what, source }) => {
-            return Ok(Some((format!("{what}: {source}"), place(folder, number, 0, record))));
-        }
-        read => read?,
-    }
-    if last.is_some() {
-        return Ok(None);
-    }
-    // One whose header cannot be read is damage that its own turn names.
-    let next = head(disk, folder, number + 1).ok().flatten();
-    let parted = next.filter(|next| next.first != record || next.chain != reader.last.chain);
-    Ok(parted.map(|next| {
-        let what = format!("it begins with record {}, expected {record}, or does not continue the chain", next.first);
-        (what, place(folder, number + 1, 0, record))
-    }))
-}
-
 /// The segments there are, in order.
 ///
 /// # Errors
@@ -191,114 +143,6 @@ pub fn remove(disk: &dyn Disk, folder: &Path, number: u32) -> Result<(), StoreEr
     };
     let removed = removed.and_then(|()| disk.sync_folder(folder));
     removed.map_err(|source| StoreError::io(format!("remove segment {number}"), source))
-}
-
-/// The last record of a journal that nobody writes to, and where it ends. Only what a crash may have torn is read, and goes to `each`.
-///
-/// # Errors
-///
-/// [`StoreError::Damaged`] where that does not hold, and when it cannot be read.
-pub(in crate::store) fn end(
-    disk: &dyn Disk,
-    folder: &Path,
-    hash: ChainHash,
-    each: Each<'_>,
-) -> Result<(u64, Place), StoreError> {
-    let numbers = numbers(disk, folder)?;
-    let from = torn_from(disk, folder, &numbers)?;
-    let mut end = (from, SEGMENT_HEADER_BYTES as u64);
-    let mut noting = |position: &Position, payload: &[u8]| {
-        let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        end = (position.segment, position.end(bytes));
-        each(position, payload)
-    };
-    let mut reader = Reader::new(folder, hash, &mut noting);
-    reader.skip(disk, from)?;
-    for number in numbers.iter().filter(|number| **number >= from) {
-        reader.look(disk, *number, None, true)?;
-    }
-    let last = reader.last.seq;
-    Ok((last, place(folder, end.0, usize::try_from(end.1).unwrap_or(usize::MAX), last + 1)))
-}
-
-/// What a journal that we do not write to was found to hold.
-#[derive(Clone, Debug, Default)]
-pub struct Scanned {
-    /// Segments.
-    pub segments: u32,
-    /// The last record that holds.
-    pub last: Option<Position>,
-    /// What is behind it: a torn tail, or a group that another process is writing.
-    pub torn: Option<Torn>,
-    /// What is missing before the first segment.
-    pub dropped: Option<Beginning>,
-    /// Damage: the first in each segment.
-    pub damage: Vec<Damage>,
-}
-
-/// One damage: what and where.
-pub type Damage = (String, Place);
-
-/// Reads a journal without changing it, also beside the process that writes it: every record that holds after `from` goes to
-/// `each`. A damaged segment does not keep the later ones from being read.
-///
-/// # Errors
-///
-/// When the disk cannot be read, and whatever `each` says.
-pub fn scan(
-    disk: &dyn Disk,
-    folder: &Path,
-    hash: ChainHash,
-    from: Option<&Position>,
-    each: Each<'_>,
-) -> Result<Scanned, StoreError> {
-    let mut scanned = Scanned { last: from.cloned(), ..Scanned::default() };
-    let numbers = match numbers(disk, folder) {
-        Ok(numbers) => numbers,
-        Err(StoreError::Damaged { what, place }) => {
-            scanned.damage.push((what, place));
-            return Ok(scanned);
-        }
-        Err(error) => return Err(error),
-    };
-    let mut last = from.cloned();
-    let mut noting = |position: &Position, payload: &[u8]| {
-        last = Some(position.clone());
-        each(position, payload)
-    };
-    let mut reader = Reader::new(folder, hash, &mut noting);
-    match (from, numbers.first()) {
-        (Some(from), _) => reader.last = Last { seq: from.seq, chain: from.chain },
-        (None, Some(&first)) if first > 1 => {
-            match reader.skip(disk, first) {
-                // Its own turn names it.
-                Ok(()) | Err(StoreError::Format { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            scanned.dropped = Some(reader.dropped(first));
-        }
-        (None, _) => {}
-    }
-    let torn_from = torn_from(disk, folder, &numbers)?;
-    for number in numbers.iter().filter(|number| from.is_none_or(|from| **number >= from.segment)) {
-        scanned.segments += 1;
-        let begin = from.filter(|from| from.segment == *number);
-        match reader.look(disk, *number, begin, *number >= torn_from) {
-            Ok(torn) => scanned.torn = torn.or(scanned.torn.take()),
-            Err(StoreError::Damaged { what, place }) => {
-                scanned.damage.push((what, place));
-                // Where there is none, or it cannot be read, there is nothing to go on with.
-                drop(reader.skip(disk, number + 1));
-            }
-            Err(other @ StoreError::Format { .. }) => {
-                scanned.damage.push((other.to_string(), place(folder, *number, 0, reader.last.seq + 1)));
-                drop(reader.skip(disk, number + 1));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    scanned.last = last;
-    Ok(scanned)
 }
 
 pub(super) fn open(
@@ -372,27 +216,27 @@ pub(super) fn open(
 /// The first segment whose end a crash may have torn: the newest; or the one before where the newest has no record yet. Its creation
 /// may have failed and been taken back, the journal gone on before it, and a power cut brought the file back. Where it is right that
 /// it is there, its header says what the segment before it ends with.
-fn torn_from(disk: &dyn Disk, folder: &Path, numbers: &[u32]) -> Result<u32, StoreError> {
+pub(super) fn torn_from(disk: &dyn Disk, folder: &Path, numbers: &[u32]) -> Result<u32, StoreError> {
     let [.., before, newest] = numbers else { return Ok(numbers.first().copied().unwrap_or(1)) };
     Ok(if begun(disk, folder, *newest)? { *newest } else { *before })
 }
 
 /// Follows the chain through the segments.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     folder: &'a Path,
     hash: ChainHash,
     each: Each<'a>,
-    last: Last,
+    pub(super) last: Last,
     read: u64,
 }
 
 impl<'a> Reader<'a> {
-    fn new(folder: &'a Path, hash: ChainHash, each: Each<'a>) -> Self {
+    pub(super) fn new(folder: &'a Path, hash: ChainHash, each: Each<'a>) -> Self {
         Self { folder, hash, each, last: Last::default(), read: 0 }
     }
 
     /// Reads one segment of a journal that others may write.
-    fn look(
+    pub(super) fn look(
         &mut self,
         disk: &dyn Disk,
         number: u32,
@@ -418,7 +262,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a segment as the disk has it, up to its end or up to `last`.
-    fn again(&mut self, disk: &dyn Disk, number: u32, last: Option<&Position>) -> Result<(), StoreError> {
+    pub(super) fn again(&mut self, disk: &dyn Disk, number: u32, last: Option<&Position>) -> Result<(), StoreError> {
         let path = path(self.folder, number);
         let read = disk.forget(&path).and_then(|()| disk.reader(&path)).and_then(|file| file.read_all());
         let mut segment = read.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
@@ -440,7 +284,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes on with a later segment, whatever was before it.
-    fn skip(&mut self, disk: &dyn Disk, number: u32) -> Result<(), StoreError> {
+    pub(super) fn skip(&mut self, disk: &dyn Disk, number: u32) -> Result<(), StoreError> {
         // One whose header is none is damage that its own turn will name.
         if let Some(header) = head(disk, self.folder, number)? {
             self.last = Last { seq: header.first - 1, chain: header.chain };
@@ -477,7 +321,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is missing before segment `first`, after its header was read.
-    fn dropped(&self, first: u32) -> Beginning {
+    pub(super) fn dropped(&self, first: u32) -> Beginning {
         Beginning { segment: first - 1, records: self.last.seq, chain: hex(&self.last.chain) }
     }
 
@@ -541,23 +385,12 @@ fn written(bytes: &[u8]) -> usize {
         .map_or(0, |last| bytes.len().min((last + 1) * ZEROS.len()))
 }
 
-fn place(folder: &Path, number: u32, at: usize, record: u64) -> Place {
+pub(super) fn place(folder: &Path, number: u32, at: usize, record: u64) -> Place {
     Place { segment: path(folder, number).display().to_string(), offset: at as u64, record }
 }
 
-impl Scanned {
-    /// What is missing at the end of a journal that went up to record `reached` at least; nothing where it still does.
-    pub(in crate::store) fn end_cut(&self, folder: &Path, reached: u64) -> Option<Damage> {
-        let last = self.last.as_ref().map_or(0, |last| last.seq);
-        let what = format!(
-            "the journal ends with record {last}, and went up to record {reached} at least, as other files here say"
-        );
-        (last < reached).then(|| (what, place(folder, self.segments.max(1), 0, last + 1)))
-    }
-}
-
 /// The numbers of the segments, in order and without a gap.
-fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
+pub(super) fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, StoreError> {
     let names = disk.names(folder).map_err(|error| StoreError::io(format!("read {}", folder.display()), error))?;
     let mut numbers = Vec::new();
     for name in names {
