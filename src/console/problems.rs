@@ -87,7 +87,7 @@ fn swedish(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 /// Kind, title and sentence.
-const KINDS: [(&str, &str, &str); 81] = [
+const KINDS: [(&str, &str, &str); 82] = [
     (
         "forbidden",
         "Det är inte tillåtet för kontot",
@@ -297,6 +297,11 @@ const KINDS: [(&str, &str, &str); 81] = [
     ),
     ("illegal-step", "Meddelandet är i fel läge för det", "Ladda om sidan och se vilken status det har nu."),
     ("form", "Formuläret togs inte emot", "Kontrollera det som är ifyllt och försök igen."),
+    (
+        "store-format",
+        "Lagret skrevs av en annan version",
+        "Inget är ändrat. Starta den version av Sluss som skrev det.",
+    ),
     ("store-unfit", "Lagret eller dess kopia duger inte till det", "Driften behöver se den tekniska orsaken."),
     (
         "store-in-use",
