@@ -7,7 +7,7 @@ use crate::model::{Clock, Event, Problem, Stage, Timestamp, time};
 use crate::ops::health::Check;
 use crate::store::EmbeddedStore;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(super) struct Rereading {
     clock: Arc<dyn Clock>,
     /// In which time all is read; zero: never.
     within: Duration,
+    begun: Timestamp,
     found: Mutex<Found>,
 }
 
@@ -49,16 +50,17 @@ impl Rereading {
     ) -> Result<Arc<Self>, Problem> {
         let found = Mutex::new(router.read_note(NOTE)?.unwrap_or_default());
         let (store, router, clock) = (Arc::clone(store), Arc::clone(router), Arc::clone(clock));
-        Ok(Arc::new(Self { store, router, clock, within: Duration::from_secs(u64::from(days) * 24 * 60 * 60), found }))
+        let (within, begun) = (Duration::from_secs(u64::from(days) * 24 * 60 * 60), clock.now());
+        Ok(Arc::new(Self { store, router, clock, within, begun, found }))
     }
 
-    /// Reads until the end is asked for: first what was damaged, which may have been mended while nothing ran, and what is written to,
-    /// of which a start reads only the end.
+    /// Reads until the end is asked for: first what was damaged, which may have been mended while nothing ran.
     pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         if self.within.is_zero() {
             return;
         }
-        self.clone().beside(Self::read_first).await;
+        let damaged = self.found().damage;
+        self.clone().beside(|reading| damaged.into_keys().try_for_each(|segment| reading.read(segment))).await;
         while !*stop.borrow() {
             self.clone().beside(|reading| reading.step()).await;
             tokio::select! {
@@ -80,13 +82,7 @@ impl Rereading {
         self.store.segments_kept().map_err(|error| store_problem(&error))
     }
 
-    fn read_first(&self) -> Result<(), Problem> {
-        let mut first: BTreeSet<u32> = self.found().damage.into_keys().collect();
-        first.extend(self.kept()?.last());
-        first.into_iter().try_for_each(|segment| self.read(segment))
-    }
-
-    /// Reads what a record could not be read from, and the next segment, if it is its turn.
+    /// Reads what is suspected, and the next segment, if it is its turn.
     fn step(&self) -> Result<(), Problem> {
         self.store.suspects().into_iter().try_for_each(|segment| self.read(segment))?;
         let kept = self.kept()?;
@@ -99,7 +95,8 @@ impl Rereading {
             // A clock that was set back makes none wait for longer.
             !passed.is_negative() && passed.unsigned_abs() < pause
         };
-        if found.last.is_some_and(|(_, at)| is_early(at)) {
+        // What is written to was just held against its chain by the start.
+        if is_early(found.last.map_or(self.begun, |(_, at)| at)) {
             return Ok(());
         }
         let next = found.last.map(|(last, _)| last + 1).filter(|next| kept.contains(next));

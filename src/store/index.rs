@@ -52,7 +52,7 @@ use crate::store::{Answered, DuplicateKey, Folded, HandedIn, StoreError, folded}
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -290,9 +290,9 @@ impl Index {
         }))
     }
 
-    /// Segments of which a record could not be read back since this was asked last.
-    pub(super) fn suspects(&self) -> BTreeSet<u32> {
-        self.records.suspects()
+    /// The records that it leads to.
+    pub(super) fn records(&self) -> &Records {
+        &self.records
     }
 
     /// The latest events without message, newest first.

@@ -36,8 +36,8 @@ impl EmbeddedStore {
         journal::reread(&*medium.disk, folder, self.hash(), number, &last)
     }
 
-    /// Segments of which a record could not be read back since this was asked last.
+    /// Segments of which the start found that something does not hold, or a record could not be read back, since this was asked last.
     pub fn suspects(&self) -> BTreeSet<u32> {
-        self.index().suspects()
+        self.index().records().suspects()
     }
 }

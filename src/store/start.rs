@@ -155,6 +155,7 @@ pub(super) fn open_index(
         }
     };
     let (mut journal, found) = replayed(medium, &journal_folder, hash, (&index, from.as_ref()), tell)?;
+    found.suspect.into_iter().for_each(|segment| index.records().suspect(segment));
     opening.journal = found;
     if let (Making::Accepting(by), 1..) = (&making, opening.lost) {
         accept((&mut journal, &index), clock, by, (known, opening.lost))?;

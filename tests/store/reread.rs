@@ -57,7 +57,6 @@ fn logged(message: &Message) -> Transaction {
     Transaction { events: vec![event], ..insert(message) }
 }
 
-/// A start reads of the segment that is written to only what the index does not have.
 #[test]
 fn what_the_segment_that_is_written_to_lost_is_found_and_what_could_not_be_read_back_is_suspected() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,6 +80,7 @@ fn what_the_segment_that_is_written_to_lost_is_found_and_what_could_not_be_read_
         assert!(fs::read(&path).unwrap().len() == whole.len(), "it is as it was");
     }
     let store = hurt(second + 100).unwrap();
+    assert!(store.suspects().contains(&1), "the start reads of it what the index has as well");
     let (said, place) = store.reread(1).unwrap().unwrap();
     assert_eq!((place.offset, place.record), (second as u64, 2), "{said} at {place}");
     assert!(store.suspects().is_empty());
@@ -90,6 +90,7 @@ fn what_the_segment_that_is_written_to_lost_is_found_and_what_could_not_be_read_
     drop(store);
     fs::write(&path, &whole).unwrap();
     let store = EmbeddedStore::open(folder.path(), hash, Arc::new(SystemClock)).unwrap().0;
+    assert!(store.suspects().is_empty());
     store.commit(insert(&message())).unwrap();
     assert_eq!(store.reread(1).unwrap(), None);
 }

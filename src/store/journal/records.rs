@@ -17,7 +17,7 @@ const SHORT_BYTES: usize = 4096;
 pub(in crate::store) struct Records {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Segments of which one could not be read.
+    /// Segments in which something does not hold.
     suspects: Mutex<BTreeSet<u32>>,
 }
 
@@ -27,9 +27,14 @@ impl Records {
         Self { disk: Arc::clone(&medium.disk), folder: folder.to_owned(), suspects: Mutex::default() }
     }
 
-    /// Segments of which a record could not be read back since this was asked last.
+    /// Segments of which that was said, or a record could not be read back, since this was asked last.
     pub(in crate::store) fn suspects(&self) -> BTreeSet<u32> {
         std::mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// That something of a segment does not hold: it is to be read again.
+    pub(in crate::store) fn suspect(&self, segment: u32) {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(segment);
     }
 
     /// What the record in this spot holds; `None` where its segment went.
@@ -38,9 +43,7 @@ impl Records {
     ///
     /// [`StoreError::Damaged`] when it is not there any more, or not as it was.
     pub(in crate::store) fn payload(&self, spot: Spot) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read_back(spot).inspect_err(|_| {
-            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(spot.segment);
-        })
+        self.read_back(spot).inspect_err(|_| self.suspect(spot.segment))
     }
 
     fn read_back(&self, spot: Spot) -> Result<Option<Vec<u8>>, StoreError> {

@@ -19,6 +19,8 @@ pub struct Found {
     pub read: u64,
     /// The torn tail that was cut.
     pub torn: Option<Torn>,
+    /// The segment in which something does not hold that was read before: it is to be read again.
+    pub suspect: Option<u32>,
 }
 
 /// A tail that a crash left half-written, and that nobody was told of.
@@ -178,6 +180,9 @@ pub(super) fn open(
         }
         let from = from.filter(|from| from.segment == *number);
         let end = reader.segment(*number, &segment, from)?;
+        if from.is_some_and(|from| !holds(folder, hash, *number, &segment, from)) {
+            found.suspect = Some(*number);
+        }
         if let Some(torn) = reader.tail(*number, &segment, end, *number >= torn_from)? {
             cut(&*file, end, segment.len()).map_err(|error| StoreError::io(format!("cut segment {number}"), error))?;
             found.torn = Some(torn);
@@ -213,6 +218,11 @@ pub(super) fn open(
     Ok((journal, found))
 }
 
+/// Whether a segment holds up to a record, which was read before.
+fn holds(folder: &Path, hash: ChainHash, number: u32, segment: &[u8], last: &Position) -> bool {
+    Reader::new(folder, hash, &mut |_, _| Ok(())).held(number, segment, Some(last)).is_ok()
+}
+
 /// The first segment whose end a crash may have torn: the newest; or the one before where the newest has no record yet. Its creation
 /// may have failed and been taken back, the journal gone on before it, and a power cut brought the file back. Where it is right that
 /// it is there, its header says what the segment before it ends with.
@@ -243,8 +253,7 @@ impl<'a> Reader<'a> {
         from: Option<&Position>,
         newest: bool,
     ) -> Result<Option<Torn>, StoreError> {
-        let read = || disk.reader(&path(self.folder, number)).and_then(|file| file.read_all());
-        let segment = read().map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        let segment = self.bytes(disk, number)?;
         if newest && self.half_created(&segment) {
             return Ok(None);
         }
@@ -253,7 +262,7 @@ impl<'a> Reader<'a> {
             // What comes after may be on its way: it is read once more, now that nothing before it can change.
             let at = usize::try_from(end).unwrap_or(usize::MAX).min(segment.len());
             if written(&segment[at..]) > 0 {
-                let again = read().map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+                let again = self.bytes(disk, number)?;
                 let grown = Frame::decode(again.get(at..).unwrap_or_default()).is_some();
                 return if grown { Ok(None) } else { self.tail(number, &again, end, true) };
             }
@@ -261,23 +270,34 @@ impl<'a> Reader<'a> {
         self.tail(number, &segment, end, newest)
     }
 
+    fn bytes(&self, disk: &dyn Disk, number: u32) -> Result<Vec<u8>, StoreError> {
+        let read = disk.reader(&path(self.folder, number)).and_then(|file| file.read_all());
+        read.map_err(|error| StoreError::io(format!("read segment {number}"), error))
+    }
+
     /// Reads a segment as the disk has it, up to its end or up to `last`.
     pub(super) fn again(&mut self, disk: &dyn Disk, number: u32, last: Option<&Position>) -> Result<(), StoreError> {
-        let path = path(self.folder, number);
-        let read = disk.forget(&path).and_then(|()| disk.reader(&path)).and_then(|file| file.read_all());
-        let mut segment = read.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
-        if let Some(last) = last {
+        let forgotten = disk.forget(&path(self.folder, number));
+        forgotten.map_err(|error| StoreError::io(format!("read segment {number}"), error))?;
+        let segment = self.bytes(disk, number)?;
+        self.held(number, &segment, last)
+    }
+
+    /// Whether a segment holds by itself, up to its end or up to `last`.
+    fn held(&mut self, number: u32, segment: &[u8], last: Option<&Position>) -> Result<(), StoreError> {
+        // One whose header is none is damage that is named below.
+        SegmentHeader::decode(segment).into_iter().for_each(|header| self.begin(&header));
+        let end = last.map_or(segment.len(), |last| {
             let at = usize::try_from(last.offset).unwrap_or(usize::MAX).min(segment.len());
-            let end = at + Frame::decode(&segment[at..]).map_or(0, |frame| frame.bytes());
-            segment.truncate(end);
-        }
-        self.skip(disk, number)?;
-        let end = self.segment(number, &segment, None)?;
-        self.tail(number, &segment, end, false)?;
+            at + Frame::decode(&segment[at..]).map_or(0, |frame| frame.bytes())
+        });
+        let segment = &segment[..end];
+        let at = self.segment(number, segment, None)?;
+        self.tail(number, segment, at, false)?;
         match last {
             Some(last) if last.seq != self.last.seq || last.chain != self.last.chain => {
                 let what = format!("record {} is broken, and was whole", last.seq);
-                Err(self.damaged(number, segment.len(), what))
+                Err(self.damaged(number, end, what))
             }
             _ => Ok(()),
         }
@@ -286,10 +306,12 @@ impl<'a> Reader<'a> {
     /// Goes on with a later segment, whatever was before it.
     pub(super) fn skip(&mut self, disk: &dyn Disk, number: u32) -> Result<(), StoreError> {
         // One whose header is none is damage that its own turn will name.
-        if let Some(header) = head(disk, self.folder, number)? {
-            self.last = Last { seq: header.first - 1, chain: header.chain };
-        }
+        head(disk, self.folder, number)?.iter().for_each(|header| self.begin(header));
         Ok(())
+    }
+
+    fn begin(&mut self, header: &SegmentHeader) {
+        self.last = Last { seq: header.first - 1, chain: header.chain };
     }
 
     /// Reads one segment, from its start or after `from`, and says where its records end.

@@ -71,16 +71,15 @@ pub fn scan(
         let begin = from.filter(|from| from.segment == *number);
         match reader.look(disk, *number, begin, *number >= torn_from) {
             Ok(torn) => scanned.torn = torn.or(scanned.torn.take()),
-            Err(StoreError::Damaged { what, place }) => {
-                scanned.damage.push((what, place));
+            Err(error) => {
+                scanned.damage.push(match error {
+                    StoreError::Damaged { what, place } => (what, place),
+                    StoreError::Format { .. } => (error.to_string(), place(folder, *number, 0, reader.last.seq + 1)),
+                    error => return Err(error),
+                });
                 // Where there is none, or it cannot be read, there is nothing to go on with.
                 drop(reader.skip(disk, number + 1));
             }
-            Err(other @ StoreError::Format { .. }) => {
-                scanned.damage.push((other.to_string(), place(folder, *number, 0, reader.last.seq + 1)));
-                drop(reader.skip(disk, number + 1));
-            }
-            Err(error) => return Err(error),
         }
     }
     scanned.last = last;
