@@ -9,7 +9,6 @@ use crate::app::audit;
 use crate::audit::{Expected, Verified};
 use crate::config::Config;
 use crate::model::{Fault, IdError, Problem, SystemClock};
-
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 

@@ -397,13 +397,11 @@ fn oldest_after(
 pub(super) fn counts(index: &Index) -> Result<(Vec<Count>, u64), StoreError> {
     let tally = index.tally();
     let mut counts = Vec::new();
-    for direction in [Direction::Out, Direction::In] {
-        for status in Status::ALL {
-            let messages = tally.get(tally_key(direction, status).as_slice()).copied().unwrap_or(0);
-            if messages > 0 {
-                let oldest = index.oldest(&status_prefix(direction, status))?.as_ref().map(time_of);
-                counts.push(Count { direction, status, messages, oldest });
-            }
+    for (direction, status) in each_status(None, &[]) {
+        let messages = tally.get(tally_key(direction, status).as_slice()).copied().unwrap_or(0);
+        if messages > 0 {
+            let oldest = index.oldest(&status_prefix(direction, status))?.as_ref().map(time_of);
+            counts.push(Count { direction, status, messages, oldest });
         }
     }
     Ok((counts, tally.get(HELD).copied().unwrap_or(0)))

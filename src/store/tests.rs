@@ -15,6 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Numbers below what is asked for, the same ones for the same seed.
+pub(super) fn random(mut seed: u64) -> impl FnMut(u64) -> u64 {
+    move |below| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    }
+}
+
 struct Fixed;
 
 impl crate::model::Clock for Fixed {

@@ -88,6 +88,7 @@ pub(super) fn put_all(
 mod tests {
     use super::*;
     use crate::store::keys::Change;
+    use crate::store::tests::random;
     use std::collections::{BTreeMap, BTreeSet};
 
     type Values = BTreeMap<Vec<u8>, Octets>;
@@ -109,11 +110,8 @@ mod tests {
 
     #[test]
     fn the_messages_of_an_id_are_those_that_have_it_however_they_come_and_go() {
-        let (mut values, mut expected, mut random) = (Values::new(), BTreeMap::new(), 5_u64);
-        let mut next = |below: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % below
-        };
+        let (mut values, mut expected) = (Values::new(), BTreeMap::new());
+        let mut next = random(5);
         for round in 0..3000 {
             let (mut namings, mut touched) = (Vec::new(), BTreeSet::new());
             for _ in 0..=next(8) {

@@ -344,6 +344,7 @@ fn unused(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::random;
     use std::collections::BTreeMap;
 
     fn open(folder: &Path) -> Lsm {
@@ -459,11 +460,8 @@ mod tests {
     fn keys_that_come_and_go_are_there_when_they_were_added_last_whatever_is_merged() {
         let folder = tempfile::tempdir().unwrap();
         let keys = open(folder.path());
-        let (mut expected, mut random) = (BTreeMap::new(), 7_u64);
-        let mut next = |below: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % below
-        };
+        let mut expected = BTreeMap::new();
+        let mut next = random(7);
         for round in 0..4000_u64 {
             let mut batch = Batch::default();
             for _ in 0..next(6) {
