@@ -206,6 +206,9 @@ pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Messages of one id that the index has under one key; more have keys of their own.
 pub const NAMED_MAX: usize = 8;
 
+/// Ids of messages that are kept in memory of an index that began empty, some 18 bytes each.
+pub const NEW_NAMES_MAX: usize = 500_000;
+
 /// Most files of the index that are kept open: with ten million messages it has some 420. An eighth of what the process may open, where
 /// that is less.
 pub const INDEX_FILES_OPEN_MAX: usize = 512;

@@ -36,7 +36,7 @@ use key::{
     counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
     more_prefix, name_key, names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
-use named::{Named, Naming};
+use named::{Named, Naming, New};
 pub(super) use reading::Reading;
 
 use crate::model::{
@@ -83,6 +83,7 @@ pub(super) struct Index {
     records: Records,
     tally: Mutex<Tally>,
     course: Mutex<Option<Course>>,
+    new: Mutex<New>,
 }
 
 /// Changes that become visible together.
@@ -126,7 +127,8 @@ impl Index {
                 tally.insert(key[1..].to_vec(), u64::from_be_bytes(count));
             }
         }
-        let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default() };
+        let new = Mutex::new(New::of(keys.is_empty()));
+        let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default(), new };
         if let Some(head) = index.head()? {
             *index.course.lock().unwrap_or_else(PoisonError::into_inner) = head.course;
         }
@@ -181,7 +183,9 @@ impl Index {
         };
         let head = Head { format: FORMAT, position: position.clone(), course };
         stage.batch.insert(*b"z", json(&head, "position")?);
-        named::put_all(stage.namings, &mut stage.batch, |key| self.keys.value(key))?;
+        let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = |key: &[u8]| if new.has(key) { self.keys.value(key) } else { Ok(None) };
+        named::put_all(stage.namings, &mut stage.batch, read)?;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         for (counted, more) in stage.tally.into_iter().filter(|(_, more)| *more != 0) {
             let count = tally.get(&counted).copied().unwrap_or(0).saturating_add_signed(more);

@@ -3,9 +3,11 @@
 
 use super::Place;
 use super::key::more_key;
-use crate::limits::NAMED_MAX;
+use crate::limits::{NAMED_MAX, NEW_NAMES_MAX};
 use crate::store::StoreError;
 use crate::store::keys::{Batch, Octets};
+use std::collections::HashSet;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Octets of the number with which a value begins.
 const COUNT_BYTES: usize = size_of::<u32>();
@@ -68,11 +70,28 @@ impl Named {
     }
 }
 
+/// What an index has that began empty: most ids that come are new, and need not be looked for. Forgotten once they are many.
+#[derive(Debug, Default)]
+pub(super) struct New(Option<HashSet<u64>>);
+
+impl New {
+    /// Of an index, which is empty now or not.
+    pub(super) fn of(is_empty: bool) -> Self {
+        Self(is_empty.then(HashSet::new))
+    }
+
+    /// Whether the index may have the key, which it has from now on.
+    pub(super) fn has(&mut self, key: &[u8]) -> bool {
+        self.0.take_if(|seen| seen.len() >= NEW_NAMES_MAX);
+        self.0.as_mut().is_none_or(|seen| !seen.insert(xxh3_64(key)))
+    }
+}
+
 /// Puts all of them, each beside what its key has.
 pub(super) fn put_all(
     mut namings: Vec<Naming>,
     batch: &mut Batch,
-    read: impl Fn(&[u8]) -> Result<Option<Octets>, StoreError>,
+    mut read: impl FnMut(&[u8]) -> Result<Option<Octets>, StoreError>,
 ) -> Result<(), StoreError> {
     namings.sort_unstable_by(|one, other| one.key.cmp(&other.key).then(one.place.cmp(&other.place)));
     for same in namings.chunk_by(|one, other| one.key == other.key) {
@@ -135,6 +154,14 @@ mod tests {
             expected.iter().for_each(|(key, has)| assert_eq!(said(&values, key), *has, "round {round}"));
         }
         assert!(values.is_empty(), "what nobody has leaves nothing");
+    }
+
+    #[test]
+    fn what_an_index_that_began_empty_has_is_known_until_it_is_much_and_of_another_nothing() {
+        let mut new = New::of(true);
+        assert!(!new.has(b"a") && !new.has(b"b") && new.has(b"a"));
+        assert!((2..NEW_NAMES_MAX).all(|n| !new.has(&n.to_be_bytes())));
+        assert!(new.has(b"never seen") && New::of(false).has(b"a"), "it has to be looked for");
     }
 
     #[test]
