@@ -198,12 +198,12 @@ pub const STORE_QUEUE_MAX: usize = 1024;
 pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Size of the index' table in memory, in bytes, at which it is written out. After a crash as much is read from the journal.
-pub const INDEX_TABLE_BYTES: u64 = 8 * 1024 * 1024;
+pub const INDEX_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Size of a file of the index, in bytes: what is merged at once is some of them.
 pub const INDEX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Messages of one id that the index has under one key; more have keys of their own.
+/// Messages of one id that the index has under one key, and senders of one envelope id; more have keys of their own.
 pub const NAMED_MAX: usize = 8;
 
 /// Ids of messages that are kept in memory of an index that began empty, some 18 bytes each.

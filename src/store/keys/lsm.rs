@@ -10,13 +10,15 @@
 //! key that comes and goes in that time ([`Change::Add`]) leaves nothing.
 
 use super::{Batch, Change, Found, Keys, Octets, caught, failed};
-use crate::limits::{INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX};
+use crate::limits::{
+    INDEX_CACHE_BYTES, INDEX_FILE_BYTES, INDEX_FILES_OPEN_MAX, INDEX_RESERVE_BYTES, INDEX_TABLE_BYTES,
+};
 use crate::store::StoreError;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::config::PartitioningPolicy;
 use lsm_tree::{
-    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, SeqNo, SequenceNumberCounter,
-    ValueType,
+    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, Memtable, SeqNo,
+    SequenceNumberCounter, ValueType,
 };
 use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
@@ -31,12 +33,15 @@ use std::thread::{self, JoinHandle};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// While the disk takes no table, the one in memory grows to the size of so many.
-const TABLES_MAX: u64 = 4;
+const TABLES_MAX: u64 = 2;
 /// Files that are not merged yet; whoever would make one more waits.
 const UNMERGED_MAX: usize = 8;
 
 /// The same where many are loaded one after the other: all are merged at once.
 const LOADED_MAX: usize = 2 * UNMERGED_MAX;
+
+// What waits in memory has room on the disk when it is written.
+const _: () = assert!(TABLES_MAX * INDEX_TABLE_BYTES <= INDEX_RESERVE_BYTES);
 
 /// The tree, and its threads.
 pub(in crate::store) struct Lsm {
@@ -59,6 +64,9 @@ struct Shared {
     visible: AtomicU64,
     /// Held by whoever begins to read.
     looking: RwLock<()>,
+    /// Tables that were sealed. The tree lets go of one while nobody may read: a large one takes long to take apart, and is therefore
+    /// held until it is nobody's but ours. One that a reader still has stays until something is written or merged again.
+    sealed: Mutex<Vec<Arc<Memtable>>>,
     /// What the last work of a thread failed with.
     failure: Mutex<Option<StoreError>>,
     /// A thread has done something.
@@ -94,6 +102,7 @@ impl Lsm {
             numbers,
             visible: AtomicU64::new(next),
             looking: RwLock::default(),
+            sealed: Mutex::default(),
             failure: Mutex::default(),
             done: Condvar::new(),
             ending: AtomicBool::new(false),
@@ -117,8 +126,7 @@ impl Lsm {
     /// batch, and this table grows for a while: until there is no more [room](Keys::room).
     fn seal(&self, fleeting: &mut Fleeting) -> Result<(), StoreError> {
         self.written(UNMERGED_MAX)?;
-        fleeting.clear();
-        self.shared.tree.rotate_memtable();
+        self.shared.rotate(fleeting);
         self.wake()
     }
 
@@ -221,7 +229,9 @@ impl Keys for Lsm {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.shared.write_all(&mut lock(&self.fleeting)).map_err(failed)
+        self.shared.write_all(&mut lock(&self.fleeting)).map_err(failed)?;
+        // Who writes often and little never has a full table, behind which files are merged.
+        if self.shared.tree.l0_run_count() > UNMERGED_MAX { self.wake() } else { Ok(()) }
     }
 }
 
@@ -249,6 +259,18 @@ impl Shared {
         visible
     }
 
+    /// Seals the table in memory.
+    fn rotate(&self, fleeting: &mut Fleeting) {
+        fleeting.clear();
+        lock(&self.sealed).extend(self.tree.rotate_memtable());
+    }
+
+    /// Takes apart what nobody reads any more.
+    fn clear(&self) {
+        let unused: Vec<_> = lock(&self.sealed).extract_if(.., |table| Arc::strong_count(table) == 1).collect();
+        drop(unused);
+    }
+
     /// Writes what is sealed. All of it is visible then, so that weak tombstones go with what they are for.
     fn write(&self) -> lsm_tree::Result<()> {
         let lock = self.tree.get_flush_lock();
@@ -261,14 +283,16 @@ impl Shared {
     /// Writes what is sealed, and then what is in memory.
     fn write_all(&self, fleeting: &mut Fleeting) -> lsm_tree::Result<()> {
         self.write()?;
-        fleeting.clear();
-        self.tree.rotate_memtable();
-        self.write()
+        self.rotate(fleeting);
+        let written = self.write();
+        self.clear();
+        written
     }
 
     fn write_when(&self, woken: &Receiver<()>, merge: &SyncSender<()>) {
         while woken.recv().is_ok() {
             self.did(self.write());
+            self.clear();
             // Who is at it looks once more.
             merge.try_send(()).ok();
         }
@@ -282,6 +306,7 @@ impl Shared {
                 before = Some(self.tree.current_version().id());
                 let unneeded = self.unneeded();
                 self.did(self.tree.compact(Arc::<Leveled>::clone(&strategy), unneeded));
+                self.clear();
             }
         }
     }
@@ -486,6 +511,20 @@ mod tests {
             }
         }
         assert!(keys.shared.tree.table_count() > 0);
+    }
+
+    #[test]
+    fn who_writes_often_and_little_leaves_neither_tables_in_memory_nor_files_unmerged() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(folder.path());
+        for n in 1..200 {
+            keys.apply(batch(n)).unwrap();
+            keys.flush().unwrap();
+            assert!(lock(&keys.shared.sealed).len() <= 2, "after {n} of them");
+        }
+        keys.written(UNMERGED_MAX).unwrap();
+        assert_eq!(whole_up_to(&keys), 199);
+        assert!(keys.shared.tree.l0_run_count() <= UNMERGED_MAX);
     }
 
     #[test]
