@@ -75,10 +75,11 @@ impl SendError {
         self.cause().is_for_good()
     }
 
-    /// When the partner asks to be tried again, where it does.
+    /// When the partner or the SMP asks to be tried again, where it does.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Net(NetError::Status { status: 429 | 503, retry_after, .. }) => *retry_after,
+            Self::Discovery(DiscoveryError::SmpUnreachable { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }
@@ -86,7 +87,7 @@ impl SendError {
     /// What the partner said, as far as that counts for all that wait for it, after a restart as well.
     pub(super) fn said(&self, steady: Timestamp) -> Option<Said> {
         match (self, self.retry_after()) {
-            (_, Some(pause)) => Some(Said::NotBefore(after(steady, pause))),
+            (Self::Net(_), Some(pause)) => Some(Said::NotBefore(after(steady, pause))),
             (Self::Net(_), None) => Some(Said::Nothing),
             _ => None,
         }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_busy_partner_says_when_to_come_again() {
+    fn only_who_is_busy_says_when_to_come_again_and_an_smp_for_no_message_but_its_own() {
         let after = Some(Duration::from_secs(90));
         let status = |status| SendError::Net(NetError::Status { host: "x".into(), status, retry_after: after });
         assert_eq!(status(503).retry_after(), after);
@@ -195,5 +196,15 @@ mod tests {
         assert_eq!(status(500).retry_after(), None);
         assert!(status(500).problem().detail.ends_with(Cause::HttpFailed.row().told), "{}", status(500).problem());
         assert_eq!(SendError::Answer(ReceiptError::Missing).retry_after(), None);
+        assert_eq!(
+            status(503).said(Timestamp::UNIX_EPOCH),
+            Some(Said::NotBefore("1970-01-01T00:01:30Z".parse().unwrap()))
+        );
+        let smp = SendError::Discovery(DiscoveryError::SmpUnreachable {
+            url: "x".into(),
+            what: "y".into(),
+            retry_after: after,
+        });
+        assert_eq!((smp.retry_after(), smp.said(Timestamp::UNIX_EPOCH)), (after, None));
     }
 }

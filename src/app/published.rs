@@ -122,7 +122,7 @@ mod tests {
 
     fn away(host: &str, id: &str) -> Option<Finding> {
         let (url, what) = (format!("https://{host}/{id}"), "refused".into());
-        Some(Finding::of(Differs::Nothing(DiscoveryError::SmpUnreachable { url, what })))
+        Some(Finding::of(Differs::Nothing(DiscoveryError::SmpUnreachable { url, what, retry_after: None })))
     }
 
     #[test]

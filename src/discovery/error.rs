@@ -6,6 +6,7 @@ use super::smp::SmpError;
 use crate::model::{Cause, Problem};
 use crate::net::client::host_of;
 use crate::pki::TrustError;
+use std::time::Duration;
 
 /// A discovery that gave no route or no certificate. Grouped by whose turn it is.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,8 @@ pub enum DiscoveryError {
         url: String,
         /// What happened.
         what: String,
+        /// How long it asks to be left alone (Retry-After), where it does.
+        retry_after: Option<Duration>,
     },
     /// The SMP does not know the participant or the document type (AP-3.1.3.b, AP-3.2.4).
     #[error("the SMP does not offer {document_type} for {participant}: {url} answered {status}")]

@@ -17,7 +17,7 @@ pub use trace::{CertificateView, PublishedView, RouteView, Step, Trace};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::model::{Cause, Clock, DocumentType, ParticipantId, PartyId, ProcessId, Timestamp};
-use crate::net::client::Client;
+use crate::net::client::{Client, Fetched};
 use crate::net::error::NetError;
 use crate::pki::{Certificate, Trust, Trusted};
 use bdxl::Resolver;
@@ -260,15 +260,14 @@ impl Discovery {
         steps.push(Step::SmpAddress { url: base.clone() });
         let url = smp::service_url(&base, to, document_type);
         self.may_be_called(&url)?;
-        let (status, body) = self.ask_smp(&url, steps).await?;
-        taken(status, &url, to, document_type)?;
+        let Fetched { status, retry_after, body, .. } = self.ask_smp(&url, steps).await?;
+        taken((status, retry_after), &url, to, document_type)?;
         let at = self.clock.now();
         let refused = |source| DiscoveryError::Metadata { url: url.clone(), source };
         let settings = Arc::clone(&self.settings);
         // XML and cryptography: beside the asynchronous threads.
         let verified = tokio::task::spawn_blocking(move || smp::verify(&body, &settings.smp_trust, at)).await;
-        let broken_off =
-            |error: JoinError| DiscoveryError::SmpUnreachable { url: url.clone(), what: error.to_string() };
+        let broken_off = |error: JoinError| unreachable(&url, error.to_string());
         let signed = verified.map_err(broken_off)?.map_err(refused)?;
         steps.signed(&signed);
         let metadata = signed.metadata();
@@ -282,12 +281,12 @@ impl Discovery {
         Ok(Found { signed: Arc::new(signed), at, url })
     }
 
-    async fn ask_smp(&self, url: &str, steps: &mut Steps) -> Result<(u16, Vec<u8>), DiscoveryError> {
+    async fn ask_smp(&self, url: &str, steps: &mut Steps) -> Result<Fetched, DiscoveryError> {
         match self.client.get(url, limits::SMP_BYTES_MAX, limits::SMP_EXCHANGE_MAX).await {
             Ok(fetched) => {
                 let answer = format!("{} bytes", fetched.body.len());
                 steps.push(Step::Smp { url: url.into(), status: Some(fetched.status), answer });
-                Ok((fetched.status, fetched.body))
+                Ok(fetched)
             }
             Err(error) => {
                 let what = error.to_string();
@@ -297,7 +296,7 @@ impl Discovery {
                     NetError::PlainHttp { .. } | NetError::Url { .. } => {
                         DiscoveryError::Address { url: url.into(), what }
                     }
-                    _ => DiscoveryError::SmpUnreachable { url: url.into(), what },
+                    _ => unreachable(url, what),
                 })
             }
         }
@@ -351,8 +350,17 @@ fn endpoint_certificate(endpoint: &Endpoint) -> Result<&Certificate, smp::SmpErr
         .map_err(|what| smp::SmpError::EndpointCertificate { address: endpoint.address.clone(), what: what.clone() })
 }
 
+fn unreachable(url: &str, what: String) -> DiscoveryError {
+    DiscoveryError::SmpUnreachable { url: url.to_owned(), what, retry_after: None }
+}
+
 /// What an HTTP status of the SMP means (protocol of OASIS SMP 1.0; redirects are not followed).
-fn taken(status: u16, url: &str, to: &ParticipantId, document_type: &DocumentType) -> Result<(), DiscoveryError> {
+fn taken(
+    (status, retry_after): (u16, Option<Duration>),
+    url: &str,
+    to: &ParticipantId,
+    document_type: &DocumentType,
+) -> Result<(), DiscoveryError> {
     let url = url.to_owned();
     if status == 200 {
         return Ok(());
@@ -365,9 +373,11 @@ fn taken(status: u16, url: &str, to: &ParticipantId, document_type: &DocumentTyp
             status,
         },
         // It could not answer now, or not to us: somebody has to do something there.
-        Cause::SmpUnreachable => {
-            DiscoveryError::SmpUnreachable { url, what: format!("it answered with HTTP status {status}") }
-        }
+        Cause::SmpUnreachable => DiscoveryError::SmpUnreachable {
+            url,
+            what: format!("it answered with HTTP status {status}"),
+            retry_after: retry_after.filter(|_| matches!(status, 429 | 503)),
+        },
         _ => DiscoveryError::Answer { url, what: format!("found HTTP status {status}, expected 200") },
     })
 }
@@ -436,12 +446,17 @@ mod tests {
     #[test]
     fn statuses_of_an_smp_are_told_apart_by_whether_waiting_helps() {
         let (to, document_type) = ("0203:a.example.se".parse().unwrap(), DocumentType::sdk_message());
-        let outcome = |status| taken(status, "https://smp.example/", &to, &document_type);
+        let pause = Some(Duration::from_secs(90));
+        let outcome = |status| taken((status, pause), "https://smp.example/", &to, &document_type);
         assert!(outcome(200).is_ok());
         assert!(!outcome(404).unwrap_err().is_temporary());
         for status in [500, 502, 503, 429, 408, 403, 400, 301, 302, 204] {
             assert!(outcome(status).unwrap_err().is_temporary(), "{status}");
         }
         assert_eq!(outcome(404).unwrap_err().rule(), "AP-3.1.3.b");
+        for (status, expected) in [(503, pause), (429, pause), (500, None)] {
+            let asked = outcome(status).unwrap_err();
+            assert!(matches!(asked, DiscoveryError::SmpUnreachable { retry_after, .. } if retry_after == expected));
+        }
     }
 }
