@@ -132,7 +132,9 @@ fn plain(expected: &str) -> String {
         "a string" | "path string" => "a text; write it in quotation marks".to_owned(),
         "a boolean" => "true or false; write it without quotation marks".to_owned(),
         "a sequence" => "a list; write it in square brackets, as [\"one\", \"two\"]".to_owned(),
-        "u64" | "usize" => "a whole number; write it without quotation marks".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" => {
+            "a whole number, 0 or more; write it without quotation marks".to_owned()
+        }
         "socket address" => "an address and a port; write it as \"127.0.0.1:8443\"".to_owned(),
         other if other.starts_with("struct ") => "a table of keys and values; write it below a line [NAME]".to_owned(),
         other => other.to_owned(),
@@ -140,7 +142,12 @@ fn plain(expected: &str) -> String {
 }
 
 fn missing(root: &DeTable<'_>, span: Option<Range<usize>>, name: &str) -> String {
-    let table = span.and_then(|span| place(root, &span)).map(|place| place.key() + ".").unwrap_or_default();
+    // That of the whole file is empty.
+    let table = span
+        .filter(|span| !span.is_empty())
+        .and_then(|span| place(root, &span))
+        .map(|place| place.key() + ".")
+        .unwrap_or_default();
     format!("{table}{name}: found nothing, expected the key; add it, as in the file that `sluss init DIR` makes")
 }
 

@@ -27,7 +27,7 @@ fn details(ran: &Ran) -> Vec<String> {
 fn each_mistake_names_key_value_and_remedy_and_nothing_starts() {
     let participant = format!("\n[[participant]]\nid = \"{BOB}\"\n");
     let twice = participant.repeat(2);
-    let cases: [(&str, &str, &str, &[&str]); 13] = [
+    let cases: [(&str, &str, &str, &[&str]); 14] = [
         (
             "unknown-key",
             "[retry]",
@@ -60,6 +60,12 @@ fn each_mistake_names_key_value_and_remedy_and_nothing_starts() {
             "first_pause_seconds = 1",
             "first_pause_seconds = \"one\"",
             &["retry.first_pause_seconds: found", "one", "a whole number of seconds; write a number"],
+        ),
+        (
+            "negative",
+            "[retry]",
+            "[retry]\nretries = -1",
+            &["retry.retries: found -1, expected a whole number, 0 or more"],
         ),
         ("missing-file", "\"key.pem\"", "\"nowhere.pem\"", &["nowhere.pem", "No such file"]),
         ("api-for-all", "api = \"127.0.0.1", "api = \"0.0.0.0", &["listen.api", "0.0.0.0", "loopback"]),
@@ -98,6 +104,18 @@ fn mistakes_of_types_are_listed_at_once_and_on_one_line_each() {
     let checked = sluss(&["check", "--config", &file.display().to_string()]).ended(2);
     let text = String::from_utf8(checked.out).unwrap();
     assert!(!text.contains('\u{fffd}') && text.matches("WRONG").count() == 3, "{text}");
+}
+
+#[test]
+fn a_key_that_is_missing_is_named_where_it_belongs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluss.toml");
+    for before in ["", "# Ours.\n"] {
+        std::fs::write(&file, format!("{before}[retry]\nretries = 1\n")).unwrap();
+        let checked = sluss(&["check", "--config", &file.display().to_string()]).ended(2);
+        let told = String::from_utf8(checked.out).unwrap();
+        assert!(told.contains(" data_dir: found nothing") && !told.contains("retry.data_dir"), "{told}");
+    }
 }
 
 #[test]
