@@ -4,7 +4,7 @@
 use crate::model::{BlobId, Change, Clock, EnvelopeId, Message, MessageId, Outcome, ParticipantId, PartyId, Timestamp};
 use crate::store::course::Course;
 use crate::store::index::{Index, Stage};
-use crate::store::journal::{Beginning, Spot};
+use crate::store::journal::{Beginning, Journal, Spot};
 use crate::store::parts::in_parts;
 use crate::store::queue::Queue;
 use crate::store::record::{Noted, Prepared, Record, Settled, State, Written};
@@ -28,6 +28,8 @@ pub(super) struct Group<'a> {
     /// What time it was at the last record.
     course: Option<Course>,
     notes: BTreeMap<String, Value>,
+    /// Room for the lines of a record.
+    lines: Vec<u8>,
     /// Events by record.
     events: Vec<(Spot, Vec<Noted>)>,
     /// Payloads to which a message no longer refers.
@@ -72,13 +74,14 @@ impl<'a> Group<'a> {
             dropped: None,
             course: index.course(),
             notes: BTreeMap::new(),
+            lines: Vec::new(),
             events: Vec::new(),
             given_up: Vec::new(),
             released: HashSet::new(),
         }
     }
 
-    /// Decides one transaction. The group stays as it is until the record [joins](Self::join) it.
+    /// Decides one transaction. The group stays as it is until the record [joins](Self::append) it.
     pub(super) fn decide(
         &self,
         queue: &Mutex<Queue>,
@@ -124,8 +127,16 @@ impl<'a> Group<'a> {
         Ok(Decision::Write(Box::new((record, draft))))
     }
 
+    /// Puts a decided transaction into the journal, to be written with the next sync, and takes it into the group.
+    pub(super) fn append(&mut self, journal: &mut Journal, record: Record, draft: Draft) -> Result<(), StoreError> {
+        record.encode(&mut self.lines)?;
+        let spot = journal.append(&self.lines)?;
+        self.join(spot, record, draft);
+        Ok(())
+    }
+
     /// Takes a decided transaction, written in this spot, into the group.
-    pub(super) fn join(&mut self, spot: Spot, record: Record, draft: Draft) {
+    fn join(&mut self, spot: Spot, record: Record, draft: Draft) {
         let noted = |event: &Written<_>| Noted::of(event.value());
         self.events.push((spot, record.log.events.iter().map(noted).collect()));
         self.take(draft, record.log.at, record.state);
@@ -179,7 +190,7 @@ impl<'a> Group<'a> {
         }
         self.answered.iter().try_for_each(|(key, answered)| stage.answered(key, answered.as_ref()))?;
         stage.course(self.course);
-        self.handed_in.iter().try_for_each(|(key, one)| stage.handed_in(key, one.as_ref()))?;
+        self.handed_in.iter().for_each(|(key, one)| stage.handed_in(key, one.as_ref()));
         self.routes.iter().try_for_each(|(recipient, partner)| stage.route(recipient, partner))?;
         if let Some(dropped) = &self.dropped {
             stage.dropped(dropped)?;

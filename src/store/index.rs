@@ -6,8 +6,10 @@
 //! |---|---|
 //! | `m` id | the message |
 //! | `c` created id; `s` direction status created id; `p` participant created id; `o` partner created id | – |
-//! | `e` envelope id; `a` AS4 message id; `x` conversation | the messages: how many more there are, created id of each |
-//! | `N` key of the line above, created id, of a message that is one of those more | – |
+//! | `a` AS4 message id; `x` conversation | the messages: how many more there are, created id of each |
+//! | `e` envelope id | the same; and of each sender the message that was made of it, also when that is gone |
+//! | `N` key of `a`, `x` or `e`, created id, of a message that is one of those more | – |
+//! | `E` key of `e`, sender, of one for whom that has no place | the message that was made of it |
 //! | `h` created id, of a message that is kept back; `l` lane created id, of one that waits in it | – |
 //! | `w` recipient created id, of a message that waits to be taken | – |
 //! | `A` since id, of a message that awaits its message receipt | – |
@@ -16,7 +18,6 @@
 //! | `i` cause created id, of a message whose last problem is of that kind | – |
 //! | `j` recipient | the access point that messages to it go to |
 //! | `k` AS4 message id, party | what was answered, and when |
-//! | `E` envelope id, sender | the message that was made of it, its digest, and when; also when that is gone |
 //! | `v` id record number; `r` record number | where the journal has that record |
 //! | `g` time record number | the event's marks, and the same |
 //! | `n` direction status; `n` `h`; `n` lane | how many messages |
@@ -36,7 +37,7 @@ use key::{
     counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
     more_prefix, name_key, names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
-use named::{Named, Naming, New};
+use named::{Found, Made, Named, Naming, New};
 pub(super) use reading::Reading;
 
 use crate::model::{
@@ -59,7 +60,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Changes with every change of the keys above, of the order of [`Status::ALL`](crate::model::Status::ALL) or
 /// [`Stage`](crate::model::Stage), and of [`Marks`]: an index of another format is built again.
-const FORMAT: u32 = 17;
+const FORMAT: u32 = 18;
 
 /// Messages by [`tally_key`], [`HELD`], [`Lane::key`] and [`unhandled_key`].
 pub(super) type Tally = BTreeMap<Vec<u8>, u64>;
@@ -84,15 +85,20 @@ pub(super) struct Index {
     tally: Mutex<Tally>,
     course: Mutex<Option<Course>>,
     new: Mutex<New>,
+    /// No message has a greater id.
+    newest: Mutex<Option<MessageId>>,
 }
 
 /// Changes that become visible together.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     batch: Batch,
-    namings: Vec<Naming>,
+    /// By the key of an id.
+    namings: Vec<(Octets, Naming)>,
     tally: BTreeMap<Vec<u8>, i64>,
     course: Option<Course>,
+    /// No message of these has a greater id.
+    newest: Option<MessageId>,
 }
 
 /// When work on a message is due, and where it waits for its turn.
@@ -128,7 +134,9 @@ impl Index {
             }
         }
         let new = Mutex::new(New::of(keys.is_empty()));
-        let index = Self { keys, records, tally: Mutex::new(tally), course: Mutex::default(), new };
+        let newest = keys.below(b"m").next_back().transpose()?.map(|(key, _)| id_at_end(&key));
+        let (tally, newest) = (Mutex::new(tally), Mutex::new(newest));
+        let index = Self { keys, records, tally, course: Mutex::default(), new, newest };
         if let Some(head) = index.head()? {
             *index.course.lock().unwrap_or_else(PoisonError::into_inner) = head.course;
         }
@@ -183,6 +191,9 @@ impl Index {
         };
         let head = Head { format: FORMAT, position: position.clone(), course };
         stage.batch.insert(*b"z", json(&head, "position")?);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = stage.newest.max(*newest);
+        drop(newest);
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
         let read = |key: &[u8]| if new.has(key) { self.keys.value(key) } else { Ok(None) };
         named::put_all(stage.namings, &mut stage.batch, read)?;
@@ -203,13 +214,17 @@ impl Index {
 
     /// One message.
     pub(super) fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        // Ids grow with time: one that was given just now need not be looked for.
+        if Some(id) > *self.newest.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(None);
+        }
         self.value(&key(b'm', &[id.0.as_bytes()]), "message")
     }
 
     /// The messages of an id, in the form in which that is compared: their places, and the start of the keys of more.
     pub(super) fn named(&self, id: Id, text: &str) -> Result<(Vec<Place>, Option<Vec<u8>>), StoreError> {
         let key = name_key(id, text);
-        let Named { places, more } = Named::parse(self.keys.value(&key)?.as_ref())?;
+        let Named { places, more, .. } = Named::parse(self.keys.value(&key)?.as_ref())?;
         Ok((places, (more > 0).then(|| more_prefix(&key))))
     }
 
@@ -220,13 +235,25 @@ impl Index {
 
     /// The message that this sender's envelope made, whether that is still kept or not.
     pub(super) fn handed_in(&self, from: &ParticipantId, id: &EnvelopeId) -> Result<Option<HandedIn>, StoreError> {
-        let found = self.value(&envelope_key(&folded(from, id)), "note of an envelope")?;
-        Ok(found.map(|(message, envelope_sha256, at)| HandedIn {
+        let (id_text, sender) = folded(from, id);
+        let key = name_key(Id::Envelope, &id_text);
+        if !self.new.lock().unwrap_or_else(PoisonError::into_inner).may_have(&key) {
+            return Ok(None);
+        }
+        let found = match Named::parse(self.keys.value(&key)?.as_ref())?.made_of(&sender) {
+            Found::Nothing => None,
+            Found::Made(made) => Some(made),
+            Found::Other => {
+                let other = self.keys.value(&envelope_key(&key, &sender))?;
+                other.map(|value| Made::of_value(&value)).transpose()?
+            }
+        };
+        Ok(found.map(|Made { place, envelope_sha256, .. }| HandedIn {
             from: from.clone(),
             envelope_id: id.clone(),
-            message,
+            message: id_of(&place),
             envelope_sha256,
-            at,
+            at: time_of(&place),
         }))
     }
 
@@ -425,6 +452,7 @@ impl Stage {
         written: Option<&Written<Message>>,
     ) -> Result<(), StoreError> {
         let (old, new) = (old.map(Written::value), written.map(Written::value));
+        self.newest = self.newest.max(new.map(|message| message.id));
         let (before, after) = (old.map(references).unwrap_or_default(), new.map(references).unwrap_or_default());
         for gone in before.iter().filter(|key| !after.contains(key)) {
             self.batch.remove(gone.clone());
@@ -455,9 +483,9 @@ impl Stage {
     fn names(&mut self, old: Option<&Message>, new: Option<&Message>) {
         let (before, after) = (old.map(names).unwrap_or_default(), new.map(names).unwrap_or_default());
         let Some(place) = new.or(old).map(|message| created_key(message.created_at, message.id)) else { return };
-        let gone = before.iter().filter(|key| !after.contains(key)).map(|key| (key, false));
-        let more = after.iter().filter(|key| !before.contains(key)).map(|key| (key, true));
-        self.namings.extend(gone.chain(more).map(|(key, has)| Naming { key: key.clone(), place, has }));
+        let gone = before.iter().filter(|key| !after.contains(key)).map(|key| (key.clone(), Naming::Lost(place)));
+        let more = after.iter().filter(|key| !before.contains(key)).map(|key| (key.clone(), Naming::Given(place)));
+        self.namings.extend(gone.chain(more));
     }
 
     /// Puts when work is due.
@@ -497,15 +525,16 @@ impl Stage {
     }
 
     /// Puts which message an envelope made; none where that is no longer known.
-    pub(super) fn handed_in(&mut self, key: &Folded, one: Option<&HandedIn>) -> Result<(), StoreError> {
-        match one {
-            Some(HandedIn { message, envelope_sha256, at, .. }) => {
-                let value = json(&(message, envelope_sha256, at), "note of an envelope")?;
-                self.batch.insert(envelope_key(key), value);
-            }
-            None => self.batch.remove(envelope_key(key)),
-        }
-        Ok(())
+    pub(super) fn handed_in(&mut self, (id, sender): &Folded, one: Option<&HandedIn>) {
+        let naming = match one {
+            None => Naming::Lapsed(sender.clone()),
+            Some(HandedIn { message, envelope_sha256, at, .. }) => Naming::Made(Made {
+                sender: sender.clone(),
+                place: created_key(*at, *message),
+                envelope_sha256: envelope_sha256.clone(),
+            }),
+        };
+        self.namings.push((name_key(Id::Envelope, id).into(), naming));
     }
 
     /// Puts what was dropped of the journal.
@@ -532,10 +561,11 @@ impl Stage {
         }
     }
 
-    /// Adds the changes of another one, of other messages, and puts them in order.
+    /// Adds the changes of another one, of other messages.
     pub(super) fn append(&mut self, mut other: Self) {
         self.batch.changes.append(&mut other.batch.changes);
         self.namings.append(&mut other.namings);
+        self.newest = self.newest.max(other.newest);
         for (counted, more) in other.tally {
             *self.tally.entry(counted).or_default() += more;
         }

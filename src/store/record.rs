@@ -289,14 +289,15 @@ impl Record {
             && !clock_is_right
     }
 
-    /// Its two lines.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        let mut lines = Vec::with_capacity(LINES_BYTES);
-        let written = serde_json::to_writer(&mut lines, &self.log).and_then(|()| {
+    /// Puts its two lines in the place of what `lines` has.
+    pub(super) fn encode(&self, lines: &mut Vec<u8>) -> Result<(), StoreError> {
+        lines.clear();
+        lines.reserve(LINES_BYTES);
+        let written = serde_json::to_writer(&mut *lines, &self.log).and_then(|()| {
             lines.push(b'\n');
-            serde_json::to_writer(&mut lines, &self.state)
+            serde_json::to_writer(lines, &self.state)
         });
-        written.map(|()| lines).map_err(|error| unreadable("transaction", error))
+        written.map_err(|error| unreadable("transaction", error))
     }
 }
 

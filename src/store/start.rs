@@ -66,10 +66,9 @@ fn accept(
     let mut record = Record::new(now, clock.steady());
     record.log.events.push(Written::new(by.on(event))?);
     record.state.accepted_loss = Some(known);
-    let spot = journal.append(&record.encode()?)?;
-    let synced = journal.sync().map_err(|(SyncError::Refused(error) | SyncError::Failed(error))| error)?;
     let mut group = Group::new(index);
-    group.join(spot, record, Draft::default());
+    group.append(journal, record, Draft::default())?;
+    let synced = journal.sync().map_err(|(SyncError::Refused(error) | SyncError::Failed(error))| error)?;
     synced.map_or(Ok(()), |synced| {
         group.begins(synced.begin);
         index.publish(group.stage()?, &synced.last)

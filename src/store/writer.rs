@@ -136,8 +136,7 @@ fn accept(
     if record.is_empty() {
         return Ok(Committed::Done);
     }
-    let spot = journal.append(&record.encode()?)?;
-    group.join(spot, record, draft);
+    group.append(journal, record, draft)?;
     Ok(Committed::Done)
 }
 

@@ -83,6 +83,7 @@ on_every_store!(
     messages_wait_in_the_lane_of_the_access_point_that_is_found,
     who_waits_for_room_goes_in_the_order_of_coming,
     one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once,
+    the_same_envelope_id_of_many_senders_is_known_of_each,
     an_unknown_message_cannot_be_settled,
     an_operator_waits_for_the_end_of_an_attempt,
     what_is_held_is_not_due_until_it_is_released,
@@ -550,6 +551,34 @@ fn one_envelope_of_one_sender_makes_one_message_however_many_hand_it_in_at_once(
     done(store.commit(insert(&Message { from: "0203:other.example.se".parse().unwrap(), ..again(0) })));
     done(store.commit(insert(&Message { direction: Direction::In, status: Status::Received, ..again(0) })));
     assert_eq!(store.list(&sluss::model::Query::default()).unwrap().len(), 3);
+}
+
+/// XHE-2.2.t03: an id is a sender's own, however many others use the same.
+fn the_same_envelope_id_of_many_senders_is_known_of_each(open: Open<'_>) {
+    let sent = message();
+    let of = |n: usize| Message {
+        id: MessageId::now(),
+        from: format!("0203:sender{n}.example.se").parse().unwrap(),
+        envelope_sha256: format!("of {n}"),
+        ..sent.clone()
+    };
+    let store = open();
+    let first: Vec<Message> = (0..20).map(of).collect();
+    first.iter().for_each(|message| done(store.commit(insert(message))));
+    let check = |store: &dyn Store| {
+        for (n, first) in first.iter().enumerate() {
+            let outcome = store.commit(insert(&of(n)));
+            let Err(StoreError::HandedIn(known)) = outcome else { panic!("{n}: {outcome:?}") };
+            let expected = (first.id, &first.envelope_sha256, &first.from);
+            assert_eq!((known.message, &known.envelope_sha256, &known.from), expected);
+        }
+        let named =
+            sluss::model::Query { envelope_id: Some(sent.envelope_id.clone()), ..sluss::model::Query::default() };
+        assert_eq!(store.list(&named).unwrap().len(), first.len());
+    };
+    check(&*store);
+    drop(store);
+    check(&*open());
 }
 
 fn an_unknown_message_cannot_be_settled(open: Open<'_>) {

@@ -486,6 +486,50 @@ fn duplicates_are_known_for_their_time_and_may_come_again_after_it() {
     }
 }
 
+/// XHE-2.2.t03, SAD-5.3.7.1: also where so many senders use one id that its key of the index has no place for all.
+#[test]
+fn the_envelope_id_of_many_senders_lapses_and_comes_again_for_each_of_them() {
+    let fixture = Fixture::new();
+    let (sent, mut store) = (message(), fixture.open());
+    let hand_in = |store: &EmbeddedStore, n: usize| {
+        let from = format!("0203:sender{n}.example.se").parse().unwrap();
+        let new = Message { id: MessageId::now(), from, created_at: fixture.clock.now(), ..sent.clone() };
+        store.commit(Transaction { inserts: vec![new.clone()], ..Transaction::default() }).map(|_| new.id)
+    };
+    let known = |store: &EmbeddedStore, n: usize| match hand_in(store, n) {
+        Err(StoreError::HandedIn(known)) => known.message,
+        other => panic!("{n}: {other:?}"),
+    };
+    let mut first: Vec<MessageId> = (0..12).map(|n| hand_in(&store, n).unwrap()).collect();
+    first.iter().for_each(|id| drop(store.commit(settle(cancelled(*id))).unwrap()));
+    (0..40).for_each(|n| drop(fixture.put(&store, n, true)));
+    let all_known = |store: &EmbeddedStore, first: &[_]| (0..12).for_each(|n| assert_eq!(known(store, n), first[n]));
+    all_known(&store, &first);
+    fixture.clock.0.store(400, Ordering::Relaxed);
+    (40..80).for_each(|n| drop(fixture.put(&store, n, true)));
+    let gone = |log| Retention { messages_before: Some(day(399)), ..log_before(log) };
+    purge(&store, gone(34));
+    for anew in [false, true] {
+        drop(store);
+        store = fixture.try_open(anew).unwrap();
+        all_known(&store, &first);
+    }
+    // What was written again goes with its segments, and then it is over.
+    fixture.clock.0.store(800, Ordering::Relaxed);
+    (80..160).for_each(|n| drop(fixture.put(&store, n, true)));
+    purge(&store, Retention { duplicates_before: Some(day(399)), ..gone(450) });
+    for n in [11, 0, 9, 3] {
+        first[n] = hand_in(&store, n).unwrap();
+        assert_eq!(known(&store, n), first[n], "the second time counts");
+    }
+    for anew in [false, true] {
+        drop(store);
+        store = fixture.try_open(anew).unwrap();
+        [11, 0, 9, 3].iter().for_each(|n| assert_eq!(known(&store, *n), first[*n], "{n} {anew}"));
+    }
+    assert!(hand_in(&store, 10).is_ok() && hand_in(&store, 1).is_ok(), "those of others are over as well");
+}
+
 /// A rebuild reads again what the end of a removal left behind, and what came after it.
 #[test]
 fn a_duplicate_that_lapsed_and_came_again_is_the_later_one_also_when_its_old_segment_came_back() {

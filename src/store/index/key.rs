@@ -2,9 +2,9 @@
 
 use super::{ENDED_WITH_PAYLOADS, HELD, Place, Tally, UNANSWERED};
 use crate::model::{Direction, LogPlace, Marks, Message, MessageId, ParticipantId, Status, Timestamp};
+use crate::store::DuplicateKey;
 use crate::store::keys::Octets;
 use crate::store::record::Noted;
-use crate::store::{DuplicateKey, Folded};
 
 /// Start of the keys of one direction and status.
 pub(in crate::store) fn status_prefix(direction: Direction, status: Status) -> Vec<u8> {
@@ -29,10 +29,13 @@ pub(in crate::store) fn id_of(place: &Place) -> MessageId {
     id_at_end(place)
 }
 
-/// The time of a place.
+/// The time of a place; the last one there is stands for all that are later.
 pub(in crate::store) fn time_of(place: &Place) -> Timestamp {
     let sorted = place.first_chunk::<8>().copied().unwrap_or_default();
     let nanos = (u64::from_be_bytes(sorted) ^ (1 << 63)).cast_signed();
+    if nanos == i64::MAX {
+        return Timestamp::MAX;
+    }
     Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX)
 }
 
@@ -220,8 +223,9 @@ pub(in crate::store) fn route_key(recipient: &ParticipantId) -> Vec<u8> {
     key(b'j', &[recipient.folded().as_bytes()])
 }
 
-pub(in crate::store) fn envelope_key((id, from): &Folded) -> Vec<u8> {
-    [text_prefix(b'E', id).as_slice(), from.as_bytes()].concat()
+/// The key of what was made of a sender's envelope for which the value of [`name_key`] has no place.
+pub(in crate::store) fn envelope_key(name_key: &[u8], sender: &str) -> Vec<u8> {
+    key(b'E', &[name_key, &[0], sender.as_bytes()])
 }
 
 pub(in crate::store) fn duplicate_key(duplicate: &DuplicateKey) -> Vec<u8> {
