@@ -111,7 +111,7 @@ fn a_key_that_is_missing_is_named_where_it_belongs() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sluss.toml");
     for before in ["", "# Ours.\n"] {
-        std::fs::write(&file, format!("{before}[retry]\nretries = 1\n")).unwrap();
+        fs::write(&file, format!("{before}[retry]\nretries = 1\n")).unwrap();
         let checked = sluss(&["check", "--config", &file.display().to_string()]).ended(2);
         let told = String::from_utf8(checked.out).unwrap();
         assert!(told.contains(" data_dir: found nothing") && !told.contains("retry.data_dir"), "{told}");
