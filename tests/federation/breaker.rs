@@ -53,22 +53,27 @@ async fn an_open_breaker_is_told_with_the_message_that_waits_and_is_tried_at_onc
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_partner_that_is_down_and_what_ends_by_that_is_found_by_its_name() {
     let change = |text: String| {
-        let text = text.replace("pause_seconds = 1\n", "pause_seconds = 4\n");
-        text.replace("[breaker]\n", "[retry]\nretries = 1\ngive_up_after_seconds = 4\n\n[breaker]\n")
+        let text = text.replace("pause_seconds = 1\n", "pause_seconds = 6\n");
+        text.replace("[breaker]\n", "[retry]\nretries = 1\ngive_up_after_seconds = 6\n\n[breaker]\n")
     };
     let site = Site::start_with(change).await;
     let send = || site.service.send(super::draft(&site, site.bob.as_str()), Vec::new());
     let tried = send().await.unwrap().id;
     site.wait(tried, |message| message.status == Status::ScheduledForResend).await;
-    let (second, third) = (send().await.unwrap().id, send().await.unwrap().id);
+    // More than have their turn while one is tried: each time its partner's pause is over, one asks.
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.insert(0, send().await.unwrap().id);
+    }
     let found = async |statuses: Vec<Status>| {
         let query = Query { partner: Some(PEER.parse().unwrap()), statuses, ..Query::default() };
         let found = site.router.list(query).await.unwrap();
         found.iter().map(|message| message.id).collect::<Vec<MessageId>>()
     };
-    assert_eq!(found(vec![Status::Submitted]).await, [third, second], "neither is packed");
+    assert_eq!(found(vec![Status::Submitted]).await, waiting, "none is packed");
+    let all = [waiting, vec![tried]].concat();
     let mut unpacked = 0;
-    for id in [tried, second, third] {
+    for id in all.iter().copied() {
         let dead = site.wait(id, |message| message.status == Status::MessageExchangeError).await;
         assert_eq!(dead.partner.unwrap().as_str(), PEER);
         unpacked += usize::from(dead.as4_message_id.is_none());
@@ -81,7 +86,10 @@ async fn what_waits_for_a_partner_that_is_down_and_what_ends_by_that_is_found_by
         }
     }
     assert!(unpacked > 0, "some were given up without an attempt");
-    assert_eq!(found(vec![Status::MessageExchangeError]).await, [third, second, tried]);
+    assert_eq!(found(vec![Status::MessageExchangeError]).await, all);
     let (notices, _) = site.router.notices(&site.alice, None).await.unwrap();
-    assert!(notices.len() == 3 && notices.iter().all(|told| told.error.as_ref().unwrap().given_up), "{notices:?}");
+    assert!(
+        notices.len() == all.len() && notices.iter().all(|told| told.error.as_ref().unwrap().given_up),
+        "{notices:?}"
+    );
 }
