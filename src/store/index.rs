@@ -34,10 +34,10 @@ mod reading;
 
 pub(super) use key::{Id, Lane, Of, created_key, id_of, status_prefix, tally_key, text_prefix, time_of, unhandled_key};
 use key::{
-    counted, due_key, duplicate_key, envelope_key, event_keys, id_at_end, key, log_key, log_place, marks_of,
-    more_prefix, name_key, names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
+    counted, due_key, duplicate_key, event_keys, id_at_end, key, log_key, log_place, marks_of, more_prefix, name_key,
+    names, numbers_at_end, place_at_end, references, route_key, time_key, told_key,
 };
-use named::{Found, Made, Named, Naming, New};
+use named::{Made, Named, Naming, New};
 pub(super) use reading::Reading;
 
 use crate::model::{
@@ -240,14 +240,7 @@ impl Index {
         if !self.new.lock().unwrap_or_else(PoisonError::into_inner).may_have(&key) {
             return Ok(None);
         }
-        let found = match Named::parse(self.keys.value(&key)?.as_ref())?.made_of(&sender) {
-            Found::Nothing => None,
-            Found::Made(made) => Some(made),
-            Found::Other => {
-                let other = self.keys.value(&envelope_key(&key, &sender))?;
-                other.map(|value| Made::of_value(&value)).transpose()?
-            }
-        };
+        let found = named::made_of(&sender, &key, |key| self.keys.value(key))?;
         Ok(found.map(|Made { place, envelope_sha256, .. }| HandedIn {
             from: from.clone(),
             envelope_id: id.clone(),

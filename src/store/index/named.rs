@@ -50,17 +50,6 @@ pub(super) enum Naming {
     Made(Made),
 }
 
-/// What was made of the envelope of a sender.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum Found {
-    /// Nothing.
-    Nothing,
-    /// This.
-    Made(Made),
-    /// What a key of its own says, if there is one.
-    Other,
-}
-
 impl Made {
     fn parse(octets: &[u8]) -> Option<(Self, &[u8])> {
         let (place, octets) = octets.split_first_chunk()?;
@@ -79,14 +68,14 @@ impl Made {
     }
 
     /// As the value of a key of its own.
-    pub(super) fn value(&self) -> Vec<u8> {
+    fn value(&self) -> Vec<u8> {
         let mut value = Vec::new();
         self.put(&mut value);
         value
     }
 
     /// Of such a value.
-    pub(super) fn of_value(value: &[u8]) -> Result<Self, StoreError> {
+    fn of_value(value: &[u8]) -> Result<Self, StoreError> {
         Self::parse(value).filter(|(_, rest)| rest.is_empty()).map(|(made, _)| made).ok_or_else(unreadable)
     }
 }
@@ -123,15 +112,6 @@ impl Named {
             made,
             others: *others != 0,
         })
-    }
-
-    /// What was made of the envelope of a sender.
-    pub(super) fn made_of(mut self, sender: &str) -> Found {
-        match self.made.iter().position(|made| made.sender == sender) {
-            Some(known) => Found::Made(self.made.swap_remove(known)),
-            None if self.others => Found::Other,
-            None => Found::Nothing,
-        }
     }
 
     /// Makes one change of what the key has.
@@ -201,6 +181,19 @@ impl Named {
     }
 }
 
+/// What was made of the envelope of a sender with the id of a key.
+pub(super) fn made_of(
+    sender: &str,
+    key: &[u8],
+    read: impl Fn(&[u8]) -> Result<Option<Octets>, StoreError>,
+) -> Result<Option<Made>, StoreError> {
+    let Named { made, others, .. } = Named::parse(read(key)?.as_ref())?;
+    match made.into_iter().find(|made| made.sender == sender) {
+        None if others => read(&envelope_key(key, sender))?.map(|value| Made::of_value(&value)).transpose(),
+        known => Ok(known),
+    }
+}
+
 /// What an index has that began empty: most ids that come are new, and need not be looked for. Forgotten once they are many.
 #[derive(Debug, Default)]
 pub(super) struct New(Option<HashSet<u64>>);
@@ -231,9 +224,8 @@ pub(super) fn put_all(
 ) -> Result<(), StoreError> {
     namings.sort_unstable();
     let mut namings = namings.into_iter().peekable();
-    while let Some((key, naming)) = namings.next() {
+    while let Some(key) = namings.peek().map(|(key, _)| key.clone()) {
         let mut named = Named::parse(read(&key)?.as_ref())?;
-        named.take(&key, naming, batch);
         while let Some((_, naming)) = namings.next_if(|(next, _)| *next == key) {
             named.take(&key, naming, batch);
         }
@@ -266,13 +258,7 @@ mod tests {
         assert!(beside.len() == named.more as usize, "{named:?} {beside:?}");
         let places = named.places.iter().copied().chain(beside).collect();
         let made = (0..senders).filter_map(|sender| {
-            let made = match Named::parse(values.get(key)).unwrap().made_of(&sender.to_string()) {
-                Found::Nothing => None,
-                Found::Made(made) => Some(made),
-                Found::Other => {
-                    values.get(&envelope_key(key, &sender.to_string())).map(|value| Made::of_value(value).unwrap())
-                }
-            };
+            let made = made_of(&sender.to_string(), key, |key| Ok(values.get(key).cloned())).unwrap();
             made.map(|made| (sender, made))
         });
         (places, made.collect())
