@@ -550,13 +550,7 @@ mod tests {
         assert!(!lanes.is_unproven(&inward));
         assert_eq!(lanes.admit(&inward, LANE_STEPS_AT_ONCE_MAX - 1, at(1)), Admission::Attempt);
         assert!(lanes.suspects()[&lane()].as_ref().unwrap().cause().contains("unreachable"));
-        let smp = || {
-            SendError::Discovery(crate::discovery::DiscoveryError::SmpUnreachable {
-                url: "x".into(),
-                what: "y".into(),
-                retry_after: None,
-            })
-        };
+        let smp = || SendError::Discovery(crate::discovery::DiscoveryError::unreachable("x", "y"));
         for second in 0..9 {
             let second = second * 20;
             lanes.admit(&Lane::Lookup, 0, at(second));

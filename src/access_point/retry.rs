@@ -275,11 +275,7 @@ mod tests {
         let of = |hours| Retry { pace: Pace::Constant { retries: 2 }, give_up_after: hours * hour };
         let breaker = Breaker { failures: 3, first_pause: hour, longest_pause: hour };
         let patience = Patience { partners: of(1), smp: of(2), message_receipt: hour, breaker };
-        let smp = SendError::Discovery(DiscoveryError::SmpUnreachable {
-            url: "x".into(),
-            what: "y".into(),
-            retry_after: None,
-        });
+        let smp = SendError::Discovery(DiscoveryError::unreachable("x", "y"));
         let down = SendError::Net(NetError::Connect { host: "x".into(), reason: String::new() });
         let full = SendError::Own(Problem::new(Fault::Temporary, "disk-full", "x", "y"));
         for (own, failure, expected) in [

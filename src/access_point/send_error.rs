@@ -78,7 +78,7 @@ impl SendError {
     /// When the partner or the SMP asks to be tried again, where it does.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Net(NetError::Status { status: 429 | 503, retry_after, .. }) => *retry_after,
+            Self::Net(NetError::Status { status, retry_after, .. }) if Cause::says_when(*status) => *retry_after,
             Self::Discovery(DiscoveryError::SmpUnreachable { retry_after, .. }) => *retry_after,
             _ => None,
         }
@@ -200,11 +200,8 @@ mod tests {
             status(503).said(Timestamp::UNIX_EPOCH),
             Some(Said::NotBefore("1970-01-01T00:01:30Z".parse().unwrap()))
         );
-        let smp = SendError::Discovery(DiscoveryError::SmpUnreachable {
-            url: "x".into(),
-            what: "y".into(),
-            retry_after: after,
-        });
+        let smp = DiscoveryError::SmpUnreachable { url: "x".into(), what: "y".into(), retry_after: after };
+        let smp = SendError::Discovery(smp);
         assert_eq!((smp.retry_after(), smp.said(Timestamp::UNIX_EPOCH)), (after, None));
     }
 }

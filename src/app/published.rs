@@ -121,8 +121,8 @@ mod tests {
     use crate::discovery::DiscoveryError;
 
     fn away(host: &str, id: &str) -> Option<Finding> {
-        let (url, what) = (format!("https://{host}/{id}"), "refused".into());
-        Some(Finding::of(Differs::Nothing(DiscoveryError::SmpUnreachable { url, what, retry_after: None })))
+        let unreachable = DiscoveryError::unreachable(&format!("https://{host}/{id}"), "refused");
+        Some(Finding::of(Differs::Nothing(unreachable)))
     }
 
     #[test]

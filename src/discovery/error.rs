@@ -93,6 +93,11 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
+    /// The SMP gave no answer.
+    pub(crate) fn unreachable(url: &str, what: impl Into<String>) -> Self {
+        Self::SmpUnreachable { url: url.to_owned(), what: what.into(), retry_after: None }
+    }
+
     /// What it is, for the table that says what follows from it.
     pub fn cause(&self) -> Cause {
         match self {

@@ -260,14 +260,14 @@ impl Discovery {
         steps.push(Step::SmpAddress { url: base.clone() });
         let url = smp::service_url(&base, to, document_type);
         self.may_be_called(&url)?;
-        let Fetched { status, retry_after, body, .. } = self.ask_smp(&url, steps).await?;
-        taken((status, retry_after), &url, to, document_type)?;
+        let answer = self.ask_smp(&url, steps).await?;
+        taken(&answer, &url, to, document_type)?;
         let at = self.clock.now();
         let refused = |source| DiscoveryError::Metadata { url: url.clone(), source };
         let settings = Arc::clone(&self.settings);
         // XML and cryptography: beside the asynchronous threads.
-        let verified = tokio::task::spawn_blocking(move || smp::verify(&body, &settings.smp_trust, at)).await;
-        let broken_off = |error: JoinError| unreachable(&url, error.to_string());
+        let verified = tokio::task::spawn_blocking(move || smp::verify(&answer.body, &settings.smp_trust, at)).await;
+        let broken_off = |error: JoinError| DiscoveryError::unreachable(&url, error.to_string());
         let signed = verified.map_err(broken_off)?.map_err(refused)?;
         steps.signed(&signed);
         let metadata = signed.metadata();
@@ -296,7 +296,7 @@ impl Discovery {
                     NetError::PlainHttp { .. } | NetError::Url { .. } => {
                         DiscoveryError::Address { url: url.into(), what }
                     }
-                    _ => unreachable(url, what),
+                    _ => DiscoveryError::unreachable(url, what),
                 })
             }
         }
@@ -350,18 +350,9 @@ fn endpoint_certificate(endpoint: &Endpoint) -> Result<&Certificate, smp::SmpErr
         .map_err(|what| smp::SmpError::EndpointCertificate { address: endpoint.address.clone(), what: what.clone() })
 }
 
-fn unreachable(url: &str, what: String) -> DiscoveryError {
-    DiscoveryError::SmpUnreachable { url: url.to_owned(), what, retry_after: None }
-}
-
 /// What an HTTP status of the SMP means (protocol of OASIS SMP 1.0; redirects are not followed).
-fn taken(
-    (status, retry_after): (u16, Option<Duration>),
-    url: &str,
-    to: &ParticipantId,
-    document_type: &DocumentType,
-) -> Result<(), DiscoveryError> {
-    let url = url.to_owned();
+fn taken(answer: &Fetched, url: &str, to: &ParticipantId, document_type: &DocumentType) -> Result<(), DiscoveryError> {
+    let (status, url) = (answer.status, url.to_owned());
     if status == 200 {
         return Ok(());
     }
@@ -376,7 +367,7 @@ fn taken(
         Cause::SmpUnreachable => DiscoveryError::SmpUnreachable {
             url,
             what: format!("it answered with HTTP status {status}"),
-            retry_after: retry_after.filter(|_| matches!(status, 429 | 503)),
+            retry_after: answer.retry_after.filter(|_| Cause::says_when(status)),
         },
         _ => DiscoveryError::Answer { url, what: format!("found HTTP status {status}, expected 200") },
     })
@@ -447,7 +438,8 @@ mod tests {
     fn statuses_of_an_smp_are_told_apart_by_whether_waiting_helps() {
         let (to, document_type) = ("0203:a.example.se".parse().unwrap(), DocumentType::sdk_message());
         let pause = Some(Duration::from_secs(90));
-        let outcome = |status| taken((status, pause), "https://smp.example/", &to, &document_type);
+        let answer = |status| Fetched { status, content_type: None, retry_after: pause, body: Vec::new() };
+        let outcome = |status| taken(&answer(status), "https://smp.example/", &to, &document_type);
         assert!(outcome(200).is_ok());
         assert!(!outcome(404).unwrap_err().is_temporary());
         for status in [500, 502, 503, 429, 408, 403, 400, 301, 302, 204] {

@@ -125,6 +125,11 @@ impl Cause {
         }
     }
 
+    /// Whether Retry-After with this HTTP status says when to come again (RFC 6585 section 4, RFC 9110 section 15.6.4).
+    pub fn says_when(status: u16) -> bool {
+        matches!(status, 429 | 503)
+    }
+
     /// The cause of one ebMS error in a signed answer: by its code alone, one that is not known by its severity.
     pub fn of_ebms(code: &str, severity: &str) -> Self {
         let number = code.strip_prefix("EBMS:").and_then(|digits| digits.parse().ok()).map(Self::Ebms);
