@@ -277,22 +277,22 @@ impl Shared {
         if self.tree.sealed_memtable_count() == 0 {
             return Ok(());
         }
-        let written = self.tree.flush(&lock, self.unneeded());
-        drop(lock);
-        self.clear();
-        written.map(drop)
+        self.tree.flush(&lock, self.unneeded()).map(drop)
     }
 
     /// Writes what is sealed, and then what is in memory.
     fn write_all(&self, fleeting: &mut Fleeting) -> lsm_tree::Result<()> {
         self.write()?;
         self.rotate(fleeting);
-        self.write()
+        let written = self.write();
+        self.clear();
+        written
     }
 
     fn write_when(&self, woken: &Receiver<()>, merge: &SyncSender<()>) {
         while woken.recv().is_ok() {
             self.did(self.write());
+            self.clear();
             // Who is at it looks once more.
             merge.try_send(()).ok();
         }
